@@ -1,0 +1,129 @@
+"""Runs: ``/v1/responses``."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Unpack
+from uuid import UUID
+
+from lumnisai_core._answer import model
+from lumnisai_core._async.following import AsyncRunStream, follow_run
+from lumnisai_core._async.resources.base import AsyncResource
+from lumnisai_core._call import Call
+from lumnisai_core._config import user_of_call
+from lumnisai_core._create import MessagesInput
+from lumnisai_core._lists import page_query
+from lumnisai_core._parameters import RunParameters, WatchParameters
+from lumnisai_core._runs import cancel_call, create_call, get_call
+from lumnisai_core.exceptions import ConflictError, ValidationError
+from lumnisai_core.models import ResponseList, ResponseObject, ResponseStatus, Scope
+
+
+class AsyncResponses(AsyncResource):
+    """Create runs, look at them, wait for them, stop them. Reached as ``client.responses``."""
+
+    async def create(self, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:
+        """Start a run and return at once, usually while it is queued (POST /v1/responses).
+
+        Args:
+            messages: A text, one message, or the messages of a conversation.
+            **parameters: See :class:`lumnisai_core.RunParameters`.
+
+        Returns:
+            The run with its ids and status; its answer comes later: :meth:`wait`.
+
+        Raises:
+            ValidationError: Something about the run is not acceptable; nothing was sent.
+            LumnisAIError: The service cannot be reached or refuses.
+        """
+        return await self._send(create_call(self._settings, messages, parameters))
+
+    async def get(self, response_id: str, *, wait: float | None = None) -> ResponseObject:
+        """Return a run as it is now, whatever its status (GET /v1/responses/{id}).
+
+        Args:
+            response_id: Id of the run.
+            wait: Seconds the service may hold the request until the run is over. Default: it answers at once.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        return await self._send(get_call(response_id, wait=wait))
+
+    async def list(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        status: ResponseStatus | str | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> ResponseList:
+        """List runs, newest first (GET /v1/responses).
+
+        Args:
+            user_id: Only this user's runs. Needed in user scope.
+            scope: ``user`` or ``tenant`` instead of the client's scope.
+            status: Only runs in this state.
+            start_date: First day, as a date or ``YYYY-MM-DD``.
+            end_date: Last day, included.
+            limit: Runs on the page, 1 to 100.
+            offset: Runs to pass over.
+        """
+        query = {
+            "user_id": user_of_call(self._settings, user_id=user_id, scope=scope),
+            "status": None if status is None else str(status),
+            "start_date": None if start_date is None else str(start_date),
+            "end_date": None if end_date is None else str(end_date),
+            **page_query(limit=limit, offset=offset),
+        }
+        return await self._send(Call("GET", "/v1/responses", model(ResponseList), query=query))
+
+    async def wait(self, response_id: str, **parameters: Unpack[WatchParameters]) -> ResponseObject:
+        """Wait for the end of a run that exists, for instance after a restart of the caller.
+
+        Args:
+            response_id: Id of the run.
+            **parameters: See :class:`lumnisai_core.WatchParameters`.
+
+        Returns:
+            The run with its answer.
+
+        Raises:
+            RunFailedError: The run failed.
+            RunCancelledError: The run was cancelled.
+            RunTimeoutError: ``run_timeout`` is over; the run goes on.
+            NotFoundError: There is no such run.
+        """
+        return await follow_run(self._transport, response_id, parameters, listening=False).result()
+
+    def following(self, response_id: str, **parameters: Unpack[WatchParameters]) -> AsyncRunStream:
+        """Follow a run that exists: a stream of everything it reported and will report.
+
+        Args:
+            response_id: Id of the run.
+            **parameters: See :class:`lumnisai_core.WatchParameters`.
+        """
+        return follow_run(self._transport, response_id, parameters, listening=True)
+
+    async def cancel(self, response_id: str) -> ResponseObject:
+        """Stop a run and return it as it is then (POST /v1/responses/{id}/cancel).
+
+        A run that is over already stays as it is and is returned.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
+        refusal: ValidationError | None = None
+        try:
+            await self._send(cancel_call(response_id))
+        except (ConflictError, ValidationError) as error:
+            if error.status_code not in (400, 409):
+                raise
+            refusal = error
+        response = await self.get(response_id)
+        if refusal is not None and not response.is_terminal:
+            raise refusal
+        return response

@@ -1,0 +1,205 @@
+"""The only file that names the HTTP library: pools that exchange one request for one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections.abc import AsyncGenerator, Generator
+from dataclasses import dataclass, field
+
+import httpx
+
+from lumnisai_core._answer import Answer
+from lumnisai_core._service import Service
+from lumnisai_core.exceptions import ConfigurationError
+
+AsyncHTTPClient = httpx.AsyncClient
+HTTPClient = httpx.Client
+
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
+
+
+class ExchangeFailed(Exception):
+    """There is no complete answer. The text says what happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, complete but for the credential.
+
+    Attributes:
+        timeout: Seconds for connecting, sending and each wait for data.
+        held: Seconds the service may take on top before it answers.
+    """
+
+    method: str
+    url: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    content: bytes | None
+    timeout: float
+    held: float = field(default=0.0)
+
+
+class _Credential(httpx.Auth):
+    """Adds the key at the last moment, so that no frame of ours holds a header with it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        service = self._service
+        secret = service.credential.get_secret_value()
+        request.headers[service.credential_header] = service.credential_prefix + secret
+        yield request
+
+
+class Pool:
+    """Connections of a blocking client, made when first needed and shared by threads.
+
+    Args:
+        service: Whom to talk to.
+        client: The caller's own ``httpx.Client``, which is used as it is and never closed.
+    """
+
+    def __init__(self, service: Service, client: httpx.Client | None = None) -> None:
+        if client is not None and not isinstance(client, httpx.Client):
+            raise ConfigurationError(f"http_client must be an httpx.Client, not {type(client).__name__}.")
+        self._service = service
+        self._credential = _Credential(service)
+        self._given = client
+        self._own: httpx.Client | None = None
+        self._lock = threading.Lock()
+
+    def exchange(self, request: Request) -> Answer:
+        """Send one request and read the whole answer.
+
+        Raises:
+            ExchangeFailed: The connection failed, time ran out, or the answer broke off.
+        """
+        client = self._client()
+        try:
+            response = client.send(_built(client, request), auth=self._credential, follow_redirects=False)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _failed(request, error) from error
+        return Answer(response.status_code, response.headers, response.content)
+
+    def _client(self) -> httpx.Client:
+        if self._given is not None:
+            return self._given
+        with self._lock:
+            if self._own is None:
+                remote = not self._service.is_local
+                self._own = httpx.Client(limits=_LIMITS, trust_env=remote, verify=remote)
+                # Documented use never closes the client; its sockets must not be left to the collector.
+                weakref.finalize(self, self._own.close)
+            return self._own
+
+    def close(self) -> None:
+        """Close the connections; a later request opens new ones."""
+        with self._lock:
+            own, self._own = self._own, None
+        if own is not None:
+            own.close()
+
+
+class AsyncPool:
+    """Connections of an asyncio client, one set for each event loop, closed together with their loop.
+
+    Args:
+        service: Whom to talk to.
+        client: The caller's own ``httpx.AsyncClient``, which is used as it is and never closed.
+    """
+
+    def __init__(self, service: Service, client: httpx.AsyncClient | None = None) -> None:
+        if client is not None and not isinstance(client, httpx.AsyncClient):
+            raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {type(client).__name__}.")
+        self._service = service
+        self._credential = _Credential(service)
+        self._given = client
+        self._own: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    async def exchange(self, request: Request) -> Answer:
+        """Send one request and read the whole answer.
+
+        Raises:
+            ExchangeFailed: The connection failed, time ran out, or the answer broke off.
+        """
+        client = self._given or await self._client()
+        try:
+            response = await client.send(_built(client, request), auth=self._credential, follow_redirects=False)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise _failed(request, error) from error
+        return Answer(response.status_code, response.headers, response.content)
+
+    async def _client(self) -> httpx.AsyncClient:
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            held = self._own.get(loop)
+            if held is None:
+                remote = not self._service.is_local
+                held = _LoopClient(httpx.AsyncClient(limits=_LIMITS, trust_env=remote, verify=remote))
+                self._own[loop] = held
+        await held.started()
+        return held.client
+
+    async def close(self) -> None:
+        """Close the connections of the running loop; a later request opens new ones."""
+        with self._lock:
+            held = self._own.pop(asyncio.get_running_loop(), None)
+        if held is not None:
+            await held.close()
+
+
+class _LoopClient:
+    """An HTTP client that closes with its event loop.
+
+    ``asyncio.run`` closes suspended asynchronous generators before it closes the loop, so one that waits
+    in front of ``aclose`` is all it takes.
+    """
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+        self._guard = _closing_with_loop(client)
+        self._started = False
+
+    async def started(self) -> None:
+        """Put the guard in its place, once."""
+        if not self._started:
+            self._started = True
+            await anext(self._guard)
+
+    async def close(self) -> None:
+        """Close now."""
+        await self._guard.aclose()
+        await self.client.aclose()
+
+
+async def _closing_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await client.aclose()
+
+
+def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+    return client.build_request(
+        request.method,
+        request.url,
+        params=request.query or None,
+        headers=request.headers,
+        content=request.content,
+        timeout=httpx.Timeout(request.timeout, read=request.timeout + request.held),
+    )
+
+
+def _failed(request: Request, error: Exception) -> ExchangeFailed:
+    kind = type(error).__name__
+    if isinstance(error, httpx.ReadTimeout):
+        return ExchangeFailed(f"{kind}: nothing came back within {request.timeout + request.held:g} s")
+    if isinstance(error, httpx.TimeoutException):
+        return ExchangeFailed(f"{kind}: not done within {request.timeout:g} s")
+    said = str(error).strip()
+    return ExchangeFailed(f"{kind}: {said}" if said else kind)

@@ -1,0 +1,83 @@
+"""Whether and when to try a request again. Pure: no clock, no random numbers, no sleeping."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+#: Answers that may be different next time.
+RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How patient a client is.
+
+    Attributes:
+        max_retries: Tries after the first one.
+        first_pause: Upper bound of the first pause in seconds; it doubles with every try.
+        longest_pause: Upper bound of any pause we choose ourselves, in seconds.
+        longest_retry_after: A ``Retry-After`` above this many seconds is not waited for; the error is raised.
+        budget: Seconds from the first try after which no further one starts.
+    """
+
+    max_retries: int = 3
+    first_pause: float = 0.5
+    longest_pause: float = 8.0
+    longest_retry_after: float = 60.0
+    budget: float = 120.0
+
+
+def next_try(
+    policy: RetryPolicy,
+    *,
+    tries: int,
+    repeatable: bool,
+    status: int | None,
+    retry_after: float | None = None,
+    elapsed: float,
+    chance: float,
+) -> float | None:
+    """Decide about another try.
+
+    Args:
+        policy: The limits.
+        tries: How many tries have been made, at least 1.
+        repeatable: Whether the request is safe or carries an idempotency key.
+        status: Status of the answer, or None if the connection failed.
+        retry_after: Seconds the service asked to wait, if it did.
+        elapsed: Seconds since the first try began.
+        chance: A random number from 0 to 1, which spreads the pauses of many clients.
+
+    Returns:
+        Seconds to pause before the next try, or None to give up.
+    """
+    if not repeatable or tries > policy.max_retries:
+        return None
+    if status is not None and status not in RETRY_STATUSES:
+        return None
+    if retry_after is not None and retry_after > policy.longest_retry_after:
+        return None
+    # The exponent is bounded so that an absurd max_retries cannot overflow.
+    chosen = chance * min(policy.longest_pause, policy.first_pause * 2.0 ** min(tries - 1, 30))
+    pause = chosen if retry_after is None else retry_after + chosen * 0.1
+    return pause if elapsed + pause <= policy.budget else None
+
+
+def parse_retry_after(value: str | None, *, now: float) -> float | None:
+    """Read a ``Retry-After`` header: seconds, also decimal, or an HTTP date.
+
+    Returns:
+        Seconds from ``now``, never negative, or None if there is no usable value.
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - now
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None

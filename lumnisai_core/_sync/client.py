@@ -1,0 +1,178 @@
+# Generated from lumnisai_core/_async/client.py by `make sync`: change that file, not this one.
+"""The client: configuration, scopes, resources and ``invoke``."""
+
+from __future__ import annotations
+
+import warnings
+from types import TracebackType
+from typing import Literal, Self, Unpack, overload
+from uuid import UUID
+
+from lumnisai_core._config import (
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_TIMEOUT,
+    Settings,
+    settings_for_user,
+    settings_from,
+)
+from lumnisai_core._create import MessagesInput
+from lumnisai_core._http import HTTPClient, Pool
+from lumnisai_core._parameters import InvokeParameters
+from lumnisai_core._retry import RetryPolicy
+from lumnisai_core._sync.following import RunStream, start_run
+from lumnisai_core._sync.resources.responses import Responses
+from lumnisai_core._sync.resources.threads import Threads
+from lumnisai_core._sync.transport import Transport
+from lumnisai_core.models import ResponseObject, Scope
+
+
+class Client:
+    """Blocking client of the Lumnis platform.
+
+    It may be used from several threads, also inside a running event loop; connections are made when first
+    needed and shared. Closing the client is good manners, not a duty.
+
+    Args:
+        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
+        base_url: Address of the service; a path is kept. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
+        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
+        timeout: Seconds to wait for a connection, for sending, and for an answer. Runs have their own: ``run_timeout``.
+        max_retries: Tries after the first one, of requests that can be repeated without doing their work twice.
+        scope: ``user`` (default) or ``tenant``: whose data calls work on unless they say otherwise.
+        user_id: User of all calls that name none.
+        http_client: Your own HTTP client, for proxies and certificates. It is never closed.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        tenant_id: str | UUID | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        scope: Scope | str = Scope.USER,
+        user_id: str | UUID | None = None,
+        http_client: HTTPClient | None = None,
+    ) -> None:
+        settings = settings_from(
+            api_key=api_key,
+            base_url=base_url,
+            tenant_id=tenant_id,
+            timeout=timeout,
+            max_retries=max_retries,
+            scope=scope,
+            user_id=user_id,
+        )
+        pool = Pool(settings.service, http_client)
+        policy = RetryPolicy(max_retries=settings.max_retries)
+        transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy)
+        self._set_up(settings, transport, owner=True)
+
+    def _set_up(self, settings: Settings, transport: Transport, *, owner: bool) -> None:
+        self._settings = settings
+        self._transport = transport
+        self._owner = owner
+        self.responses = Responses(transport, settings)
+        self.threads = Threads(transport, settings)
+        # The short names of the product's documentation are the resources' own methods.
+        self.get_response = self.responses.get
+        self.list_responses = self.responses.list
+        self.cancel_response = self.responses.cancel
+        self.create_thread = self.threads.create
+        self.get_thread = self.threads.get
+        self.list_threads = self.threads.list
+        self.update_thread = self.threads.update
+        self.delete_thread = self.threads.delete
+
+    def __repr__(self) -> str:
+        settings = self._settings
+        return (
+            f"{type(self).__name__}(base_url={settings.service.base_url!r}, scope={str(settings.scope)!r}, "
+            f"user_id={settings.user_id!r})"
+        )
+
+    # Scopes
+
+    def for_user(self, user_id: str | UUID) -> Self:
+        """Return a client for one user that shares this client's connections.
+
+        Args:
+            user_id: UUID, e-mail address or other id of the user.
+        """
+        client = type(self).__new__(type(self))
+        client._set_up(settings_for_user(self._settings, user_id), self._transport, owner=False)
+        return client
+
+    def as_user(self, user_id: str | UUID) -> Self:
+        """Return a client for one user, to be used in a ``with`` block; the block's end leaves this client open.
+
+        Args:
+            user_id: UUID, e-mail address or other id of the user.
+        """
+        return self.for_user(user_id)
+
+    # Runs
+
+    @overload
+    def invoke(
+        self,
+        messages: MessagesInput,
+        *,
+        stream: Literal[False] = False,
+        **parameters: Unpack[InvokeParameters],
+    ) -> ResponseObject: ...
+
+    @overload
+    def invoke(
+        self, messages: MessagesInput, *, stream: Literal[True], **parameters: Unpack[InvokeParameters]
+    ) -> RunStream: ...
+
+    def invoke(
+        self, messages: MessagesInput, *, stream: bool = False, **parameters: Unpack[InvokeParameters]
+    ) -> ResponseObject | RunStream:
+        """Run an agent and wait for its answer, or stream its progress.
+
+        Args:
+            messages: A text, one message, or the messages of a conversation.
+            stream: Whether to return a stream of :class:`RunUpdate` instead of waiting.
+            **parameters: What to run (:class:`lumnisai_core.RunParameters`: ``user_id``, ``thread_id``,
+                ``response_format``, ``model_overrides``, ``agent_config``, ``files``, ``idempotency_key`` and more) and
+                how to watch it (:class:`lumnisai_core.WatchParameters`: ``show_progress``, ``on_progress``,
+                ``run_timeout``, ``progress_interval``, ``cancel_on_interrupt``).
+
+        Returns:
+            The finished run; with ``stream=True`` an iterator that is a context manager too.
+
+        Raises:
+            ValidationError: Something about the run is not acceptable; nothing was sent.
+            RunFailedError: The run failed.
+            RunCancelledError: The run was cancelled.
+            RunTimeoutError: ``run_timeout`` is over; the run goes on and can be picked up by its id.
+            LumnisAIError: The service cannot be reached or refuses.
+        """
+        run = start_run(self._transport, self._settings, messages, parameters, listening=stream)
+        return run if stream else run.result()
+
+    def invoke_stream(self, messages: MessagesInput, **parameters: Unpack[InvokeParameters]) -> RunStream:
+        """Do the same as ``invoke(..., stream=True)``, under its older name."""
+        warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
+        return self.invoke(messages, stream=True, **parameters)
+
+    # Closing
+
+    def close(self) -> None:
+        """Close the connections. A client made by :meth:`for_user` leaves those of its parent open."""
+        if self._owner:
+            self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,171 @@
+"""Every error this package raises, as one family.
+
+::
+
+    LumnisAIError
+    ├── ValidationError (also ValueError)  the request is wrong: 400, 422 and other 4xx, or refused before sending
+    │   ├── ConfigurationError             no API key, unusable base URL, unusable option
+    │   ├── MissingUserId                  user scope without a user id
+    │   ├── TenantScopeUserIdConflict      tenant scope with a user id
+    │   ├── LocalFileNotSupported          a local path where only a URI can be sent
+    │   └── ConflictError                  409
+    ├── AuthenticationError                401 and 403
+    ├── NotFoundError                      404
+    ├── RateLimitError                     429, after the retries
+    ├── TransportError                     no usable answer: connection, timeout, 5xx, unreadable body
+    └── RunError                           a run did not end well; carries the run
+        ├── RunFailedError                 the service reports failure
+        ├── RunCancelledError              the run was cancelled
+        └── RunTimeoutError                ``run_timeout`` is over; the run goes on at the service
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lumnisai_core.models import ResponseObject
+
+__all__ = [
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConflictError",
+    "LocalFileNotSupported",
+    "LumnisAIError",
+    "MissingUserId",
+    "NotFoundError",
+    "RateLimitError",
+    "RunCancelledError",
+    "RunError",
+    "RunFailedError",
+    "RunTimeoutError",
+    "TenantScopeUserIdConflict",
+    "TransportError",
+    "ValidationError",
+]
+
+
+class LumnisAIError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        message: What happened, with which value, and what to do.
+        status_code: HTTP status of the answer, or None if there was none.
+        request_id: The ``X-Request-ID`` of the answer, for the platform's support.
+        code: The service's own error code, such as ``INVALID_API_KEY``.
+        detail: The parsed error body as the service sent it, or its text.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int | None = None,
+        request_id: str | None = None,
+        code: str | None = None,
+        detail: object = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status_code = status_code
+        self.request_id = request_id
+        self.code = code
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.message} (request id {self.request_id})" if self.request_id else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Keyword-only arguments would otherwise be lost between processes.
+        return _rebuild, (type(self), self.message, self.__dict__)
+
+
+def _rebuild(cls: type[LumnisAIError], message: str, state: dict[str, object]) -> LumnisAIError:
+    error = cls.__new__(cls, message)
+    error.args = (message,)
+    error.__dict__.update(state)
+    return error
+
+
+class ValidationError(LumnisAIError, ValueError):
+    """The request is not acceptable: the service refused it, or it was never sent."""
+
+
+class ConfigurationError(ValidationError):
+    """The client cannot be made from the given arguments and environment."""
+
+
+class MissingUserId(ValidationError):
+    """User scope needs a user id and none was given."""
+
+
+class TenantScopeUserIdConflict(ValidationError):
+    """Tenant scope was asked for together with a user id."""
+
+
+class LocalFileNotSupported(ValidationError):
+    """A local file path was given where the service needs a URI or an artifact id."""
+
+
+class ConflictError(ValidationError):
+    """The request contradicts the state of the service (409), such as a reused idempotency key."""
+
+
+class AuthenticationError(LumnisAIError):
+    """The API key is missing, wrong or not allowed to do this (401, 403)."""
+
+
+class NotFoundError(LumnisAIError):
+    """There is nothing with this id, or it is not visible to this key and user (404)."""
+
+
+class RateLimitError(LumnisAIError):
+    """Too many requests (429), still after the retries.
+
+    Attributes:
+        retry_after: Seconds the service asked to wait, or None.
+    """
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **known: Any) -> None:
+        super().__init__(message, **known)
+        self.retry_after = retry_after
+
+
+class TransportError(LumnisAIError):
+    """There was no usable answer: connection failure, timeout, 5xx or a body that cannot be read."""
+
+
+class RunError(LumnisAIError):
+    """A run did not end with an answer.
+
+    Attributes:
+        response_id: The run's id.
+        thread_id: The thread it belongs to.
+        response: The last state of the run that is known, or None.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        response_id: str,
+        thread_id: str | None = None,
+        response: ResponseObject | None = None,
+        **known: Any,
+    ) -> None:
+        super().__init__(message, **known)
+        self.response_id = response_id
+        self.thread_id = thread_id
+        self.response = response
+
+
+class RunFailedError(RunError):
+    """The service reports that the run failed."""
+
+
+class RunCancelledError(RunError):
+    """The run was cancelled before it had an answer."""
+
+
+class RunTimeoutError(RunError, TimeoutError):
+    """``run_timeout`` is over. The run goes on at the service and can be picked up again."""

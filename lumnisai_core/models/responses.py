@@ -1,0 +1,124 @@
+"""Runs as the service reports them (``/v1/responses``)."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from lumnisai_core.models._base import OPEN_ENUM, Items, Timestamp, WireModel
+from lumnisai_core.models.enums import MessageRole, ResponseStatus
+
+__all__ = [
+    "TERMINAL_STATUSES",
+    "Artifact",
+    "ArtifactPart",
+    "Message",
+    "ProgressEntry",
+    "ResponseList",
+    "ResponseObject",
+    "ToolCall",
+]
+
+#: A run in one of these states does not change any more.
+TERMINAL_STATUSES = frozenset({ResponseStatus.SUCCEEDED, ResponseStatus.FAILED, ResponseStatus.CANCELLED})
+
+
+class Message(WireModel):
+    """One turn of a conversation: a role and plain text."""
+
+    role: Annotated[MessageRole | str, OPEN_ENUM]
+    content: str
+
+
+class ToolCall(WireModel):
+    """A tool the agent used on the service. Only the name is certain; unknown keys are kept."""
+
+    name: str = ""
+    args: dict[str, Any] = Field(default_factory=dict)
+    output_text: str | None = None
+
+    def __str__(self) -> str:
+        arguments = ", ".join(
+            f"{name}={json.dumps(value, ensure_ascii=False, default=str)}" for name, value in self.args.items()
+        )
+        return f"{self.name}({arguments})"
+
+
+class ProgressEntry(WireModel):
+    """One step of a run. ``tool_calls`` of an entry can grow while the run goes on."""
+
+    ts: Timestamp | None = None
+    state: str = ""
+    message: str = ""
+    tool_calls: Items[ToolCall] = Field(default_factory=list)
+    output_text: str | None = None
+
+
+class ArtifactPart(WireModel):
+    """A piece of an artifact."""
+
+    kind: str = "text"
+    text: str = ""
+    metadata: dict[str, Any] | None = None
+
+
+class Artifact(WireModel):
+    """A document the agent made. Services of different age send different fields; all are kept."""
+
+    artifact_id: str | None = Field(default=None, alias="artifactId")
+    name: str | None = None
+    description: str | None = None
+    parts: Items[ArtifactPart] = Field(default_factory=list)
+    metadata: dict[str, Any] | None = None
+    extensions: Items[Any] = Field(default_factory=list)
+
+
+class ResponseObject(WireModel):
+    """One run: its state, its progress and, when it has succeeded, its answer.
+
+    Attributes:
+        response_id: Id of the run.
+        thread_id: Id of the conversation it belongs to.
+        status: ``queued``, ``in_progress``, ``succeeded``, ``failed`` or ``cancelled``.
+        progress: What the agent reported so far, oldest first.
+        output_text: The answer as Markdown. Not final before the status is.
+        structured_response: The object that was asked for by ``response_format``; can be None on success.
+        error: What the service says of a failure; its shape is not declared.
+    """
+
+    response_id: str
+    thread_id: str | None = None
+    tenant_id: str | None = None
+    user_id: str | None = None
+    status: Annotated[ResponseStatus | str, OPEN_ENUM] = ResponseStatus.QUEUED
+    progress: Items[ProgressEntry] = Field(default_factory=list)
+    input_messages: Items[Message] = Field(default_factory=list)
+    output_text: str | None = None
+    structured_response: dict[str, Any] | None = None
+    artifacts: Items[Artifact] = Field(default_factory=list)
+    response_title: str | None = None
+    error: Any = None
+    options: dict[str, Any] | None = None
+    created_at: Timestamp | None = None
+    completed_at: Timestamp | None = None
+
+    @property
+    def content(self) -> str | None:
+        """The same as ``output_text``."""
+        return self.output_text
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the run is over. The status alone decides this, never a progress entry."""
+        return self.status in TERMINAL_STATUSES
+
+
+class ResponseList(WireModel):
+    """One page of runs, newest first."""
+
+    responses: Items[ResponseObject] = Field(default_factory=list)
+    total: int = 0
+    limit: int | None = None
+    offset: int = 0

@@ -1,0 +1,1 @@
+"""Adapter logic that both frameworks share. Framework-free."""

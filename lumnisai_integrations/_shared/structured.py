@@ -1,0 +1,57 @@
+"""The object a run was asked for by ``response_format``."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from lumnisai_core import ResponseObject
+from lumnisai_core.exceptions import RunError
+
+
+class StructuredOutputError(RunError, ValueError):
+    """A run succeeded without the object it was asked for. Carries the run, with its text, in ``response``."""
+
+
+def structured_value(response: ResponseObject) -> dict[str, Any]:
+    """Return the object of a run that was made with a ``response_format``.
+
+    The platform may leave ``structured_response`` empty; then the text is read as JSON, with or without a code fence.
+
+    Raises:
+        StructuredOutputError: Neither holds a JSON object.
+    """
+    if response.structured_response is not None:
+        return response.structured_response
+    value = _object_in_text(response.output_text or "")
+    if value is None:
+        raise StructuredOutputError(
+            f"Run {response.response_id} succeeded but returned no object for its response_format. Its text begins: "
+            f"{(response.output_text or '')[:200]!r}. Simplify the schema or say more in response_format_instructions.",
+            response_id=response.response_id,
+            thread_id=response.thread_id,
+            response=response,
+        )
+    return value
+
+
+def structured_text(response: ResponseObject) -> str:
+    """Return that object as JSON text, as output parsers read it.
+
+    Raises:
+        StructuredOutputError: There is no such object.
+    """
+    return json.dumps(structured_value(response), ensure_ascii=False)
+
+
+def _object_in_text(text: str) -> dict[str, Any] | None:
+    fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
+    for candidate in (text, fenced[1] if fenced else ""):
+        try:
+            value = json.loads(candidate)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            return value
+    return None

@@ -1,0 +1,189 @@
+"""Generate the blocking half of the client and its tests from the asyncio half.
+
+``python -m tests.mirror`` rewrites every generated file; a test compares them with what it would write. The
+transformation works on tokens: ``async`` and ``await`` go, names are replaced by the table below, and the
+same names are replaced inside texts. A rule that matches nothing anywhere is an error.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: Folders that are written, and the folders generated from them.
+FOLDERS = {
+    "lumnisai_core/_async": "lumnisai_core/_sync",
+    "tests/core/_async": "tests/core/_sync",
+}
+
+#: Names in the asyncio half and their blocking twins.
+NAMES = {
+    "AsyncClient": "Client",
+    "AsyncGenerator": "Generator",
+    "AsyncHTTPClient": "HTTPClient",
+    "AsyncPool": "Pool",
+    "AsyncReady": "Ready",
+    "AsyncResource": "Resource",
+    "AsyncResponses": "Responses",
+    "AsyncRunStream": "RunStream",
+    "AsyncThreads": "Threads",
+    "AsyncTransport": "Transport",
+    "__aenter__": "__enter__",
+    "__aexit__": "__exit__",
+    "__aiter__": "__iter__",
+    "__anext__": "__next__",
+    "_async": "_sync",
+    "aclose": "close",
+    "anext": "next",
+    "async_grace": "grace",
+    "async_notify": "notify",
+    "async_sleep": "sleep",
+    "check_async_callback": "check_callback",
+}
+
+#: Phrases in texts and docstrings.
+PHRASES = {
+    "Asyncio client": "Blocking client",
+    "several event loops and threads; connections are made when first needed, one set for each\n"
+    "    loop, and closed with it": "several threads, also inside a running event loop; connections are made when first"
+    "\n    needed and shared",
+}
+
+_DROPPED = ("async", "await")
+
+
+def mirrored(source: str, used: Counter[str] | None = None) -> str:
+    """Turn asyncio source into blocking source, not yet formatted.
+
+    Args:
+        source: Text of a module of the asyncio half.
+        used: Counts how often each rule matched.
+    """
+    used = Counter() if used is None else used
+    tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    lines = source.splitlines(keepends=True)
+    pieces: list[str] = []
+    at = (1, 0)
+    skip_blanks = False
+    dropped = _brackets_of_coroutine(tokens)
+    for index, token in enumerate(tokens):
+        between = _text_between(lines, at, token.start)
+        pieces.append(between.lstrip(" ") if skip_blanks else between)
+        at = token.end
+        skip_blanks = token.type == tokenize.NAME and token.string in _DROPPED
+        if not skip_blanks and index not in dropped:
+            pieces.append(_mirrored_token(token, used))
+    return "".join(pieces)
+
+
+def _mirrored_token(token: tokenize.TokenInfo, used: Counter[str]) -> str:
+    if token.type == tokenize.NAME and token.string in NAMES:
+        used[token.string] += 1
+        return NAMES[token.string]
+    if token.type in (tokenize.STRING, tokenize.COMMENT):
+        return _mirrored_text(token.string, used)
+    return token.string
+
+
+def _mirrored_text(text: str, used: Counter[str]) -> str:
+    for phrase, replacement in PHRASES.items():
+        if phrase in text:
+            used[phrase] += 1
+            text = text.replace(phrase, replacement)
+
+    def twin(match: re.Match[str]) -> str:
+        used[match[0]] += 1
+        return NAMES[match[0]]
+
+    text = re.sub(r"\b(" + "|".join(map(re.escape, NAMES)) + r")\b", twin, text)
+    return re.sub(r"\b(async|await) (?=[a-z_]+[ .(])", "", text)
+
+
+def _brackets_of_coroutine(tokens: list[tokenize.TokenInfo]) -> set[int]:
+    """Find the tokens of ``Coroutine[Any, Any, X]`` that are not ``X``."""
+    dropped: set[int] = set()
+    for index, token in enumerate(tokens):
+        if token.string == "Coroutine" and tokens[index + 1].string == "[":
+            dropped.update(range(index, index + 6))  # Coroutine [ Any , Any ,
+            depth = 1
+            end = index + 6
+            while depth:
+                depth += {"[": 1, "]": -1}.get(tokens[end].string, 0)
+                end += 1
+            dropped.add(end - 1)
+    return dropped
+
+
+def _text_between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    if start[0] == end[0]:
+        return lines[start[0] - 1][start[1] : end[1]] if start[0] <= len(lines) else ""
+    first = lines[start[0] - 1][start[1] :]
+    middle = lines[start[0] : end[0] - 1]
+    last = lines[end[0] - 1][: end[1]] if end[0] <= len(lines) else ""
+    return "".join([first, *middle, last])
+
+
+def generated() -> dict[Path, str]:
+    """Return every generated file with the text it should have.
+
+    Raises:
+        ValueError: A rule matched nothing and should be removed.
+    """
+    used: Counter[str] = Counter()
+    texts = {}
+    for written, target in FOLDERS.items():
+        for source in sorted((ROOT / written).rglob("*.py")):
+            relative = source.relative_to(ROOT)
+            head = f"# Generated from {relative.as_posix()} by `make sync`: change that file, not this one.\n"
+            text = source.read_text(encoding="utf-8")
+            texts[ROOT / target / source.relative_to(ROOT / written)] = head + mirrored(text, used)
+    unused = [rule for rule in (*NAMES, *PHRASES) if not used[rule]]
+    if unused:
+        raise ValueError(f"These mirror rules match nothing: {unused}")
+    return {path: _formatted(path, text) for path, text in texts.items()}
+
+
+def _formatted(path: Path, text: str) -> str:
+    for arguments in (["check", "--select", "I,F401", "--fix", "--quiet"], ["format", "--quiet"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"],
+            input=text,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=ROOT,
+        )
+        text = done.stdout
+    return text
+
+
+def stale() -> list[str]:
+    """Name the generated files that differ from what would be written, and those that should not be there."""
+    texts = generated()
+    different = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
+    known = {path for target in FOLDERS.values() for path in (ROOT / target).rglob("*.py")}
+    return sorted(path.relative_to(ROOT).as_posix() for path in [*different, *(known - texts.keys())])
+
+
+def main() -> None:
+    """Write the generated files and remove those whose source is gone."""
+    texts = generated()
+    for target in FOLDERS.values():
+        for path in (ROOT / target).rglob("*.py"):
+            if path not in texts:
+                path.unlink()
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{len(texts)} files written\n")
+
+
+if __name__ == "__main__":
+    main()
