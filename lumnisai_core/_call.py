@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -59,10 +60,26 @@ def path(template: str, *parameters: object) -> str:
     encoded = []
     for parameter in parameters:
         text = str(parameter)
-        if not text.strip(".").strip():
+        if not text.strip(". "):
             raise ValidationError(f"{text!r} is not a usable id for {template}: pass the id that the service returned.")
         encoded.append(quote(text, safe="", errors="surrogatepass"))
     return template.format(*encoded)
+
+
+def check_seconds(name: str, value: object, *, endless: bool = False) -> None:
+    """Refuse what is no positive number of seconds.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: What was given.
+        endless: Whether infinity is fine.
+
+    Raises:
+        ValidationError: It is no number, not positive, or not finite.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not value > 0 or (value == math.inf and not endless):  # type: ignore[operator]
+        raise ValidationError(f"{name} must be a positive number of seconds, not {value!r}.")
 
 
 def query_pairs(query: Mapping[str, QueryValue]) -> dict[str, str]:

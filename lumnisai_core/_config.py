@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from math import isfinite
 from uuid import UUID
 
 from pydantic import SecretStr
 
+from lumnisai_core._call import check_seconds
 from lumnisai_core._service import Service, checked_base_url
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict
 from lumnisai_core.models.enums import Scope
@@ -61,10 +61,10 @@ def settings_from(
 
     Raises:
         ConfigurationError: No API key, or a value that cannot work.
+        ValidationError: ``timeout`` is no positive number.
     """
     environment = os.environ if environment is None else environment
-    if not isfinite(timeout) or timeout <= 0:
-        raise ConfigurationError(f"timeout must be a positive number of seconds, not {timeout!r}.")
+    check_seconds("timeout", timeout)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
         raise ConfigurationError(f"max_retries must be a whole number from 0, not {max_retries!r}.")
     service = Service(

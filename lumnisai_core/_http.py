@@ -14,6 +14,9 @@ from lumnisai_core._answer import Answer
 from lumnisai_core._service import Service
 from lumnisai_core.exceptions import ConfigurationError
 
+# httpx reports a client that was closed, or whose event loop was, as a RuntimeError.
+_FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError)
+
 AsyncHTTPClient = httpx.AsyncClient
 HTTPClient = httpx.Client
 
@@ -81,7 +84,7 @@ class Pool:
         client = self._client()
         try:
             response = client.send(_built(client, request), auth=self._credential, follow_redirects=False)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except _FAILURES as error:
             raise _failed(request, error) from error
         return Answer(response.status_code, response.headers, response.content)
 
@@ -130,7 +133,7 @@ class AsyncPool:
         client = self._given or await self._client()
         try:
             response = await client.send(_built(client, request), auth=self._credential, follow_redirects=False)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except _FAILURES as error:
             raise _failed(request, error) from error
         return Answer(response.status_code, response.headers, response.content)
 

@@ -37,6 +37,7 @@ def create_call(settings: Settings, messages: MessagesInput, parameters: RunPara
         ValidationError: Something about the run is not acceptable.
     """
     given: dict[str, Any] = dict(parameters)
+    refuse_unknown(given, RunParameters)
     user = user_of_call(settings, user_id=given.pop("user_id", None), scope=given.pop("scope", None))
     key = given.pop("idempotency_key", None)
     body = create_body(messages, user_id=user, **given)
@@ -82,6 +83,7 @@ def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[Watc
         listening: Whether the caller reads the stream.
     """
     given: dict[str, Any] = dict(parameters)
+    refuse_unknown(given, WatchParameters)
     listeners: list[ProgressCallback] = [ProgressPrinter()] if given.pop("show_progress", False) else []
     callback = given.pop("on_progress", None)
     if callback is not None:
@@ -90,15 +92,20 @@ def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[Watc
 
 
 def split_parameters(parameters: InvokeParameters) -> tuple[RunParameters, WatchParameters]:
-    """Part what is to be run from how it is to be watched.
+    """Part what is to be run from how it is to be watched."""
+    given: Mapping[str, Any] = parameters
+    refuse_unknown(given, InvokeParameters)
+    watch = {name: given[name] for name in WatchParameters.__annotations__ if name in given}
+    run = {name: value for name, value in given.items() if name not in watch}
+    return cast("RunParameters", run), cast("WatchParameters", watch)
+
+
+def refuse_unknown(given: Mapping[str, Any], known: type[RunParameters | WatchParameters]) -> None:
+    """Refuse keywords that a call does not take, as Python does.
 
     Raises:
-        TypeError: A keyword is neither.
+        TypeError: There is such a keyword; the message lists those that exist.
     """
-    given: Mapping[str, Any] = parameters
-    unknown = set(given) - RunParameters.__annotations__.keys() - WatchParameters.__annotations__.keys()
+    unknown = sorted(set(given) - known.__annotations__.keys())
     if unknown:
-        raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
-    run = {name: value for name, value in given.items() if name in RunParameters.__annotations__}
-    watch = {name: value for name, value in given.items() if name in WatchParameters.__annotations__}
-    return cast("RunParameters", run), cast("WatchParameters", watch)
+        raise TypeError(f"unexpected keyword arguments {', '.join(unknown)}; known: {', '.join(known.__annotations__)}")

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
+from lumnisai_core._call import check_seconds
 from lumnisai_core.exceptions import (
     LumnisAIError,
     RunCancelledError,
     RunError,
     RunFailedError,
     RunTimeoutError,
-    ValidationError,
 )
 from lumnisai_core.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate
 
@@ -26,8 +25,9 @@ UNHEARD_WAIT = 10.0
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
-#: A poll that took this share of the wait it asked for was held.
+#: A poll was held if it took this share of the wait it asked for, or this many seconds.
 _HELD_SHARE = 0.5
+_HELD_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,9 @@ class WatchOptions:
     cancel_on_interrupt: bool = True
 
     def __post_init__(self) -> None:
-        if not isfinite(self.progress_interval) or self.progress_interval <= 0:
-            raise ValidationError(
-                f"progress_interval must be a positive number of seconds, not {self.progress_interval!r}."
-            )
-        if self.run_timeout is not None and not self.run_timeout > 0:
-            raise ValidationError(
-                f"run_timeout must be a positive number of seconds or None, not {self.run_timeout!r}."
-            )
+        check_seconds("progress_interval", self.progress_interval)
+        if self.run_timeout is not None:
+            check_seconds("run_timeout", self.run_timeout, endless=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +112,7 @@ class RunWatch:
             news.append(last_update(response))
         elif status_changed and not news:
             news.append(_update(response, state=str(response.status)))
-        held = poll is None or took >= poll.wait * _HELD_SHARE
+        held = poll is None or took >= min(poll.wait * _HELD_SHARE, _HELD_SECONDS)
         # A service that holds polls paces us; one that answers at once without news must not be hammered.
         self._idle_pause = 0.0 if news or held else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, self._idle_pause * 2))
         self._shown, self._shown_status = response.progress, str(response.status)

@@ -42,6 +42,7 @@ NAMES = {
     "_async": "_sync",
     "aclose": "close",
     "anext": "next",
+    "async_client": "client",
     "async_grace": "grace",
     "async_notify": "notify",
     "async_sleep": "sleep",
@@ -55,8 +56,6 @@ PHRASES = {
     "    loop, and closed with it": "several threads, also inside a running event loop; connections are made when first"
     "\n    needed and shared",
 }
-
-_DROPPED = ("async", "await")
 
 
 def mirrored(source: str, used: Counter[str] | None = None) -> str:
@@ -72,13 +71,13 @@ def mirrored(source: str, used: Counter[str] | None = None) -> str:
     pieces: list[str] = []
     at = (1, 0)
     skip_blanks = False
-    dropped = _brackets_of_coroutine(tokens)
+    dropped = _dropped(tokens)
     for index, token in enumerate(tokens):
         between = _text_between(lines, at, token.start)
         pieces.append(between.lstrip(" ") if skip_blanks else between)
         at = token.end
-        skip_blanks = token.type == tokenize.NAME and token.string in _DROPPED
-        if not skip_blanks and index not in dropped:
+        skip_blanks = index in dropped and token.string != "]"
+        if index not in dropped:
             pieces.append(_mirrored_token(token, used))
     return "".join(pieces)
 
@@ -106,11 +105,13 @@ def _mirrored_text(text: str, used: Counter[str]) -> str:
     return re.sub(r"\b(async|await) (?=[a-z_]+[ .(])", "", text)
 
 
-def _brackets_of_coroutine(tokens: list[tokenize.TokenInfo]) -> set[int]:
-    """Find the tokens of ``Coroutine[Any, Any, X]`` that are not ``X``."""
+def _dropped(tokens: list[tokenize.TokenInfo]) -> set[int]:
+    """Find the tokens that go: ``async``, ``await``, and of ``Coroutine[Any, Any, X]`` all but ``X``."""
     dropped: set[int] = set()
     for index, token in enumerate(tokens):
-        if token.string == "Coroutine" and tokens[index + 1].string == "[":
+        if token.type == tokenize.NAME and token.string in ("async", "await"):
+            dropped.add(index)
+        elif token.string == "Coroutine" and tokens[index + 1].string == "[":
             dropped.update(range(index, index + 6))  # Coroutine [ Any , Any ,
             depth = 1
             end = index + 6

@@ -1,0 +1,53 @@
+"""Fixtures for the whole suite: the embedded service, and clients that speak to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from lumnisai_core import AsyncClient, Client
+from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, ScriptedEngine
+
+Serve = Callable[..., LocalLumnis]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test may depend on the settings of the machine it runs on."""
+    for name in ("LUMNISAI_API_KEY", "LUMNISAI_BASE_URL", "LUMNISAI_TENANT_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def local() -> Iterator[LocalLumnis]:
+    """An embedded service with the offline engine, shared by all tests."""
+    with LocalLumnis(engine=OfflineEngine(step_delay=0)) as service:
+        yield service
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start an embedded service of its own for a test: ``serve(engine, poll="on-change")``."""
+    with ExitStack() as stack:
+
+        def start(engine: Engine | Script | list[Script], **options: object) -> LocalLumnis:
+            played = ScriptedEngine(engine) if isinstance(engine, Script | list) else engine
+            return stack.enter_context(LocalLumnis(engine=played, **options))  # type: ignore[arg-type]
+
+        yield start
+
+
+@pytest.fixture
+def client(local: LocalLumnis) -> Iterator[Client]:
+    """A blocking client for one user of the shared service."""
+    with Client(local.api_key, base_url=local.base_url, user_id="user-123") as made:
+        yield made
+
+
+@pytest.fixture
+async def async_client(local: LocalLumnis) -> AsyncIterator[AsyncClient]:
+    """An asyncio client for one user of the shared service."""
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123") as made:
+        yield made

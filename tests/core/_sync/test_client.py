@@ -1,0 +1,186 @@
+# Generated from tests/core/_async/test_client.py by `make sync`: change that file, not this one.
+"""Making clients, scopes, and the ways a request can go wrong, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from lumnisai_core import Client, Scope
+from lumnisai_core._http import HTTPClient
+from lumnisai_core.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    MissingUserId,
+    TenantScopeUserIdConflict,
+    TransportError,
+)
+from lumnisai_core.local import LocalLumnis
+from tests.servers import Canned, canned_server
+
+CREATED = {"response_id": "r-1", "thread_id": "t-1", "tenant_id": "t", "status": "queued"}
+DONE = {**CREATED, "status": "succeeded", "output_text": "done"}
+
+
+def test_the_environment_configures_the_client(local: LocalLumnis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Key and address need not be in the code."""
+    monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
+    monkeypatch.setenv("LUMNISAI_BASE_URL", local.base_url)
+    with Client() as client:
+        assert (client.invoke("Hello", user_id="u")).status == "succeeded"
+
+
+def test_no_key_is_a_clear_error() -> None:
+    """The message names the variable."""
+    with pytest.raises(ConfigurationError, match="LUMNISAI_API_KEY"):
+        Client()
+
+
+def test_a_wrong_key_is_an_authentication_error(local: LocalLumnis) -> None:
+    """401 carries the code and request id of the service, and not the key."""
+    with Client("lmn_wrong_key", base_url=local.base_url, user_id="u") as client:
+        with pytest.raises(AuthenticationError) as caught:
+            client.invoke("Hello")
+    assert (caught.value.status_code, caught.value.code) == (401, "INVALID_API_KEY")
+    assert caught.value.request_id
+    assert "lmn_wrong_key" not in str(caught.value) + repr(caught.value.detail)
+
+
+def test_an_unreachable_service_is_a_transport_error() -> None:
+    """The message says where nobody answered."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with Client("lmn_1", base_url=address, user_id="u", max_retries=0) as client:
+            with pytest.raises(TransportError, match=address):
+                client.invoke("Hello")
+
+
+def test_scopes(local: LocalLumnis) -> None:
+    """User scope needs a user, tenant scope allows none, a client for a user shares the connections."""
+    with Client(local.api_key, base_url=local.base_url) as client:
+        with pytest.raises(MissingUserId):
+            client.invoke("Hello")
+        with pytest.raises(TenantScopeUserIdConflict):
+            client.invoke("Hello", user_id="u", scope=Scope.TENANT)
+        assert (client.invoke("Hello", scope=Scope.TENANT)).user_id is None
+        mine = client.for_user("reader-2").invoke("Hello")
+        with client.as_user("reader-2") as user_client:
+            also_mine = user_client.invoke("Hello")
+        assert mine.user_id == also_mine.user_id is not None
+        assert (client.invoke("Hello", user_id="reader-2")).user_id == mine.user_id
+
+
+def test_a_client_can_be_closed_twice_and_used_again(local: LocalLumnis) -> None:
+    """Connections are made when they are needed."""
+    client = Client(local.api_key, base_url=local.base_url, user_id="u")
+    client.close()
+    client.invoke("Hello")
+    client.close()
+    client.close()
+    client.invoke("Hello")
+    client.close()
+
+
+def test_your_own_http_client_is_used_and_left_open(local: LocalLumnis) -> None:
+    """Proxies and certificates can be configured; whoever made a client closes it."""
+    with HTTPClient(trust_env=False) as own:
+        with Client(local.api_key, base_url=local.base_url, user_id="u", http_client=own) as client:
+            client.invoke("Hello")
+        assert not own.is_closed
+    with pytest.raises(ConfigurationError, match="http_client"):
+        Client("lmn_1", http_client=object())  # type: ignore[arg-type]
+
+
+def test_the_key_is_in_no_text(local: LocalLumnis) -> None:
+    """Clients can be printed."""
+    client = Client(local.api_key, base_url=local.base_url, user_id="u")
+    assert local.api_key not in repr(client) + str(vars(client))
+    assert repr(client).startswith(type(client).__name__)
+
+
+def test_requests_carry_what_the_service_expects() -> None:
+    """Bearer key, JSON, a version, and one idempotency key for each create; the base URL keeps its path."""
+    with canned_server([Canned(201, CREATED), Canned(200, DONE)]) as server:
+        with Client("lmn_1", base_url=server.base_url + "/gateway/", user_id="u") as client:
+            assert (client.invoke("Hello")).output_text == "done"
+    create, poll = server.received
+    assert (create.method, create.path) == ("POST", "/gateway/v1/responses")
+    assert (poll.method, poll.path) == ("GET", "/gateway/v1/responses/r-1?wait=10")
+    assert create.headers["authorization"] == "Bearer lmn_1"
+    assert create.headers["content-type"] == "application/json"
+    assert create.headers["user-agent"].startswith("lumnisai-integrations/")
+    assert create.headers["idempotency-key"]
+    assert create.body == b'{"messages":[{"role":"user","content":"Hello"}],"user_id":"u"}'
+    assert "idempotency-key" not in poll.headers
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [Canned(503), Canned(500, b"<html>"), Canned(429, headers={"Retry-After": "0.01"}), Canned(reset=True)],
+    ids=["503", "500", "429", "reset"],
+)
+def test_a_lost_create_is_tried_again_with_the_same_key(trouble: Canned) -> None:
+    """A retried create can make only one run."""
+    with canned_server([trouble, Canned(201, CREATED), trouble, Canned(200, DONE)]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u") as client:
+            assert (client.invoke("Hello")).output_text == "done"
+    keys = [request.headers.get("idempotency-key") for request in server.received]
+    assert keys[0] == keys[1] is not None
+    assert keys[2:] == [None, None]
+
+
+def test_what_cannot_be_repeated_is_sent_once() -> None:
+    """A PATCH without a key is not tried again."""
+    with canned_server([Canned(503, {"message": "Busy."})]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u") as client:
+            with pytest.raises(TransportError, match="Busy"):
+                client.update_thread("t-1", title="x")
+    assert len(server.received) == 1
+
+
+def test_retries_have_an_end() -> None:
+    """max_retries counts the tries after the first."""
+    with canned_server([Canned(429, headers={"Retry-After": "0"})]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u", max_retries=1) as client:
+            with pytest.raises(Exception, match="429"):
+                client.get_thread("t-1")
+    assert len(server.received) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Canned(200, b"<html>Please log in</html>"),
+        Canned(200, b'{"response_id": '),
+        Canned(200, {"status": "queued"}),
+        Canned(200, []),
+        Canned(302, headers={"Location": "https://elsewhere.example/"}),
+    ],
+    ids=["html", "truncated", "no id", "array", "redirect"],
+)
+def test_an_unusable_answer_is_our_error(answer: Canned) -> None:
+    """Nothing foreign escapes, whatever a gateway sends."""
+    with canned_server([answer]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u") as client:
+            with pytest.raises(TransportError, match="GET /v1/responses/r-1"):
+                client.get_response("r-1")
+
+
+def test_a_key_quoted_by_an_error_is_blotted_out() -> None:
+    """Not even a chatty service brings the key into our messages."""
+    with canned_server([Canned(400, {"detail": "key lmn_1 is odd"})]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u") as client:
+            with pytest.raises(Exception, match=r"key \[redacted\] is odd") as caught:
+                client.get_thread("t-1")
+    assert "lmn_1" not in repr(vars(caught.value))
+
+
+def test_a_run_that_was_lost_sight_of_says_how_to_go_on() -> None:
+    """When polling fails for good, the error carries the run's id."""
+    with canned_server([Canned(201, CREATED), Canned(401)]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u") as client:
+            with pytest.raises(AuthenticationError) as caught:
+                client.invoke("Hello")
+    assert any("client.responses.wait('r-1')" in note for note in caught.value.__notes__)

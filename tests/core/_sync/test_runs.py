@@ -1,0 +1,330 @@
+# Generated from tests/core/_async/test_runs.py by `make sync`: change that file, not this one.
+"""Runs through the client, over real sockets against the embedded service."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel
+
+from lumnisai_core import Client, ResponseStatus, RunUpdate
+from lumnisai_core.exceptions import (
+    ConflictError,
+    NotFoundError,
+    RunCancelledError,
+    RunFailedError,
+    RunTimeoutError,
+    ValidationError,
+)
+from lumnisai_core.local import Script, Step
+from tests.conftest import Serve
+from tests.servers import EndlessEngine, GatedEngine, HistoryEngine, RequestEngine
+
+
+class Tide(BaseModel):
+    """A tide."""
+
+    port: str
+    height_m: float
+
+
+def test_invoke_waits_for_the_answer(client: Client) -> None:
+    """A question comes back as a finished run with text, ids and title."""
+    response = client.invoke("Neap tides are small. Spring tides are large. Which tides are large?")
+    assert response.status == ResponseStatus.SUCCEEDED
+    assert "Spring tides are large." in (response.output_text or "")
+    assert response.content == response.output_text
+    assert response.thread_id
+    assert response.completed_at is not None
+
+
+def test_invoke_prints_nothing(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without show_progress the terminal stays clean."""
+    client.invoke("Hello")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_show_progress_prints_the_documented_lines(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    """Status changes, messages and tool calls, each once."""
+    search = {"name": "web_search", "args": {"query": "tides"}}
+    local = serve(Script([Step("Starting."), Step("Reading.", state="RESEARCHING", tool_calls=[search])]))
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        client.invoke("When is high tide?", show_progress=True)
+    assert capsys.readouterr().out.splitlines() == [
+        "Status: in_progress",
+        "PROCESSING: Starting.",
+        "RESEARCHING: Reading.",
+        '  web_search(query="tides")',
+        "Status: succeeded",
+    ]
+
+
+def test_a_stream_tells_everything_once_and_ends_with_the_answer(serve: Serve) -> None:
+    """Entries as they come, growth of an older entry, repeated texts; the last update alone has the terminal status."""
+    engine = GatedEngine(
+        Script([Step("Starting."), Step("Reading.", state="RESEARCHING")]),
+        Script([Step(add_to=1, tool_calls=[{"name": "web_search", "args": {"query": "tides"}}])]),
+        Script([Step("Starting.")], output_text="High at noon."),
+    )
+    local = serve(engine, poll="on-change")
+    told = []
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        for update in client.invoke("When is high tide?", stream=True):
+            told.append((update.status, update.state, update.message, update.output_text))
+            if (update.entry_index, update.state) != (0, "processing"):
+                engine.open()
+    assert told == [
+        ("queued", "queued", "", None),
+        ("in_progress", "processing", "Starting.", None),
+        ("in_progress", "RESEARCHING", "Reading.", None),
+        ("in_progress", "tool_update", "Reading.", None),
+        ("in_progress", "processing", "Starting.", None),
+        ("succeeded", "completed", "", "High at noon."),
+    ]
+    assert update.is_last
+    assert update.response is not None
+    assert update.response.response_id == update.response_id
+
+
+@pytest.mark.parametrize("poll", ["end-only", "on-change"])
+def test_a_listener_hears_the_same_with_either_kind_of_server(serve: Serve, poll: str) -> None:
+    """Progress is complete whether held polls end on any change or only with the run."""
+    local = serve(Script([Step("one"), Step("two", after=0.05), Step("three", after=0.05)], output_text="x"), poll=poll)
+    heard: list[RunUpdate] = []
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        client.invoke("Hi", on_progress=heard.append, progress_interval=0.05)
+    assert [update.message for update in heard if update.message] == ["one", "two", "three"]
+
+
+def test_a_failing_listener_does_not_end_the_run(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    """The error is logged, the answer arrives."""
+
+    def listener(update: RunUpdate) -> None:
+        raise RuntimeError("broken display")
+
+    response = client.invoke("Hello", on_progress=listener)
+    assert response.status == "succeeded"
+    assert "broken display" in caplog.text
+
+
+def test_structured_output_by_class_and_by_schema(client: Client) -> None:
+    """Both forms give an object that follows the schema, also at the end of a stream."""
+    text = "At North Quay the height is 4.1 m."
+    for response_format in (Tide, Tide.model_json_schema()):
+        response = client.invoke(text, response_format=response_format)
+        assert response.structured_response is not None
+        assert Tide(**response.structured_response).height_m == 4.1
+    with client.invoke(text, stream=True, response_format=Tide) as stream:
+        updates = [update for update in stream]
+    assert updates[-1].structured_response == response.structured_response
+
+
+def test_everything_about_a_run_reaches_the_service(serve: Serve) -> None:
+    """Settings are sent, not dropped."""
+    engine = RequestEngine()
+    local = serve(engine)
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        client.invoke(
+            [{"role": "system", "content": "Short."}, {"role": "user", "content": "Hi"}],
+            model_overrides={"smart_model": "openai:gpt-4o"},
+            agent_config={"agent_mode": "single_agent"},
+            files=[{"name": "a", "uri": "artifact_1"}],
+            options={"x": 1},
+            response_format_instructions="metres",
+            specialized_agent="quick_people_search",
+            specialized_agent_params={"limit": 2},
+        )
+    (request,) = engine.requests
+    assert [(message.role, message.content) for message in request.input_messages] == [
+        ("system", "Short."),
+        ("user", "Hi"),
+    ]
+    assert request.model_overrides == {"smart_model": "openai:gpt-4o"}
+    assert request.agent_config == {"agent_mode": "single_agent"}
+    assert [file["uri"] for file in request.files] == ["artifact_1"]
+    assert request.options == {"x": 1}
+    assert request.response_format_instructions == "metres"
+    assert (request.specialized_agent, request.specialized_agent_params) == ("quick_people_search", {"limit": 2})
+
+
+def test_a_thread_holds_the_conversation(serve: Serve) -> None:
+    """A follow-up sees the earlier question and answer."""
+    local = serve(HistoryEngine())
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        first = client.invoke("one")
+        second = client.invoke("two", thread_id=first.thread_id)
+    assert second.thread_id == first.thread_id
+    assert second.output_text == "3: one | 1: one | two"
+
+
+def test_a_failed_run_raises_with_everything_known(serve: Serve) -> None:
+    """Invoke and stream raise, reading does not; the error says why and carries the run."""
+    local = serve(Script([Step("Looking.")], error=("AGENT_ERROR", "No register.")))
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        with pytest.raises(RunFailedError, match="No register") as caught:
+            client.invoke("Hi")
+        assert caught.value.response is not None
+        assert caught.value.response.progress[0].message == "Looking."
+        assert (client.get_response(caught.value.response_id)).status == "failed"
+        statuses = []
+        with pytest.raises(RunFailedError):
+            for update in client.invoke("Hi", stream=True):
+                statuses.append(update.status)
+        assert statuses[-1] == "failed"
+
+
+def test_a_cancelled_run_raises(serve: Serve) -> None:
+    """Whoever waits for a run that somebody else stops is told so."""
+    local = serve(EndlessEngine(), poll="on-change")
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        with pytest.raises(RunCancelledError):
+            for update in client.invoke("Hi", stream=True):
+                if update.message:
+                    cancelled = client.cancel_response(update.response_id)
+                    assert cancelled.status == "cancelled"
+
+
+def test_cancelling_a_finished_run_returns_it(client: Client) -> None:
+    """That it is over already is no error."""
+    done = client.invoke("Hello")
+    assert (client.responses.cancel(done.response_id)).status == "succeeded"
+
+
+def test_a_run_past_its_deadline_goes_on_and_can_be_picked_up(serve: Serve) -> None:
+    """RunTimeoutError names the run; wait() fetches its answer later."""
+    local = serve(Script(after=0.3, output_text="late"))
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        with pytest.raises(RunTimeoutError, match=r"client\.responses\.wait") as caught:
+            client.invoke("Hi", run_timeout=0.1)
+        assert caught.value.thread_id
+        response = client.responses.wait(caught.value.response_id)
+        assert response.output_text == "late"
+
+
+def test_a_known_run_can_be_followed_from_its_beginning(serve: Serve) -> None:
+    """following() repeats what was reported before and goes on to the end."""
+    local = serve(Script([Step("Starting."), Step("Reading."), Step("Starting.")], output_text="High at noon."))
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        created = client.responses.create("When is high tide?")
+        assert (created.status, created.output_text) == ("queued", None)
+        with client.responses.following(created.response_id) as stream:
+            messages = [update.message for update in stream if update.message]
+    assert messages == ["Starting.", "Reading.", "Starting."]
+    assert stream.response is not None
+    assert stream.response.output_text == "High at noon."
+
+
+@pytest.mark.parametrize("way", ["with", "close"])
+def test_leaving_a_stream_early_stops_the_run(serve: Serve, way: str) -> None:
+    """The service is told when nobody listens any more."""
+    local = serve(EndlessEngine(), poll="on-change")
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        if way == "with":
+            with pytest.raises(ZeroDivisionError):
+                with client.invoke("Hi", stream=True) as stream:
+                    next(stream)
+                    raise ZeroDivisionError
+        else:
+            stream = client.invoke("Hi", stream=True)
+            next(stream)
+            stream.close()
+        assert stream.response_id is not None
+        assert (client.get_response(stream.response_id, wait=10)).status == "cancelled"
+
+
+def test_breaking_out_of_a_stream_stops_the_run(serve: Serve) -> None:
+    """A stream that is dropped without a with block is closed as well."""
+    local = serve(EndlessEngine(), poll="on-change")
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        for update in client.invoke("Hi", stream=True):
+            response_id = update.response_id
+            break
+        assert (client.get_response(response_id, wait=10)).status == "cancelled"
+
+
+def test_leaving_early_can_leave_the_run_alone(serve: Serve) -> None:
+    """With cancel_on_interrupt=False nothing is sent."""
+    local = serve(EndlessEngine(), poll="on-change")
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        with client.invoke("Hi", stream=True, cancel_on_interrupt=False) as stream:
+            response_id = (next(stream)).response_id
+        assert (client.get_response(response_id)).status in ("queued", "in_progress")
+        client.cancel_response(response_id)
+
+
+def test_a_closed_stream_that_never_began_sends_nothing(client: Client) -> None:
+    """The run is created with the first update asked for, not before."""
+    before = (client.list_responses()).total
+    with client.invoke("Hi", stream=True) as stream:
+        pass
+    assert stream.response_id is None
+    assert (client.list_responses()).total == before
+
+
+def test_an_idempotency_key_makes_one_run(client: Client) -> None:
+    """The same key and question return the original run with its answer; another question is a conflict."""
+    first = client.invoke("Important calculation", idempotency_key="calc-1")
+    again = client.invoke("Important calculation", idempotency_key="calc-1")
+    assert again == first
+    with pytest.raises(ConflictError):
+        client.invoke("Another calculation", idempotency_key="calc-1")
+
+
+def test_runs_are_listed_with_filters(serve: Serve) -> None:
+    """Status, day, page and user narrow the list."""
+    local = serve([Script(output_text="a"), Script(error=("E", "no"))])
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        done = client.invoke("one")
+        with pytest.raises(RunFailedError):
+            client.invoke("two")
+        assert (client.list_responses()).total == 2
+        succeeded = client.list_responses(status=ResponseStatus.SUCCEEDED)
+        assert [response.response_id for response in succeeded.responses] == [done.response_id]
+        assert done.created_at is not None
+        today = done.created_at.date()
+        assert (client.list_responses(start_date=today, end_date=today)).total == 2
+        assert (client.list_responses(end_date="2020-01-01")).total == 0
+        assert len((client.list_responses(limit=1, offset=1)).responses) == 1
+        assert (client.for_user("somebody else").list_responses()).total == 0
+        assert (client.list_responses(scope="tenant")).total == 2
+
+
+def test_bad_input_is_refused_before_anything_is_sent(client: Client) -> None:
+    """Errors come at once, from blocking calls and streams alike."""
+    before = (client.list_responses()).total
+    with pytest.raises(ValidationError, match="messages is empty"):
+        client.invoke([])
+    with pytest.raises(ValidationError, match="messages is empty"):
+        client.invoke([], stream=True)
+    with pytest.raises(ValidationError, match="idempotency_key"):
+        client.invoke("Hi", idempotency_key="")
+    with pytest.raises(ValidationError, match="run_timeout"):
+        client.invoke("Hi", run_timeout=-1)
+    with pytest.raises(ValidationError, match="on_progress must be callable"):
+        client.invoke("Hi", on_progress="print")  # type: ignore[call-overload]
+    with pytest.raises(ValidationError, match="wait must be"):
+        client.get_response("r", wait=-1)
+    with pytest.raises(ValidationError, match="limit must be 1 to 100"):
+        client.list_responses(limit=101)
+    with pytest.raises(TypeError, match="mesages"):
+        client.invoke("Hi", mesages="x")  # type: ignore[call-overload]
+    assert (client.list_responses()).total == before
+
+
+def test_unknown_ids_are_not_found(client: Client) -> None:
+    """A wrong run or thread is NotFoundError with the service's words."""
+    unknown = "00000000-0000-4000-8000-000000000000"
+    with pytest.raises(NotFoundError):
+        client.get_response(unknown)
+    with pytest.raises(NotFoundError):
+        client.responses.wait(unknown)
+    with pytest.raises(NotFoundError):
+        client.cancel_response(unknown)
+    with pytest.raises(NotFoundError):
+        client.invoke("Hi", thread_id=unknown)
+
+
+def test_the_older_name_of_streaming_still_works(client: Client) -> None:
+    """invoke_stream warns and streams."""
+    with pytest.warns(DeprecationWarning, match="stream=True"):
+        stream = client.invoke_stream("Hello")
+    assert (stream.result()).status == "succeeded"

@@ -1,0 +1,29 @@
+"""What users may import, and what importing costs others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import lumnisai_core
+
+
+def test_the_public_names_exist() -> None:
+    """Every listed name can be imported, and the list is sorted and complete."""
+    listed = lumnisai_core.__all__
+    assert all(hasattr(lumnisai_core, name) for name in listed)
+    public = {
+        name
+        for name, value in vars(lumnisai_core).items()
+        if not name.startswith("_") and not hasattr(value, "__path__")
+    }
+    modules = {"exceptions", "models", "annotations", "VERSION"}
+    assert public - modules - set(listed) == set()
+
+
+def test_the_core_needs_no_framework_and_no_server() -> None:
+    """Importing the client imports neither a framework nor the embedded service."""
+    heavy = ("langchain_core", "llama_index", "starlette", "uvicorn", "jsonschema_rs", "lumnisai_integrations")
+    code = f"import sys, lumnisai_core; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

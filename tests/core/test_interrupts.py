@@ -1,0 +1,130 @@
+"""Interrupting runs: Ctrl-C in a process, cancelled tasks, time limits; and several event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from lumnisai_core import AsyncClient, Client, RunUpdate
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.local import LocalLumnis
+from tests.conftest import Serve
+from tests.servers import Canned, EndlessEngine, canned_server
+
+
+@pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
+def test_ctrl_c_stops_the_run_on_the_service(serve: Serve, kind: str) -> None:
+    """The process ends with KeyboardInterrupt, the run with `cancelled`."""
+    local = serve(EndlessEngine(), poll="on-change")
+    blocking = "Client(user_id='u').invoke('Hi', on_progress=tell)"
+    program = (
+        "import asyncio\nfrom lumnisai_core import Client, AsyncClient\n"
+        "def tell(update):\n    print(update.response_id, flush=True)\n"
+        + (blocking if kind == "Client" else f"async def main():\n    await Async{blocking}\nasyncio.run(main())")
+    )
+    environment = {"LUMNISAI_API_KEY": local.api_key, "LUMNISAI_BASE_URL": local.base_url}
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    response_id = process.stdout.readline().strip()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert errors.strip().endswith("KeyboardInterrupt")
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        assert client.get_response(response_id, wait=10).status == "cancelled"
+
+
+@pytest.mark.parametrize("how", ["cancel", "timeout"])
+async def test_a_cancelled_task_stops_the_run_on_the_service(serve: Serve, how: str) -> None:
+    """Task cancellation and timeout scopes reach the service before they reach the caller."""
+    local = serve(EndlessEngine(), poll="on-change")
+    started: asyncio.Queue[str] = asyncio.Queue()
+
+    async def tell(update: RunUpdate) -> None:
+        await started.put(update.response_id)
+
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
+        if how == "cancel":
+            task = asyncio.create_task(client.invoke("Hi", on_progress=tell))
+            response_id = await started.get()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        else:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    await client.invoke("Hi", on_progress=tell)
+            response_id = started.get_nowait()
+        assert (await client.get_response(response_id)).status == "cancelled"
+
+
+async def test_interrupted_while_creating_finds_and_stops_the_run(serve: Serve) -> None:
+    """A create whose answer never came is looked up by its idempotency key."""
+    created = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}
+    arrived, release = threading.Event(), threading.Event()
+    answers = [Canned(201, created, arrived=arrived, release=release), Canned(201, created)]
+    with canned_server(answers) as server:
+        async with AsyncClient("lmn_1", base_url=server.base_url, user_id="u") as client:
+            task = asyncio.create_task(client.invoke("Hi"))
+            await asyncio.to_thread(arrived.wait)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        release.set()
+    first, again, cancel = server.received
+    assert first.headers["idempotency-key"] == again.headers["idempotency-key"]
+    assert (cancel.method, cancel.path) == ("POST", "/v1/responses/r-1/cancel")
+
+
+def test_the_blocking_client_works_inside_a_running_loop(client: Client) -> None:
+    """Notebooks and asynchronous web frameworks can use it as it is."""
+
+    async def main() -> str | None:
+        return client.invoke("Hello").status
+
+    assert asyncio.run(main()) == "succeeded"
+
+
+def test_the_blocking_client_refuses_coroutine_functions(client: Client) -> None:
+    """A listener that would never run is an error."""
+
+    async def listener(update: RunUpdate) -> None: ...
+
+    with pytest.raises(ValidationError, match="AsyncClient"):
+        client.invoke("Hello", on_progress=listener)
+
+
+def test_one_asyncio_client_works_in_several_loops(local: LocalLumnis) -> None:
+    """One after the other and side by side in threads, without closing it."""
+    client = AsyncClient(local.api_key, base_url=local.base_url, user_id="u")
+    statuses: list[str] = []
+
+    async def main() -> None:
+        for response in await asyncio.gather(*(client.invoke("Hello") for _ in range(5))):
+            statuses.append(response.status)
+
+    for _ in range(2):
+        asyncio.run(main())
+    threads = [threading.Thread(target=asyncio.run, args=(main(),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == ["succeeded"] * 30
+
+
+def test_one_blocking_client_works_in_many_threads(client: Client) -> None:
+    """Connections are shared safely."""
+    statuses: list[str] = []
+    threads = [threading.Thread(target=lambda: statuses.append(client.invoke("Hello").status)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == ["succeeded"] * 8

@@ -1,0 +1,55 @@
+"""Deciding about another try."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lumnisai_core._retry import RetryPolicy, next_try, parse_retry_after
+
+POLICY = RetryPolicy(max_retries=3, first_pause=0.5, longest_pause=8.0, longest_retry_after=60.0, budget=120.0)
+FAILED: dict[str, Any] = {"tries": 1, "repeatable": True, "status": 503, "elapsed": 0.0, "chance": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "pause"),
+    [
+        ({}, 0.5),
+        ({"tries": 2}, 1.0),
+        ({"tries": 3}, 2.0),
+        ({"tries": 4}, None),
+        ({"chance": 0.0}, 0.0),
+        ({"status": None}, 0.5),
+        ({"status": 408}, 0.5),
+        ({"status": 429, "retry_after": 7.0, "chance": 0.0}, 7.0),
+        ({"status": 503, "retry_after": 1.5, "chance": 0.0}, 1.5),
+        ({"status": 429, "retry_after": 61.0}, None),
+        ({"status": 400}, None),
+        ({"status": 404}, None),
+        ({"status": 501}, None),
+        ({"repeatable": False}, None),
+        ({"elapsed": 119.9}, None),
+        ({"elapsed": 119.0}, 0.5),
+    ],
+)
+def test_the_next_try(change: dict[str, Any], pause: float | None) -> None:
+    """Tries, safety, status, Retry-After, cap and budget decide; the clock is an argument."""
+    assert next_try(POLICY, **{**FAILED, **change}) == pause
+
+
+def test_pauses_stop_growing() -> None:
+    """Even an absurd number of tries pauses no longer than the cap."""
+    assert next_try(RetryPolicy(max_retries=10**6), **{**FAILED, "tries": 10**5}) == POLICY.longest_pause
+
+
+@pytest.mark.parametrize("value", [None, "", "soon", "nan", "inf", "Thu, 99 Foo 2026"])
+def test_an_unusable_retry_after_is_none(value: str | None) -> None:
+    """Junk in the header is as good as no header."""
+    assert parse_retry_after(value, now=0.0) is None
+
+
+@pytest.mark.parametrize("value", ["-5", "Thu, 01 Jan 1970 00:00:01 GMT"])
+def test_a_time_that_is_over_means_now(value: str) -> None:
+    """The pause is never negative."""
+    assert parse_retry_after(value, now=100.0) == 0.0

@@ -1,0 +1,176 @@
+"""Watching runs: what is new, and how to poll."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lumnisai_core import ResponseObject
+from lumnisai_core._watch import Poll, RunWatch, WatchOptions, error_of_run, timeout_error
+from lumnisai_core.exceptions import RunCancelledError, RunFailedError, RunTimeoutError, ValidationError
+
+
+def run(*entries: Any, status: str = "in_progress", **fields: Any) -> ResponseObject:
+    """A run whose entries are texts, or (text, tool names)."""
+    progress = []
+    for entry in entries:
+        text, *tools = entry if isinstance(entry, tuple) else (entry,)
+        progress.append({"state": "processing", "message": text, "tool_calls": [{"name": name} for name in tools]})
+    return ResponseObject.model_validate(
+        {"response_id": "r", "thread_id": "t", "status": status, "progress": progress, **fields}
+    )
+
+
+def told(watch: RunWatch, response: ResponseObject) -> list[tuple[str, str, list[str]]]:
+    return [(news.state, news.message, [call.name for call in news.tool_calls]) for news in watch.accept(response)]
+
+
+def entry(message: str, *tools: str, state: str = "processing") -> tuple[str, str, list[str]]:
+    return (state, message, list(tools))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "news"),
+    [
+        ([], ["a", "b"], [entry("a"), entry("b")]),
+        (["a"], ["a", "a"], [entry("a")]),
+        (["a"], [("a", "x", "y")], [entry("a", "x", "y", state="tool_update")]),
+        ([("a", "x")], [("a", "x", "x"), "b"], [entry("a", "x", state="tool_update"), entry("b")]),
+        (["a", "b"], ["a", "c"], [entry("c")]),
+        ([("a", "x")], [("a", "y")], [entry("a", "y")]),
+        (["a", "b", "c"], ["a"], []),
+        (["a", "b", "c"], ["x", "b"], [entry("x")]),
+        (["a"], ["a"], []),
+    ],
+    ids=["new", "repeated text", "grew", "grew and new", "changed", "call changed", "shorter", "restarted", "same"],
+)
+def test_news_is_found_by_place_and_content(before: list[Any], after: list[Any], news: list[Any]) -> None:
+    """Nothing new is dropped and nothing old is repeated."""
+    watch = RunWatch(WatchOptions(listening=True))
+    watch.accept(run(*before))
+    assert told(watch, run(*after)) == news
+
+
+def test_a_list_that_restarts_is_followed() -> None:
+    """After a shorter list, later entries at the old places are reported."""
+    watch = RunWatch(WatchOptions())
+    watch.accept(run("a", "b", "c"))
+    watch.accept(run("again"))
+    assert told(watch, run("again", "b")) == [entry("b")]
+
+
+def test_only_the_last_update_has_a_terminal_status() -> None:
+    """A reader that waits for `succeeded` gets the answer with it, even if all news comes at once."""
+    watch = RunWatch(WatchOptions())
+    news = watch.accept(run("a", status="succeeded", output_text="done", structured_response={"x": 1}))
+    assert [(update.status, update.output_text) for update in news] == [("in_progress", None), ("succeeded", "done")]
+    assert news[-1].structured_response == {"x": 1}
+    assert news[-1].is_last
+    assert watch.over
+
+
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_the_end_without_an_answer_is_told_too(status: str) -> None:
+    """A stream never ends silently."""
+    (news,) = RunWatch(WatchOptions()).accept(run(status=status))
+    assert (news.status, news.state, news.is_last) == (status, status, True)
+
+
+def test_a_failed_entry_is_not_the_end() -> None:
+    """It can announce a retry; only the status ends a run."""
+    watch = RunWatch(WatchOptions())
+    watch.accept(
+        ResponseObject.model_validate({"response_id": "r", "status": "in_progress", "progress": [{"state": "failed"}]})
+    )
+    assert not watch.over
+
+
+def test_a_status_change_without_entries_is_told_once() -> None:
+    """Queued and started are news of their own."""
+    watch = RunWatch(WatchOptions())
+    assert told(watch, run(status="queued")) == [("queued", "", [])]
+    assert told(watch, run(status="queued")) == []
+    assert told(watch, run()) == [("in_progress", "", [])]
+
+
+def test_a_replayed_create_is_read_again_before_it_ends() -> None:
+    """The reply to a repeated create has a terminal status but no answer."""
+    watch = RunWatch(WatchOptions())
+    assert watch.begin(run(status="succeeded"), complete=False) == []
+    assert not watch.over
+    watch.accept(run(status="succeeded", output_text="done"))
+    assert watch.over
+    assert watch.last.output_text == "done"
+
+
+@pytest.mark.parametrize(
+    ("options", "elapsed", "poll"),
+    [
+        (WatchOptions(), 0.0, Poll(0.0, 10.0)),
+        (WatchOptions(listening=True), 0.0, Poll(0.0, 1.0)),
+        (WatchOptions(listening=True, progress_interval=0.25), 0.0, Poll(0.0, 0.25)),
+        (WatchOptions(run_timeout=None), 1e9, Poll(0.0, 10.0)),
+        (WatchOptions(run_timeout=60.0), 52.5, Poll(0.0, 7.0)),
+        (WatchOptions(run_timeout=60.0), 59.5, Poll(0.05, 0.0)),
+        (WatchOptions(run_timeout=60.0), 59.99, Poll(pytest.approx(0.01), 0.0)),  # type: ignore[arg-type]
+        (WatchOptions(run_timeout=60.0), 60.0, None),
+    ],
+)
+def test_how_to_poll_next(options: WatchOptions, elapsed: float, poll: Poll | None) -> None:
+    """Long when nobody listens, short when somebody does, never past the deadline."""
+    assert RunWatch(options).next_poll(elapsed) == poll
+
+
+def test_a_service_that_does_not_hold_polls_is_not_hammered() -> None:
+    """Answers at once without news make pauses grow from 0.05 to 1 s; news or a held answer ends them."""
+    watch = RunWatch(WatchOptions(listening=True))
+    watch.accept(run("a"))
+    pauses = []
+    for _ in range(7):
+        poll = watch.next_poll(0.0)
+        assert poll is not None
+        watch.accept(run("a"), poll=poll, took=0.001)
+        pauses.append(watch.next_poll(0.0).pause)  # type: ignore[union-attr]
+    assert pauses == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0])
+    watch.accept(run("a"), poll=Poll(0.0, 1.0), took=1.0)
+    assert watch.next_poll(0.0) == Poll(0.0, 1.0)
+    watch.accept(run("a"), poll=Poll(0.0, 1.0), took=0.001)
+    watch.accept(run("a", "b"), poll=Poll(0.0, 1.0), took=0.001)
+    assert watch.next_poll(0.0) == Poll(0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"progress_interval": 0}, {"run_timeout": -1}, {"run_timeout": "600"}, {"progress_interval": None}]
+)
+def test_unusable_options_are_refused(wrong: dict[str, Any]) -> None:
+    """Each is named in the error."""
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        WatchOptions(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"code": "AGENT_ERROR", "message": "No register."}, "No register. (AGENT_ERROR)"),
+        ({"message": "No register."}, "No register."),
+        ("plain text", "plain text"),
+        ({"reason": 5}, "{'reason': 5}"),
+        (None, "last step"),
+    ],
+)
+def test_a_failed_run_says_why(error: object, said: str) -> None:
+    """Any shape of `error` ends up in the message; without one the last entry does."""
+    failure = error_of_run(run("last step", status="failed", error=error))
+    assert isinstance(failure, RunFailedError)
+    assert said in str(failure)
+    assert (failure.response_id, failure.thread_id) == ("r", "t")
+
+
+def test_other_ends() -> None:
+    """Success is no error, cancellation is one, a timeout says how to go on."""
+    assert error_of_run(run(status="succeeded")) is None
+    assert isinstance(error_of_run(run(status="cancelled")), RunCancelledError)
+    late = timeout_error(run(), 3.0)
+    assert isinstance(late, RunTimeoutError)
+    assert "client.responses.wait('r')" in str(late)

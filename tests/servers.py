@@ -1,0 +1,150 @@
+"""Small servers and engines that tests run against, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from lumnisai_core.local import RunReport, RunRequest, RunResult, Script, ScriptedEngine
+
+
+class EndlessEngine:
+    """Reports one entry and then works until it is cancelled."""
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        report.progress("Working.")
+        await asyncio.Event().wait()
+        return RunResult()
+
+
+class GatedEngine:
+    """Plays one part of a script at a time, each when the test opens the gate."""
+
+    def __init__(self, *parts: Script) -> None:
+        self._parts = parts
+        self._gate = threading.Semaphore(0)
+
+    def open(self) -> None:
+        """Let one more part be played."""
+        self._gate.release()
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        result = RunResult()
+        for part in self._parts:
+            await asyncio.to_thread(self._gate.acquire)
+            result = await ScriptedEngine(part).run(request, report)
+        return result
+
+
+class HistoryEngine:
+    """Answers with the number and the texts of the messages it was given."""
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        texts = [message.content for message in request.messages]
+        return RunResult(output_text=f"{len(texts)}: " + " | ".join(texts))
+
+
+class RequestEngine:
+    """Answers with the request itself, as an artifact-free structured response would hold it."""
+
+    def __init__(self) -> None:
+        self.requests: list[RunRequest] = []
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        self.requests.append(request)
+        return RunResult(output_text=request.input_messages[-1].content)
+
+
+@dataclass(frozen=True)
+class Canned:
+    """One prepared answer.
+
+    ``reset`` closes the connection instead of answering; ``arrived`` is set when the request is there, and then
+    the answer waits for ``release``.
+    """
+
+    status: int = 200
+    body: bytes | dict[str, Any] | list[Any] = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    reset: bool = False
+    arrived: threading.Event | None = None
+    release: threading.Event | None = None
+
+
+@dataclass
+class Received:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class CannedServer:
+    """An HTTP server that gives prepared answers in order and remembers what it was asked."""
+
+    base_url: str
+    received: list[Received]
+
+
+@contextmanager
+def canned_server(answers: Sequence[Canned]) -> Iterator[CannedServer]:
+    """Serve these answers, one per request; the last one is repeated."""
+    received: list[Received] = []
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("do_"):  # every method is answered alike
+                return self.handle_any
+            raise AttributeError(name)
+
+        def handle_any(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            with lock:
+                answer = answers[min(len(received), len(answers) - 1)]
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                received.append(Received(self.command, self.path, headers, content))
+            if answer.arrived is not None:
+                answer.arrived.set()
+            if answer.release is not None:
+                answer.release.wait()
+            if answer.reset:
+                self.close_connection = True
+                self.connection.close()
+                return
+            body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+            self.send_response(answer.status)
+            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Keep the tests' output free of access lines."""
+
+        def finish(self) -> None:
+            if not self.wfile.closed and self.connection.fileno() != -1:
+                super().finish()
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield CannedServer(f"http://127.0.0.1:{server.server_address[1]}", received)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
