@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from lumnisai_core._async.client import AsyncClient
 from lumnisai_core._async.following import AsyncRunStream
-from lumnisai_core._config import VERSION
 from lumnisai_core._parameters import InvokeParameters, RunParameters, WatchParameters
 from lumnisai_core._sync.client import Client
 from lumnisai_core._sync.following import RunStream
+from lumnisai_core._version import VERSION
 from lumnisai_core._waiting import ProgressCallback
 from lumnisai_core.models import (
     AgentConfig,

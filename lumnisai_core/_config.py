@@ -5,24 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from lumnisai_core._call import check_seconds
 from lumnisai_core._service import Service, checked_base_url
+from lumnisai_core._version import VERSION
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict
 from lumnisai_core.models.enums import Scope
 
 DEFAULT_BASE_URL = "https://api.lumnis.ai"
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 3
-
-try:
-    VERSION = version("lumnisai-integrations")
-except PackageNotFoundError:  # a checkout that was never installed
-    VERSION = "0"
 
 
 @dataclass(frozen=True, slots=True)

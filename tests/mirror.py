@@ -173,8 +173,13 @@ def stale() -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for path in [*different, *(known - texts.keys())])
 
 
-def main() -> None:
-    """Write the generated files and remove those whose source is gone."""
+def main(arguments: list[str]) -> int:
+    """Write the generated files and remove those whose source is gone; with ``--check`` only compare."""
+    if arguments == ["--check"]:
+        different = stale()
+        for name in different:
+            sys.stderr.write(f"{name} is not what its source gives: run `make sync`\n")
+        return 1 if different else 0
     texts = generated()
     for target in FOLDERS.values():
         for path in (ROOT / target).rglob("*.py"):
@@ -184,7 +189,8 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     sys.stdout.write(f"{len(texts)} files written\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

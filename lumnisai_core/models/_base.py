@@ -53,6 +53,7 @@ class WireModel(BaseModel):
         protected_namespaces=(),
         coerce_numbers_to_str=True,
         hide_input_in_errors=True,
+        defer_build=True,  # importing the package stays quick; the first use builds what it needs
     )
 
     @model_validator(mode="wrap")

@@ -18,7 +18,7 @@ class RequestModel(BaseModel):
     """Base of what is checked before it is sent. Only fields that were given go out."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True, use_enum_values=False
+        frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True, defer_build=True
     )
 
 

@@ -67,7 +67,7 @@ async def test_a_stream_tells_everything_once_and_ends_with_the_answer(serve: Se
     local = serve(engine, poll="on-change")
     told = []
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
-        async for update in await client.invoke("When is high tide?", stream=True):
+        async for update in await client.invoke("When is high tide?", stream=True, progress_interval=0.05):
             told.append((update.status, update.state, update.message, update.output_text))
             if (update.entry_index, update.state) != (0, "processing"):
                 engine.open()
@@ -178,7 +178,7 @@ async def test_a_cancelled_run_raises(serve: Serve) -> None:
     local = serve(EndlessEngine(), poll="on-change")
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
         with pytest.raises(RunCancelledError):
-            async for update in await client.invoke("Hi", stream=True):
+            async for update in await client.invoke("Hi", stream=True, progress_interval=0.05):
                 if update.message:
                     cancelled = await client.cancel_response(update.response_id)
                     assert cancelled.status == "cancelled"

@@ -68,7 +68,7 @@ def test_a_stream_tells_everything_once_and_ends_with_the_answer(serve: Serve) -
     local = serve(engine, poll="on-change")
     told = []
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
-        for update in client.invoke("When is high tide?", stream=True):
+        for update in client.invoke("When is high tide?", stream=True, progress_interval=0.05):
             told.append((update.status, update.state, update.message, update.output_text))
             if (update.entry_index, update.state) != (0, "processing"):
                 engine.open()
@@ -177,7 +177,7 @@ def test_a_cancelled_run_raises(serve: Serve) -> None:
     local = serve(EndlessEngine(), poll="on-change")
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
         with pytest.raises(RunCancelledError):
-            for update in client.invoke("Hi", stream=True):
+            for update in client.invoke("Hi", stream=True, progress_interval=0.05):
                 if update.message:
                     cancelled = client.cancel_response(update.response_id)
                     assert cancelled.status == "cancelled"

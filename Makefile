@@ -1,0 +1,53 @@
+# Every target works on a fresh checkout with Python 3.11 or later and make; all of them use .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+SOURCES := lumnisai_core lumnisai_integrations tests
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format types sync bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed-all ## show the main job on the embedded service, or on the platform with LUMNISAI_API_KEY
+	@$(BIN)/lumnis demo
+
+test: $(VENV)/installed-dev ## run the tests and measure branch coverage
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+lint: $(VENV)/installed-dev ## check style and formatting, and that the generated half is current
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/python -m tests.mirror --check
+
+format: $(VENV)/installed-dev ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+types: $(VENV)/installed-dev ## check types strictly
+	$(BIN)/mypy
+
+sync: $(VENV)/installed-dev ## generate the blocking half of the client and its tests
+	$(BIN)/python -m tests.mirror
+
+bench: $(VENV)/installed-dev ## measure what calls cost
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## remove everything that the other targets made
+	rm -rf $(VENV) build dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-all: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[all]"
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[dev]"
+	@touch $@ $(VENV)/installed-all
