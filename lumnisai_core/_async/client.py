@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Any, Literal, Self, Unpack, overload
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from lumnisai_core._async.following import AsyncRunStream, start_run
 from lumnisai_core._async.resources.responses import AsyncResponses
 from lumnisai_core._async.resources.threads import AsyncThreads
@@ -48,7 +50,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | SecretStr | None = None,
         *,
         base_url: str | None = None,
         tenant_id: str | UUID | None = None,

@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from lumnisai_core._config import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_TIMEOUT,
@@ -48,7 +50,7 @@ class Client:
 
     def __init__(
         self,
-        api_key: str | None = None,
+        api_key: str | SecretStr | None = None,
         *,
         base_url: str | None = None,
         tenant_id: str | UUID | None = None,

@@ -1,0 +1,57 @@
+"""Every Python block of the README runs as it is, against the embedded service."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from lumnisai_core.local import LocalLumnis
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+BLOCKS = [
+    pytest.param(match[1], id=f"line-{README.read_text('utf-8')[: match.start()].count(chr(10)) + 2}")
+    for match in re.finditer(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_left_behind() -> Iterator[None]:
+    """Close the event loop that blocking calls of LlamaIndex leave in the thread."""
+    yield
+    with suppress(RuntimeError):  # there is none
+        asyncio.get_event_loop_policy().get_event_loop().close()
+    asyncio.set_event_loop(None)
+
+
+def test_there_are_blocks() -> None:
+    """The pattern finds the blocks that the next test runs."""
+    assert len(BLOCKS) >= 8
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_block_runs(
+    block: str, local: LocalLumnis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With key and address in the environment, a block does what its text says without raising."""
+    monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
+    monkeypatch.setenv("LUMNISAI_BASE_URL", local.base_url)
+    exec(compile(block, str(README), "exec"), {"__name__": "__main__"})
+    if "print" in block:
+        assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("framework", ["LangChain", "LlamaIndex"])
+def test_the_first_screen_streams_an_answer(
+    framework: str, local: LocalLumnis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first block of each framework answers its own question."""
+    text = README.read_text("utf-8")
+    block = re.search(rf"^## {framework}\n.*?^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    exec(compile(block[1], str(README), "exec"), {"__name__": "__main__"})
+    assert "Spring tides follow the full moon." in capsys.readouterr().out
