@@ -66,20 +66,23 @@ def path(template: str, *parameters: object) -> str:
     return template.format(*encoded)
 
 
-def check_seconds(name: str, value: object, *, endless: bool = False) -> None:
+def check_seconds(
+    name: str, value: object, *, endless: bool = False, error: type[ValidationError] = ValidationError
+) -> None:
     """Refuse what is no positive number of seconds.
 
     Args:
         name: Name of the argument, for the message.
         value: What was given.
         endless: Whether infinity is fine.
+        error: What to raise.
 
     Raises:
         ValidationError: It is no number, not positive, or not finite.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not value > 0 or (value == math.inf and not endless):  # type: ignore[operator]
-        raise ValidationError(f"{name} must be a positive number of seconds, not {value!r}.")
+        raise error(f"{name} must be a positive number of seconds, not {value!r}.")
 
 
 def query_pairs(query: Mapping[str, QueryValue]) -> dict[str, str]:

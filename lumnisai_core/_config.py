@@ -56,10 +56,9 @@ def settings_from(
 
     Raises:
         ConfigurationError: No API key, or a value that cannot work.
-        ValidationError: ``timeout`` is no positive number.
     """
     environment = os.environ if environment is None else environment
-    check_seconds("timeout", timeout)
+    check_seconds("timeout", timeout, error=ConfigurationError)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
         raise ConfigurationError(f"max_retries must be a whole number from 0, not {max_retries!r}.")
     service = Service(

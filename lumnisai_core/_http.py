@@ -12,6 +12,7 @@ import httpx
 
 from lumnisai_core._answer import Answer
 from lumnisai_core._service import Service
+from lumnisai_core._waiting import last_things_done
 from lumnisai_core.exceptions import ConfigurationError
 
 # httpx reports a client that was closed, or whose event loop was, as a RuntimeError.
@@ -184,6 +185,7 @@ async def _closing_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, 
     try:
         yield
     finally:
+        await last_things_done()
         await client.aclose()
 
 

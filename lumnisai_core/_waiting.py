@@ -11,16 +11,18 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator
-from typing import Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from lumnisai_core._retry import RetryPolicy
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
-from lumnisai_core.models import RunUpdate
+
+if TYPE_CHECKING:
+    from lumnisai_core.models import RunUpdate
 
 logger = logging.getLogger("lumnisai_core")
 
 #: A listener to progress; the asyncio client awaits what a coroutine function returns.
-ProgressCallback: TypeAlias = Callable[[RunUpdate], object]
+ProgressCallback: TypeAlias = "Callable[[RunUpdate], object]"
 
 #: Ways in which the caller stops listening: Ctrl-C, a cancelled task, a stream that is closed early.
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit)
@@ -65,6 +67,14 @@ async def async_grace(action: Callable[[], Awaitable[object]]) -> None:
     _shielded.add(task)
     task.add_done_callback(_shielded.discard)
     await asyncio.shield(task)
+
+
+async def last_things_done() -> None:
+    """Wait until everything that :func:`async_grace` began in this event loop is done."""
+    await asyncio.sleep(0)  # streams that are closed together with the loop begin theirs first
+    loop = asyncio.get_running_loop()
+    while begun := [task for task in _shielded if task.get_loop() is loop]:
+        await asyncio.wait(begun)
 
 
 def grace(action: Callable[[], object]) -> None:

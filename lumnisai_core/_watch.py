@@ -72,6 +72,7 @@ class RunWatch:
         self._shown: list[ProgressEntry] = []
         self._shown_status: str | None = None
         self._idle_pause = 0.0
+        self._looked = False
         self.response: ResponseObject | None = None
         self.over = False
 
@@ -90,10 +91,12 @@ class RunWatch:
             complete: Whether that answer holds the whole run. The reply to a create holds only its ids and status,
                 also when an idempotency key leads to a run that is long over.
         """
-        if complete or not response.is_terminal:
-            return self.accept(response)
-        self.response = response
-        return []
+        if not complete and response.is_terminal:
+            self.response = response
+            return []
+        news = self.accept(response)
+        self._looked = complete
+        return news
 
     def accept(self, response: ResponseObject, *, poll: Poll | None = None, took: float = 0.0) -> list[RunUpdate]:
         """Take in a poll's answer.
@@ -116,7 +119,7 @@ class RunWatch:
         # A service that holds polls paces us; one that answers at once without news must not be hammered.
         self._idle_pause = 0.0 if news or held else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, self._idle_pause * 2))
         self._shown, self._shown_status = response.progress, str(response.status)
-        self.response, self.over = response, response.is_terminal
+        self.response, self.over, self._looked = response, response.is_terminal, True
         return news
 
     def next_poll(self, elapsed: float) -> Poll | None:
@@ -128,7 +131,11 @@ class RunWatch:
         Returns:
             The poll, or None when ``run_timeout`` is over.
         """
-        wait = self._options.progress_interval if self._options.listening else UNHEARD_WAIT
+        if self._options.listening and not self._looked:
+            # What was reported before the first look is news now, also for a service that holds polls until later news.
+            wait = 0.0
+        else:
+            wait = self._options.progress_interval if self._options.listening else UNHEARD_WAIT
         limit = self._options.run_timeout
         if limit is None:
             return Poll(self._idle_pause, wait)

@@ -56,6 +56,10 @@ class WireModel(BaseModel):
         defer_build=True,  # importing the package stays quick; the first use builds what it needs
     )
 
+    def json(self) -> dict[str, Any]:  # type: ignore[override]  # replaces a deprecated method of pydantic
+        """Return the object as plain JSON data, as code that handles errors asks of an error's ``response``."""
+        return self.model_dump(mode="json")
+
     @model_validator(mode="wrap")
     @classmethod
     def _read_what_can_be_read(cls, data: Any, handler: ModelWrapValidatorHandler[WireModel]) -> WireModel:

@@ -83,9 +83,11 @@ def first_request() -> None:
 
 def latency(poll: str) -> float:
     """Return seconds that a run of 0.2 s takes longer than itself."""
-    with server(run_seconds=RUN_SECONDS, poll=poll) as service:
-        with Client(service.api_key, base_url=service.base_url, user_id="u") as client:
-            return seconds(lambda: client.invoke("Hi"), 30) - RUN_SECONDS
+    with (
+        server(run_seconds=RUN_SECONDS, poll=poll) as service,
+        Client(service.api_key, base_url=service.base_url, user_id="u") as client,
+    ):
+        return seconds(lambda: client.invoke("Hi"), 30) - RUN_SECONDS
 
 
 def calls() -> dict[str, float]:

@@ -64,6 +64,21 @@ async def test_a_cancelled_task_stops_the_run_on_the_service(serve: Serve, how: 
         assert (await client.get_response(response_id)).status == "cancelled"
 
 
+def test_a_stream_that_outlives_its_loop_stops_the_run(serve: Serve) -> None:
+    """A stream that was left and is still referred to is closed together with the event loop."""
+    local = serve(EndlessEngine(), poll="on-change")
+    program = (
+        "import asyncio\nfrom lumnisai_core import AsyncClient\nheld = []\n"
+        "async def main():\n    held.append(AsyncClient(user_id='u').invoke('Hi', stream=True))\n"
+        "    print((await anext(held[0])).response_id)\nasyncio.run(main())"
+    )
+    environment = {"LUMNISAI_API_KEY": local.api_key, "LUMNISAI_BASE_URL": local.base_url}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        assert client.get_response(done.stdout.strip(), wait=10).status == "cancelled"
+
+
 async def test_interrupted_while_creating_finds_and_stops_the_run(serve: Serve) -> None:
     """A create whose answer never came is looked up by its idempotency key."""
     created = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}

@@ -110,6 +110,7 @@ def test_a_replayed_create_is_read_again_before_it_ends() -> None:
         (WatchOptions(), 0.0, Poll(0.0, 10.0)),
         (WatchOptions(listening=True), 0.0, Poll(0.0, 1.0)),
         (WatchOptions(listening=True, progress_interval=0.25), 0.0, Poll(0.0, 0.25)),
+        (WatchOptions(listening=True, run_timeout=5.0), 4.5, Poll(0.05, 0.0)),
         (WatchOptions(run_timeout=None), 1e9, Poll(0.0, 10.0)),
         (WatchOptions(run_timeout=60.0), 52.5, Poll(0.0, 7.0)),
         (WatchOptions(run_timeout=60.0), 59.5, Poll(0.05, 0.0)),
@@ -119,7 +120,19 @@ def test_a_replayed_create_is_read_again_before_it_ends() -> None:
 )
 def test_how_to_poll_next(options: WatchOptions, elapsed: float, poll: Poll | None) -> None:
     """Long when nobody listens, short when somebody does, never past the deadline."""
-    assert RunWatch(options).next_poll(elapsed) == poll
+    watch = RunWatch(options)
+    watch.begin(run(), complete=True)
+    assert watch.next_poll(elapsed) == poll
+
+
+def test_a_listener_gets_a_first_look_at_once() -> None:
+    """What is there right after the create is not held back by a service that waits for later news."""
+    watch = RunWatch(WatchOptions(listening=True))
+    watch.begin(run(status="queued"), complete=False)
+    first = watch.next_poll(0.0)
+    assert first == Poll(0.0, 0.0)
+    watch.accept(run(status="queued"), poll=first, took=0.001)
+    assert watch.next_poll(0.0) == Poll(0.0, 1.0)
 
 
 def test_a_service_that_does_not_hold_polls_is_not_hammered() -> None:

@@ -1,0 +1,199 @@
+"""From a model's fields and the keywords of one call to a run. Pure, but for the warning about ignored parameters."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import BaseMessage
+from pydantic import BaseModel
+
+from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides, Scope
+from lumnisai_integrations.langchain.convert import convert_in
+from lumnisai_integrations.langchain.structured import json_schema_of
+
+#: Fields of the model that are sent with each run as they are.
+RUN_FIELDS = (
+    "user_id",
+    "scope",
+    "thread_id",
+    "response_format",
+    "response_format_instructions",
+    "agent_config",
+    "files",
+    "options",
+    "run_timeout",
+    "progress_interval",
+    "cancel_on_interrupt",
+)
+
+#: Parameters that chat models have in common and that the platform decides itself.
+SAMPLING_PARAMETERS = frozenset(
+    {
+        "temperature",
+        "max_tokens",
+        "max_completion_tokens",
+        "top_p",
+        "top_k",
+        "n",
+        "seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "reasoning_effort",
+        "parallel_tool_calls",
+    }
+)
+
+#: Keywords that LangChain itself hands down, which say nothing about the run; also ``tools=[]`` and the like.
+_FRAMEWORK_KEYWORDS = frozenset({"stream", "strict", "ls_structured_output_format", "structured_output_format"})
+_EMPTY_KEYWORDS = frozenset({"tools", "tool_choice", "functions"})
+
+#: How a run is watched, which does not change its answer.
+_WATCHING = frozenset({"run_timeout", "progress_interval", "cancel_on_interrupt", "show_progress"})
+
+#: Keys of ``config["configurable"]`` and the parameters they stand for.
+CONFIG_KEYS = {"lumnis_thread_id": "thread_id", "lumnis_user_id": "user_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class RunCall:
+    """One run to make.
+
+    Attributes:
+        messages: The conversation as the wire takes it.
+        parameters: Keywords for the client's ``invoke``.
+        model_name: The model that was asked for, or None.
+        stop: Texts before which the answer is cut off.
+    """
+
+    messages: list[dict[str, str]]
+    parameters: dict[str, Any]
+    model_name: str | None = None
+    stop: Sequence[str] = field(default=())
+
+    @property
+    def writing(self) -> dict[str, Any]:
+        """How the answer becomes a message: the keywords of ``convert_out`` and ``ChunkWriter``."""
+        structured = self.parameters.get("response_format") is not None
+        return {"model_name": self.model_name, "structured": structured, "stop": self.stop}
+
+
+def run_call(
+    fields: Mapping[str, Any], messages: Sequence[BaseMessage], stop: Sequence[str] | None, keywords: Mapping[str, Any]
+) -> RunCall:
+    """Describe the run of one call; its keywords win over the model's fields.
+
+    Args:
+        fields: The model's fields by name.
+        messages: The conversation.
+        stop: Texts of this call before which the answer is cut off.
+        keywords: What else the call says, such as ``thread_id``; ``None`` takes a field's value away.
+
+    Raises:
+        ValidationError: A message cannot be sent.
+        TypeError: ``on_progress`` was given.
+    """
+    if "on_progress" in keywords:
+        raise TypeError(
+            'on_progress is not taken here: pass config={"callbacks": [...]}, such as LumnisProgressHandler.'
+        )
+    parameters = _run_parameters(fields, keywords)
+    model = model_name_of(fields, keywords)
+    return RunCall(
+        messages=convert_in(messages),
+        parameters=parameters,
+        model_name=model or parameters.get("model_overrides", {}).get("smart_model"),
+        stop=stop or fields.get("stop") or (),
+    )
+
+
+def _run_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    given = _without_ignored(keywords)
+    parameters = {name: fields[name] for name in RUN_FIELDS} | given
+    if keywords.get("scope") == Scope.TENANT and "user_id" not in keywords:
+        parameters["user_id"] = None  # one call may ask for the tenant's view
+    if parameters["response_format"] is not None:
+        parameters["response_format"] = json_schema_of(parameters["response_format"])
+    overrides = _model_overrides(fields, keywords)
+    if overrides:
+        parameters["model_overrides"] = overrides
+    return parameters
+
+
+def _without_ignored(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    ignored = [name for name in keywords if name in SAMPLING_PARAMETERS and keywords[name] is not None]
+    if ignored:
+        warn_of_ignored(ignored)
+    return {
+        name: value
+        for name, value in keywords.items()
+        if name not in SAMPLING_PARAMETERS
+        and name not in _FRAMEWORK_KEYWORDS
+        and name not in ("model", "model_name", "model_overrides")
+        and (value or name not in _EMPTY_KEYWORDS)
+    }
+
+
+def warn_of_ignored(names: Iterable[str]) -> None:
+    """Say which parameters have no effect."""
+    listed = ", ".join(sorted(names))
+    warnings.warn(
+        f"ChatLumnis ignores {listed}: the platform decides how its models are called. Use agent_config= and "
+        "model_overrides= to direct it.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def model_name_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> str | None:
+    """Return the model that a call asks for: its own, else the model's field."""
+    return keywords.get("model") or keywords.get("model_name") or fields.get("model_name")
+
+
+def _model_overrides(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, str]:
+    overrides = plain_overrides(keywords.get("model_overrides", fields["model_overrides"])) or {}
+    name = model_name_of(fields, keywords)
+    if name is None:
+        return overrides
+    # Overrides are more precise than the model's name, a name for one call is more precise than both.
+    named = {"smart_model": name}
+    return overrides | named if model_name_of({}, keywords) else named | overrides
+
+
+def from_config(configurable: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that a RunnableConfig sets for all models it reaches."""
+    return {name: configurable[key] for key, name in CONFIG_KEYS.items() if configurable.get(key) is not None}
+
+
+def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return everything about a call, besides its messages, that its answer depends on."""
+    parameters = _run_parameters(fields, keywords)
+    facts = {name: value for name, value in parameters.items() if name not in _WATCHING and value is not None}
+    return facts | {"stop": list(stop or fields.get("stop") or ())}
+
+
+def plain_overrides(given: ModelOverrides | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Check model choices and write them as plain data."""
+    return _plain(ModelOverrides, given)
+
+
+def plain_agent_config(given: AgentConfig | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Check agent settings and write them as plain data."""
+    return _plain(AgentConfig, given)
+
+
+def plain_files(given: Iterable[FileAttachment | Mapping[str, Any]] | None) -> list[dict[str, Any] | None] | None:
+    """Check attached files and write them as plain data."""
+    return None if given is None else [_plain(FileAttachment, file) for file in given]
+
+
+def _plain(kind: type[BaseModel], given: BaseModel | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    checked = given if isinstance(given, kind) else kind.model_validate(given)
+    return checked.model_dump(mode="json", exclude_unset=True, exclude_none=True)

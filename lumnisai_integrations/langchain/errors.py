@@ -1,0 +1,152 @@
+"""The core's errors as members of LangChain's family too, so that code which knows either catches them.
+
+Each class has the name and the attributes of its namesake in :mod:`lumnisai_core.exceptions` and is a subclass of it.
+``is_retryable`` says whether the same call may succeed later. It is False where a new call would start a second run
+although the first one may still go on, or has failed for a reason of its own. What no repetition can mend is a
+``ValueError``, ``LookupError``, ``OSError`` or ``RuntimeError`` besides, which graph runtimes do not retry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_core.exceptions import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelError,
+    ModelInvalidRequestError,
+    ModelNotFoundError,
+    ModelPermissionDeniedError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+    OutputParserException,
+)
+
+from lumnisai_core import ResponseObject, exceptions
+from lumnisai_integrations._shared import structured
+
+
+class ValidationError(exceptions.ValidationError, ModelInvalidRequestError):
+    """The request is not acceptable."""
+
+
+class ConfigurationError(exceptions.ConfigurationError, ModelInvalidRequestError):
+    """The client cannot be made from the given arguments and environment."""
+
+
+class MissingUserId(exceptions.MissingUserId, ModelInvalidRequestError):
+    """User scope needs a user id and none was given."""
+
+
+class TenantScopeUserIdConflict(exceptions.TenantScopeUserIdConflict, ModelInvalidRequestError):
+    """Tenant scope was asked for together with a user id."""
+
+
+class LocalFileNotSupported(exceptions.LocalFileNotSupported, ModelInvalidRequestError):
+    """A local file path was given where the service needs a URI or an artifact id."""
+
+
+class ConflictError(exceptions.ConflictError, ModelInvalidRequestError):
+    """The request contradicts the state of the service."""
+
+
+class AuthenticationError(exceptions.AuthenticationError, ModelAuthenticationError, PermissionError):
+    """The API key is missing or wrong (401)."""
+
+
+class PermissionDeniedError(exceptions.AuthenticationError, ModelPermissionDeniedError, PermissionError):
+    """The API key is not allowed to do this (403)."""
+
+
+class NotFoundError(exceptions.NotFoundError, ModelNotFoundError, LookupError):
+    """There is nothing with this id."""
+
+
+class RateLimitError(exceptions.RateLimitError, ModelRateLimitError):
+    """Too many requests, still after the retries."""
+
+
+class ServiceError(exceptions.TransportError, ModelAPIError):
+    """The service answered with a failure of its own, or with something that cannot be read."""
+
+
+class ConnectionFailedError(exceptions.TransportError, ModelConnectionError):
+    """The service could not be reached, or did not answer."""
+
+
+class RunFailedError(exceptions.RunFailedError, ModelError, RuntimeError):
+    """The service reports that the run failed."""
+
+
+class RunCancelledError(exceptions.RunCancelledError, ModelError, RuntimeError):
+    """The run was cancelled before it had an answer."""
+
+
+class RunTimeoutError(exceptions.RunTimeoutError, ModelTimeoutError):
+    """``run_timeout`` is over; the run goes on at the service."""
+
+    is_retryable = False
+
+
+class StructuredOutputError(structured.StructuredOutputError, OutputParserException):
+    """A run succeeded without an object that fits the schema. Carries the run, with its text, in ``response``.
+
+    Attributes:
+        llm_output: The text of the run.
+    """
+
+    def __init__(self, message: str, *, response: ResponseObject, **known: Any) -> None:
+        super().__init__(message, response=response, **known)
+        self.llm_output = response.output_text
+
+
+_TWINS: Mapping[type[exceptions.LumnisAIError], type[exceptions.LumnisAIError]] = {
+    twin.__bases__[0]: twin
+    for twin in (
+        ValidationError,
+        ConfigurationError,
+        MissingUserId,
+        TenantScopeUserIdConflict,
+        LocalFileNotSupported,
+        ConflictError,
+        AuthenticationError,
+        NotFoundError,
+        RateLimitError,
+        ServiceError,
+        RunFailedError,
+        RunCancelledError,
+        RunTimeoutError,
+    )
+}
+
+
+def twin_of(error: exceptions.LumnisAIError) -> type[exceptions.LumnisAIError]:
+    """Return the class of this module that an error of the core belongs to; its own if there is none."""
+    if isinstance(error, exceptions.AuthenticationError) and error.status_code == 403:
+        return PermissionDeniedError
+    if isinstance(error, exceptions.TransportError) and error.status_code is None:
+        return ConnectionFailedError
+    return next((_TWINS[kind] for kind in type(error).__mro__ if kind in _TWINS), type(error))
+
+
+def model_error(error: exceptions.LumnisAIError) -> exceptions.LumnisAIError:
+    """Return an error of the core as its namesake of this module, with everything it knows."""
+    kind = twin_of(error)
+    if isinstance(error, kind):
+        return error
+    twin = kind.__new__(kind, error.message)
+    twin.args = error.args
+    twin.__dict__.update(error.__dict__)
+    return twin.with_traceback(error.__traceback__)
+
+
+@contextmanager
+def model_errors() -> Iterator[None]:
+    """Raise what the core raises in the block as errors of this module."""
+    try:
+        yield
+    except exceptions.LumnisAIError as error:
+        raise model_error(error) from error.__cause__

@@ -1,0 +1,169 @@
+"""Structured output: schemas of any kind one way, checked objects the other."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any
+
+import pydantic
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
+from langchain_core.outputs import ChatGeneration, Generation
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.pydantic import is_basemodel_subclass
+from pydantic import BaseModel, TypeAdapter
+from typing_extensions import is_typeddict
+
+from lumnisai_core import ResponseObject, ResponseStatus
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared import structured
+from lumnisai_integrations._shared.schemas import plain_schema
+from lumnisai_integrations.langchain.errors import StructuredOutputError
+
+METHODS = ("json_schema", "function_calling", "json_mode")
+
+#: What callers may hand in as a schema.
+Schema = type[Any] | Mapping[str, Any]
+
+
+def json_schema_of(schema: Schema) -> dict[str, Any]:
+    """Return the titled JSON Schema of a pydantic class (v2 or v1), dataclass, TypedDict, schema or tool dict.
+
+    Raises:
+        ValidationError: It is none of these.
+    """
+    if isinstance(schema, Mapping):
+        return plain_schema(schema)
+    if isinstance(schema, type):
+        if issubclass(schema, BaseModel):
+            return schema.model_json_schema()
+        if dataclasses.is_dataclass(schema):
+            return TypeAdapter(schema).json_schema()
+        if is_typeddict(schema) or is_basemodel_subclass(schema):
+            return convert_to_json_schema(schema)  # knows pydantic v1 and LangChain's way of describing fields
+    raise ValidationError(
+        f"No JSON Schema can be made of {schema!r}: pass a pydantic class, a dataclass, a TypedDict or a JSON Schema."
+    )
+
+
+def builder_of(schema: Schema) -> Callable[[dict[str, Any]], Any]:
+    """Return what makes an instance from an object; for TypedDict and dict schemas the object stays as it is."""
+    if isinstance(schema, type):
+        if issubclass(schema, BaseModel) or dataclasses.is_dataclass(schema):
+            return TypeAdapter(schema).validate_python
+        if is_basemodel_subclass(schema):  # pydantic v1
+            parse: Callable[[dict[str, Any]], Any] = schema.parse_obj
+            return parse
+    return dict
+
+
+class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
+    """Reads the object of a structured run from its message, or from the last chunk of a stream.
+
+    Attributes:
+        build: Makes an instance from the object.
+        name_of_schema: Shown in errors.
+    """
+
+    build: Callable[[dict[str, Any]], Any]
+    name_of_schema: str
+
+    def parse(self, text: str) -> Any:
+        """Read a bare text.
+
+        Raises:
+            StructuredOutputError: It holds no object that fits.
+        """
+        return self._built(run_of(AIMessage(content=text)))
+
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        """Read a message; of a stream that goes on, None.
+
+        Raises:
+            StructuredOutputError: The run has no object that fits.
+        """
+        generation = result[0]
+        message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(content=generation.text)
+        if partial and isinstance(message, AIMessageChunk) and message.chunk_position != "last":
+            return None
+        return self._built(run_of(message))
+
+    def _built(self, run: ResponseObject) -> Any:
+        about = {"response_id": run.response_id, "thread_id": run.thread_id, "response": run}
+        try:
+            return self.build(structured.structured_value(run))
+        except structured.StructuredOutputError as error:
+            raise StructuredOutputError(error.message, **about) from None  # type: ignore[arg-type]
+        except (pydantic.ValidationError, ValueError) as error:
+            raise StructuredOutputError(
+                f"Run {run.response_id} returned an object that does not fit {self.name_of_schema}: {error}",
+                **about,  # type: ignore[arg-type]
+            ) from error
+
+
+def run_of(message: BaseMessage) -> ResponseObject:
+    """Return what a message says of the run it came from."""
+    facts = message.response_metadata
+    text = str(message.text)
+    try:
+        found = structured.structured_value(ResponseObject(response_id="", output_text=text))
+    except structured.StructuredOutputError:
+        found = None
+    return ResponseObject(
+        response_id=facts.get("response_id") or message.id or "unknown",
+        thread_id=facts.get("thread_id"),
+        status=facts.get("status") or ResponseStatus.SUCCEEDED,
+        output_text=facts.get("output_text", text),
+        structured_response=found,
+        response_title=facts.get("response_title"),
+    )
+
+
+def structured_chain(
+    bind: Callable[..., Runnable[LanguageModelInput, AIMessage]],
+    schema: Schema,
+    *,
+    method: str,
+    include_raw: bool,
+    strict: bool | None,
+    parameters: Mapping[str, Any],
+) -> Runnable[LanguageModelInput, Any]:
+    """Put a model and the parser of a schema together.
+
+    Args:
+        bind: The model's ``bind``.
+        schema: What to return.
+        method: One of ``json_schema``, ``function_calling``, ``json_mode``; all three are the platform's
+            ``response_format``.
+        include_raw: Whether to return the message and a parsing error besides.
+        strict: Shown in traces; the platform always follows the schema as well as it can.
+        parameters: Further keywords for each call.
+
+    Raises:
+        ValidationError: The schema or the method is not known.
+    """
+    if method not in METHODS:
+        raise ValidationError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")
+    json_schema = json_schema_of(schema)
+    # Traces show classes their own way, where they can.
+    shown = json_schema if isinstance(schema, Mapping) or dataclasses.is_dataclass(schema) else schema
+    model = bind(
+        response_format=json_schema,
+        ls_structured_output_format={
+            "kwargs": {"method": method} | ({} if strict is None else {"strict": strict}),
+            "schema": shown,
+        },
+        **parameters,
+    )
+    parser = StructuredOutputParser(
+        build=builder_of(schema), name_of_schema=str(json_schema.get("title", "the schema"))
+    )
+    if not include_raw:
+        return model | parser
+    parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
+    not_parsed = RunnablePassthrough.assign(parsed=lambda _: None)
+    return RunnableMap(raw=model) | parsed.with_fallbacks([not_parsed], exception_key="parsing_error")

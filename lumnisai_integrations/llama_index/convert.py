@@ -1,0 +1,158 @@
+"""Between the messages of LlamaIndex and those of the platform. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from llama_index.core.base.llms.types import (
+    CachePoint,
+    ChatMessage,
+    ChatResponse,
+    CitableBlock,
+    CitationBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+)
+
+from lumnisai_core import ResponseObject, RunUpdate
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.progress import reasoning_text
+from lumnisai_integrations._shared.turns import tool_calls_text, tool_result_text
+
+_ROLES = {
+    MessageRole.SYSTEM: "system",
+    MessageRole.DEVELOPER: "system",
+    MessageRole.USER: "user",
+    MessageRole.TOOL: "user",
+    MessageRole.FUNCTION: "user",
+    MessageRole.ASSISTANT: "assistant",
+    MessageRole.CHATBOT: "assistant",
+    MessageRole.MODEL: "assistant",
+}
+_TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
+
+
+def convert_in(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
+    """Write a conversation as the platform reads it. The given messages stay as they are.
+
+    Tool results become delimited text of the user, tool calls become JSON text of the assistant. Reasoning and cache
+    marks are left out.
+
+    Args:
+        messages: The conversation, oldest first.
+
+    Raises:
+        ValidationError: A message holds something that is not text, such as an image.
+    """
+    return [_message_in(index, message) for index, message in enumerate(messages)]
+
+
+def _message_in(index: int, message: ChatMessage) -> dict[str, str]:
+    content = "\n".join(_texts(index, message.blocks))
+    if message.role in _TOOL_ROLES:
+        known = message.additional_kwargs
+        content = tool_result_text(content, name=known.get("name"), call_id=known.get("tool_call_id"))
+    else:
+        calls = [_call_in(block) for block in message.blocks if isinstance(block, ToolCallBlock)]
+        content = tool_calls_text(content, calls) if calls else content
+    return {"role": _ROLES[message.role], "content": content}
+
+
+def _texts(index: int, blocks: Sequence[object]) -> Iterator[str]:
+    for block in blocks:
+        if isinstance(block, TextBlock):
+            yield block.text
+        elif isinstance(block, CitableBlock):
+            yield "\n".join([f"{block.title} ({block.source}):", *_texts(index, block.content)])
+        elif isinstance(block, CitationBlock):
+            yield from _texts(index, [block.cited_content])
+        elif not isinstance(block, ThinkingBlock | CachePoint | ToolCallBlock):
+            kind = getattr(block, "block_type", type(block).__name__)
+            raise ValidationError(
+                f"messages[{index}] holds a block of kind {kind!r}, but messages of the platform are plain text. Pass "
+                "the file with files= (a URI or an artifact id), or put its text into the message."
+            )
+
+
+def _call_in(block: ToolCallBlock) -> dict[str, Any]:
+    arguments: object = block.tool_kwargs
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError:
+            arguments = block.tool_kwargs  # shown as the model wrote it
+    return {"id": block.tool_call_id, "name": block.tool_name, "args": arguments}
+
+
+def convert_out(response: ResponseObject) -> ChatResponse:
+    """Show a finished run as a chat response.
+
+    Returns:
+        The answer as the assistant's message; the whole run as a plain dict in ``raw``; ``response_id`` and
+        ``thread_id`` in ``additional_kwargs``. There is no token usage, because the platform reports none.
+    """
+    return ChatResponse(
+        message=_said(response.output_text or ""),
+        raw=response.model_dump(mode="json"),
+        additional_kwargs={"response_id": response.response_id, "thread_id": response.thread_id},
+    )
+
+
+class ChatChunks:
+    """Shows the news of one run as chunks of a chat response.
+
+    Progress comes as ``thinking_delta`` in ``additional_kwargs``, where agents look for it, next to the same news in
+    parts as ``lumnis_progress``. The answer comes as ``delta`` at the end.
+
+    Args:
+        chunk_size: Longest ``delta`` in characters. Default None: the answer is one delta.
+    """
+
+    def __init__(self, chunk_size: int | None = None) -> None:
+        if chunk_size is not None and chunk_size < 1:
+            raise ValidationError(f"stream_chunk_size must be a number of characters from 1, not {chunk_size!r}.")
+        self._size = chunk_size
+
+    def accept(self, update: RunUpdate) -> Iterator[ChatResponse]:
+        """Return the chunks for one update; none for news that says nothing and for a run that did not succeed."""
+        if update.response is None:
+            yield from _progress_chunk(update)
+        elif update.status == "succeeded":
+            yield from self._answer_chunks(update, update.response)
+
+    def _answer_chunks(self, update: RunUpdate, response: ResponseObject) -> Iterator[ChatResponse]:
+        last = convert_out(response)
+        text = response.output_text or ""
+        size = self._size or len(text) or 1
+        start = 0
+        while start + size < len(text):
+            end = start + size
+            yield ChatResponse(message=_said(text[:end]), delta=text[start:end], raw=_about(update))
+            start = end
+        last.delta = text[start:]
+        yield last
+
+
+def _progress_chunk(update: RunUpdate) -> Iterator[ChatResponse]:
+    thinking = reasoning_text(update)
+    if thinking:
+        progress: Mapping[str, Any] = {
+            "state": update.state,
+            "message": update.message,
+            "entry_index": update.entry_index,
+            "tool_calls": [call.model_dump(mode="json") for call in update.tool_calls],
+        }
+        known = {"thinking_delta": thinking, "lumnis_progress": progress}
+        yield ChatResponse(message=_said(""), delta="", raw=_about(update), additional_kwargs=known)
+
+
+def _said(text: str) -> ChatMessage:
+    return ChatMessage(role=MessageRole.ASSISTANT, content=text)
+
+
+def _about(update: RunUpdate) -> dict[str, Any]:
+    return {"response_id": update.response_id, "thread_id": update.thread_id, "status": str(update.status)}

@@ -1,0 +1,159 @@
+"""Structured prediction by the platform itself: the schema goes out as ``response_format``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, closing
+from typing import Any
+
+import pydantic
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.instrumentation.events.llm import (
+    LLMStructuredPredictEndEvent,
+    LLMStructuredPredictStartEvent,
+)
+from llama_index.core.llms.llm import LLM
+from llama_index.core.program.utils import FlexibleModel
+from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
+from llama_index.core.types import Model, PydanticProgramMode
+from llama_index_instrumentation import get_dispatcher
+
+from lumnisai_core import ResponseObject
+from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
+
+_dispatcher = get_dispatcher(__name__)
+
+
+class NativeStructuredLLM(LLM):
+    """An LLM whose ``chat`` takes ``response_format`` and shows the whole run in ``raw``.
+
+    With another ``pydantic_program_mode`` than the default one, LlamaIndex' own programs do the work.
+    """
+
+    def structured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """Run an agent that answers with an object.
+
+        Args:
+            output_cls: Pydantic class of the object.
+            prompt: What to ask.
+            llm_kwargs: Parameters of the run, as ``chat`` takes them.
+            **prompt_args: Values for the variables of the prompt.
+
+        Raises:
+            StructuredOutputError: The run succeeded without such an object.
+        """
+        if not self._is_native():
+            made: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return made
+        _announce_start(output_cls, prompt, prompt_args)
+        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
+        predicted = read_object(output_cls, self.chat(messages, **given))
+        _dispatcher.event(LLMStructuredPredictEndEvent(output=predicted))
+        return predicted
+
+    async def astructured_predict(
+        self,
+        output_cls: type[Model],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Model:
+        """Do the same as :meth:`structured_predict` without blocking the event loop."""
+        if not self._is_native():
+            made: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return made
+        _announce_start(output_cls, prompt, prompt_args)
+        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
+        predicted = read_object(output_cls, await self.achat(messages, **given))
+        _dispatcher.event(LLMStructuredPredictEndEvent(output=predicted))
+        return predicted
+
+    def _structured_stream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> Generator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None, None]:
+        if not self._is_native():
+            return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
+        return self._objects(output_cls, messages, given)
+
+    async def _structured_astream_call(
+        self,
+        output_cls: type[Model],
+        prompt: PromptTemplate,
+        llm_kwargs: dict[str, Any] | None = None,
+        **prompt_args: Any,
+    ) -> AsyncGenerator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None]:
+        if not self._is_native():
+            return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
+        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
+        return self._aobjects(output_cls, messages, given)
+
+    # The platform gives the object whole, at the end. Streaming still shows progress and stops the run when left.
+
+    def _objects(
+        self, output_cls: type[Model], messages: list[ChatMessage], given: dict[str, Any]
+    ) -> Generator[Model, None, None]:
+        last = None
+        with closing(self.stream_chat(messages, **given)) as chunks:
+            for last in chunks:  # noqa: B007 - only the last one counts
+                pass
+        yield read_object(output_cls, last)
+
+    async def _aobjects(
+        self, output_cls: type[Model], messages: list[ChatMessage], given: dict[str, Any]
+    ) -> AsyncGenerator[Model, None]:
+        last = None
+        async with aclosing(await self.astream_chat(messages, **given)) as chunks:
+            async for last in chunks:  # noqa: B007 - only the last one counts
+                pass
+        yield read_object(output_cls, last)
+
+    def _is_native(self) -> bool:
+        return self.pydantic_program_mode == PydanticProgramMode.DEFAULT
+
+    def _request(
+        self,
+        output_cls: type[pydantic.BaseModel],
+        prompt: BasePromptTemplate,
+        llm_kwargs: dict[str, Any] | None,
+        prompt_args: dict[str, Any],
+    ) -> tuple[list[ChatMessage], dict[str, Any]]:
+        messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
+        # The schema instead of the class: keywords travel in events, which back ends write as JSON.
+        return messages, {**(llm_kwargs or {}), "response_format": output_cls.model_json_schema()}
+
+
+def read_object(output_cls: type[Model], answer: ChatResponse | None) -> Model:
+    """Read the object out of the answer to a call with ``response_format``.
+
+    Raises:
+        StructuredOutputError: There is none, or it does not fit the class.
+    """
+    response = ResponseObject.model_validate(answer.raw if answer is not None else None)
+    try:
+        return output_cls.model_validate_json(structured_text(response))
+    except pydantic.ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or output_cls.__name__}: {item['msg']}"
+            for item in error.errors(include_url=False, include_input=False)
+        )
+        raise StructuredOutputError(
+            f"The object of run {response.response_id} is no {output_cls.__name__}: {problems}.",
+            response_id=response.response_id,
+            thread_id=response.thread_id,
+            response=response,
+        ) from error
+
+
+def _announce_start(output_cls: type[Model], prompt: BasePromptTemplate, prompt_args: dict[str, Any]) -> None:
+    _dispatcher.event(LLMStructuredPredictStartEvent(output_cls=output_cls, template=prompt, template_args=prompt_args))

@@ -1,0 +1,90 @@
+"""From fields and keywords to a run, without a service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from lumnisai_integrations.langchain import ChatLumnis
+from lumnisai_integrations.langchain.calls import cache_facts, from_config, run_call
+
+ASKED = [HumanMessage("Hi")]
+
+
+def fields(**given: Any) -> dict[str, Any]:
+    return ChatLumnis(api_key="k", **given).__dict__
+
+
+@pytest.mark.parametrize(
+    ("given", "keywords", "sent"),
+    [
+        ({}, {}, None),
+        ({"model": "openai:a"}, {}, {"smart_model": "openai:a"}),
+        ({"model": "openai:a"}, {"model": "openai:b"}, {"smart_model": "openai:b"}),
+        ({"model": "openai:a", "model_overrides": {"fast_model": "openai:f"}}, {},
+         {"smart_model": "openai:a", "fast_model": "openai:f"}),
+        ({"model": "openai:a", "model_overrides": {"smart_model": "openai:s"}}, {}, {"smart_model": "openai:s"}),
+        ({"model_overrides": {"smart_model": "openai:s"}}, {"model": "openai:b"}, {"smart_model": "openai:b"}),
+    ],
+)  # fmt: skip
+def test_models_come_from_field_and_call(given: Any, keywords: Any, sent: Any) -> None:
+    """``model`` stands for the smart model, ``model_overrides`` is more exact, and the call wins over the field."""
+    assert run_call(fields(**given), ASKED, None, keywords).parameters.get("model_overrides") == sent
+
+
+def test_a_call_wins_over_fields_and_none_takes_away() -> None:
+    """Keywords of a call replace the model's fields, also by None."""
+    call = run_call(fields(user_id="a", thread_id="t", stop=["x"]), ASKED, ["y"], {"thread_id": None, "user_id": "b"})
+    assert (call.parameters["user_id"], call.parameters["thread_id"], call.stop) == ("b", None, ["y"])
+
+
+def test_one_call_may_ask_for_the_tenant() -> None:
+    """Tenant scope of a call takes the model's user away, but not one that the call names."""
+    model = fields(user_id="a")
+    assert run_call(model, ASKED, None, {"scope": "tenant"}).parameters["user_id"] is None
+    assert run_call(model, ASKED, None, {"scope": "tenant", "user_id": "b"}).parameters["user_id"] == "b"
+
+
+def test_framework_keywords_are_not_sent() -> None:
+    """What LangChain hands down about itself, and empty tool lists, say nothing about the run."""
+    keywords = {"stream": True, "strict": True, "ls_structured_output_format": {}, "tools": [], "tool_choice": None}
+    assert not keywords.keys() & run_call(fields(), ASKED, None, keywords).parameters.keys()
+
+
+def test_listeners_are_callbacks() -> None:
+    """``on_progress`` is refused with the way to do it."""
+    with pytest.raises(TypeError, match="LumnisProgressHandler"):
+        run_call(fields(), ASKED, None, {"on_progress": print})
+
+
+def test_sampling_parameters_are_ignored_with_a_warning() -> None:
+    """Parameters that the platform decides are accepted, named in a warning, and not sent."""
+    with pytest.warns(UserWarning, match="ignores max_tokens, temperature"):
+        call = run_call(fields(), ASKED, None, {"temperature": 0, "max_tokens": 5, "top_p": None})
+    assert "temperature" not in call.parameters
+    with pytest.warns(UserWarning, match="ignores temperature"):
+        ChatLumnis(api_key="k", temperature=0.5)
+
+
+def test_config_names_thread_and_user() -> None:
+    """Only our own keys are read from a config, never another framework's thread id."""
+    configurable = {"lumnis_thread_id": "t", "lumnis_user_id": "u", "thread_id": "graph"}
+    assert from_config(configurable) == {"thread_id": "t", "user_id": "u"}
+    assert from_config({"lumnis_thread_id": None}) == {}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "same"),
+    [
+        ({"run_timeout": 5}, True),
+        ({"user_id": "b"}, False),
+        ({"scope": "tenant"}, False),
+        ({"options": {"a": 1}}, False),
+    ],
+)
+def test_cache_facts_are_what_the_answer_depends_on(keywords: Any, same: bool) -> None:
+    """How a run is watched does not change its answer; whose it is and what it is told do."""
+    model = fields(user_id="a")
+    assert (cache_facts(model, None, {}) == cache_facts(model, None, keywords)) is same

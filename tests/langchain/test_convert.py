@@ -1,0 +1,206 @@
+"""Messages to the wire and runs to messages, without a service."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import add
+from typing import Any
+
+import pytest
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    HumanMessageChunk,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
+
+from lumnisai_core import ProgressEntry, ResponseObject, RunUpdate, ToolCall
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations.langchain.convert import ChunkWriter, convert_in, convert_out, cut_at, progress_data
+
+CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
+
+BOTH_RESULTS = (
+    '{"tool_result": {"name": null, "id": "c1", "status": "error"}}\nbad\n[end of tool result]\n'
+    '{"tool_result": {"name": null, "id": "c2", "status": "success"}}\nok\n[end of tool result]'
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "role", "content"),
+    [
+        (SystemMessage("Be brief."), "system", "Be brief."),
+        (HumanMessage("Hi"), "user", "Hi"),
+        (HumanMessageChunk(content="Hi"), "user", "Hi"),
+        (HumanMessage("Hi", name="ann"), "user", "Hi"),
+        (AIMessage("Hello"), "assistant", "Hello"),
+        (AIMessageChunk(content="Hello"), "assistant", "Hello"),
+        (ChatMessage(content="x", role="developer"), "system", "x"),
+        (ChatMessage(content="x", role="User"), "user", "x"),
+        (ChatMessage(content="x", role="assistant"), "assistant", "x"),
+        (HumanMessage(["a", {"type": "text", "text": "b"}]), "user", "a\nb"),
+        (HumanMessage([{"type": "text-plain", "text": "file text", "mime_type": "text/plain"}]), "user", "file text"),
+        (AIMessage([{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "a"}, "b"]), "assistant", "ab"),
+        (
+            AIMessage("Let me see.", tool_calls=[CALL]),
+            "assistant",
+            'Let me see.\n{"tool_calls": [{"id": "c1", "name": "add", "args": {"x": "数"}}]}',
+        ),
+        (
+            AIMessage([{"type": "tool_use", **CALL}], tool_calls=[CALL]),
+            "assistant",
+            '{"tool_calls": [{"id": "c1", "name": "add", "args": {"x": "数"}}]}',
+        ),
+        (
+            ToolMessage("3", tool_call_id="c1", name="add"),
+            "user",
+            '{"tool_result": {"name": "add", "id": "c1", "status": "success"}}\n3\n[end of tool result]',
+        ),
+        (
+            FunctionMessage(content="3", name="add"),
+            "user",
+            '{"tool_result": {"name": "add", "id": null, "status": "success"}}\n3\n[end of tool result]',
+        ),
+        (
+            HumanMessage(
+                [
+                    {"type": "tool_result", "tool_use_id": "c1", "is_error": True, "content": [{"text": "bad"}]},
+                    {"type": "tool_result", "tool_use_id": "c2", "content": "ok"},
+                ]
+            ),
+            "user",
+            BOTH_RESULTS,
+        ),
+    ],
+)
+def test_every_message_kind_has_a_role_and_a_text(message: BaseMessage, role: str, content: str) -> None:
+    """Each kind of message goes out as one of the three roles and plain text; nothing said is lost."""
+    assert convert_in([message]) == [{"role": role, "content": content}]
+
+
+def test_system_messages_stand_anywhere() -> None:
+    """Order and number of messages are kept as they are."""
+    turns = [SystemMessage("a"), SystemMessage("b"), HumanMessage("c"), SystemMessage("d"), HumanMessage("e")]
+    assert [turn["role"] for turn in convert_in(turns)] == ["system", "system", "user", "system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ([], "no messages"),
+        (
+            [HumanMessage("a"), HumanMessage([{"type": "image_url", "image_url": {"url": "x"}}])],
+            r"messages\[1\].*'image_",
+        ),
+        ([HumanMessage([{"type": "audio", "base64": "x"}])], r"messages\[0\].*'audio'.*files="),
+        ([ToolMessage([{"type": "file", "base64": "x"}], tool_call_id="c")], "'file'"),
+        ([HumanMessage([{"type": "tool_result", "content": [{"type": "image"}]}])], "'image'"),
+        ([ChatMessage(content="x", role="narrator")], "'narrator'"),
+        ([RemoveMessage(id="1")], "RemoveMessage"),
+    ],
+)
+def test_what_cannot_be_sent_is_named(messages: list[BaseMessage], said: str) -> None:
+    """A message the platform cannot take is refused with its index, its kind and what to do."""
+    with pytest.raises(ValidationError, match=said):
+        convert_in(messages)
+
+
+def run(**fields: Any) -> ResponseObject:
+    known = {"response_id": "r1", "thread_id": "t1", "status": "succeeded", "output_text": "High at noon."}
+    return ResponseObject(**{**known, **fields})
+
+
+def test_a_run_becomes_a_message() -> None:
+    """Content, id and metadata come from the run; there is no usage, because the service reports none."""
+    entries = [ProgressEntry(state="planning", message="Plan."), ProgressEntry(tool_calls=[ToolCall(name="look")])]
+    message = convert_out(run(progress=entries, response_title="Tides"), model_name="openai:gpt-4o")
+    assert (message.content, message.id, message.usage_metadata) == ("High at noon.", "r1", None)
+    assert message.response_metadata == {
+        "model_provider": "lumnis",
+        "model_name": "openai:gpt-4o",
+        "response_id": "r1",
+        "thread_id": "t1",
+        "status": "succeeded",
+        "response_title": "Tides",
+    }
+    assert message.additional_kwargs["reasoning_content"] == "Plan.\nlook()\n"
+    assert [entry["state"] for entry in message.additional_kwargs["lumnis_progress"]] == ["planning", ""]
+
+
+def test_a_run_without_text_is_an_empty_message() -> None:
+    """A missing text is an empty one."""
+    message = convert_out(run(output_text=None))
+    assert (message.content, message.additional_kwargs) == ("", {})
+
+
+@pytest.mark.parametrize(
+    ("structured", "text", "content"),
+    [
+        ({"city": "Köln"}, "It is Köln.", '{"city": "Köln"}'),
+        (None, '```json\n{"city": "Bonn"}\n```', '{"city": "Bonn"}'),
+        (None, "It is Bonn.", "It is Bonn."),
+    ],
+)
+def test_an_object_is_the_content_of_a_structured_run(structured: Any, text: str, content: str) -> None:
+    """The object is the content as JSON, the text stays in the metadata; without an object the text is the content."""
+    message = convert_out(run(structured_response=structured, output_text=text), structured=True, stop=["o"])
+    assert message.content == content
+    assert message.response_metadata["output_text"] == text
+
+
+@pytest.mark.parametrize(
+    ("stop", "left"), [([], "one two"), (["x"], "one two"), (["two", "ne"], "o"), ([""], "one two")]
+)
+def test_stop_cuts_before_the_first_mark(stop: list[str], left: str) -> None:
+    """The answer ends before whichever mark comes first."""
+    assert cut_at("one two", stop) == left
+
+
+def test_chunks_add_up_to_the_message() -> None:
+    """All chunks have the run's id, only the last one has metadata, and their sum equals the message of invoke."""
+    entries = [ProgressEntry(state="a", message="One."), ProgressEntry(state="b", message="Two.")]
+    whole = run(progress=entries)
+    news = [
+        RunUpdate("r1", "t1", "queued", "queued"),
+        RunUpdate("r1", "t1", "in_progress", "a", message="One.", entry_index=0),
+        RunUpdate("r1", "t1", "in_progress", "b", message="Two.", entry_index=1),
+        RunUpdate("r1", "t1", "succeeded", "completed", output_text="High at noon.", response=whole),
+    ]
+    writer = ChunkWriter(model_name="m")
+    chunks = [chunk.message for update in news if (chunk := writer.accept(update)) is not None]
+    assert [chunk.content for chunk in chunks] == ["", "", "High at noon."]
+    assert {chunk.id for chunk in chunks} == {"r1"}
+    assert [bool(chunk.response_metadata) for chunk in chunks] == [False, False, True]
+    total = reduce(add, chunks)
+    assert isinstance(total, AIMessageChunk)
+    assert total.chunk_position == "last"
+    message = convert_out(whole, model_name="m")
+    assert total.content == message.content
+    assert total.additional_kwargs == message.additional_kwargs
+    assert total.response_metadata == message.response_metadata
+
+
+def test_a_failed_run_has_no_last_chunk() -> None:
+    """The end of a failed run is not shown as an answer."""
+    failed = run(status="failed")
+    assert ChunkWriter().accept(RunUpdate("r1", "t1", "failed", "failed", response=failed)) is None
+
+
+def test_progress_data_are_plain() -> None:
+    """News goes to callbacks as plain data with seven keys."""
+    update = RunUpdate("r", "t", "in_progress", "s", message="m", tool_calls=[ToolCall(name="f", args={"a": 1})])
+    assert progress_data(update) == {
+        "response_id": "r",
+        "thread_id": "t",
+        "status": "in_progress",
+        "state": "s",
+        "message": "m",
+        "tool_calls": [{"name": "f", "args": {"a": 1}}],
+        "entry_index": None,
+    }

@@ -1,0 +1,58 @@
+"""Importing the package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import lumnisai_integrations.langchain as front
+
+
+def test_the_front_door_is_complete() -> None:
+    """Every public name can be imported, is listed, and others are no attributes."""
+    assert front.__all__ == ["ChatLumnis", "LumnisProgressHandler", "StructuredOutputError"]
+    assert set(front.__all__) <= set(dir(front))
+    assert all(isinstance(getattr(front, name), type) for name in front.__all__)
+    with pytest.raises(AttributeError, match="Nothing"):
+        front.Nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"), [("langchain_core.messages", "lumnisai-integrations\\[langchain\\]"), ("yaml", "^No yaml$")]
+)
+def test_only_the_framework_is_named(monkeypatch: pytest.MonkeyPatch, missing: str, said: str) -> None:
+    """A missing part of langchain-core is told as such; any other missing module stays what it is."""
+
+    def fail(_: str) -> None:
+        raise ModuleNotFoundError(f"No {missing}", name=missing)
+
+    monkeypatch.setattr(front, "import_module", fail)
+    monkeypatch.delitem(vars(front), "ChatLumnis", raising=False)
+    with pytest.raises(ImportError, match=said):
+        front.ChatLumnis  # noqa: B018
+
+
+def run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_a_missing_framework_is_named() -> None:
+    """Without langchain-core the import says what to install; the package alone imports nothing."""
+    code = """
+import sys
+sys.modules["langchain_core"] = None
+import lumnisai_integrations.langchain
+try:
+    from lumnisai_integrations.langchain import ChatLumnis
+except ImportError as error:
+    print(error)
+"""
+    assert 'pip install "lumnisai-integrations[langchain]"' in run_python(code)
+
+
+def test_importing_is_lazy() -> None:
+    """The package alone loads neither the framework nor the core."""
+    code = "import sys, lumnisai_integrations.langchain; print('langchain_core' in sys.modules, 'httpx' in sys.modules)"
+    assert run_python(code).split() == ["False", "False"]

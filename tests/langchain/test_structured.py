@@ -1,0 +1,187 @@
+"""Objects instead of texts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, TypedDict
+
+import pytest
+from langchain_core.exceptions import OutputParserException
+from langchain_core.messages import AIMessage
+from pydantic import BaseModel, Field
+from pydantic.v1 import BaseModel as OldBaseModel
+
+from lumnisai_core.exceptions import RunError, ValidationError
+from lumnisai_core.local import LocalLumnis, Script
+from lumnisai_integrations.langchain import ChatLumnis, StructuredOutputError
+from lumnisai_integrations.langchain.structured import json_schema_of
+from tests.conftest import Serve
+from tests.langchain.conftest import Connect
+
+PROPERTIES = {"name": {"type": "string"}, "age": {"type": "integer"}}
+SCHEMA = {"type": "object", "properties": PROPERTIES, "required": ["name", "age"]}
+
+
+class Person(BaseModel):
+    """A person."""
+
+    name: str
+    age: int = Field(ge=0)
+
+
+class OldPerson(OldBaseModel):
+    """A person."""
+
+    name: str
+    age: int
+
+
+@dataclasses.dataclass
+class PersonData:
+    name: str
+    age: int
+
+
+class PersonDict(TypedDict):
+    """A person."""
+
+    name: Annotated[str, ..., "Full name"]
+    age: int
+
+
+FUNCTION = {"name": "Person", "description": "A person.", "parameters": SCHEMA}
+KINDS: list[Any] = [
+    Person,
+    OldPerson,
+    PersonData,
+    PersonDict,
+    SCHEMA,
+    SCHEMA | {"title": "Person"},
+    FUNCTION,
+    {"type": "function", "function": FUNCTION},
+    {"name": "Person", "input_schema": SCHEMA},
+    {"type": "json_schema", "json_schema": {"name": "Person", "schema": SCHEMA, "strict": True}},
+]
+
+
+@pytest.mark.parametrize("schema", KINDS)
+def test_every_kind_of_schema_is_a_titled_json_schema(schema: Any) -> None:
+    """Classes and tool dicts of every kind become the same JSON Schema, with a title."""
+    made = json_schema_of(schema)
+    assert made["title"] in {"Person", "OldPerson", "PersonData", "PersonDict", "Answer"}
+    assert {name: part["type"] for name, part in made["properties"].items()} == {"name": "string", "age": "integer"}
+    assert made["required"] == ["name", "age"]
+
+
+def test_described_fields_stay_described() -> None:
+    """Descriptions of TypedDict fields and of functions reach the schema."""
+    assert json_schema_of(PersonDict)["properties"]["name"]["description"] == "Full name"
+    assert json_schema_of(FUNCTION)["description"] == "A person."
+
+
+@pytest.mark.parametrize("schema", ["Person", 3, None, int, object])
+def test_what_is_no_schema_is_refused(schema: Any) -> None:
+    """Something that describes no object is refused before anything is sent."""
+    with pytest.raises(ValidationError, match="No JSON Schema can be made of"):
+        json_schema_of(schema)
+
+
+@pytest.fixture
+def people(serve: Serve) -> LocalLumnis:
+    """A service whose runs answer with a person."""
+    return serve(Script(output_text="Ann is 30.", structured_response={"name": "Änn", "age": 30}))
+
+
+@pytest.mark.parametrize("schema", KINDS)
+async def test_every_kind_of_schema_answers(people: LocalLumnis, connect: Connect, schema: Any) -> None:
+    """invoke, ainvoke, stream and astream answer with instances of classes and with dicts for all else."""
+    chain = connect(people).with_structured_output(schema)
+    answer = chain.invoke("Who?")
+    kind = schema if schema in (Person, OldPerson, PersonData) else dict
+    assert isinstance(answer, kind)
+    assert (answer if isinstance(answer, dict) else vars(answer)) == {"name": "Änn", "age": 30}
+    assert await chain.ainvoke("Who?") == answer
+    assert list(chain.stream("Who?")) == [answer]
+    assert [part async for part in chain.astream("Who?")] == [answer]
+
+
+def test_the_message_holds_json_and_text(people: LocalLumnis, connect: Connect) -> None:
+    """With include_raw the message has the object as JSON and the run's own words in its metadata."""
+    answer = connect(people).with_structured_output(Person, include_raw=True).invoke("Who?")
+    assert isinstance(answer["raw"], AIMessage)
+    assert answer["raw"].content == '{"name": "Änn", "age": 30}'
+    assert answer["raw"].response_metadata["output_text"] == "Ann is 30."
+    assert (answer["parsed"], answer["parsing_error"]) == (Person(name="Änn", age=30), None)
+
+
+def test_a_response_format_without_a_parser_gives_json(people: LocalLumnis, connect: Connect) -> None:
+    """A schema on the model or on the call makes the content JSON."""
+    assert connect(people, response_format=Person).invoke("Who?").content == '{"name": "Änn", "age": 30}'
+    assert connect(people).invoke("Who?", response_format=PersonDict).content == '{"name": "Änn", "age": 30}'
+
+
+class Untold(BaseModel):
+    """A class whose check is not part of its schema."""
+
+    name: str
+
+    def model_post_init(self, context: Any, /) -> None:
+        raise ValueError("never right")
+
+
+@pytest.mark.parametrize(
+    ("script", "schema", "said"),
+    [
+        (Script(output_text="No idea."), Person, "returned no object"),
+        (Script(output_text="x", structured_response={"name": "a"}), Untold, "does not fit Untold"),
+    ],
+)
+async def test_no_fitting_object_is_an_error_with_the_run(
+    serve: Serve, connect: Connect, script: Script, schema: Any, said: str
+) -> None:
+    """A run without a fitting object raises an error that parsers' users and ours catch, and that carries the run."""
+    chain = connect(serve(script)).with_structured_output(schema)
+    with pytest.raises(StructuredOutputError, match=said) as caught:
+        chain.invoke("Who?")
+    error = caught.value
+    assert isinstance(error, OutputParserException)
+    assert isinstance(error, RunError)
+    assert error.response is not None
+    assert (error.response.response_id, error.llm_output) == (error.response_id, script.output_text)
+    with pytest.raises(StructuredOutputError, match=said):
+        await chain.ainvoke("Who?")
+    with pytest.raises(StructuredOutputError, match=said):
+        list(chain.stream("Who?"))
+    with pytest.raises(StructuredOutputError, match=said):
+        [part async for part in chain.astream("Who?")]
+
+
+def test_include_raw_keeps_the_error(serve: Serve, connect: Connect) -> None:
+    """With include_raw a parsing error is part of the answer, next to the message."""
+    chain = connect(serve(Script(output_text="No idea."))).with_structured_output(Person, include_raw=True)
+    answer = chain.invoke("Who?")
+    assert answer["raw"].content == "No idea."
+    assert answer["parsed"] is None
+    assert isinstance(answer["parsing_error"], StructuredOutputError)
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
+def test_all_methods_are_the_same(model: ChatLumnis, method: str) -> None:
+    """The three method names of LangChain are accepted and mean the platform's response_format."""
+    answer = model.with_structured_output(Person, method=method, strict=True).invoke("Ann is 30 years old.")
+    assert isinstance(answer, Person)
+
+
+def test_unknown_methods_are_refused(model: ChatLumnis) -> None:
+    """A method that does not exist is refused when the chain is made."""
+    with pytest.raises(ValidationError, match="'magic'"):
+        model.with_structured_output(Person, method="magic")
+
+
+def test_bare_texts_are_read(model: ChatLumnis) -> None:
+    """The parser at the end of a chain also reads bare texts, as parsers do."""
+    parser: Any = model.with_structured_output(Person).last  # type: ignore[attr-defined]
+    assert parser.invoke('{"name": "a", "age": 1}') == Person(name="a", age=1)
+    assert parser.parse('{"name": "a", "age": 1}') == Person(name="a", age=1)
+    with pytest.raises(StructuredOutputError):
+        parser.parse("a")

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from llama_index.core.base.llms.types import (
+    AudioBlock,
+    CacheControl,
+    CachePoint,
+    ChatMessage,
+    CitableBlock,
+    CitationBlock,
+    DocumentBlock,
+    ImageBlock,
+    MessageRole,
+    TextBlock,
+    ThinkingBlock,
+    ToolCallBlock,
+    VideoBlock,
+)
+
+from lumnisai_core import ResponseObject, RunUpdate, ToolCall
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations.llama_index.convert import ChatChunks, convert_in, convert_out
+
+RUN = ResponseObject(response_id="r1", thread_id="t1", status="succeeded", output_text="High tide is at noon.")
+LAST = RunUpdate("r1", "t1", "succeeded", "completed", output_text=RUN.output_text, response=RUN)
+
+
+@pytest.mark.parametrize(
+    ("role", "sent"),
+    [
+        (MessageRole.SYSTEM, "system"),
+        (MessageRole.DEVELOPER, "system"),
+        (MessageRole.USER, "user"),
+        (MessageRole.ASSISTANT, "assistant"),
+        (MessageRole.CHATBOT, "assistant"),
+        (MessageRole.MODEL, "assistant"),
+    ],
+)
+def test_roles(role: MessageRole, sent: str) -> None:
+    """Every role of LlamaIndex becomes one of the platform's three."""
+    assert convert_in([ChatMessage(role=role, content="Hello")]) == [{"role": sent, "content": "Hello"}]
+
+
+@pytest.mark.parametrize("role", list(MessageRole))
+def test_no_role_is_unknown(role: MessageRole) -> None:
+    """A role that LlamaIndex knows is never a KeyError."""
+    assert convert_in([ChatMessage(role=role, content="Hello")])[0]["role"] in {"system", "user", "assistant"}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "content"),
+    [
+        ([], ""),
+        ([TextBlock(text="a"), TextBlock(text="b")], "a\nb"),
+        ([ThinkingBlock(content="hm"), TextBlock(text="a")], "a"),
+        ([TextBlock(text="a"), CachePoint(cache_control=CacheControl(type="ephemeral"))], "a"),
+        ([CitableBlock(title="Tides", source="tides.md", content=[TextBlock(text="a")])], "Tides (tides.md):\na"),
+        (
+            [CitationBlock(cited_content=TextBlock(text="a"), source="s", title="t", additional_location_info={})],
+            "a",
+        ),
+    ],
+)
+def test_blocks_that_are_text(blocks: list[Any], content: str) -> None:
+    """Text blocks are joined by line breaks; reasoning and cache marks are left out."""
+    assert convert_in([ChatMessage(role="user", blocks=blocks)]) == [{"role": "user", "content": content}]
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [
+        (ImageBlock(url="https://example.com/a.png"), "image"),
+        (AudioBlock(url="https://example.com/a.mp3"), "audio"),
+        (VideoBlock(url="https://example.com/a.mp4"), "video"),
+        (DocumentBlock(url="https://example.com/a.pdf"), "document"),
+    ],
+)
+def test_blocks_that_are_no_text(block: Any, kind: str) -> None:
+    """Media is refused with its place, its kind and the way that works, never dropped."""
+    messages = [ChatMessage(content="See"), ChatMessage(role="user", blocks=[TextBlock(text="this"), block])]
+    with pytest.raises(ValidationError, match=rf"messages\[1\].*'{kind}'.*files="):
+        convert_in(messages)
+
+
+def test_media_inside_a_citable_block() -> None:
+    """Media is found inside other blocks too."""
+    block = CitableBlock(title="t", source="s", content=[ImageBlock(url="https://example.com/a.png")])
+    with pytest.raises(ValidationError, match="'image'"):
+        convert_in([ChatMessage(role="user", blocks=[block])])
+
+
+@pytest.mark.parametrize("role", [MessageRole.TOOL, MessageRole.FUNCTION])
+def test_tool_results(role: MessageRole) -> None:
+    """A tool's result is delimited text of the user that names the tool and the call."""
+    known = {"name": "add", "tool_call_id": "c1"}
+    [sent] = convert_in([ChatMessage(role=role, content="42", additional_kwargs=known)])
+    assert sent == {
+        "role": "user",
+        "content": '{"tool_result": {"name": "add", "id": "c1", "status": "success"}}\n42\n[end of tool result]',
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [({"a": 1}, '{"a": 1}'), ('{"a": 1}', '{"a": 1}'), ("not json", '"not json"')]
+)
+def test_tool_calls(given: Any, shown: str) -> None:
+    """Tool calls are JSON text of the assistant, after what it said."""
+    call = ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs=given)
+    [sent] = convert_in([ChatMessage(role="assistant", blocks=[TextBlock(text="Let me see."), call])])
+    written = f'{{"tool_calls": [{{"id": "c1", "name": "add", "args": {shown}}}]}}'
+    assert sent == {"role": "assistant", "content": f"Let me see.\n{written}"}
+
+
+def test_history_is_left_alone() -> None:
+    """Converting changes nothing in the caller's messages."""
+    call = ToolCallBlock(tool_call_id="c1", tool_name="add", tool_kwargs='{"a": 1}')
+    history = [
+        ChatMessage(content="Hello"),
+        ChatMessage(role="assistant", blocks=[call]),
+        ChatMessage(role="tool", content="1", additional_kwargs={"tool_call_id": "c1"}),
+    ]
+    before = copy.deepcopy(history)
+    convert_in(history)
+    assert history == before
+
+
+def test_answer() -> None:
+    """A finished run is the assistant's message, a plain dict, and its ids; no usage is made up."""
+    answer = convert_out(RUN)
+    assert (answer.message.role, answer.message.content) == (MessageRole.ASSISTANT, "High tide is at noon.")
+    assert isinstance(answer.raw, dict)
+    assert answer.raw["status"] == "succeeded"
+    assert "usage" not in answer.raw
+    assert answer.additional_kwargs == {"response_id": "r1", "thread_id": "t1"}
+    assert answer.message.additional_kwargs == {}
+
+
+def test_answer_without_text() -> None:
+    """A run without a text answers with an empty one."""
+    assert convert_out(ResponseObject(response_id="r1", status="succeeded")).message.content == ""
+
+
+def test_progress_chunk() -> None:
+    """Progress is reasoning, never text, and never looks like a client tool call."""
+    calls = (ToolCall(name="search", args={"q": "tide"}),)
+    update = RunUpdate("r1", "t1", "in_progress", "processing", message="Searching.", tool_calls=calls, entry_index=0)
+    [chunk] = ChatChunks().accept(update)
+    assert (chunk.delta, chunk.message.content) == ("", "")
+    assert chunk.additional_kwargs["thinking_delta"] == 'Searching.\nsearch(q="tide")\n'
+    assert chunk.additional_kwargs["lumnis_progress"]["tool_calls"][0]["name"] == "search"
+    assert chunk.message.additional_kwargs == {}
+    assert chunk.raw == {"response_id": "r1", "thread_id": "t1", "status": "in_progress"}
+
+
+def test_news_without_words() -> None:
+    """A change of status alone is no chunk."""
+    assert list(ChatChunks().accept(RunUpdate("r1", "t1", "queued", "queued"))) == []
+
+
+def test_end_without_answer() -> None:
+    """A run that did not succeed has no last chunk; the error follows from the client."""
+    failed = ResponseObject(response_id="r1", status="failed")
+    assert list(ChatChunks().accept(RunUpdate("r1", "t1", "failed", "failed", response=failed))) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "deltas"),
+    [
+        (None, ["High tide is at noon."]),
+        (9, ["High tide", " is at no", "on."]),
+        (7, ["High ti", "de is a", "t noon."]),
+        (100, ["High tide is at noon."]),
+    ],
+)
+def test_chunks_of_the_answer(size: int | None, deltas: list[str]) -> None:
+    """Deltas add up to the text, content is what has come so far, and only the last chunk carries the run."""
+    chunks = list(ChatChunks(size).accept(LAST))
+    assert [chunk.delta for chunk in chunks] == deltas
+    assert [chunk.message.content for chunk in chunks] == ["".join(deltas[: end + 1]) for end in range(len(deltas))]
+    assert [bool(chunk.additional_kwargs) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    assert all(isinstance(chunk.raw, dict) for chunk in chunks)
+    assert chunks[-1] == convert_out(RUN).model_copy(update={"delta": deltas[-1]})
+
+
+def test_empty_answer_is_one_chunk() -> None:
+    """A stream of a run without text still ends with the chunk that carries the run."""
+    empty = ResponseObject(response_id="r1", thread_id="t1", status="succeeded")
+    [chunk] = ChatChunks(5).accept(RunUpdate("r1", "t1", "succeeded", "completed", response=empty))
+    assert (chunk.delta, chunk.message.content) == ("", "")
+    assert chunk.additional_kwargs["response_id"] == "r1"
+
+
+def test_chunk_size_is_checked() -> None:
+    """A chunk size below 1 is refused."""
+    with pytest.raises(ValidationError, match="stream_chunk_size"):
+        ChatChunks(0)

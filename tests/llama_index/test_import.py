@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import lumnisai_integrations.llama_index as package
+
+
+def _run(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+def test_public_names() -> None:
+    """Every public name can be imported and is listed."""
+    for name in package.__all__:
+        assert getattr(package, name).__name__ == name
+        assert name in dir(package)
+
+
+def test_unknown_name() -> None:
+    """Another name is an attribute error."""
+    with pytest.raises(AttributeError, match="LumnisOracle"):
+        package.LumnisOracle  # noqa: B018
+
+
+def test_import_is_lazy() -> None:
+    """Importing the package does not import the framework, nor do errors and events need its core."""
+    program = (
+        "import sys, lumnisai_integrations.llama_index as package; package.StructuredOutputError; "
+        "package.LumnisProgressEvent; print('llama_index.core' in sys.modules)"
+    )
+    assert _run(program).strip() == "False"
+
+
+def test_missing_framework() -> None:
+    """Without the framework the error says what to install."""
+    program = """
+import sys
+sys.modules["llama_index"] = sys.modules["llama_index_instrumentation"] = None
+for name in ("LumnisLLM", "LumnisProgressEvent"):
+    try:
+        exec(f"from lumnisai_integrations.llama_index import {name}")
+    except ImportError as error:
+        print(error)
+"""
+    lines = _run(program).splitlines()
+    assert len(lines) == 2
+    assert all('pip install "lumnisai-integrations[llama-index]"' in line for line in lines)
+
+
+@pytest.mark.parametrize(("missing", "kind"), [("llama_index.core", ImportError), ("torch", ModuleNotFoundError)])
+def test_what_is_missing_is_told_apart(missing: str, kind: type[ImportError], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a missing framework is explained; another missing module stays the error it is."""
+
+    def fail(_: str) -> None:
+        raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
+
+    monkeypatch.setattr(package, "import_module", fail)
+    monkeypatch.delitem(vars(package), "LumnisLLM", raising=False)
+    with pytest.raises(ImportError) as caught:
+        package.LumnisLLM  # noqa: B018
+    assert caught.type is kind
+    assert caught.value.name == missing
