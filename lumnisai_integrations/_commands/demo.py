@@ -14,7 +14,7 @@ from lumnisai_integrations._commands.screen import Screen
 from lumnisai_integrations.langchain import ChatLumnis, LumnisProgressHandler
 
 NOTES = """\
-The tide table of North Quay covers March. Spring tides come two days after new and full moon.
+The tide table of the port North Quay covers March. Spring tides come two days after new and full moon.
 At spring tides the water rises 4.1 m, at neap tides 1.9 m. High water lasts about twenty minutes.
 Boats with a draught above 2.5 m leave the harbour only at spring tides. The harbour office opens at 7:30."""
 
@@ -80,7 +80,7 @@ def _structured(model: ChatLumnis, screen: Screen) -> None:
 
 def _query_engine(service: Connection, user_id: str, screen: Screen) -> None:
     screen.heading("4. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
-    question = "How do I start the embedded service?"
+    question = "What happens when I press Ctrl-C?"
     screen.said(question)
     answer = answer_from(own_documents(), question, service=service, user_id=user_id, progress=screen.note)
     screen.answer(answer.text)

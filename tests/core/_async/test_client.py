@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -14,6 +15,7 @@ from lumnisai_core.exceptions import (
     MissingUserId,
     TenantScopeUserIdConflict,
     TransportError,
+    ValidationError,
 )
 from lumnisai_core.local import LocalLumnis
 from tests.servers import Canned, canned_server
@@ -183,3 +185,43 @@ async def test_a_run_that_was_lost_sight_of_says_how_to_go_on() -> None:
             with pytest.raises(AuthenticationError) as caught:
                 await client.invoke("Hello")
     assert any("client.responses.wait('r-1')" in note for note in caught.value.__notes__)
+
+
+async def test_a_service_that_does_not_answer_in_time_is_a_transport_error() -> None:
+    """The message says how long was waited; a held poll may take its wait on top of the timeout."""
+    release = threading.Event()
+    with canned_server([Canned(release=release)]) as server:
+        async with AsyncClient("lmn_1", base_url=server.base_url, timeout=0.05, max_retries=0) as client:
+            with pytest.raises(TransportError, match=r"nothing came back within 0\.05 s"):
+                await client.get_response("r-1")
+            with pytest.raises(TransportError, match=r"nothing came back within 0\.15 s"):
+                await client.get_response("r-1", wait=0.1)
+        release.set()
+
+
+async def test_a_cancel_that_is_refused_while_the_run_goes_on_is_an_error() -> None:
+    """A refusal means that the run is over only if it is; other refusals are passed on at once."""
+    running = {**CREATED, "status": "in_progress"}
+    with canned_server([Canned(400, {"message": "Not now."}), Canned(200, running), Canned(422)]) as server:
+        async with AsyncClient("lmn_1", base_url=server.base_url) as client:
+            with pytest.raises(ValidationError, match="Not now"):
+                await client.cancel_response("r-1")
+            with pytest.raises(ValidationError, match="422"):
+                await client.cancel_response("r-1")
+    assert len(server.received) == 3
+
+
+async def test_a_run_that_cannot_be_stopped_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Leaving early never raises because of the service."""
+    with canned_server([Canned(201, CREATED), Canned(501, {"message": "No."})]) as server:
+        client = AsyncClient("lmn_1", base_url=server.base_url, user_id="u")
+        async with client, client.invoke("Hello", stream=True) as stream:
+            await anext(stream)
+    assert "Could not stop the run" in caplog.text
+    assert server.received[-1].path == "/v1/responses/r-1/cancel"
+
+
+async def test_a_client_for_nobody_is_refused(async_client: AsyncClient) -> None:
+    """for_user needs a user."""
+    with pytest.raises(ConfigurationError, match="user_id is None"):
+        async_client.for_user(None)  # type: ignore[arg-type]

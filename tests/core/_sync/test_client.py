@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import pytest
 
@@ -15,6 +16,7 @@ from lumnisai_core.exceptions import (
     MissingUserId,
     TenantScopeUserIdConflict,
     TransportError,
+    ValidationError,
 )
 from lumnisai_core.local import LocalLumnis
 from tests.servers import Canned, canned_server
@@ -184,3 +186,43 @@ def test_a_run_that_was_lost_sight_of_says_how_to_go_on() -> None:
             with pytest.raises(AuthenticationError) as caught:
                 client.invoke("Hello")
     assert any("client.responses.wait('r-1')" in note for note in caught.value.__notes__)
+
+
+def test_a_service_that_does_not_answer_in_time_is_a_transport_error() -> None:
+    """The message says how long was waited; a held poll may take its wait on top of the timeout."""
+    release = threading.Event()
+    with canned_server([Canned(release=release)]) as server:
+        with Client("lmn_1", base_url=server.base_url, timeout=0.05, max_retries=0) as client:
+            with pytest.raises(TransportError, match=r"nothing came back within 0\.05 s"):
+                client.get_response("r-1")
+            with pytest.raises(TransportError, match=r"nothing came back within 0\.15 s"):
+                client.get_response("r-1", wait=0.1)
+        release.set()
+
+
+def test_a_cancel_that_is_refused_while_the_run_goes_on_is_an_error() -> None:
+    """A refusal means that the run is over only if it is; other refusals are passed on at once."""
+    running = {**CREATED, "status": "in_progress"}
+    with canned_server([Canned(400, {"message": "Not now."}), Canned(200, running), Canned(422)]) as server:
+        with Client("lmn_1", base_url=server.base_url) as client:
+            with pytest.raises(ValidationError, match="Not now"):
+                client.cancel_response("r-1")
+            with pytest.raises(ValidationError, match="422"):
+                client.cancel_response("r-1")
+    assert len(server.received) == 3
+
+
+def test_a_run_that_cannot_be_stopped_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Leaving early never raises because of the service."""
+    with canned_server([Canned(201, CREATED), Canned(501, {"message": "No."})]) as server:
+        client = Client("lmn_1", base_url=server.base_url, user_id="u")
+        with client, client.invoke("Hello", stream=True) as stream:
+            next(stream)
+    assert "Could not stop the run" in caplog.text
+    assert server.received[-1].path == "/v1/responses/r-1/cancel"
+
+
+def test_a_client_for_nobody_is_refused(client: Client) -> None:
+    """for_user needs a user."""
+    with pytest.raises(ConfigurationError, match="user_id is None"):
+        client.for_user(None)  # type: ignore[arg-type]

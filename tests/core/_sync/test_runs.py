@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from lumnisai_core import Client, ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import (
     ConflictError,
+    LumnisAIError,
     NotFoundError,
     RunCancelledError,
     RunFailedError,
@@ -69,11 +70,11 @@ def test_a_stream_tells_everything_once_and_ends_with_the_answer(serve: Serve) -
     told = []
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
         for update in client.invoke("When is high tide?", stream=True, progress_interval=0.05):
-            told.append((update.status, update.state, update.message, update.output_text))
-            if (update.entry_index, update.state) != (0, "processing"):
+            if update.entry_index is not None or update.is_last:
+                told.append((update.status, update.state, update.message, update.output_text))
+            if update.state == "queued" or update.entry_index == 1:
                 engine.open()
     assert told == [
-        ("queued", "queued", "", None),
         ("in_progress", "processing", "Starting.", None),
         ("in_progress", "RESEARCHING", "Reading.", None),
         ("in_progress", "tool_update", "Reading.", None),
@@ -257,6 +258,8 @@ def test_a_closed_stream_that_never_began_sends_nothing(client: Client) -> None:
     with client.invoke("Hi", stream=True) as stream:
         pass
     assert stream.response_id is None
+    with pytest.raises(LumnisAIError, match="closed before it began"):
+        stream.result()
     assert (client.list_responses()).total == before
 
 

@@ -1,0 +1,39 @@
+"""An embedded Lumnis service: a real HTTP server on this machine, for first steps, tests and self-hosting."""
+
+from __future__ import annotations
+
+try:
+    import jsonschema_rs as _jsonschema_rs  # noqa: F401
+    import starlette as _starlette  # noqa: F401
+    import uvicorn as _uvicorn  # noqa: F401
+except ImportError as error:
+    message = f'lumnisai_core.local needs {error.name}: pip install "lumnisai-integrations[local]"'
+    raise ImportError(message, name=error.name) from error
+
+from lumnisai_core.local._server import LocalLumnis
+from lumnisai_core.local.engines.base import (
+    Engine,
+    EngineError,
+    Message,
+    RunReport,
+    RunRequest,
+    RunResult,
+    ToolCall,
+)
+from lumnisai_core.local.engines.offline import OfflineEngine
+from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
+
+__all__ = [
+    "Engine",
+    "EngineError",
+    "LocalLumnis",
+    "Message",
+    "OfflineEngine",
+    "RunReport",
+    "RunRequest",
+    "RunResult",
+    "Script",
+    "ScriptedEngine",
+    "Step",
+    "ToolCall",
+]

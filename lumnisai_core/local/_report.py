@@ -1,0 +1,108 @@
+"""The progress of one run: filled by an engine from any thread, saved and announced in the service's own."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from lumnisai_core.local._times import now
+from lumnisai_core.local._wire import dumps
+from lumnisai_core.local.engines.base import ToolCall
+
+_Save = Callable[[str, str | None], None]
+
+
+class LiveReport:
+    """A run's progress list and title.
+
+    Args:
+        save: called in the event loop's thread with the whole list as JSON and the title, after every change.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, save: _Save) -> None:
+        self._loop = loop
+        self._thread = threading.get_ident()
+        self._save = save
+        self._lock = threading.Lock()
+        self._entries: list[dict[str, Any]] = []
+        self._title: str | None = None
+        self._closed = False
+
+    def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
+        """Append a progress entry and return its index."""
+        entry = {
+            "ts": now(),
+            "state": state,
+            "message": message,
+            "tool_calls": None if tool_calls is None else _plain(tool_calls),
+            "output_text": None,
+        }
+        dumps(entry)
+        with self._lock:
+            self._entries.append(entry)
+            index = len(self._entries) - 1
+        self._changed()
+        return index
+
+    def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
+        """Add tool calls to an existing entry, which grows in place."""
+        dumps(plain := _plain(list(calls)))
+        with self._lock:
+            entry = self._entries[index]
+            entry["tool_calls"] = [*(entry["tool_calls"] or ()), *plain]
+        self._changed()
+
+    def replace(
+        self,
+        index: int,
+        *,
+        message: str | None = None,
+        state: str | None = None,
+        tool_calls: list[ToolCall] | None = None,
+    ) -> None:
+        """Change the given parts of an existing entry."""
+        calls = None if tool_calls is None else _plain(tool_calls)
+        values = {"message": message, "state": state, "tool_calls": calls}
+        dumps(values)
+        with self._lock:
+            self._entries[index].update({name: value for name, value in values.items() if value is not None})
+        self._changed()
+
+    def reset(self) -> None:
+        """Throw all entries away, as a run that starts over does."""
+        with self._lock:
+            self._entries.clear()
+        self._changed()
+
+    def title(self, text: str) -> None:
+        """Set the short title of the run."""
+        dumps(text)
+        with self._lock:
+            self._title = text
+        self._changed()
+
+    def close(self) -> str | None:
+        """Ignore everything that is still reported; return the title."""
+        with self._lock:
+            self._closed = True
+            return self._title
+
+    def _changed(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._flush()
+        elif not self._closed:
+            self._loop.call_soon_threadsafe(self._flush)
+
+    def _flush(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            progress, title = dumps(self._entries), self._title
+        self._save(progress, title)
+
+
+def _plain(calls: list[ToolCall]) -> list[dict[str, Any]]:
+    return [copy.deepcopy(dict(call)) for call in calls]

@@ -1,0 +1,56 @@
+"""JSON Schema: is a schema usable, does a value satisfy it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jsonschema_rs
+
+
+class SchemaError(ValueError):
+    """The schema cannot be used; the text says why."""
+
+
+class Validator(Protocol):
+    """A compiled schema."""
+
+    def is_valid(self, instance: Any) -> bool:
+        """Tell whether the value satisfies the schema."""
+        ...
+
+    def validate(self, instance: Any) -> None:
+        """Raise if the value does not satisfy the schema."""
+        ...
+
+
+def compile_schema(
+    schema: dict[str, Any] | bool, *, registry: jsonschema_rs.Registry | None = None, formats: bool = False
+) -> Validator:
+    """Compile a schema. References to other documents are never read.
+
+    Raises:
+        SchemaError: the schema is not valid, or refers to another document.
+    """
+    try:
+        return jsonschema_rs.validator_for(schema, retriever=_refuse, registry=registry, validate_formats=formats)
+    except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
+        raise SchemaError(_reason(error)) from error
+
+
+def problem(validator: Validator, value: Any) -> str | None:
+    """Say what is wrong with a value, or None if it satisfies the schema."""
+    try:
+        validator.validate(value)
+    except ValueError as error:
+        return _reason(error)
+    return None
+
+
+def _refuse(uri: str) -> Any:
+    raise ValueError(f"external reference {uri} is not read")
+
+
+def _reason(error: Exception) -> str:
+    text = str(getattr(error, "message", "") or error).strip().splitlines()[0]
+    path = getattr(error, "instance_path", None)
+    return f"{text} (at {'/'.join(str(part) for part in path)})" if path else text

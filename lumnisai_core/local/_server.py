@@ -1,0 +1,251 @@
+"""The embedded service as an object: start, address, close."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import tempfile
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from lumnisai_core.local._app import App, Service
+from lumnisai_core.local._listener import Listener, bind
+from lumnisai_core.local._runs import PollMode, Runs
+from lumnisai_core.local._store import Store
+from lumnisai_core.local.engines.base import Engine
+from lumnisai_core.local.engines.offline import OfflineEngine
+from lumnisai_core.local.routes import PUBLIC, ROUTES
+
+DEFAULT_STEP_DELAY = 0.02
+_MEGABYTE = 1_000_000
+
+
+class LocalLumnis:
+    """A Lumnis service on this machine: a real HTTP server in a background thread, with its own database.
+
+    Use it with `with`, with `async with`, or with `start` and `close`. Once closed it can be started again.
+
+    Args:
+        engine: answers the runs; `"offline"` is the built-in one that quotes what it is given.
+        path: database file that outlives the service; default: a temporary one.
+        host: address to listen on.
+        port: port to listen on; 0 picks a free one.
+        api_key: the key clients must send; default: a fresh random one.
+        poll: when a held poll is answered early: `"end-only"` when the run has ended, `"on-change"` also on news.
+        max_wait: longest time a poll is held, in seconds.
+        max_body: largest request body, in bytes.
+        step_delay: pause between the progress steps of the offline engine, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine | str = "offline",
+        path: str | Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: str | None = None,
+        poll: PollMode = "end-only",
+        max_wait: float = 60.0,
+        max_body: int = 10 * _MEGABYTE,
+        step_delay: float = DEFAULT_STEP_DELAY,
+    ) -> None:
+        if poll not in ("end-only", "on-change"):
+            raise ValueError(f"poll must be 'end-only' or 'on-change', not {poll!r}")
+        if api_key is not None and not api_key.strip():
+            raise ValueError("api_key must not be blank")
+        self.api_key = (api_key or f"lmn_local_{secrets.token_urlsafe(24)}").strip()
+        self._engine = _engine(engine, step_delay)
+        self._path = None if path is None else Path(path)
+        self._host, self._port = host, port
+        self._poll: PollMode = poll
+        self._max_wait, self._max_body = max_wait, max_body
+        self._lock = threading.Lock()
+        self._running: _Running | None = None
+        self._closing = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"<LocalLumnis {self._running.base_url if self._running else 'not running'}>"
+
+    @property
+    def base_url(self) -> str:
+        """Address of the running service, such as `http://127.0.0.1:49152`."""
+        if self._running is None:
+            raise RuntimeError("LocalLumnis is not running; use `with LocalLumnis() as local:` or call start()")
+        return self._running.base_url
+
+    def start(self) -> Self:
+        """Start serving; returns when requests are answered. Does nothing if it runs already.
+
+        Raises:
+            OSError: the port is taken.
+            StoreError: the file is no database of this service, or another one has it open.
+        """
+        with self._lock:
+            if self._running is None:
+                self._closing.clear()
+                self._running = _Running(
+                    self._host,
+                    self._port,
+                    self._path,
+                    self._engine,
+                    self._poll,
+                    self._service_of,
+                    self.api_key,
+                )
+        return self
+
+    def close(self) -> None:
+        """Stop serving: held polls are answered, open runs stopped, socket and database closed."""
+        with self._lock:
+            running, self._running = self._running, None
+            self._closing.set()
+            if running is not None:
+                running.close()
+
+    def add_key(self, api_key: str | None = None) -> str:
+        """Let in a further key, with a tenant of its own, and return it; default: a fresh random one."""
+        if self._running is None:
+            raise RuntimeError("LocalLumnis is not running")
+        key = api_key or f"lmn_local_{secrets.token_urlsafe(24)}"
+        self._running.admit(key)
+        return key
+
+    def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:
+        """Serve in the foreground until Ctrl-C, SIGTERM or `close`; prints nothing.
+
+        Args:
+            on_ready: called with address and key once requests are answered.
+        """
+        previous = _catch_signals(self._closing.set)
+        try:
+            self.start()
+            if on_ready is not None:
+                on_ready(self.base_url, self.api_key)
+            while not self._closing.wait(0.5):
+                pass
+        finally:
+            self.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.close)
+
+    def _service_of(self, store: Store, runs: Runs) -> Service:
+        return Service(store, runs, {}, self._max_wait, self._max_body)
+
+
+class _Running:
+    """A started service: its socket, its thread, its database."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        path: Path | None,
+        engine: Engine,
+        poll: PollMode,
+        service_of: Callable[[Store, Runs], Service],
+        api_key: str,
+    ) -> None:
+        self._folder = None if path else tempfile.TemporaryDirectory(prefix="lumnis-", ignore_cleanup_errors=True)
+        self._path = path or Path(self._folder.name if self._folder else "") / "lumnis.db"
+        self._engine, self._poll, self._service_of, self._api_key = engine, poll, service_of, api_key
+        self._ready: Future[tuple[asyncio.AbstractEventLoop, Listener, Service]] = Future()
+        try:
+            self._socket = bind(host, port)
+        except OSError:
+            self._clean()
+            raise
+        name = f"[{host}]" if ":" in host else host
+        self.base_url = f"http://{name}:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, name="lumnis-local", daemon=True)
+        self._thread.start()
+        try:
+            self._loop, self._listener, self._service = self._ready.result()
+        except Exception:
+            self._thread.join()
+            self._clean()
+            raise
+
+    def admit(self, key: str) -> None:
+        """Let in a further key."""
+
+        async def admit() -> None:
+            self._service.admit(key)
+
+        asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
+
+    def close(self) -> None:
+        """Stop the thread and wait for it."""
+        self._loop.call_soon_threadsafe(self._listener.stop)
+        self._thread.join()
+        self._clean()
+
+    def _clean(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _serve(self) -> None:
+        """Run the whole service in this thread."""
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(self._serve_async(loop))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the start
+            if not self._ready.done():
+                self._ready.set_exception(error)
+        finally:
+            self._socket.close()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    async def _serve_async(self, loop: asyncio.AbstractEventLoop) -> None:
+        store = Store(self._path, durable=self._folder is None)
+        try:
+            runs = Runs(store, self._engine, self._poll)
+            service = self._service_of(store, runs)
+            service.admit(self._api_key)
+            listener = Listener(
+                App(service, ROUTES, PUBLIC),
+                on_started=lambda: self._ready.set_result((loop, listener, service)),
+                on_stopping=runs.stop,
+            )
+            runs.recover()
+            await listener.serve(sockets=[self._socket])
+        finally:
+            store.close()
+
+
+def _engine(engine: Engine | str, step_delay: float) -> Engine:
+    if engine == "offline":
+        return OfflineEngine(step_delay=step_delay)
+    if isinstance(engine, str):
+        raise ValueError(f"there is no engine called {engine!r}; use 'offline' or an object with a run method")
+    return engine
+
+
+def _catch_signals(act: Callable[[], None]) -> dict[signal.Signals, signal._HANDLER]:
+    """Let Ctrl-C and SIGTERM call `act`; only the main thread may do so."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    return {number: signal.signal(number, lambda *_: act()) for number in numbers}

@@ -1,0 +1,1 @@
+"""The engines that answer runs of the embedded service."""

@@ -1,0 +1,99 @@
+"""What an engine is: one asynchronous method that turns a request into a result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Role = Literal["system", "user", "assistant"]
+ToolCall = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """Everything an engine may know about the run it answers.
+
+    `messages` is the whole conversation of the thread, ending with `input_messages`, the messages of this run.
+    """
+
+    response_id: str
+    thread_id: str
+    tenant_id: str
+    user_id: str | None
+    messages: tuple[Message, ...]
+    input_messages: tuple[Message, ...]
+    response_format: Mapping[str, Any] | None = None
+    response_format_instructions: str | None = None
+    model_overrides: Mapping[str, Any] | None = None
+    agent_config: Mapping[str, Any] | None = None
+    files: tuple[Mapping[str, Any], ...] = ()
+    options: Mapping[str, Any] | None = None
+    specialized_agent: str | None = None
+    specialized_agent_params: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a successful run ends with."""
+
+    output_text: str | None = None
+    structured_response: Any = None
+    artifacts: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+class EngineError(Exception):
+    """Raised by an engine to fail its run with a code and a message of its own."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class RunReport(Protocol):
+    """How an engine tells what it is doing. Every method may be called from any thread."""
+
+    def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
+        """Append a progress entry and return its index."""
+        ...
+
+    def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
+        """Add tool calls to an existing entry, which grows in place."""
+        ...
+
+    def replace(
+        self,
+        index: int,
+        *,
+        message: str | None = None,
+        state: str | None = None,
+        tool_calls: list[ToolCall] | None = None,
+    ) -> None:
+        """Change the given parts of an existing entry."""
+        ...
+
+    def reset(self) -> None:
+        """Throw all entries away, as a run that starts over does."""
+        ...
+
+    def title(self, text: str) -> None:
+        """Set the short title of the run."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Answers runs."""
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        """Answer one run; raise `EngineError` to fail it; being cancelled means the run was cancelled."""
+        ...

@@ -1,0 +1,181 @@
+"""JSON Schema made flat: references followed, `allOf` and chosen branches merged into one set of keywords."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+Schema = dict[str, Any] | bool
+Flat = dict[str, Any]
+
+CLOSED = "\0closed"
+"""Private keyword: sets of property names, one for each merged schema that allows no others."""
+
+_LISTS = ("not", "pattern", "format", "multipleOf", "contains", "propertyNames")
+_LARGEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
+_SMALLEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
+_BRANCHES = ("anyOf", "oneOf")
+_ALL_TYPES = ("object", "string", "number", "integer", "array", "boolean", "null")
+
+
+class Unsatisfiable(ValueError):
+    """No value satisfies the schema, or none was found; the text says why."""
+
+
+class Resolver:
+    """Follows references inside one document."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._anchors: dict[str, Schema] = {}
+        for node in _nodes(root):
+            for key in ("$anchor", "$dynamicAnchor", "$id", "id"):
+                if isinstance(node.get(key), str):
+                    self._anchors.setdefault(node[key].lstrip("#"), node)
+
+    def follow(self, reference: str) -> Schema:
+        """Return the schema a reference points to."""
+        base, _, fragment = reference.partition("#")
+        node: Any = self._anchors.get(base, self._root) if base else self._root
+        if fragment and not fragment.startswith("/"):
+            return self._anchors.get(fragment, True)
+        for part in unquote(fragment).split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            try:
+                node = node[int(key)] if isinstance(node, list) else node[key]
+            except (KeyError, IndexError, ValueError, TypeError):
+                raise Unsatisfiable(f"reference {reference} leads nowhere") from None
+        return node if isinstance(node, dict | bool) else True
+
+
+def flatten(schema: Schema, resolver: Resolver, seen: frozenset[str] = frozenset()) -> Flat:
+    """Merge a schema with what it refers to and with all of `allOf`; `anyOf`, `oneOf` and `if` are kept for later.
+
+    Raises:
+        Unsatisfiable: the schema is false, contradicts itself, or refers to itself and nothing else.
+    """
+    if isinstance(schema, bool):
+        if not schema:
+            raise Unsatisfiable("a false schema allows no value")
+        return {}
+    flat = _own(schema)
+    for key in ("$ref", "$dynamicRef", "$recursiveRef"):
+        if isinstance(reference := schema.get(key), str):
+            if reference in seen:
+                raise Unsatisfiable(f"reference {reference} refers to itself")
+            flat = merge(flat, flatten(resolver.follow(reference), resolver, seen | {reference}))
+    for part in schema.get("allOf", ()):
+        flat = merge(flat, flatten(part, resolver, seen))
+    return flat
+
+
+def _own(schema: Mapping[str, Any]) -> Flat:
+    flat = {key: value for key, value in schema.items() if key not in ("$ref", "$dynamicRef", "allOf")}
+    for key in _LISTS:
+        if key in flat:
+            flat[key] = [flat[key]]
+    for key in _BRANCHES:
+        if key in flat:
+            flat[key] = [list(flat[key])]
+    if "if" in flat:
+        flat["if"] = [(flat.pop("if"), flat.pop("then", True), flat.pop("else", True))]
+    if "const" in flat:
+        flat["enum"] = [flat.pop("const")]
+    if "type" in flat:
+        flat["type"] = [flat["type"]] if isinstance(flat["type"], str) else list(flat["type"])
+    for bound, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(flat.get(strict), bool) and flat.pop(strict) and bound in flat:
+            flat[strict] = flat.pop(bound)
+    if isinstance(flat.get("items"), list):
+        flat["prefixItems"], flat["items"] = flat.pop("items"), flat.pop("additionalItems", True)
+    if flat.get("additionalProperties") is False and not flat.get("patternProperties"):
+        flat[CLOSED] = [frozenset(flat.get("properties", ()))]
+    return flat
+
+
+def merge(one: Flat, two: Flat) -> Flat:
+    """Return keywords that demand what both demand."""
+    merged = dict(one)
+    for key, value in two.items():
+        merged[key] = _both(key, merged[key], value) if key in merged else value
+    return merged
+
+
+def _both(key: str, one: Any, two: Any) -> Any:
+    if key in _LISTS or key in _BRANCHES or key in ("if", CLOSED):
+        return [*one, *two]
+    if key in _LARGEST:
+        return max(one, two)
+    if key in _SMALLEST:
+        return min(one, two)
+    if key == "enum":
+        return _common(one, two)
+    if key == "type":
+        return _types(one, two)
+    if key == "required":
+        return list(dict.fromkeys([*one, *two]))
+    if key in ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"):
+        return {**one, **two, **{name: _all(one[name], two[name]) for name in one if name in two}}
+    if key == "prefixItems":
+        longer = max(one, two, key=len)
+        pairs = [_all(a, b) for a, b in zip(one, two, strict=False)]
+        return [*pairs, *longer[len(pairs) :]]
+    if key in ("items", "additionalProperties"):
+        return _all(one, two)
+    return one or two
+
+
+def _all(one: Schema, two: Schema) -> Schema:
+    return one if one == two else {"allOf": [one, two]}
+
+
+def _common(one: Sequence[Any], two: Sequence[Any]) -> list[Any]:
+    common = [value for value in one if any(same(value, other) for other in two)]
+    if not common:
+        raise Unsatisfiable("no value is in every enum")
+    return common
+
+
+def _types(one: Sequence[str], two: Sequence[str]) -> list[str]:
+    common = [kind for kind in one if kind in two or (kind == "integer" and "number" in two)]
+    common += [kind for kind in two if kind == "integer" and "number" in one and kind not in common]
+    if not common:
+        raise Unsatisfiable(f"a value cannot be {'/'.join(one)} and {'/'.join(two)} at once")
+    return common
+
+
+def same(one: Any, two: Any) -> bool:
+    """Compare as JSON does: true is not 1, but 1.0 is 1."""
+    if isinstance(one, bool) or isinstance(two, bool):
+        return one is two
+    if isinstance(one, list) and isinstance(two, list):
+        return len(one) == len(two) and all(map(same, one, two))
+    if isinstance(one, dict) and isinstance(two, dict):
+        return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
+    return bool(one == two)
+
+
+def kinds(flat: Flat) -> list[str]:
+    """Return the types a value may have, the likely one first."""
+    if "type" in flat:
+        return list(flat["type"])
+    hints = {
+        "object": ("properties", "required", "additionalProperties", "minProperties", "patternProperties"),
+        "array": ("items", "prefixItems", "minItems", "contains", "uniqueItems"),
+        "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+        "string": ("pattern", "minLength", "maxLength", "format"),
+    }
+    likely = [kind for kind, keys in hints.items() if any(key in flat for key in keys)] or ["string"]
+    return [*likely, *(kind for kind in _ALL_TYPES if kind not in likely)]
+
+
+def _nodes(root: Any) -> Iterator[dict[str, Any]]:
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, dict):
+            yield node
+            stack.extend(node.values())
+        elif isinstance(node, list):
+            stack.extend(node)

@@ -1,0 +1,146 @@
+"""What is asked, and what material there is to answer from: pure functions over a conversation."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from lumnisai_core.local.engines.base import Message
+
+NOTHING = "The embedded engine only quotes what it is given, and "
+_LABEL = re.compile(
+    r"^[ \t>*#]*(?:(?:the|my|user|original|new|input|follow[- ]?up|standalone)[ \t]+){0,3}"
+    r"(?:question|query|task|request|input|frage|pregunta|\u8cea\u554f|\u95ee\u9898)\b[^:\uff1a?\n]{0,30}"
+    r"[:\uff1a][ \t*]*(?:\n[ \t]*)?(\S[^\n]*)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_BARE_LABEL = re.compile(
+    r"^\W*(?:\w+\s+){0,2}(?:answer|response|output|assistant|ai|question|query)\W*[:\uff1a]\W*$", re.IGNORECASE
+)
+_STOP = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f]|\n|\?$")
+_WINDOW = 20_000
+#: What ends a question.
+QUESTION_MARKS = ("?", "\uff1f")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is about.
+
+    `question` is what is asked, `earlier` the questions asked before it, `material` the texts to answer from.
+    """
+
+    question: str
+    earlier: tuple[str, ...]
+    material: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Length of the material in characters."""
+        return sum(map(len, self.material))
+
+
+def understand(messages: Sequence[Message], files: Iterable[Mapping[str, Any]] = ()) -> Asked:
+    """Find the question in the last user message; everything else in the conversation is material."""
+    last = max((i for i, item in enumerate(messages) if item.role == "user"), default=len(messages) - 1)
+    question, rest = split_question(messages[last].content)
+    earlier: list[str] = []
+    material: list[str] = []
+    for item in messages[:last]:
+        if item.role == "user":
+            asked, about = split_question(item.content)
+            earlier.append(asked)
+            material.append(about)
+            if not about and not asked.rstrip().endswith(QUESTION_MARKS):
+                material.append(asked)
+        elif not item.content.startswith(NOTHING):
+            material.append(item.content)
+    material.extend(text for text in (rest, *(item.content for item in messages[last + 1 :])) if text)
+    material.extend(text for text in map(_file_text, files) if text)
+    return Asked(question, tuple(earlier), tuple(text for text in material if text.strip()))
+
+
+def split_question(text: str) -> tuple[str, str]:
+    """Split a message into what it asks and the rest.
+
+    In this order: the last line that is labelled as a question, a sentence with a question mark, the whole message
+    if it is one line, else its first paragraph if that announces the rest, else the shorter of first and last.
+    """
+    tail = max(0, len(text) - _WINDOW)
+    for begin in (tail, 0) if tail else (0,):
+        found = _find(text[begin : begin + _WINDOW])
+        if found is not None:
+            return _cut(text, begin + found[0], begin + found[1])
+    return _by_paragraph(text)
+
+
+def _find(text: str) -> tuple[int, int] | None:
+    """Return where the question is: labelled, else in the last paragraph, else in the first, else the last one."""
+    labelled = _last(_LABEL, text, 1)
+    if labelled is not None:
+        return labelled
+    asked = list(_asking(text))
+    if not asked:
+        return None
+    body = text.rstrip()
+    first, last = body.find("\n\n"), body.rfind("\n\n")
+    if asked[-1][1] > last:
+        return asked[-1]
+    return max((span for span in asked if span[1] <= first), default=asked[-1])
+
+
+def _asking(text: str) -> Iterator[tuple[int, int]]:
+    """Yield where sentences with a question mark are."""
+    start = 0
+    for match in _STOP.finditer(text):
+        sentence = text[start : match.end()]
+        if match.group() in QUESTION_MARKS and len(sentence.strip()) > 1:
+            yield start + len(sentence) - len(sentence.lstrip()), match.end()
+        start = match.end()
+
+
+def _last(pattern: re.Pattern[str], text: str, group: int) -> tuple[int, int] | None:
+    found = None
+    for match in pattern.finditer(text):
+        if not _BARE_LABEL.match(match.group(group)):
+            found = match.span(group)
+    return found
+
+
+def _cut(text: str, start: int, end: int) -> tuple[str, str]:
+    line_start = text.rfind("\n", 0, start) + 1
+    lead = text[line_start:start]
+    keep = start if re.search(r"[.!?。\uff01\uff1f]\s*$", lead) else line_start
+    rest = f"{text[:keep]}\n{text[end:]}"
+    lines = (line for line in rest.splitlines() if not _BARE_LABEL.match(line))
+    return text[start:end].strip(), "\n".join(lines).strip()
+
+
+def _by_paragraph(text: str) -> tuple[str, str]:
+    paragraphs = [part.strip() for part in text.split("\n\n") if part.strip()]
+    if len(paragraphs) < 2:
+        lines = text.strip().splitlines()
+        if len(lines) < 2:
+            return text.strip(), ""
+        paragraphs = [lines[0].strip(), "\n".join(lines[1:])]
+    first, last = paragraphs[0], paragraphs[-1]
+    if first.endswith((":", "\uff1a")) or len(first) <= len(last):
+        return first, "\n\n".join(paragraphs[1:])
+    return last, "\n\n".join(paragraphs[:-1])
+
+
+def _file_text(file: Mapping[str, Any]) -> str | None:
+    """Return the text of a file that came along as a `data:` address."""
+    head, comma, data = str(file.get("uri", "")).partition(",")
+    if not comma or not re.match(r"data:(text/|application/json|;|$)", head):
+        return None
+    try:
+        raw = base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
+        return raw.decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None

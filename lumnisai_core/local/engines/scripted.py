@@ -1,0 +1,144 @@
+"""An engine that plays a script: exact progress, delays and results for tests and demonstrations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from lumnisai_core.local.engines.base import EngineError, RunReport, RunRequest, RunResult, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing a scripted run reports.
+
+    Args:
+        message: text of a new progress entry; empty for none.
+        state: state of the new entry.
+        tool_calls: calls of the new entry, or the calls to add when `add_to` is given.
+        after: seconds to wait before this step.
+        add_to: index of an older entry that gains `tool_calls` instead of a new entry being made.
+        reset: throw all earlier entries away first.
+    """
+
+    message: str = ""
+    state: str = "processing"
+    tool_calls: Sequence[ToolCall] | None = None
+    after: float = 0.0
+    add_to: int | None = None
+    reset: bool = False
+
+    @classmethod
+    def from_dict(cls, data: str | Mapping[str, Any]) -> Step:
+        """Read a step from its plain form; a string is a step with that message."""
+        return cls(message=data) if isinstance(data, str) else cls(**_known(cls, data))
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole run: its steps, then its result or its error.
+
+    Args:
+        steps: what is reported, in order.
+        output_text: the final answer.
+        structured_response: the structured answer; checked against the request's schema like any other.
+        artifacts: inline artifacts of the finished run.
+        error: `(code, message)` to fail the run instead.
+        after: seconds to wait between the last step and the end.
+        title: short title of the run.
+    """
+
+    steps: Sequence[Step] = ()
+    output_text: str | None = None
+    structured_response: Any = None
+    artifacts: Sequence[Mapping[str, Any]] = ()
+    error: tuple[str, str] | None = None
+    after: float = 0.0
+    title: str | None = field(default=None)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Script:
+        """Read a script from its plain form, as found in a JSON file.
+
+        Raises:
+            ValueError: a key is not known, or a value has the wrong shape.
+        """
+        values = _known(cls, data)
+        steps = values.get("steps", ())
+        if isinstance(steps, str | Mapping):
+            raise ValueError("Script.steps must be a list of steps")
+        values["steps"] = tuple(Step.from_dict(step) for step in steps)
+        if (error := values.get("error")) is not None:
+            values["error"] = _pair(error)
+        return cls(**values)
+
+
+def _known(cls: type[Any], data: Any) -> dict[str, Any]:
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{cls.__name__} must be an object, not {type(data).__name__}")
+    names = [item.name for item in fields(cls)]
+    if unknown := sorted(set(data) - set(names)):
+        raise ValueError(f"{cls.__name__} has no {', '.join(unknown)}; known keys: {', '.join(names)}")
+    return dict(data)
+
+
+def _pair(error: Any) -> tuple[str, str]:
+    if isinstance(error, Mapping):
+        error = (error.get("code"), error.get("message"))
+    code, message = error if isinstance(error, list | tuple) and len(error) == 2 else (None, None)
+    if not isinstance(code, str) or not isinstance(message, str):
+        raise ValueError("Script.error must be [code, message] or {code, message}")
+    return code, message
+
+
+class ScriptedEngine:
+    """Plays scripts.
+
+    Args:
+        script: one script for every run; or several, one per run in order of arrival, the last one repeated; or a
+            function from the request to a script.
+    """
+
+    def __init__(self, script: Script | Sequence[Script] | Callable[[RunRequest], Script]) -> None:
+        self._choose = script if callable(script) else None
+        self._scripts: list[Script] = []
+        if not callable(script):
+            self._scripts = [script] if isinstance(script, Script) else list(script)
+            if not self._scripts:
+                raise ValueError("ScriptedEngine needs at least one script")
+        self._played = 0
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        """Play the script that is due for this run."""
+        script = self._choose(request) if self._choose else self._next()
+        for step in script.steps:
+            await _pause(step.after)
+            _play(step, report)
+        if script.title is not None:
+            report.title(script.title)
+        await _pause(script.after)
+        if script.error is not None:
+            raise EngineError(*script.error)
+        return RunResult(script.output_text, script.structured_response, tuple(script.artifacts))
+
+    def _next(self) -> Script:
+        script = self._scripts[min(self._played, len(self._scripts) - 1)]
+        self._played += 1
+        return script
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+def _play(step: Step, report: RunReport) -> None:
+    if step.reset:
+        report.reset()
+    calls = None if step.tool_calls is None else list(step.tool_calls)
+    if step.add_to is not None:
+        report.add_tool_calls(step.add_to, *(calls or ()))
+    elif step.message or calls:
+        report.progress(step.message, state=step.state, tool_calls=calls)

@@ -1,0 +1,87 @@
+"""What the tests of the embedded service share: a raw HTTP caller and an engine that waits to be released."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import httpx
+
+from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
+
+PATIENCE = 20.0
+
+
+class Api(httpx.Client):
+    """An HTTP client with the few calls that nearly every test makes."""
+
+    def __init__(self, local: LocalLumnis, **options: Any) -> None:
+        headers = {"authorization": f"Bearer {local.api_key}"}
+        self.local = local
+        super().__init__(base_url=local.base_url, timeout=PATIENCE, **{"headers": headers, **options})
+
+    def create(self, text: str = "Hello", **fields: Any) -> dict[str, Any]:
+        reply = self.post("/v1/responses", json={"messages": [{"role": "user", "content": text}], **fields})
+        assert reply.status_code == 201, reply.text
+        body: dict[str, Any] = reply.json()
+        return body
+
+    def look(self, response_id: str, **query: Any) -> dict[str, Any]:
+        reply = self.get(f"/v1/responses/{response_id}", params=query)
+        assert reply.status_code == 200, reply.text
+        body: dict[str, Any] = reply.json()
+        return body
+
+    def finish(self, text: str = "Hello", **fields: Any) -> dict[str, Any]:
+        """Create a run and follow it to its end."""
+        return self.wait(self.create(text, **fields)["response_id"])
+
+    def wait(self, response_id: str) -> dict[str, Any]:
+        run = self.look(response_id, wait=PATIENCE)
+        while run["status"] in ("queued", "in_progress"):
+            run = self.look(response_id, wait=PATIENCE)
+        return run
+
+
+class HeldEngine:
+    """Holds every run until it is released; keeps the requests and reports it has seen."""
+
+    def __init__(self, output_text: str = "done") -> None:
+        self.output_text = output_text
+        self.requests: list[RunRequest] = []
+        self.reports: list[RunReport] = []
+        self.cancelled = threading.Event()
+        self._arrived = threading.Semaphore(0)
+        self._gates: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        gate = asyncio.Event()
+        self.requests.append(request)
+        self.reports.append(report)
+        self._gates.append((asyncio.get_running_loop(), gate))
+        self._arrived.release()
+        try:
+            await gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        return RunResult(self.output_text)
+
+    def arrived(self) -> RunReport:
+        """Wait until one more run has reached the engine; return its report."""
+        assert self._arrived.acquire(timeout=PATIENCE)
+        return self.reports[-1]
+
+    def release(self) -> None:
+        """Let all held runs end."""
+        for loop, gate in self._gates:
+            loop.call_soon_threadsafe(gate.set)
+        self._gates.clear()
+
+
+class EchoEngine:
+    """Answers with the whole conversation, one message a line."""
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        return RunResult("\n".join(f"{item.role}: {item.content}" for item in request.messages))
