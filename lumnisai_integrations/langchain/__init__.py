@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations.langchain.chat import ChatLumnis
@@ -18,25 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["ChatLumnis", "LumnisProgressHandler", "StructuredOutputError"]
 
 _HOMES = {
-    "ChatLumnis": "chat",
-    "LumnisProgressHandler": "progress",
-    "StructuredOutputError": "errors",
+    "ChatLumnis": "lumnisai_integrations.langchain.chat",
+    "LumnisProgressHandler": "lumnisai_integrations.langchain.progress",
+    "StructuredOutputError": "lumnisai_integrations.langchain.errors",
 }
 
-
-def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        value: object = getattr(import_module(f"{__name__}.{home}"), name)
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "langchain_core":
-            raise
-        message = f'{__name__} needs langchain-core: pip install "lumnisai-integrations[langchain]"'
-        raise ImportError(message, name=error.name) from error
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(__name__, _HOMES, framework="langchain_core", distribution="langchain-core", extra="langchain")
 
 
 def __dir__() -> list[str]:

@@ -7,8 +7,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
@@ -23,20 +24,9 @@ _HOMES = {
     "StructuredOutputError": "lumnisai_integrations._shared.structured",
 }
 
-
-def __getattr__(name: str) -> object:
-    # Importing the framework takes a second or two: only who asks for a name pays.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        value = getattr(import_module(_HOMES[name]), name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not error.name.startswith("llama_index"):
-            raise
-        message = f'{__name__}.{name} needs llama-index-core: pip install "lumnisai-integrations[llama-index]"'
-        raise ImportError(message, name=error.name) from error
-    globals()[name] = value
-    return value
+__getattr__ = lazy_names(
+    __name__, _HOMES, framework="llama_index", distribution="llama-index-core", extra="llama-index"
+)
 
 
 def __dir__() -> list[str]:

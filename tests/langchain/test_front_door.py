@@ -19,21 +19,6 @@ def test_the_front_door_is_complete() -> None:
         front.Nothing  # noqa: B018
 
 
-@pytest.mark.parametrize(
-    ("missing", "said"), [("langchain_core.messages", "lumnisai-integrations\\[langchain\\]"), ("yaml", "^No yaml$")]
-)
-def test_only_the_framework_is_named(monkeypatch: pytest.MonkeyPatch, missing: str, said: str) -> None:
-    """A missing part of langchain-core is told as such; any other missing module stays what it is."""
-
-    def fail(_: str) -> None:
-        raise ModuleNotFoundError(f"No {missing}", name=missing)
-
-    monkeypatch.setattr(front, "import_module", fail)
-    monkeypatch.delitem(vars(front), "ChatLumnis", raising=False)
-    with pytest.raises(ImportError, match=said):
-        front.ChatLumnis  # noqa: B018
-
-
 def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from lumnisai_core.local.engines.text import word_set
 
 _MAX_SENTENCE = 600
-_END = re.compile(r"[.!?…]+[\"'”\u2019)\]]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")
+_END = re.compile(r"[.!?…]+[\"'”\u2019)\]*_]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")
 _SHORT = re.compile(r"(?:^|[\s(])(?:[A-Za-z]|[A-Z][a-z]|Mrs|Prof|vs|etc|[ap]\.m|e\.g|i\.e|cf|approx|Fig)\.$")
 _QUOTES = tuple("\"'\u201d\u2019")
 _RULE = re.compile(r"^[\W_]*$")

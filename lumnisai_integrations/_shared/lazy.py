@@ -1,0 +1,36 @@
+"""Public names that are imported when they are first asked for, because the frameworks behind them take a second."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+
+
+def lazy_names(
+    package: str, homes: Mapping[str, str], *, framework: str, distribution: str, extra: str
+) -> Callable[[str], object]:
+    """Return the ``__getattr__`` of a package whose names live in modules that need a framework.
+
+    Args:
+        package: Name of the package.
+        homes: The public names and the modules they live in.
+        framework: Import name that begins the names of the framework's modules.
+        distribution: What is missing when those cannot be found.
+        extra: Extra of this distribution that brings it.
+    """
+
+    def get(name: str) -> object:
+        if name not in homes:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        try:
+            value: object = getattr(import_module(homes[name]), name)
+        except ModuleNotFoundError as error:
+            if not (error.name or "").startswith(framework):
+                raise
+            message = f'{package}.{name} needs {distribution}: pip install "lumnisai-integrations[{extra}]"'
+            raise ImportError(message, name=error.name) from error
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return get
