@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Generic, TypeAlias, TypeVar
+from os import PathLike
+from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from lumnisai_core.exceptions import ValidationError
@@ -19,6 +20,37 @@ QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | None
 #: Methods that change nothing, so that sending one twice does no harm.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+#: Methods that set a state, so that a repetition leaves the same state. They are sent with a key of their own.
+SETTING_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
+
+#: What a file can be given as: its bytes, its path, or something opened for reading bytes.
+FileContent: TypeAlias = bytes | PathLike[str] | BinaryIO
+
+
+@dataclass(frozen=True, slots=True)
+class FormFile:
+    """One file of a multipart form.
+
+    Attributes:
+        field: Name of the form's field.
+        file_name: Name of the file.
+        content: Where its bytes come from. It is read in pieces while it is sent.
+        content_type: Media type.
+    """
+
+    field: str
+    file_name: str
+    content: FileContent
+    content_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart form: plain fields, then files."""
+
+    fields: Mapping[str, str]
+    files: Sequence[FormFile]
+
 
 @dataclass(frozen=True, slots=True)
 class Call(Generic[T]):
@@ -29,7 +61,8 @@ class Call(Generic[T]):
         path: Path with percent-encoded parameters, made by :func:`path`.
         read: Turns the parsed JSON of a good answer (None for an empty body) into the result.
         query: Query parameters; None is left out, lists are joined by commas.
-        body: JSON object to send, or None for no body.
+        body: JSON value to send, or None for no body.
+        form: Multipart form to send instead of JSON.
         idempotency_key: Key under which the service makes this request only once.
         held: Seconds the service may hold the request before it answers.
     """
@@ -38,14 +71,15 @@ class Call(Generic[T]):
     path: str
     read: Callable[[Any], T]
     query: Mapping[str, QueryValue] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = None
+    body: Mapping[str, Any] | Sequence[Any] | None = None
+    form: Form | None = None
     idempotency_key: str | None = None
     held: float = 0.0
 
     @property
     def repeatable(self) -> bool:
         """Whether sending it again cannot do the work twice."""
-        return self.method in SAFE_METHODS or self.idempotency_key is not None
+        return self.method in SAFE_METHODS | SETTING_METHODS or self.idempotency_key is not None
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -102,7 +136,7 @@ def _query_text(value: QueryValue) -> str:
     return str(value)
 
 
-def json_bytes(body: Mapping[str, Any]) -> bytes:
+def json_bytes(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
     """Write a JSON body as UTF-8.
 
     Raises:

@@ -25,9 +25,11 @@ FOLDERS = {
 
 #: Names in the asyncio half and their blocking twins.
 NAMES = {
+    "AsyncApi": "Api",
     "AsyncClient": "Client",
     "AsyncGenerator": "Generator",
     "AsyncHTTPClient": "HTTPClient",
+    "AsyncIterator": "Iterator",
     "AsyncPool": "Pool",
     "AsyncReady": "Ready",
     "AsyncResource": "Resource",
@@ -56,6 +58,10 @@ PHRASES = {
     "    loop, and closed with it": "several threads, also inside a running event loop; connections are made when first"
     "\n    needed and shared",
 }
+
+
+#: Types that stand for their last argument, and how many tokens stand in front of that.
+_WRAPPERS = {"Coroutine": len(["Coroutine", "[", "Any", ",", "Any", ","]), "Awaitable": len(["Awaitable", "["])}
 
 
 def mirrored(source: str, used: Counter[str] | None = None) -> str:
@@ -106,15 +112,16 @@ def _mirrored_text(text: str, used: Counter[str]) -> str:
 
 
 def _dropped(tokens: list[tokenize.TokenInfo]) -> set[int]:
-    """Find the tokens that go: ``async``, ``await``, and of ``Coroutine[Any, Any, X]`` all but ``X``."""
+    """Find the tokens that go: ``async``, ``await``, and of ``Coroutine[Any, Any, X]`` and the like all but ``X``."""
     dropped: set[int] = set()
     for index, token in enumerate(tokens):
         if token.type == tokenize.NAME and token.string in ("async", "await"):
             dropped.add(index)
-        elif token.string == "Coroutine" and tokens[index + 1].string == "[":
-            dropped.update(range(index, index + 6))  # Coroutine [ Any , Any ,
+        elif token.string in _WRAPPERS and tokens[index + 1].string == "[":
+            inner = index + _WRAPPERS[token.string]
+            dropped.update(range(index, inner))
             depth = 1
-            end = index + 6
+            end = inner
             while depth:
                 depth += {"[": 1, "]": -1}.get(tokens[end].string, 0)
                 end += 1

@@ -10,14 +10,12 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from lumnisai_core._async.api import AsyncApi
 from lumnisai_core._async.following import AsyncRunStream, start_run
-from lumnisai_core._async.resources.responses import AsyncResponses
-from lumnisai_core._async.resources.threads import AsyncThreads
 from lumnisai_core._async.transport import AsyncTransport
 from lumnisai_core._config import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_TIMEOUT,
-    Settings,
     settings_for_user,
     settings_from,
 )
@@ -28,7 +26,7 @@ from lumnisai_core._retry import RetryPolicy
 from lumnisai_core.models import ResponseObject, Scope
 
 
-class AsyncClient:
+class AsyncClient(AsyncApi):
     """Asyncio client of the Lumnis platform.
 
     It may be used from several event loops and threads; connections are made when first needed, one set for each
@@ -72,23 +70,8 @@ class AsyncClient:
         pool = AsyncPool(settings.service, http_client)
         policy = RetryPolicy(max_retries=settings.max_retries)
         transport = AsyncTransport(settings.service, pool, timeout=settings.timeout, policy=policy)
-        self._set_up(settings, transport, owner=True)
-
-    def _set_up(self, settings: Settings, transport: AsyncTransport, *, owner: bool) -> None:
-        self._settings = settings
-        self._transport = transport
-        self._owner = owner
-        self.responses = AsyncResponses(transport, settings)
-        self.threads = AsyncThreads(transport, settings)
-        # The short names of the product's documentation are the resources' own methods.
-        self.get_response = self.responses.get
-        self.list_responses = self.responses.list
-        self.cancel_response = self.responses.cancel
-        self.create_thread = self.threads.create
-        self.get_thread = self.threads.get
-        self.list_threads = self.threads.list
-        self.update_thread = self.threads.update
-        self.delete_thread = self.threads.delete
+        super().__init__(transport, settings)
+        self._owner = True
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -106,7 +89,8 @@ class AsyncClient:
             user_id: UUID, e-mail address or other id of the user.
         """
         client = type(self).__new__(type(self))
-        client._set_up(settings_for_user(self._settings, user_id), self._transport, owner=False)
+        AsyncApi.__init__(client, self._transport, settings_for_user(self._settings, user_id))
+        client._owner = False
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:

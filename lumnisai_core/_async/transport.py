@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 import time
 from typing import TypeVar
+from uuid import uuid4
 
 from lumnisai_core._answer import Answer, error_from_answer, read_answer
-from lumnisai_core._call import Call, json_bytes, query_pairs
+from lumnisai_core._call import SETTING_METHODS, Call, json_bytes, query_pairs
 from lumnisai_core._http import AsyncPool, ExchangeFailed, Request
 from lumnisai_core._retry import RetryPolicy, next_try, parse_retry_after
 from lumnisai_core._service import Service
@@ -75,8 +76,9 @@ class AsyncTransport:
         headers = {**self._service.headers, "Accept": "application/json"}
         if call.body is not None:
             headers["Content-Type"] = "application/json"
-        if call.idempotency_key is not None:
-            headers["Idempotency-Key"] = call.idempotency_key
+        key = call.idempotency_key or (str(uuid4()) if call.method in SETTING_METHODS else None)
+        if key is not None:
+            headers["Idempotency-Key"] = key
         return Request(
             method=call.method,
             url=self._service.base_url + call.path,

@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from lumnisai_core._config import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_TIMEOUT,
-    Settings,
     settings_for_user,
     settings_from,
 )
@@ -21,14 +20,13 @@ from lumnisai_core._create import MessagesInput
 from lumnisai_core._http import HTTPClient, Pool
 from lumnisai_core._parameters import InvokeParameters
 from lumnisai_core._retry import RetryPolicy
+from lumnisai_core._sync.api import Api
 from lumnisai_core._sync.following import RunStream, start_run
-from lumnisai_core._sync.resources.responses import Responses
-from lumnisai_core._sync.resources.threads import Threads
 from lumnisai_core._sync.transport import Transport
 from lumnisai_core.models import ResponseObject, Scope
 
 
-class Client:
+class Client(Api):
     """Blocking client of the Lumnis platform.
 
     It may be used from several threads, also inside a running event loop; connections are made when first
@@ -72,23 +70,8 @@ class Client:
         pool = Pool(settings.service, http_client)
         policy = RetryPolicy(max_retries=settings.max_retries)
         transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy)
-        self._set_up(settings, transport, owner=True)
-
-    def _set_up(self, settings: Settings, transport: Transport, *, owner: bool) -> None:
-        self._settings = settings
-        self._transport = transport
-        self._owner = owner
-        self.responses = Responses(transport, settings)
-        self.threads = Threads(transport, settings)
-        # The short names of the product's documentation are the resources' own methods.
-        self.get_response = self.responses.get
-        self.list_responses = self.responses.list
-        self.cancel_response = self.responses.cancel
-        self.create_thread = self.threads.create
-        self.get_thread = self.threads.get
-        self.list_threads = self.threads.list
-        self.update_thread = self.threads.update
-        self.delete_thread = self.threads.delete
+        super().__init__(transport, settings)
+        self._owner = True
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -106,7 +89,8 @@ class Client:
             user_id: UUID, e-mail address or other id of the user.
         """
         client = type(self).__new__(type(self))
-        client._set_up(settings_for_user(self._settings, user_id), self._transport, owner=False)
+        Api.__init__(client, self._transport, settings_for_user(self._settings, user_id))
+        client._owner = False
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:

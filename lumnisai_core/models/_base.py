@@ -7,9 +7,10 @@ to its default, an odd element of a list is left out, and both are logged; the r
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, TypeAlias, TypeVar
 
 import pydantic
 from pydantic import (
@@ -72,6 +73,21 @@ class WireModel(BaseModel):
             model = handler(mended)  # a missing id is still an error
             logger.warning("Left out of %s, the type is unexpected: %s", cls.__name__, ", ".join(left_out))
             return model
+
+
+class Page(WireModel, ABC, Generic[ItemT]):
+    """One page of a list that has more of them."""
+
+    total: int = 0
+
+    @property
+    @abstractmethod
+    def items(self) -> list[ItemT]:
+        """The things on this page, whatever the service calls them."""
+
+    def more_after(self, seen: int) -> bool:
+        """Say whether there are more things than those seen so far, with this page."""
+        return seen < self.total
 
 
 def without_odd_values(

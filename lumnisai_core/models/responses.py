@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from lumnisai_core.models._base import OPEN_ENUM, Items, Timestamp, WireModel
+from lumnisai_core.models._base import OPEN_ENUM, Items, Page, Timestamp, WireModel
 from lumnisai_core.models.enums import MessageRole, ResponseStatus
 
 __all__ = [
@@ -115,10 +115,14 @@ class ResponseObject(WireModel):
         return self.status in TERMINAL_STATUSES
 
 
-class ResponseList(WireModel):
+class ResponseList(Page[ResponseObject]):
     """One page of runs, newest first."""
 
     responses: Items[ResponseObject] = Field(default_factory=list)
-    total: int = 0
     limit: int | None = None
     offset: int = 0
+
+    @property
+    def items(self) -> list[ResponseObject]:
+        """The same as ``responses``."""
+        return self.responses

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from lumnisai_core.models._base import Items, Timestamp, WireModel
+from lumnisai_core.models._base import Items, Page, Timestamp, WireModel
 
 __all__ = ["ThreadList", "ThreadObject"]
 
@@ -28,10 +28,14 @@ class ThreadObject(WireModel):
     last_response_at: Timestamp | None = None
 
 
-class ThreadList(WireModel):
+class ThreadList(Page[ThreadObject]):
     """One page of conversations."""
 
     threads: Items[ThreadObject] = Field(default_factory=list)
-    total: int = 0
     limit: int | None = None
     offset: int = 0
+
+    @property
+    def items(self) -> list[ThreadObject]:
+        """The same as ``threads``."""
+        return self.threads

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from lumnisai_core._async.transport import AsyncTransport
 from lumnisai_core._call import Call
 from lumnisai_core._config import Settings
+from lumnisai_core.models._base import Page
 
 T = TypeVar("T")
 
@@ -20,3 +22,18 @@ class AsyncResource:
 
     async def _send(self, call: Call[T]) -> T:
         return await self._transport.send(call)
+
+    async def _iterate(self, fetch: Callable[[int], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+        """Yield everything on all pages, each fetched when it is needed.
+
+        Args:
+            fetch: Returns the page that follows so many things.
+        """
+        seen = 0
+        while True:
+            page = await fetch(seen)
+            for item in page.items:
+                yield item
+            seen += len(page.items)
+            if not page.items or not page.more_after(seen):
+                return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from builtins import list as list_
-from uuid import UUID, uuid4
+from collections.abc import AsyncIterator
+from uuid import UUID
 
 from lumnisai_core._answer import model, models, nothing
 from lumnisai_core._async.resources.base import AsyncResource
@@ -37,7 +38,7 @@ class AsyncThreads(AsyncResource):
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
         given = {"user_id": user, "title": _usable_title(title)}
         body = {name: value for name, value in given.items() if value is not None}
-        return await self._send(Call("POST", _ROUTE, model(ThreadObject), body=body, idempotency_key=str(uuid4())))
+        return await self._send(Call("POST", _ROUTE, model(ThreadObject), body=body))
 
     async def get(self, thread_id: str | UUID) -> ThreadObject:
         """Return a conversation (GET /v1/threads/{id}).
@@ -66,6 +67,22 @@ class AsyncThreads(AsyncResource):
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
         query = {"user_id": user, **page_query(limit=limit, offset=offset)}
         return await self._send(Call("GET", _ROUTE, model(ThreadList), query=query))
+
+    def iter(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        page_size: int = 50,
+    ) -> AsyncIterator[ThreadObject]:
+        """Iterate over all conversations; takes what :meth:`list` takes.
+
+        Args:
+            user_id: Only this user's conversations. Needed in user scope.
+            scope: ``user`` or ``tenant`` instead of the client's scope.
+            page_size: Conversations fetched at a time, 1 to 100.
+        """
+        return self._iterate(lambda seen: self.list(user_id=user_id, scope=scope, limit=page_size, offset=seen))
 
     async def update(self, thread_id: str | UUID, *, title: str) -> ThreadObject:
         """Give a conversation another title (PATCH /v1/threads/{id}).

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from lumnisai_core._call import Call
 from lumnisai_core._config import Settings
 from lumnisai_core._sync.transport import Transport
+from lumnisai_core.models._base import Page
 
 T = TypeVar("T")
 
@@ -21,3 +23,18 @@ class Resource:
 
     def _send(self, call: Call[T]) -> T:
         return self._transport.send(call)
+
+    def _iterate(self, fetch: Callable[[int], Page[T]]) -> Iterator[T]:
+        """Yield everything on all pages, each fetched when it is needed.
+
+        Args:
+            fetch: Returns the page that follows so many things.
+        """
+        seen = 0
+        while True:
+            page = fetch(seen)
+            for item in page.items:
+                yield item
+            seen += len(page.items)
+            if not page.items or not page.more_after(seen):
+                return

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Unpack
 from uuid import UUID
@@ -81,6 +82,38 @@ class Responses(Resource):
             **page_query(limit=limit, offset=offset),
         }
         return self._send(Call("GET", "/v1/responses", model(ResponseList), query=query))
+
+    def iter(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        status: ResponseStatus | str | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
+        page_size: int = 50,
+    ) -> Iterator[ResponseObject]:
+        """Iterate over all runs, newest first; takes what :meth:`list` takes.
+
+        Args:
+            user_id: Only this user's runs. Needed in user scope.
+            scope: ``user`` or ``tenant`` instead of the client's scope.
+            status: Only runs in this state.
+            start_date: First day, as a date or ``YYYY-MM-DD``.
+            end_date: Last day, included.
+            page_size: Runs fetched at a time, 1 to 100.
+        """
+        return self._iterate(
+            lambda seen: self.list(
+                user_id=user_id,
+                scope=scope,
+                status=status,
+                start_date=start_date,
+                end_date=end_date,
+                limit=page_size,
+                offset=seen,
+            )
+        )
 
     def wait(self, response_id: str, **parameters: Unpack[WatchParameters]) -> ResponseObject:
         """Wait for the end of a run that exists, for instance after a restart of the caller.

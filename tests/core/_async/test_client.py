@@ -133,12 +133,22 @@ async def test_a_lost_create_is_tried_again_with_the_same_key(trouble: Canned) -
 
 
 async def test_what_cannot_be_repeated_is_sent_once() -> None:
-    """A PATCH without a key is not tried again."""
+    """A POST without a key is not tried again."""
     with canned_server([Canned(503, {"message": "Busy."})]) as server:
         async with AsyncClient("lmn_1", base_url=server.base_url, user_id="u") as client:
             with pytest.raises(TransportError, match="Busy"):
-                await client.update_thread("t-1", title="x")
+                await client.create_thread(title="x")
     assert len(server.received) == 1
+
+
+async def test_what_sets_a_state_is_tried_again_with_the_same_key() -> None:
+    """PATCH and DELETE lead to the same state however often they arrive."""
+    with canned_server([Canned(503), Canned(200, {"thread_id": "t-1"}), Canned(503), Canned(204)]) as server:
+        async with AsyncClient("lmn_1", base_url=server.base_url, user_id="u") as client:
+            assert (await client.update_thread("t-1", title="x")).thread_id == "t-1"
+            await client.delete_thread("t-1")
+    keys = [request.headers["idempotency-key"] for request in server.received]
+    assert keys[0] == keys[1] != keys[2] == keys[3]
 
 
 async def test_retries_have_an_end() -> None:

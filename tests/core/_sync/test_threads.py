@@ -49,3 +49,13 @@ def test_user_scope_needs_a_user(local: LocalLumnis) -> None:
             client.create_thread()
         with pytest.raises(MissingUserId):
             client.list_threads()
+
+
+def test_all_threads_and_runs_can_be_iterated(local: LocalLumnis) -> None:
+    """Pages are fetched as they are needed, and nothing is left out or repeated."""
+    with Client(local.api_key, base_url=local.base_url, user_id="reader-of-pages") as client:
+        made = [(client.create_thread(title=str(number))).thread_id for number in range(5)]
+        assert {thread.thread_id for thread in client.threads.iter(page_size=2)} == set(made)
+        runs = [(client.invoke("Hi", thread_id=made[0])).response_id for _ in range(4)]
+        assert [run.response_id for run in client.responses.iter(page_size=2)] == runs[::-1]
+        assert [run for run in client.responses.iter(status="failed")] == []

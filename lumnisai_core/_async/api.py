@@ -1,0 +1,28 @@
+"""Every part of the API at one place: the resources of a client and their short names."""
+
+from __future__ import annotations
+
+from lumnisai_core._async.resources.responses import AsyncResponses
+from lumnisai_core._async.resources.threads import AsyncThreads
+from lumnisai_core._async.transport import AsyncTransport
+from lumnisai_core._config import Settings
+
+
+class AsyncApi:
+    """The resources, and the short names of the product's documentation, which are the resources' own methods."""
+
+    def __init__(self, transport: AsyncTransport, settings: Settings) -> None:
+        self._transport = transport
+        self._settings = settings
+
+        self.responses = AsyncResponses(transport, settings)
+        self.get_response = self.responses.get
+        self.list_responses = self.responses.list
+        self.cancel_response = self.responses.cancel
+
+        self.threads = AsyncThreads(transport, settings)
+        self.create_thread = self.threads.create
+        self.get_thread = self.threads.get
+        self.list_threads = self.threads.list
+        self.update_thread = self.threads.update
+        self.delete_thread = self.threads.delete
