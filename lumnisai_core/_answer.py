@@ -45,6 +45,11 @@ class Answer:
         return 200 <= self.status < 300
 
     @property
+    def claims_json(self) -> bool:
+        """Whether the content type says JSON, or nothing."""
+        return "json" in self.headers.get("content-type", "json").lower()
+
+    @property
     def request_id(self) -> str | None:
         """The service's name for this request."""
         return self.headers.get("x-request-id")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -18,6 +19,11 @@ from lumnisai_core.models.enums import Scope
 DEFAULT_BASE_URL = "https://api.lumnis.ai"
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 3
+
+#: Header and prefix of the key, by name of the way to send it.
+_CREDENTIALS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("X-API-Key", "")}
+
+_OWN_HEADERS = frozenset({"authorization", "x-api-key", "idempotency-key", "content-type", "content-length", "host"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ def settings_from(
     max_retries: int = DEFAULT_MAX_RETRIES,
     scope: Scope | str = Scope.USER,
     user_id: str | UUID | None = None,
+    auth: Literal["bearer", "x-api-key"] = "bearer",
+    default_headers: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """Settle the settings: an argument wins over the environment, the environment over the default.
@@ -61,11 +69,16 @@ def settings_from(
     check_seconds("timeout", timeout, error=ConfigurationError)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
         raise ConfigurationError(f"max_retries must be a whole number from 0, not {max_retries!r}.")
+    if auth not in _CREDENTIALS:
+        raise ConfigurationError(f"auth must be 'bearer' or 'x-api-key', not {auth!r}.")
+    header, prefix = _CREDENTIALS[auth]
     service = Service(
         name="Lumnis",
         base_url=checked_base_url(base_url or environment.get("LUMNISAI_BASE_URL") or DEFAULT_BASE_URL),
         credential=_usable_key(api_key or environment.get("LUMNISAI_API_KEY")),
-        headers={"User-Agent": f"lumnisai-integrations/{VERSION}"},
+        credential_header=header,
+        credential_prefix=prefix,
+        headers={"User-Agent": f"lumnisai-integrations/{VERSION}", **_usable_headers(default_headers or {})},
     )
     tenant = tenant_id or environment.get("LUMNISAI_TENANT_ID")
     return Settings(
@@ -92,6 +105,17 @@ def _usable_key(api_key: str | SecretStr | None) -> SecretStr:
             "check how it was copied."
         )
     return SecretStr(key)
+
+
+def _usable_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigurationError(f"default_headers must map texts to texts; {name!r} does not.")
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigurationError(f"default_headers must not set {name}, which the client sets itself.")
+        if not (name + value).isprintable() or not name.isascii() or not value.isascii() or not name.strip():
+            raise ConfigurationError(f"default_headers has an unusable entry {name!r}: printable ASCII is needed.")
+    return dict(headers)
 
 
 def scope_from(scope: Scope | str) -> Scope:

@@ -1,16 +1,23 @@
-"""The only file that names the HTTP library: pools that exchange one request for one answer."""
+"""Pools that exchange one request for one answer. Only this file and ``_aiohttp`` name an HTTP library."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncGenerator, Generator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, aclosing, asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass
+from os import PathLike
+from typing import BinaryIO
 
 import httpx
 
+from lumnisai_core._aiohttp import bulk_transport
 from lumnisai_core._answer import Answer
+from lumnisai_core._call import FileContent
+from lumnisai_core._download import Sink
+from lumnisai_core._multipart import Upload
 from lumnisai_core._service import Service
 from lumnisai_core._waiting import last_things_done
 from lumnisai_core.exceptions import ConfigurationError
@@ -20,6 +27,9 @@ _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError)
 
 AsyncHTTPClient = httpx.AsyncClient
 HTTPClient = httpx.Client
+
+#: Bytes of a file that are sent or received at a time.
+_CHUNK = 1 << 18
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
 
@@ -33,17 +43,20 @@ class Request:
     """One HTTP request, complete but for the credential.
 
     Attributes:
+        content: The body: bytes, or pieces that are read while they are sent.
         timeout: Seconds for connecting, sending and each wait for data.
         held: Seconds the service may take on top before it answers.
+        with_credential: Whether the credential goes along.
     """
 
     method: str
     url: str
     query: dict[str, str]
     headers: dict[str, str]
-    content: bytes | None
+    content: bytes | Upload | None
     timeout: float
-    held: float = field(default=0.0)
+    held: float = 0.0
+    with_credential: bool = True
 
 
 class _Credential(httpx.Auth):
@@ -76,18 +89,33 @@ class Pool:
         self._own: httpx.Client | None = None
         self._lock = threading.Lock()
 
-    def exchange(self, request: Request) -> Answer:
+    def exchange(self, request: Request, sink: Sink | None = None) -> Answer:
         """Send one request and read the whole answer.
+
+        Args:
+            request: What to send.
+            sink: Takes the body of a good answer, which is then empty in the result.
 
         Raises:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         client = self._client()
+        auth = self._credential if request.with_credential else None
         try:
-            response = client.send(_built(client, request), auth=self._credential, follow_redirects=False)
+            with _content(request) as content:
+                built = _built(client, request, content)
+                response = client.send(built, auth=auth, follow_redirects=False, stream=sink is not None)
+            if sink is None:
+                return Answer(response.status_code, response.headers, response.content)
+            with closing(response):
+                if not response.is_success:
+                    return Answer(response.status_code, response.headers, response.read())
+                sink.start()
+                for chunk in response.iter_bytes(_CHUNK):
+                    sink.write(chunk)
+                return Answer(response.status_code, response.headers)
         except _FAILURES as error:
             raise _failed(request, error) from error
-        return Answer(response.status_code, response.headers, response.content)
 
     def _client(self) -> httpx.Client:
         if self._given is not None:
@@ -125,18 +153,33 @@ class AsyncPool:
         self._own: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    async def exchange(self, request: Request) -> Answer:
+    async def exchange(self, request: Request, sink: Sink | None = None) -> Answer:
         """Send one request and read the whole answer.
+
+        Args:
+            request: What to send.
+            sink: Takes the body of a good answer, which is then empty in the result.
 
         Raises:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         client = self._given or await self._client()
+        auth = self._credential if request.with_credential else None
         try:
-            response = await client.send(_built(client, request), auth=self._credential, follow_redirects=False)
+            async with _async_content(request) as content:
+                built = _built(client, request, content)
+                response = await client.send(built, auth=auth, follow_redirects=False, stream=sink is not None)
+            if sink is None:
+                return Answer(response.status_code, response.headers, response.content)
+            async with aclosing(response):
+                if not response.is_success:
+                    return Answer(response.status_code, response.headers, await response.aread())
+                await asyncio.to_thread(sink.start)
+                async for chunk in response.aiter_bytes(_CHUNK):
+                    await asyncio.to_thread(sink.write, chunk)
+                return Answer(response.status_code, response.headers)
         except _FAILURES as error:
             raise _failed(request, error) from error
-        return Answer(response.status_code, response.headers, response.content)
 
     async def _client(self) -> httpx.AsyncClient:
         loop = asyncio.get_running_loop()
@@ -144,7 +187,10 @@ class AsyncPool:
             held = self._own.get(loop)
             if held is None:
                 remote = not self._service.is_local
-                held = _LoopClient(httpx.AsyncClient(limits=_LIMITS, trust_env=remote, verify=remote))
+                transport = bulk_transport(verify=remote)
+                held = _LoopClient(
+                    httpx.AsyncClient(limits=_LIMITS, trust_env=remote, verify=remote, transport=transport)
+                )
                 self._own[loop] = held
         await held.started()
         return held.client
@@ -189,15 +235,63 @@ async def _closing_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, 
         await client.aclose()
 
 
-def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
+def _built(
+    client: httpx.Client | httpx.AsyncClient,
+    request: Request,
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
+) -> httpx.Request:
+    length = request.content.length if isinstance(request.content, Upload) else None
     return client.build_request(
         request.method,
         request.url,
         params=request.query or None,
-        headers=request.headers,
-        content=request.content,
+        headers=request.headers if length is None else {**request.headers, "Content-Length": str(length)},
+        content=content,
         timeout=httpx.Timeout(request.timeout, read=request.timeout + request.held),
     )
+
+
+@contextmanager
+def _content(request: Request) -> Iterator[bytes | Iterable[bytes] | None]:
+    """Offer the body for sending, its files open."""
+    if not isinstance(request.content, Upload):
+        yield request.content
+        return
+    with ExitStack() as stack:
+        opened = [_opened(piece, stack) for piece in request.content.pieces]
+        yield (chunk for piece in opened for chunk in _chunks(piece))
+
+
+@asynccontextmanager
+async def _async_content(request: Request) -> AsyncIterator[bytes | AsyncIterable[bytes] | None]:
+    """Offer the body for sending, its files open and read beside the event loop."""
+    if not isinstance(request.content, Upload):
+        yield request.content
+        return
+    with ExitStack() as stack:
+        opened = [await asyncio.to_thread(_opened, piece, stack) for piece in request.content.pieces]
+        yield _async_chunks(opened)
+
+
+async def _async_chunks(opened: Sequence[bytes | BinaryIO]) -> AsyncIterator[bytes]:
+    for piece in opened:
+        chunks = _chunks(piece)
+        while chunk := await asyncio.to_thread(next, chunks, b""):
+            yield chunk
+
+
+def _opened(piece: FileContent, stack: ExitStack) -> bytes | BinaryIO:
+    if isinstance(piece, PathLike):
+        return stack.enter_context(open(piece, "rb"))  # noqa: PTH123 - any path-like object
+    return piece
+
+
+def _chunks(piece: bytes | BinaryIO) -> Iterator[bytes]:
+    if isinstance(piece, bytes):
+        yield piece
+        return
+    while chunk := piece.read(_CHUNK):
+        yield chunk
 
 
 def _failed(request: Request, error: Exception) -> ExchangeFailed:

@@ -29,6 +29,21 @@ class RetryPolicy:
     budget: float = 120.0
 
 
+class CoolDown:
+    """A pause that all requests of a client share after the service said it has too many of them."""
+
+    def __init__(self) -> None:
+        self._over_at = 0.0
+
+    def begin(self, now: float, seconds: float) -> None:
+        """Begin a pause, or make the present one longer."""
+        self._over_at = max(self._over_at, now + seconds)
+
+    def left(self, now: float) -> float:
+        """Return the seconds that are left, 0 if there is no pause."""
+        return max(0.0, self._over_at - now)
+
+
 def next_try(
     policy: RetryPolicy,
     *,

@@ -10,8 +10,11 @@ import asyncio
 import inspect
 import logging
 import time
-from collections.abc import Awaitable, Callable, Generator
-from typing import TYPE_CHECKING, Self, TypeAlias
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from lumnisai_core._retry import RetryPolicy
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
@@ -23,6 +26,9 @@ logger = logging.getLogger("lumnisai_core")
 
 #: A listener to progress; the asyncio client awaits what a coroutine function returns.
 ProgressCallback: TypeAlias = "Callable[[RunUpdate], object]"
+
+T = TypeVar("T")
+Item = TypeVar("Item")
 
 #: Ways in which the caller stops listening: Ctrl-C, a cancelled task, a stream that is closed early.
 INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit)
@@ -77,6 +83,82 @@ async def last_things_done() -> None:
         await asyncio.wait(begun)
 
 
+async def async_each(
+    work: Callable[[Item], Awaitable[T]],
+    items: Iterable[Item],
+    *,
+    limit: int,
+    stop: Callable[[], Awaitable[object]],  # noqa: ARG001 - cancelling the tasks does it
+) -> AsyncGenerator[T, None]:
+    """Do work on many items at once and yield the results as they come.
+
+    Args:
+        work: What to do with one item.
+        items: Taken one by one, when there is room.
+        limit: Items worked on at the same time.
+        stop: For threads; what is under way here is cancelled when the generator is closed early or the work raises.
+    """
+    finished: asyncio.Queue[asyncio.Task[T]] = asyncio.Queue()
+    under_way: set[asyncio.Task[T]] = set()
+    left = iter(items)
+    try:
+        while True:
+            for item in islice(left, limit - len(under_way)):
+                task = asyncio.ensure_future(work(item))
+                under_way.add(task)
+                task.add_done_callback(finished.put_nowait)
+            if not under_way:
+                return
+            done = await finished.get()
+            under_way.discard(done)
+            yield done.result()
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+def each(
+    work: Callable[[Item], T], items: Iterable[Item], *, limit: int, stop: Callable[[], object]
+) -> Generator[T, None, None]:
+    """Do work on many items at once, each in a thread, and yield the results as they come.
+
+    Args:
+        work: What to do with one item.
+        items: Taken one by one, when there is room.
+        limit: Items worked on at the same time.
+        stop: Called first when the generator is closed early or the work raises; it has to make what is under way end.
+    """
+    finished: SimpleQueue[Future[T]] = SimpleQueue()
+    under_way: set[Future[T]] = set()
+    left = iter(items)
+    with ThreadPoolExecutor(limit, thread_name_prefix="lumnis-map") as threads:
+        try:
+            while True:
+                for item in islice(left, limit - len(under_way)):
+                    future = threads.submit(work, item)
+                    under_way.add(future)
+                    future.add_done_callback(finished.put)
+                if not under_way:
+                    return
+                done = finished.get()
+                under_way.discard(done)
+                yield done.result()
+        finally:
+            if under_way:
+                stop()
+
+
+async def async_beside(action: Callable[[], T]) -> T:
+    """Do something that touches the disk without holding up the event loop."""
+    return await asyncio.to_thread(action)
+
+
+def beside(action: Callable[[], T]) -> T:
+    """Do something that touches the disk."""
+    return action()
+
+
 def grace(action: Callable[[], object]) -> None:
     """Do one last thing for a caller who is leaving. A second Ctrl-C ends it at once."""
     try:
@@ -85,32 +167,32 @@ def grace(action: Callable[[], object]) -> None:
         logger.warning("Could not stop the run on the service: %s", error)
 
 
-async def async_notify(callback: ProgressCallback, update: RunUpdate) -> None:
-    """Tell a listener; what it raises is logged, because it must not end a run that is paid for."""
+async def async_notify(callback: Callable[[T], object], news: T) -> None:
+    """Tell a listener; what it raises is logged, because it must not end what it listens to."""
     try:
-        result = callback(update)
+        result = callback(news)
         if inspect.isawaitable(result):
             await result
     except Exception:
-        logger.exception("The progress callback failed; the run goes on.")
+        logger.exception("A callback failed; the run or request goes on.")
 
 
-def notify(callback: ProgressCallback, update: RunUpdate) -> None:
-    """Tell a listener; what it raises is logged, because it must not end a run that is paid for."""
+def notify(callback: Callable[[T], object], news: T) -> None:
+    """Tell a listener; what it raises is logged, because it must not end what it listens to."""
     try:
-        callback(update)
+        callback(news)
     except Exception:
-        logger.exception("The progress callback failed; the run goes on.")
+        logger.exception("A callback failed; the run or request goes on.")
 
 
-def check_async_callback(callback: ProgressCallback) -> None:
+def check_async_callback(name: str, callback: object) -> None:
     """Accept functions and coroutine functions."""
     if not callable(callback):
-        raise ValidationError(f"on_progress must be callable, not {type(callback).__name__}.")
+        raise ValidationError(f"{name} must be callable, not {type(callback).__name__}.")
 
 
-def check_callback(callback: ProgressCallback) -> None:
+def check_callback(name: str, callback: object) -> None:
     """Accept functions; a coroutine function would never run in the blocking client."""
-    check_async_callback(callback)
+    check_async_callback(name, callback)
     if inspect.iscoroutinefunction(callback):
-        raise ValidationError("on_progress is a coroutine function, which needs AsyncClient: pass a plain function.")
+        raise ValidationError(f"{name} is a coroutine function, which needs AsyncClient: pass a plain function.")

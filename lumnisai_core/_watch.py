@@ -75,6 +75,7 @@ class RunWatch:
         self._looked = False
         self.response: ResponseObject | None = None
         self.over = False
+        self.detached = False
 
     @property
     def last(self) -> ResponseObject:

@@ -42,6 +42,33 @@ class GatedEngine:
         return result
 
 
+class ScriptByText:
+    """Plays the script that belongs to the text of the question, or else another."""
+
+    def __init__(self, scripts: dict[str, Script], otherwise: Script) -> None:
+        self._scripts = scripts
+        self._otherwise = otherwise
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        script = self._scripts.get(request.input_messages[-1].content, self._otherwise)
+        return await ScriptedEngine(script).run(request, report)
+
+
+class CountingEngine:
+    """Counts how many runs were under way at the same time at the most."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._now = 0
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        await asyncio.sleep(0.01)
+        self._now -= 1
+        return RunResult(output_text="done")
+
+
 class HistoryEngine:
     """Answers with the number and the texts of the messages it was given."""
 
@@ -65,14 +92,15 @@ class RequestEngine:
 class Canned:
     """One prepared answer.
 
-    ``reset`` closes the connection instead of answering; ``arrived`` is set when the request is there, and then
-    the answer waits for ``release``.
+    ``reset`` closes the connection instead of answering, ``reset_in_body`` in the middle of the body; ``arrived`` is
+    set when the request is there, and then the answer waits for ``release``.
     """
 
     status: int = 200
     body: bytes | dict[str, Any] | list[Any] = b""
     headers: dict[str, str] = field(default_factory=dict)
     reset: bool = False
+    reset_in_body: bool = False
     arrived: threading.Event | None = None
     release: threading.Event | None = None
 
@@ -109,8 +137,18 @@ def canned_server(answers: Sequence[Canned]) -> Iterator[CannedServer]:
                 return self.handle_any
             raise AttributeError(name)
 
+        def _content(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            pieces = []
+            while size := int(self.rfile.readline(), 16):
+                pieces.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(pieces)
+
         def handle_any(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            content = self._content()
             with lock:
                 answer = answers[min(len(received), len(answers) - 1)]
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -129,6 +167,12 @@ def canned_server(answers: Sequence[Canned]) -> Iterator[CannedServer]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if answer.reset_in_body:
+                self.wfile.write(body[: len(body) // 2])
+                self.wfile.flush()
+                self.close_connection = True
+                self.connection.close()
+                return
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name

@@ -47,7 +47,7 @@ class AsyncRunStream(AsyncReady):
         listeners: tuple[ProgressCallback, ...] = (),
     ) -> None:
         for listener in listeners:
-            check_async_callback(listener)
+            check_async_callback("on_progress", listener)
         self._watch = RunWatch(options)
         self._listeners = listeners
         # The generator must not know this object: without a cycle, a stream that is dropped is closed at once.
@@ -78,6 +78,10 @@ class AsyncRunStream(AsyncReady):
         if self._watch.response is None:
             raise LumnisAIError("This stream was closed before it began: make a new one.")
         return self._watch.response
+
+    def detach(self) -> None:
+        """Stop following with the next answer and leave the run alone; may be called from another thread."""
+        self._watch.detached = True
 
     async def close(self) -> None:
         """Stop following; a run that is not over is stopped on the service."""
@@ -142,7 +146,7 @@ async def _follow(
         started = await transport.send(start.call)
         for update in watch.begin(started, complete=start.response_id is not None):
             yield update
-        while not watch.over:
+        while not watch.over and not watch.detached:
             poll = watch.next_poll(time.monotonic() - began)
             if poll is None:
                 raise timeout_error(watch.last, options.run_timeout)
@@ -153,7 +157,7 @@ async def _follow(
             for update in watch.accept(response, poll=poll, took=time.monotonic() - asked):
                 yield update
     except INTERRUPTS:
-        if options.cancel_on_interrupt and not watch.over:
+        if options.cancel_on_interrupt and not watch.over and not watch.detached:
             await async_grace(lambda: _stop(transport, start, watch.response))
         raise
     except LumnisAIError as error:

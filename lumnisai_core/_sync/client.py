@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, Self, Unpack, overload
 from uuid import UUID
@@ -17,12 +18,14 @@ from lumnisai_core._config import (
     settings_from,
 )
 from lumnisai_core._create import MessagesInput
+from lumnisai_core._hooks import Hooks, RequestHook, ResponseHook
 from lumnisai_core._http import HTTPClient, Pool
 from lumnisai_core._parameters import InvokeParameters
 from lumnisai_core._retry import RetryPolicy
 from lumnisai_core._sync.api import Api
 from lumnisai_core._sync.following import RunStream, start_run
 from lumnisai_core._sync.transport import Transport
+from lumnisai_core._waiting import check_callback
 from lumnisai_core.models import ResponseObject, Scope
 
 
@@ -40,6 +43,10 @@ class Client(Api):
         max_retries: Tries after the first one, of requests that can be repeated without doing their work twice.
         scope: ``user`` (default) or ``tenant``: whose data calls work on unless they say otherwise.
         user_id: User of all calls that name none.
+        auth: How the key is sent: ``bearer`` (default, ``Authorization: Bearer``) or ``x-api-key``.
+        default_headers: Further headers of every request to the service.
+        on_request: Called with :class:`RequestInfo` before each try; never sees the key.
+        on_response: Called with :class:`ResponseInfo` after each answer.
         http_client: Your own HTTP client, for proxies and certificates. It is never closed.
 
     Raises:
@@ -56,6 +63,10 @@ class Client(Api):
         max_retries: int = DEFAULT_MAX_RETRIES,
         scope: Scope | str = Scope.USER,
         user_id: str | UUID | None = None,
+        auth: Literal["bearer", "x-api-key"] = "bearer",
+        default_headers: Mapping[str, str] | None = None,
+        on_request: RequestHook | None = None,
+        on_response: ResponseHook | None = None,
         http_client: HTTPClient | None = None,
     ) -> None:
         settings = settings_from(
@@ -66,10 +77,16 @@ class Client(Api):
             max_retries=max_retries,
             scope=scope,
             user_id=user_id,
+            auth=auth,
+            default_headers=default_headers,
         )
+        for name, hook in (("on_request", on_request), ("on_response", on_response)):
+            if hook is not None:
+                check_callback(name, hook)
         pool = Pool(settings.service, http_client)
         policy = RetryPolicy(max_retries=settings.max_retries)
-        transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy)
+        hooks = Hooks(on_request, on_response)
+        transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)
         super().__init__(transport, settings)
         self._owner = True
 

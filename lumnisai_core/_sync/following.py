@@ -48,7 +48,7 @@ class RunStream(Ready):
         listeners: tuple[ProgressCallback, ...] = (),
     ) -> None:
         for listener in listeners:
-            check_callback(listener)
+            check_callback("on_progress", listener)
         self._watch = RunWatch(options)
         self._listeners = listeners
         # The generator must not know this object: without a cycle, a stream that is dropped is closed at once.
@@ -79,6 +79,10 @@ class RunStream(Ready):
         if self._watch.response is None:
             raise LumnisAIError("This stream was closed before it began: make a new one.")
         return self._watch.response
+
+    def detach(self) -> None:
+        """Stop following with the next answer and leave the run alone; may be called from another thread."""
+        self._watch.detached = True
 
     def close(self) -> None:
         """Stop following; a run that is not over is stopped on the service."""
@@ -141,7 +145,7 @@ def _follow(
         started = transport.send(start.call)
         for update in watch.begin(started, complete=start.response_id is not None):
             yield update
-        while not watch.over:
+        while not watch.over and not watch.detached:
             poll = watch.next_poll(time.monotonic() - began)
             if poll is None:
                 raise timeout_error(watch.last, options.run_timeout)
@@ -152,7 +156,7 @@ def _follow(
             for update in watch.accept(response, poll=poll, took=time.monotonic() - asked):
                 yield update
     except INTERRUPTS:
-        if options.cancel_on_interrupt and not watch.over:
+        if options.cancel_on_interrupt and not watch.over and not watch.detached:
             grace(lambda: _stop(transport, start, watch.response))
         raise
     except LumnisAIError as error:

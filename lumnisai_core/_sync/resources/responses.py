@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import date
+from os import PathLike
+from pathlib import Path
 from typing import Unpack
 from uuid import UUID
 
@@ -13,9 +15,11 @@ from lumnisai_core._call import Call
 from lumnisai_core._config import user_of_call
 from lumnisai_core._create import MessagesInput
 from lumnisai_core._lists import page_query
-from lumnisai_core._parameters import RunParameters, WatchParameters
+from lumnisai_core._many import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
+from lumnisai_core._parameters import InvokeParameters, RunParameters, WatchParameters
 from lumnisai_core._runs import cancel_call, create_call, get_call
 from lumnisai_core._sync.following import RunStream, follow_run
+from lumnisai_core._sync.many import map_runs
 from lumnisai_core._sync.resources.base import Resource
 from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.models import ResponseList, ResponseObject, ResponseStatus, Scope
@@ -141,6 +145,39 @@ class Responses(Resource):
             **parameters: See :class:`lumnisai_core.WatchParameters`.
         """
         return follow_run(self._transport, response_id, parameters, listening=True)
+
+    def map(
+        self,
+        inputs: Iterable[RunInput | MessagesInput],
+        *,
+        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        ledger: str | PathLike[str] | None = None,
+        **parameters: Unpack[InvokeParameters],
+    ) -> Generator[RunOutcome, None]:
+        """Make a run of each input, many at once, and yield what became of them as they end.
+
+        Failures are values: an outcome holds a run or an error. When the service has too many requests, all runs wait
+        together. Leaving early stops the runs that are under way, unless ``cancel_on_interrupt=False``.
+
+        Args:
+            inputs: Texts, messages, conversations, or :class:`RunInput` with parameters of their own. They are taken
+                one by one, when there is room.
+            max_in_flight: Runs under way at the same time. Default 50.
+            ledger: File that remembers which run belongs to which input. Called again with the same inputs and the
+                same file, an interrupted job picks up its runs instead of making them again.
+            **parameters: See :class:`lumnisai_core.InvokeParameters`; they are the same for all runs.
+
+        Raises:
+            ValidationError: ``max_in_flight`` or the ledger is unusable.
+        """
+        return map_runs(
+            self._transport,
+            self._settings,
+            inputs,
+            parameters,
+            max_in_flight=check_in_flight(max_in_flight),
+            ledger=None if ledger is None else Path(ledger),
+        )
 
     def cancel(self, response_id: str) -> ResponseObject:
         """Stop a run and return it as it is then (POST /v1/responses/{id}/cancel).

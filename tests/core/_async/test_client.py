@@ -174,7 +174,7 @@ async def test_retries_have_an_end() -> None:
 async def test_an_unusable_answer_is_our_error(answer: Canned) -> None:
     """Nothing foreign escapes, whatever a gateway sends."""
     with canned_server([answer]) as server:
-        async with AsyncClient("lmn_1", base_url=server.base_url, user_id="u") as client:
+        async with AsyncClient("lmn_1", base_url=server.base_url, user_id="u", max_retries=0) as client:
             with pytest.raises(TransportError, match="GET /v1/responses/r-1"):
                 await client.get_response("r-1")
 

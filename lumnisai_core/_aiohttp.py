@@ -1,0 +1,106 @@
+"""The faster asyncio transport of the extra ``aiohttp``, with the errors that really happened.
+
+httpx searches its whole pool on every asynchronous request; aiohttp does not, which matters from some hundred requests
+at once. The bridge between the two reports every failure of a connection as a ``ConnectTimeout``, as if nothing had
+been sent. That is put right here.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+
+import httpx
+
+try:
+    import aiohttp
+    from httpx_aiohttp import AiohttpTransport
+except ImportError:
+    available = False
+else:
+    available = True
+
+
+def bulk_transport(*, verify: bool) -> httpx.AsyncBaseTransport | None:
+    """Return the aiohttp transport, or None if the extra is not installed.
+
+    Args:
+        verify: Whether to check certificates.
+    """
+    if not available:
+        return None
+    context = httpx.create_ssl_context() if verify else False
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=30.0)
+        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+    return _TruthfulTransport(
+        AiohttpTransport(verify=context if isinstance(context, ssl.SSLContext) else False, client=session)
+    )
+
+
+class _TruthfulTransport(httpx.AsyncBaseTransport):
+    """Restores the errors of another transport from their causes."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        with _true_errors():
+            response = await self._inner.handle_async_request(request)
+        if isinstance(response.stream, httpx.AsyncByteStream):
+            response.stream = _TruthfulStream(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _TruthfulStream(httpx.AsyncByteStream):
+    """Does the same for the body of an answer."""
+
+    def __init__(self, inner: httpx.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _true_errors():
+            async for chunk in self._inner:
+                yield chunk
+
+    async def aclose(self) -> None:
+        with _true_errors():
+            await self._inner.aclose()
+
+
+@contextmanager
+def _true_errors() -> Iterator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        if error.__cause__ is None:
+            raise
+        raise true_error(error.__cause__) from error.__cause__
+    except (aiohttp.ClientError, ValueError) as error:
+        raise true_error(error) from error
+
+
+def true_error(cause: BaseException) -> httpx.TransportError:
+    """Say in httpx's words what happened to aiohttp."""
+    said = str(cause)
+    match cause:
+        case aiohttp.ConnectionTimeoutError():
+            return httpx.ConnectTimeout(said)
+        case aiohttp.ServerTimeoutError():
+            return httpx.ReadTimeout(said)
+        case aiohttp.ClientConnectorError():
+            return httpx.ConnectError(said)
+        case aiohttp.ServerDisconnectedError():
+            return httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        case aiohttp.ClientPayloadError():
+            return httpx.RemoteProtocolError(said)
+        case aiohttp.ClientOSError():
+            return httpx.ReadError(said)
+        case _:
+            return httpx.RemoteProtocolError(f"{type(cause).__name__}: {said}")

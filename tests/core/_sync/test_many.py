@@ -1,0 +1,112 @@
+# Generated from tests/core/_async/test_many.py by `make sync`: change that file, not this one.
+"""Many runs at once, over real sockets against the embedded service."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lumnisai_core import Client, RunInput
+from lumnisai_core.exceptions import RunFailedError, ValidationError
+from lumnisai_core.local import Script
+from tests.conftest import Serve
+from tests.servers import Canned, CountingEngine, RequestEngine, ScriptByText, canned_server
+
+CREATED = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}
+
+
+def test_every_input_has_an_outcome_with_its_index(serve: Serve) -> None:
+    """Texts, messages and inputs with parameters; failures and refused inputs are values."""
+    engine = ScriptByText({"bad": Script(error=("E", "No."))}, Script(output_text="good"))
+    local = serve(engine)
+    inputs: list[Any] = ["one", {"role": "user", "content": "bad"}, RunInput("three", {"user_id": "other"}), [], "five"]
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        outcomes = {outcome.index: outcome for outcome in client.responses.map(inputs, max_in_flight=2)}
+        assert sorted(outcomes) == [0, 1, 2, 3, 4]
+        for index in (0, 2, 4):
+            assert outcomes[index].result().output_text == "good"
+        assert isinstance(outcomes[1].error, RunFailedError)
+        assert isinstance(outcomes[3].error, ValidationError)
+        with pytest.raises(RunFailedError):
+            outcomes[1].result()
+        assert (client.list_responses(user_id="other")).total == 1
+
+
+def test_no_more_runs_than_asked_are_under_way(serve: Serve) -> None:
+    """Inputs are taken when there is room, so that they may be endless."""
+    engine = CountingEngine()
+    local = serve(engine)
+    taken = []
+    inputs = (taken.append(number) or str(number) for number in range(20))  # type: ignore[func-returns-value]
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        outcomes = [outcome for outcome in client.responses.map(inputs, max_in_flight=4)]
+    assert len(outcomes) == len(taken) == 20
+    assert engine.most <= 4
+
+
+def test_an_interrupted_job_goes_on_without_paying_twice(serve: Serve, tmp_path: Path) -> None:
+    """With a ledger, finished runs are fetched, stopped ones are made again, and nothing is made twice."""
+    engine = RequestEngine()
+    local = serve(engine)
+    ledger = tmp_path / "job.jsonl"
+    inputs = [f"question {number}" for number in range(8)]
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        with closing(client.responses.map(inputs, max_in_flight=1, ledger=ledger)) as outcomes:
+            for outcome in outcomes:
+                if outcome.index == 2:
+                    break
+        before = len(engine.requests)
+        assert 3 <= before < 8
+        texts = {
+            outcome.index: outcome.result().output_text
+            for outcome in client.responses.map(inputs, max_in_flight=3, ledger=ledger)
+        }
+        assert texts == dict(enumerate(inputs))
+        asked = [request.input_messages[0].content for request in engine.requests]
+        assert asked.count("question 0") == asked.count("question 1") == asked.count("question 2") == 1
+        made = len(engine.requests)
+        again = [outcome for outcome in client.responses.map(inputs, ledger=ledger)]
+        assert (len(again), len(engine.requests)) == (8, made)
+        changed = ["another question", *inputs[1:]]
+        first = [outcome for outcome in client.responses.map(changed, ledger=ledger) if outcome.index == 0]
+        assert "not the one" in str(first[0].error)
+
+
+def test_leaving_early_stops_what_is_under_way(serve: Serve) -> None:
+    """No run is left working when nobody waits for it."""
+    engine = ScriptByText({"quick": Script(output_text="done")}, Script(after=60.0))
+    local = serve(engine)
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        with closing(client.responses.map(["slow", "slow", "quick"], max_in_flight=3)) as outcomes:
+            outcome = next(outcomes)
+        assert outcome.index == 2
+        listed = client.list_responses()
+        ended = [client.get_response(run.response_id, wait=10) for run in listed.responses]
+    assert sorted(run.status for run in ended) in (
+        ["cancelled", "cancelled", "succeeded"],
+        ["cancelled", "succeeded"],
+        ["succeeded"],
+    )
+
+
+def test_all_runs_cool_down_together() -> None:
+    """After one 429 nobody asks again before the time that the service named."""
+    busy = Canned(429, headers={"Retry-After": "0.2"})
+    done = Canned(200, {**CREATED, "status": "succeeded", "output_text": "done"})
+    with canned_server([busy, Canned(201, CREATED), done]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u") as client:
+            outcomes = [outcome for outcome in client.responses.map(["a", "b", "c"], max_in_flight=1)]
+    assert [outcome.result().output_text for outcome in outcomes] == ["done"] * 3
+
+
+def test_bad_input_is_refused_at_once(client: Client) -> None:
+    """Before anything is sent."""
+    for wrong in (0, -1, 1.5, True, "3"):
+        with pytest.raises(ValidationError, match="max_in_flight"):
+            client.responses.map(["a"], max_in_flight=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="mesages"):
+        next(client.responses.map(["a"], mesages="x"))  # type: ignore[call-arg]
+    assert [outcome for outcome in client.responses.map([])] == []

@@ -1,0 +1,56 @@
+"""The file that remembers which run belongs to which input."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lumnisai_core._ledger import Entry, digest_of, open_ledger
+from lumnisai_core.exceptions import ValidationError
+
+
+def test_what_was_added_is_known_again(tmp_path: Path) -> None:
+    """Job, runs and attempts survive; the newest line of an input counts."""
+    path = tmp_path / "job.jsonl"
+    first = open_ledger(path)
+    first.add(0, Entry("d", "r-1"))
+    first.add(0, Entry("d", "r-2", attempt=1))
+    again = open_ledger(path)
+    assert (again.job, again.known(0, "d"), again.known(1, "d")) == (first.job, Entry("d", "r-2", 1), None)
+    assert again.idempotency_key(0, 1) == first.idempotency_key(0, 1)
+
+
+def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
+    """Whatever the last write was interrupted in, later lines begin at a line of their own."""
+    path = tmp_path / "job.jsonl"
+    open_ledger(path).add(0, Entry("d", "r-1"))
+    with path.open("a") as file:
+        file.write('{"index": 1, "dig')
+    open_ledger(path).add(1, Entry("d", "r-2"))
+    assert open_ledger(path).entries == {0: Entry("d", "r-1"), 1: Entry("d", "r-2")}
+
+
+@pytest.mark.parametrize("content", ["hello\n", '{"format": "other"}\n', "[]\n", "\ud800"])
+def test_another_file_is_left_alone(content: str, tmp_path: Path) -> None:
+    """A file that is no ledger is refused and not changed."""
+    path = tmp_path / "data.txt"
+    path.write_bytes(content.encode(errors="surrogatepass"))
+    with pytest.raises(ValidationError, match="ledger"):
+        open_ledger(path)
+    assert path.read_bytes() == content.encode(errors="surrogatepass")
+
+
+def test_a_ledger_needs_a_folder(tmp_path: Path) -> None:
+    """An impossible place is our error."""
+    with pytest.raises(ValidationError, match="cannot be used"):
+        open_ledger(tmp_path / "missing" / "job.jsonl")
+
+
+def test_another_input_at_the_same_place_is_refused(tmp_path: Path) -> None:
+    """Changed inputs would get the answers of others."""
+    ledger = open_ledger(tmp_path / "job.jsonl")
+    ledger.add(0, Entry(digest_of({"a": 1}), "r-1"))
+    assert ledger.known(0, digest_of({"a": 1})) is not None
+    with pytest.raises(ValidationError, match="Input 0 is not the one"):
+        ledger.known(0, digest_of({"a": 2}))
