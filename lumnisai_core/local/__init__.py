@@ -4,6 +4,7 @@ from __future__ import annotations
 
 try:
     import jsonschema_rs as _jsonschema_rs  # noqa: F401
+    import python_multipart as _python_multipart  # noqa: F401
     import starlette as _starlette  # noqa: F401
     import uvicorn as _uvicorn  # noqa: F401
 except ImportError as error:
@@ -14,6 +15,7 @@ from lumnisai_core.local._server import LocalLumnis
 from lumnisai_core.local.engines.base import (
     Engine,
     EngineError,
+    Feedback,
     Message,
     RunReport,
     RunRequest,
@@ -26,6 +28,7 @@ from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
 __all__ = [
     "Engine",
     "EngineError",
+    "Feedback",
     "LocalLumnis",
     "Message",
     "OfflineEngine",

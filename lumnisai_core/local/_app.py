@@ -6,16 +6,21 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
+from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from lumnisai_core.local._bodies import read, read_json
+from lumnisai_core.local._bodies.base import read, read_json
 from lumnisai_core.local._errors import ApiError
+from lumnisai_core.local._files.blobs import Blobs
+from lumnisai_core.local._files.library import Library
+from lumnisai_core.local._files.uploads import read_form
 from lumnisai_core.local._runs import Runs
 from lumnisai_core.local._store import Store, TenantRow
 from lumnisai_core.local._times import new_id, user_id_of
@@ -28,11 +33,14 @@ _logger = logging.getLogger("lumnisai.local")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: a status and JSON text, or no body."""
+    """An answer: a status and a text, or a file, or no body."""
 
     status: int = 200
     body: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    media_type: str = "application/json"
+    file: Path | None = None
+    file_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +49,12 @@ class Service:
 
     store: Store
     runs: Runs
+    library: Library
+    blobs: Blobs | None
     keys: dict[str, TenantRow]
     max_wait: float
     max_body: int
+    max_file: int
 
     def admit(self, key: str) -> TenantRow:
         """Let a key in, with a tenant of its own on first sight. Only its hash is kept."""
@@ -59,6 +70,7 @@ class Call:
         self.service = service
         self.store = service.store
         self.runs = service.runs
+        self.library = service.library
         self.tenant = tenant
         self.path: Mapping[str, str] = request.path_params
         self._request = request
@@ -72,21 +84,46 @@ class Call:
             self._data = {}
         return read(model, self._data, "body")
 
+    @property
+    def base_url(self) -> str:
+        """The address of this service as the caller knows it."""
+        return str(self._request.base_url).rstrip("/")
+
+    async def form(self, limit: int) -> FormData:
+        """Read a multipart body of at most `limit` bytes; close it after use."""
+        return await read_form(self._request, limit)
+
+    def segment(self, model: type[_Model]) -> _Model:
+        """Read and check the path."""
+        return read(model, dict(self.path), "path")
+
     def query(self, model: type[_Model]) -> _Model:
         """Read and check the query."""
         return read(model, dict(self._request.query_params), "query")
 
-    def user(self, name: str | None) -> str | None:
+    def user_id(self, name: str) -> str:
         """Return the stable id of a user named in any form."""
-        return None if name is None else user_id_of(self.tenant.id, name)
+        return user_id_of(self.tenant.id, name)
 
-    def once(self, make: Callable[[], str]) -> Reply:
-        """Make something new, or replay the reply if the request's idempotency key was used for it before."""
+    def user(self, name: str | None) -> str | None:
+        """Return the stable id of the user, if one is named."""
+        return None if name is None else self.user_id(name)
+
+    def fresh_tenant(self) -> TenantRow:
+        """Return the tenant as it is stored now."""
+        return self.store.tenant_now(self.tenant)
+
+    def once(self, make: Callable[[], str], *, about: Any = None) -> Reply:
+        """Make something new, or replay the reply if the request's idempotency key was used for it before.
+
+        Requests are the same if their bodies are, or what they are `about`.
+        """
+        data = self._data if about is None else about
         key = self._request.headers.get("idempotency-key", "").strip()
         with self.store.transaction():
             if not key:
                 return Reply(201, make())
-            print_ = hashlib.sha256(f"{self._request.url.path}\n{_canonical(self._data)}".encode()).hexdigest()
+            print_ = hashlib.sha256(f"{self._request.url.path}\n{_canonical(data)}".encode()).hexdigest()
             earlier = self.store.remembered(self.tenant.id, key)
             if earlier is None:
                 reply = make()
@@ -190,9 +227,12 @@ def _refusal(error: ApiError, headers: Mapping[str, str] | None = None) -> Reply
 
 def _respond(reply: Reply, request_id: str) -> Response:
     headers = {**reply.headers, "x-request-id": request_id}
+    if reply.file is not None:
+        headers["x-content-type-options"] = "nosniff"
+        return FileResponse(reply.file, reply.status, headers, reply.media_type, filename=reply.file_name)
     if reply.body is None:
         return Response(status_code=reply.status, headers=headers)
-    return Response(reply.body, reply.status, headers, "application/json")
+    return Response(reply.body, reply.status, headers, reply.media_type)
 
 
 async def _read_body(request: Request, limit: int) -> bytes:

@@ -37,6 +37,15 @@ class InvalidRequest(ApiError):
         return {"detail": self.errors}
 
 
+class PeopleError(ApiError):
+    """A refusal of the people endpoints, whose error is wrapped once more."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON body."""
+        return {"detail": super().body}
+
+
 def not_found(kind: str, name: str) -> ApiError:
     """Return the answer for an id that is not known, or not known to this tenant or user."""
     return ApiError(404, "NOT_FOUND", f"There is no {kind} {name[:100]}.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import socket
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -87,3 +87,28 @@ class Listener(uvicorn.Server):
         for task in list(self.server_state.tasks):
             task.cancel()
         await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def served(app: ASGIApp | None, sock: socket.socket | None) -> AsyncIterator[None]:
+    """Serve a further application meanwhile, if there is one."""
+    if app is None or sock is None:
+        yield
+        return
+
+    async def nothing() -> None:
+        pass
+
+    listener = Listener(app, on_started=lambda: None, on_stopping=nothing)
+    task = asyncio.create_task(listener.serve(sockets=[sock]))
+    try:
+        yield
+    finally:
+        listener.stop()
+        await task
+
+
+def address(host: str, sock: socket.socket) -> str:
+    """Return the address that a listening socket is reached at."""
+    name = f"[{host}]" if ":" in host else host
+    return f"http://{name}:{sock.getsockname()[1]}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from lumnisai_core.local._times import now
 from lumnisai_core.local._wire import dumps
-from lumnisai_core.local.engines.base import ToolCall
+from lumnisai_core.local.engines.base import Feedback, ToolCall
 
 _Save = Callable[[str, str | None], None]
+_Consume = Callable[[list[str]], None]
 
 
 class LiveReport:
@@ -20,10 +21,16 @@ class LiveReport:
 
     Args:
         save: called in the event loop's thread with the whole list as JSON and the title, after every change.
+        consume: called in the event loop's thread with the ids of feedback that the engine has taken.
+        given: feedback that came before the run began.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, save: _Save) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, save: _Save, consume: _Consume, given: Iterable[Feedback] = ()
+    ) -> None:
         self._loop = loop
+        self._consume = consume
+        self._given = list(given)
         self._thread = threading.get_ident()
         self._save = save
         self._lock = threading.Lock()
@@ -84,6 +91,20 @@ class LiveReport:
             self._title = text
         self._changed()
 
+    def give(self, feedback: Feedback) -> None:
+        """Keep feedback for the engine to take."""
+        with self._lock:
+            self._given.append(feedback)
+
+    def feedback(self) -> list[Feedback]:
+        """Return the feedback that came in since the last call, oldest first; it counts as consumed."""
+        with self._lock:
+            taken, self._given = self._given, []
+            closed = self._closed
+        if taken and not closed:
+            self._in_loop(lambda: self._consume([item.feedback_id for item in taken]))
+        return taken
+
     def close(self) -> str | None:
         """Ignore everything that is still reported; return the title."""
         with self._lock:
@@ -91,10 +112,14 @@ class LiveReport:
             return self._title
 
     def _changed(self) -> None:
+        if not self._closed:
+            self._in_loop(self._flush)
+
+    def _in_loop(self, act: Callable[[], None]) -> None:
         if threading.get_ident() == self._thread:
-            self._flush()
-        elif not self._closed:
-            self._loop.call_soon_threadsafe(self._flush)
+            act()
+        else:
+            self._loop.call_soon_threadsafe(act)
 
     def _flush(self) -> None:
         with self._lock:

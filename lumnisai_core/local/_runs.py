@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from lumnisai_core.local._bodies import CreateRun, MessageBody
+from lumnisai_core.local._artifacts import artifacts_of
+from lumnisai_core.local._bodies.runs import CreateRun, MessageBody
 from lumnisai_core.local._errors import ApiError
+from lumnisai_core.local._files.library import Library
 from lumnisai_core.local._report import LiveReport
 from lumnisai_core.local._schemas import SchemaError, compile_schema, problem
-from lumnisai_core.local._store import RunRow, Store, ThreadRow
+from lumnisai_core.local._store import FeedbackRow, RunRow, Store, ThreadRow
 from lumnisai_core.local._times import new_id, now
 from lumnisai_core.local._wire import dumps
-from lumnisai_core.local.engines.base import Engine, EngineError, Message, RunRequest, RunResult
+from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
 from lumnisai_core.local.engines.text import short_title
 
 PollMode = Literal["end-only", "on-change"]
@@ -48,7 +50,8 @@ class _Live:
 class Runs:
     """All runs of a service. Every method belongs to the service's event loop."""
 
-    def __init__(self, store: Store, engine: Engine, poll: PollMode) -> None:
+    def __init__(self, store: Store, library: Library, engine: Engine, poll: PollMode) -> None:
+        self._library = library
         self._store = store
         self._engine = engine
         self._poll = poll
@@ -63,7 +66,7 @@ class Runs:
                 self.start(run)
             else:
                 error = dumps({"code": "SERVICE_RESTARTED", "message": _RESTARTED})
-                self._store.end_run(run, None, status="failed", error=error, completed_at=now())
+                self._store.end_run(run, None, (), status="failed", error=error, completed_at=now())
 
     def accept(self, thread: ThreadRow, user_id: str | None, body: CreateRun, created_at: str) -> RunRow:
         """Store a new run as queued. It begins with `start`, once the caller's transaction is through."""
@@ -114,6 +117,16 @@ class Runs:
         except TimeoutError:
             return
 
+    def give(self, feedback: FeedbackRow) -> bool:
+        """Store feedback and hand it to its run; false if the run has ended already."""
+        live = self._live.get(feedback.response_id)
+        if live is None:
+            return False
+        self._store.feedback.add(feedback)
+        if live.report is not None:
+            live.report.give(feedback_of(feedback))
+        return True
+
     def cancel(self, response_id: str) -> bool:
         """Stop a run; false if it has ended already."""
         live = self._live.get(response_id)
@@ -126,7 +139,14 @@ class Runs:
 
     def cancel_thread(self, thread_id: str) -> None:
         """Stop all runs of a thread."""
-        for live in [live for live in self._live.values() if live.run.thread_id == thread_id]:
+        self._cancel_where(lambda run: run.thread_id == thread_id)
+
+    def cancel_user(self, tenant_id: str, user_id: str) -> None:
+        """Stop all runs of a user."""
+        self._cancel_where(lambda run: (run.tenant_id, run.user_id) == (tenant_id, user_id))
+
+    def _cancel_where(self, chosen: Callable[[RunRow], bool]) -> None:
+        for live in [live for live in self._live.values() if chosen(live.run)]:
             self.cancel(live.run.response_id)
 
     async def stop(self) -> None:
@@ -144,10 +164,11 @@ class Runs:
     async def _execute(self, live: _Live) -> None:
         run = live.run
         self._store.update_run(run.response_id, status="in_progress")
-        live.report = LiveReport(asyncio.get_running_loop(), self._saver(live))
+        given = map(feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
+        live.report = LiveReport(asyncio.get_running_loop(), self._saver(live), self._consumed, given)
         live.announce()
         try:
-            request = self._request(run)
+            request = await self._request(run)
             result = await self._engine.run(request, live.report)
             values = _outcome(result, request)
         except EngineError as error:
@@ -162,6 +183,11 @@ class Runs:
         if not self._stopping and not live.ended.is_set():
             self._end(live, **values)
 
+    def _consumed(self, ids: list[str]) -> None:
+        with self._store.transaction():
+            for feedback_id in ids:
+                self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
+
     def _saver(self, live: _Live) -> Any:
         def save(progress: str, title: str | None) -> None:
             self._store.update_run(live.run.response_id, progress=progress, response_title=title)
@@ -169,15 +195,19 @@ class Runs:
 
         return save
 
-    def _request(self, run: RunRow) -> RunRequest:
+    async def _request(self, run: RunRow) -> RunRequest:
         asked = tuple(_messages(run.input_messages))
         earlier: list[Message] = []
-        for messages, answer in self._store.earlier_turns(run):
+        attached: list[Mapping[str, Any]] = []
+        for messages, answer, request in self._store.earlier_turns(run):
+            attached.extend(json.loads(request).get("files", ()))
             earlier.extend(_messages(messages))
             if answer:
                 earlier.append(Message("assistant", answer))
         rest = json.loads(run.request)
-        files = tuple(rest.pop("files", ()))
+        own = rest.pop("files", [])
+        everything = (rest.get("options") or {}).get("use_files") is True
+        files = await self._files(run, attached, own, everything=everything)
         return RunRequest(
             response_id=run.response_id,
             thread_id=run.thread_id,
@@ -189,13 +219,40 @@ class Runs:
             **rest,
         )
 
+    async def _files(
+        self, run: RunRow, earlier: list[Mapping[str, Any]], own: list[Mapping[str, Any]], *, everything: bool
+    ) -> tuple[Mapping[str, Any], ...]:
+        """Return the files of a run, and the stored ones of the thread's earlier runs."""
+        if not earlier and not own and not everything:
+            return ()
+        kept = await self._library.attached(run.tenant_id, run.user_id, earlier, everything=False)
+        stored = {str(item["uri"]): item for item in kept if "text" in item}
+        for item in await self._library.attached(run.tenant_id, run.user_id, own, everything=everything):
+            stored[str(item["uri"])] = item
+        return tuple(stored.values())
+
     def _end(self, live: _Live, **values: str | None) -> None:
         title = live.report.close() if live.report else None
         if title is None and values["status"] == "succeeded":
             title = _title_of(live.run)
-        self._store.end_run(live.run, title, response_title=title, completed_at=now(), **values)
+        artifacts = artifacts_of(live.run, values.get("artifacts"))
+        self._store.end_run(live.run, title, artifacts, response_title=title, completed_at=now(), **values)
         self._live.pop(live.run.response_id, None)
         live.end()
+
+
+def feedback_of(stored: FeedbackRow) -> Feedback:
+    """Return stored feedback as engines see it."""
+    update = None if stored.tool_args_update is None else json.loads(stored.tool_args_update)
+    return Feedback(
+        stored.feedback_id,
+        stored.feedback_text,
+        stored.feedback_type,
+        stored.user_id,
+        stored.progress_id,
+        stored.tool_call_id,
+        update,
+    )
 
 
 def _messages(text: str) -> Iterator[Message]:

@@ -9,12 +9,15 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from lumnisai_core.local._app import App, Service
-from lumnisai_core.local._listener import Listener, bind
+from lumnisai_core.local._files.blobs import Blobs
+from lumnisai_core.local._files.library import Library
+from lumnisai_core.local._listener import Listener, address, bind, served
 from lumnisai_core.local._runs import PollMode, Runs
 from lumnisai_core.local._store import Store
 from lumnisai_core.local.engines.base import Engine
@@ -39,7 +42,10 @@ class LocalLumnis:
         poll: when a held poll is answered early: `"end-only"` when the run has ended, `"on-change"` also on news.
         max_wait: longest time a poll is held, in seconds.
         max_body: largest request body, in bytes.
-        step_delay: pause between the progress steps of the offline engine, in seconds.
+        max_file: largest uploaded file, in bytes; a bulk upload may be ten times as large in all.
+        download: how files are handed out: `"inline"` as the reply, `"redirect"` by a 302 to a second port that asks
+            for no credentials, as blob storage does.
+        step_delay: pause between the steps of the offline engine and of processing a file, in seconds.
     """
 
     def __init__(
@@ -53,18 +59,30 @@ class LocalLumnis:
         poll: PollMode = "end-only",
         max_wait: float = 60.0,
         max_body: int = 10 * _MEGABYTE,
+        max_file: int = 50 * _MEGABYTE,
+        download: Literal["inline", "redirect"] = "inline",
         step_delay: float = DEFAULT_STEP_DELAY,
     ) -> None:
         if poll not in ("end-only", "on-change"):
             raise ValueError(f"poll must be 'end-only' or 'on-change', not {poll!r}")
+        if download not in ("inline", "redirect"):
+            raise ValueError(f"download must be 'inline' or 'redirect', not {download!r}")
         if api_key is not None and not api_key.strip():
             raise ValueError("api_key must not be blank")
         self.api_key = (api_key or f"lmn_local_{secrets.token_urlsafe(24)}").strip()
-        self._engine = _engine(engine, step_delay)
-        self._path = None if path is None else Path(path)
-        self._host, self._port = host, port
-        self._poll: PollMode = poll
-        self._max_wait, self._max_body = max_wait, max_body
+        self._setup = _Setup(
+            engine=_engine(engine, step_delay),
+            path=None if path is None else Path(path),
+            host=host,
+            port=port,
+            api_key=self.api_key,
+            poll=poll,
+            max_wait=max_wait,
+            max_body=max_body,
+            max_file=max_file,
+            redirect=download == "redirect",
+            step_delay=step_delay,
+        )
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._closing = threading.Event()
@@ -89,15 +107,7 @@ class LocalLumnis:
         with self._lock:
             if self._running is None:
                 self._closing.clear()
-                self._running = _Running(
-                    self._host,
-                    self._port,
-                    self._path,
-                    self._engine,
-                    self._poll,
-                    self._service_of,
-                    self.api_key,
-                )
+                self._running = _Running(self._setup)
         return self
 
     def close(self) -> None:
@@ -150,34 +160,39 @@ class LocalLumnis:
     ) -> None:
         await asyncio.to_thread(self.close)
 
-    def _service_of(self, store: Store, runs: Runs) -> Service:
-        return Service(store, runs, {}, self._max_wait, self._max_body)
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """How a service is to run."""
+
+    engine: Engine
+    path: Path | None
+    host: str
+    port: int
+    api_key: str
+    poll: PollMode
+    max_wait: float
+    max_body: int
+    max_file: int
+    redirect: bool
+    step_delay: float
 
 
 class _Running:
     """A started service: its socket, its thread, its database."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        path: Path | None,
-        engine: Engine,
-        poll: PollMode,
-        service_of: Callable[[Store, Runs], Service],
-        api_key: str,
-    ) -> None:
+    def __init__(self, setup: _Setup) -> None:
+        self._setup, path = setup, setup.path
         self._folder = None if path else tempfile.TemporaryDirectory(prefix="lumnis-", ignore_cleanup_errors=True)
         self._path = path or Path(self._folder.name if self._folder else "") / "lumnis.db"
-        self._engine, self._poll, self._service_of, self._api_key = engine, poll, service_of, api_key
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Listener, Service]] = Future()
         try:
-            self._socket = bind(host, port)
+            self._socket = bind(setup.host, setup.port)
         except OSError:
             self._clean()
             raise
-        name = f"[{host}]" if ":" in host else host
-        self.base_url = f"http://{name}:{self._socket.getsockname()[1]}"
+        self._blob_socket = bind(setup.host, 0) if setup.redirect else None
+        self.base_url = address(setup.host, self._socket)
         self._thread = threading.Thread(target=self._serve, name="lumnis-local", daemon=True)
         self._thread.start()
         try:
@@ -215,22 +230,37 @@ class _Running:
                 self._ready.set_exception(error)
         finally:
             self._socket.close()
+            if self._blob_socket is not None:
+                self._blob_socket.close()
             loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
 
     async def _serve_async(self, loop: asyncio.AbstractEventLoop) -> None:
+        setup = self._setup
         store = Store(self._path, durable=self._folder is None)
         try:
-            runs = Runs(store, self._engine, self._poll)
-            service = self._service_of(store, runs)
-            service.admit(self._api_key)
+            library = Library(store, self._path.with_name(f"{self._path.name}.files"), setup.step_delay)
+            runs = Runs(store, library, setup.engine, setup.poll)
+            blobs = None
+            if self._blob_socket is not None:
+                blobs = Blobs(store, library, address(setup.host, self._blob_socket))
+            limits = (setup.max_wait, setup.max_body, setup.max_file)
+            service = Service(store, runs, library, blobs, {}, *limits)
+            service.admit(setup.api_key)
+
+            async def stop() -> None:
+                await runs.stop()
+                await library.stop()
+
             listener = Listener(
                 App(service, ROUTES, PUBLIC),
                 on_started=lambda: self._ready.set_result((loop, listener, service)),
-                on_stopping=runs.stop,
+                on_stopping=stop,
             )
+            library.recover()
             runs.recover()
-            await listener.serve(sockets=[self._socket])
+            async with served(blobs, self._blob_socket):
+                await listener.serve(sockets=[self._socket])
         finally:
             store.close()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import fields
 from typing import Any
 
-from lumnisai_core.local._store import RunRow, TenantRow, ThreadRow
-from lumnisai_core.local._times import tenant_id_of
+from lumnisai_core.local._store import ArtifactRow, ChunkRow, FileRow, KeyRow, RunRow, TenantRow, ThreadRow, UserRow
+from lumnisai_core.local._store.table import AnyRow
+from lumnisai_core.local._times import now, tenant_id_of
 
 
 def dumps(value: Any) -> str:
@@ -30,6 +32,17 @@ def array(items: Iterable[str]) -> str:
 def page(name: str, items: Iterable[str], total: int, limit: int, offset: int) -> str:
     """Return a list reply of the limit/offset style."""
     return f'{{"{name}":{array(items)},"total":{total},"limit":{limit},"offset":{offset}}}'
+
+
+def row(stored: AnyRow, *, without: Collection[str] = (), **more: Any) -> dict[str, Any]:
+    """Return the columns of a row by name, columns of JSON text as values, with more fields added."""
+    values: dict[str, Any] = {}
+    for column in fields(stored):
+        value = getattr(stored, column.name)
+        if column.name not in without:
+            is_json = isinstance(value, str) and str(column.type).startswith("Json")
+            values[column.name] = json.loads(value) if is_json else value
+    return {**values, **more}
 
 
 def run_json(run: RunRow) -> str:
@@ -65,9 +78,36 @@ def created_json(run: RunRow) -> str:
     return dumps({name: getattr(run, name) for name in names})
 
 
+def artifact_json(artifact: ArtifactRow) -> str:
+    """Return a stored artifact."""
+    known = row(artifact, without=("tenant_id", "user_id", "text"))
+    return dumps({**known, "uri": f"artifact_{artifact.artifact_id}", "bytes": len(artifact.text.encode())})
+
+
+def file_value(file: FileRow) -> dict[str, Any]:
+    """Return a FileMetadata."""
+    return row(file, without=("total_lines", "processed_at"), blob_url=None)
+
+
+def chunk_value(chunk: ChunkRow, score: float) -> dict[str, Any]:
+    """Return a piece of a file that was found."""
+    return row(chunk, without=("file_id",), metadata=None, similarity_score=score)
+
+
 def thread_json(thread: ThreadRow) -> str:
     """Return a ThreadObject."""
-    return dumps({name: getattr(thread, name) for name in thread.__dataclass_fields__})
+    return dumps(row(thread))
+
+
+def user_json(user: UserRow) -> str:
+    """Return a User."""
+    return dumps(row(user))
+
+
+def key_json(key: KeyRow) -> str:
+    """Return a Key; it is active until it expires."""
+    active = key.expires_at is None or key.expires_at > now()
+    return dumps(row(key, without=("tenant_id",), is_active=active, created_by=None))
 
 
 def tenant_json(tenant: TenantRow) -> str:
@@ -76,9 +116,9 @@ def tenant_json(tenant: TenantRow) -> str:
         {
             "id": tenant.id,
             "name": tenant.name,
-            "api_key_mode": "platform",
+            "api_key_mode": tenant.api_key_mode,
             "created_at": tenant.created_at,
-            "updated_at": None,
+            "updated_at": tenant.updated_at,
             "developer_id": tenant_id_of(tenant.id),
             "developer_email": "developer@localhost",
             "plan": "shared",

@@ -33,6 +33,23 @@ class Api(httpx.Client):
         body: dict[str, Any] = reply.json()
         return body
 
+    def ok(self, method: str, path: str, **options: Any) -> Any:
+        """Send a request that must succeed; return the JSON of the reply."""
+        reply = self.request(method, path, **options)
+        assert reply.is_success, f"{reply.status_code} {reply.text}"
+        return reply.json() if reply.content else None
+
+    def refused(self, status: int, method: str, path: str, **options: Any) -> Any:
+        """Send a request that must be refused with a documented body; return its code, or the places of the faults."""
+        reply = self.request(method, path, **options)
+        assert reply.status_code == status, f"{reply.status_code} {reply.text}"
+        body = reply.json()
+        if status == 422:
+            assert all(set(entry) == {"loc", "msg", "type"} for entry in body["detail"])
+            return [entry["loc"] for entry in body["detail"]]
+        assert body["error"]["message"]
+        return body["error"]["code"]
+
     def finish(self, text: str = "Hello", **fields: Any) -> dict[str, Any]:
         """Create a run and follow it to its end."""
         return self.wait(self.create(text, **fields)["response_id"])
@@ -42,6 +59,11 @@ class Api(httpx.Client):
         while run["status"] in ("queued", "in_progress"):
             run = self.look(response_id, wait=PATIENCE)
         return run
+
+
+def other_tenant(api: Api) -> Api:
+    """Return a caller with a key, and so a tenant, of its own."""
+    return Api(api.local, headers={"x-api-key": api.local.add_key()})
 
 
 class HeldEngine:

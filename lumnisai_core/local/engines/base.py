@@ -22,7 +22,9 @@ class Message:
 class RunRequest:
     """Everything an engine may know about the run it answers.
 
-    `messages` is the whole conversation of the thread, ending with `input_messages`, the messages of this run.
+    `messages` is the whole conversation of the thread, ending with `input_messages`, the messages of this run. `files`
+    are those of the run and the stored ones of the thread's earlier runs; a stored file or artifact has its `text`.
+    With `options={"use_files": true}` all files that the run's user may see are among them.
     """
 
     response_id: str
@@ -48,6 +50,19 @@ class RunResult:
     output_text: str | None = None
     structured_response: Any = None
     artifacts: tuple[Mapping[str, Any], ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody tells a run while it works; it may be about one progress entry or one tool call."""
+
+    feedback_id: str
+    text: str
+    type: str = "suggestion"
+    user_id: str | None = None
+    progress_id: str | None = None
+    tool_call_id: str | None = None
+    tool_args_update: Mapping[str, Any] | None = None
 
 
 class EngineError(Exception):
@@ -87,6 +102,10 @@ class RunReport(Protocol):
 
     def title(self, text: str) -> None:
         """Set the short title of the run."""
+        ...
+
+    def feedback(self) -> list[Feedback]:
+        """Return the feedback that came in since the last call, oldest first; it counts as consumed."""
         ...
 
 

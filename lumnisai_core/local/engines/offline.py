@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError
@@ -59,6 +59,9 @@ class OfflineEngine:
         await self._pause()
         entry = report.progress("Searching the given material.", tool_calls=[])
         await self._pause()
+        if notes := report.feedback():
+            report.progress("Taking the feedback into account.")
+            asked = replace(asked, hints=tuple(note.text for note in notes))
         answer = await _aside(asked.size > _INLINE_SIZE, answer_from, asked)
         call = {"name": "search_material", "args": {"query": short_title(asked.question, 200), "limit": _QUOTED}}
         report.add_tool_calls(entry, {**call, "output_text": f"{len(answer.best)} matching sentences"})
@@ -92,7 +95,7 @@ def answer_from(asked: Asked) -> Answer:
 
 def _search(parts: Sequence[str], asked: Asked) -> list[Hit]:
     """Search for the question; failing that, with earlier questions added; a summary takes what is central."""
-    wanted = words(asked.question)
+    wanted = [*words(asked.question), *(word for hint in asked.hints for word in words(hint))]
     with closing(Index(parts)) as index:
         hits = [] if _SUMMARY_WORDS.intersection(wanted) else index.search(wanted, _CANDIDATES)
         for earlier in reversed(asked.earlier):

@@ -32,12 +32,14 @@ QUESTION_MARKS = ("?", "\uff1f")
 class Asked:
     """What a run is about.
 
-    `question` is what is asked, `earlier` the questions asked before it, `material` the texts to answer from.
+    `question` is what is asked, `earlier` the questions asked before it, `material` the texts to answer from, `hints`
+    what was said about the answer meanwhile.
     """
 
     question: str
     earlier: tuple[str, ...]
     material: tuple[str, ...]
+    hints: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -135,7 +137,9 @@ def _by_paragraph(text: str) -> tuple[str, str]:
 
 
 def _file_text(file: Mapping[str, Any]) -> str | None:
-    """Return the text of a file that came along as a `data:` address."""
+    """Return the text of a file that is stored or came along as a `data:` address."""
+    if isinstance(file.get("text"), str):
+        return str(file["text"])
     head, comma, data = str(file.get("uri", "")).partition(",")
     if not comma or not re.match(r"data:(text/|application/json|;|$)", head):
         return None

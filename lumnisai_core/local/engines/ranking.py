@@ -145,7 +145,7 @@ class Index:
         self._db = sqlite3.connect(":memory:", isolation_level=None)
         self._db.execute("CREATE VIRTUAL TABLE parts USING fts5(text, tokenize = 'porter unicode61')")
         self._db.execute("BEGIN")
-        self._db.executemany("INSERT INTO parts (rowid, text) VALUES (?, ?)", enumerate(map(_spaced, parts), 1))
+        self._db.executemany("INSERT INTO parts (rowid, text) VALUES (?, ?)", enumerate(map(spaced, parts), 1))
         self._db.execute("COMMIT")
 
     def close(self) -> None:
@@ -154,7 +154,7 @@ class Index:
 
     def search(self, query: Sequence[str], limit: int) -> list[Hit]:
         """Return the best sentences for the words of a query, best first."""
-        terms = [_quoted(word) for word in dict.fromkeys(query)][:64]
+        terms = [quoted(word) for word in dict.fromkeys(query)][:64]
         if not terms:
             return []
         found = self._db.execute(
@@ -170,11 +170,12 @@ def rank(parts: Sequence[str], query: str, limit: int = 3) -> list[Hit]:
         return index.search(words(query), limit)
 
 
-def _spaced(text: str) -> str:
+def spaced(text: str) -> str:
     """Put spaces between CJK characters, so that each is a word of its own to the tokenizer."""
     return _CJK_RUN.sub(lambda match: f" {' '.join(match.group())} ", text)
 
 
-def _quoted(word: str) -> str:
-    text = _spaced(word).strip().replace('"', '""')
+def quoted(word: str) -> str:
+    """Return a word as a term of a full-text query."""
+    text = spaced(word).strip().replace('"', '""')
     return f'"{text}"'

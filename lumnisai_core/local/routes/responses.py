@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from lumnisai_core.local._app import Call, Reply
-from lumnisai_core.local._bodies import CreateRun, ListRuns, Named, Page, Poll
+from lumnisai_core.local._bodies.base import Named, Page
+from lumnisai_core.local._bodies.runs import CreateRun, GiveFeedback, ListFeedback, ListRuns, Poll
 from lumnisai_core.local._errors import ApiError, not_found
-from lumnisai_core.local._store import RunFilter, RunRow
-from lumnisai_core.local._times import now
-from lumnisai_core.local._wire import created_json, dumps, page, run_json
+from lumnisai_core.local._store import FeedbackRow, RunFilter, RunRow
+from lumnisai_core.local._times import new_id, now
+from lumnisai_core.local._wire import artifact_json, created_json, dumps, page, row, run_json
 from lumnisai_core.local.routes.threads import find_thread, new_thread
+
+_NOTE = "Feedback is consumed by the run while it is active, in order of arrival."
 
 
 async def create(call: Call) -> Reply:
@@ -66,10 +69,63 @@ async def cancel(call: Call) -> Reply:
 
 
 async def artifacts(call: Call) -> Reply:
-    """Show a page of stored artifacts; the embedded service stores none."""
+    """Show a page of the artifacts that a run has left behind, in its order."""
     query = call.query(Page)
-    _find(call, call.path["response_id"], query.user_id)
-    return Reply(200, page("artifacts", (), 0, query.limit, query.offset))
+    run = _find(call, call.path["response_id"], query.user_id)
+    stored = call.store.artifacts
+    rows = stored.all(response_id=run.response_id, limit=query.limit, offset=query.offset, oldest_first=True)
+    total = stored.count(response_id=run.response_id)
+    return Reply(200, page("artifacts", map(artifact_json, rows), total, query.limit, query.offset))
+
+
+async def give_feedback(call: Call) -> Reply:
+    """Tell an active run something; its engine gets it in order of arrival."""
+    body = await call.body(GiveFeedback)
+    run = _find(call, call.path["response_id"], None)
+    giver = call.user(body.user_id)
+    if None not in (giver, run.user_id) and giver != run.user_id:
+        raise not_found("response", run.response_id)
+
+    def make() -> str:
+        update = None if body.tool_args_update is None else dumps(body.tool_args_update)
+        feedback = FeedbackRow(
+            feedback_id=new_id(),
+            response_id=run.response_id,
+            tenant_id=call.tenant.id,
+            user_id=giver,
+            feedback_text=body.feedback_text,
+            feedback_type=body.feedback_type,
+            progress_id=body.progress_id,
+            tool_call_id=body.tool_call_id,
+            tool_args_update=update,
+            is_consumed=False,
+            consumed_at=None,
+            created_at=now(),
+        )
+        if not call.runs.give(feedback):
+            raise ApiError(409, "ALREADY_FINISHED", f"The run has already ended: {run.status}.")
+        return dumps({"feedback_id": feedback.feedback_id, "created_at": feedback.created_at})
+
+    return call.once(make)
+
+
+async def feedback(call: Call) -> Reply:
+    """Show what a run was told, oldest first, and how much of it the engine has taken."""
+    query = call.query(ListFeedback)
+    run = _find(call, call.path["response_id"], query.user_id)
+    stored = call.store.feedback
+    rows = stored.all(response_id=run.response_id, progress_id=query.progress_id, oldest_first=True)
+    consumed = sum(item.is_consumed for item in rows)
+    reply = {
+        "response_id": run.response_id,
+        "progress_id_filter": query.progress_id,
+        "total_feedback": len(rows),
+        "consumed_count": consumed,
+        "unconsumed_count": len(rows) - consumed,
+        "feedback": [row(item) for item in rows],
+        "note": _NOTE,
+    }
+    return Reply(200, dumps(reply))
 
 
 def _find(call: Call, response_id: str, user_name: str | None) -> RunRow:

@@ -14,7 +14,7 @@ async def health(_call: Call) -> Reply:
 
 async def own(call: Call) -> Reply:
     """Show the tenant of the key."""
-    return Reply(200, tenant_json(call.tenant))
+    return Reply(200, tenant_json(call.fresh_tenant()))
 
 
 async def get(call: Call) -> Reply:

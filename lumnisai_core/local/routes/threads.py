@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lumnisai_core.local._app import Call, Reply
-from lumnisai_core.local._bodies import CreateThread, Named, Page, PatchThread
+from lumnisai_core.local._bodies.base import Named, Page
+from lumnisai_core.local._bodies.runs import CreateThread, PatchThread
 from lumnisai_core.local._errors import not_found
 from lumnisai_core.local._store import RunFilter, ThreadRow
 from lumnisai_core.local._times import new_id, now

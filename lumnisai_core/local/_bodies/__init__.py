@@ -1,0 +1,1 @@
+"""Requests: their shapes by subject, and reading them into values or a 422."""

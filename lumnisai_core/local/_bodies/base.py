@@ -1,0 +1,83 @@
+"""What all requests share, and reading them into values or a 422."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from lumnisai_core.local._errors import InvalidRequest
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Object = dict[str, Any]
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+UserName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
+
+
+class Shape(BaseModel):
+    """Unknown fields are ignored, as the platform does."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Named(Shape):
+    """Query of calls that may name a user."""
+
+    user_id: UserName | None = None
+
+
+class Page(Named):
+    """Query of lists of the limit/offset style."""
+
+    limit: int = Field(50, ge=1, le=100)
+    offset: int = Field(0, ge=0, le=2**62)
+
+
+class Numbered(Named):
+    """Query of lists of the page/page_size style; pages count from 1."""
+
+    page: int = Field(1, ge=1, le=2**48)
+    page_size: int = Field(20, ge=1, le=100)
+
+    @property
+    def offset(self) -> int:
+        """How many items come before this page."""
+        return (self.page - 1) * self.page_size
+
+
+def read_json(body: bytes) -> Any:
+    """Parse a body; strict about NaN, lone surrogates, depth and encoding.
+
+    Raises:
+        InvalidRequest: the body is not JSON.
+    """
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise InvalidRequest([{"loc": ["body"], "msg": f"Invalid JSON: {error}", "type": "json_invalid"}]) from error
+
+
+def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"]) -> _Model:
+    """Check parsed data against a shape.
+
+    Raises:
+        InvalidRequest: with one entry for each thing that is wrong.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        raise InvalidRequest([_entry(item, where) for item in details]) from error
+
+
+def _entry(item: Mapping[str, Any], where: str) -> _Object:
+    return {"loc": [where, *item["loc"]], "msg": item["msg"], "type": item["type"]}

@@ -1,0 +1,1 @@
+"""Uploaded files: receiving, keeping, reading, cutting into pieces, handing out."""

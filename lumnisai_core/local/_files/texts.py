@@ -1,0 +1,114 @@
+"""From the bytes of a file to its text."""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+_HIDDEN = {"script", "style", "template", "noscript", "head"}
+_INLINE = {"a", "abbr", "b", "code", "em", "i", "kbd", "mark", "q", "s", "small", "span", "strong", "sub", "sup", "u"}
+_BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_PEEK = 65_536
+
+
+class Unreadable(Exception):
+    """The file has no text that can be read; the text says why."""
+
+
+def read_text(path: Path, kind: str) -> str:
+    """Read the text of a file of the given type; lines end with a line feed.
+
+    Raises:
+        Unreadable: the file is broken, of a type that is not read, or its reader is not installed.
+    """
+    if kind == "pdf":
+        text = _pdf(path)
+    elif kind == "docx":
+        text = _docx(path)
+    else:
+        with path.open("rb") as file:
+            _check(file.read(_PEEK), kind)
+        text = _decode(path.read_bytes(), kind)
+        text = _html(text) if kind in ("html", "htm", "xhtml") else text
+    return text.replace("\r\n", "\n").replace("\r", "\n").encode(errors="replace").decode()
+
+
+def _decode(raw: bytes, kind: str) -> str:
+    for mark, encoding in _BOMS:
+        if raw.startswith(mark):
+            return raw.decode(encoding, errors="replace")
+    _check(raw, kind)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")
+
+
+def _check(raw: bytes, kind: str) -> None:
+    """Refuse what is not text; the first bytes are enough to spare reading most of such files."""
+    if b"\0" in raw and not raw.startswith(tuple(mark for mark, _ in _BOMS)):
+        raise Unreadable(f"A .{kind} file that is not text cannot be read.")
+
+
+def _html(text: str) -> str:
+    reader = _HtmlText()
+    reader.feed(text)
+    reader.close()
+    return reader.text
+
+
+class _HtmlText(HTMLParser):
+    """Collects what a page shows, one line for each block."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._parts: list[str] = []
+        self._hidden = 0
+
+    @property
+    def text(self) -> str:
+        """The collected text without empty lines."""
+        lines = (" ".join(line.split()) for line in "".join(self._parts).split("\n"))
+        return "\n".join(line for line in lines if line)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Begin a block."""
+        del attrs
+        self._hidden += tag in _HIDDEN
+        self._parts.append("" if tag in _INLINE else "\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        """End a block."""
+        self._hidden = max(0, self._hidden - (tag in _HIDDEN))
+        self._parts.append("" if tag in _INLINE else "\n")
+
+    def handle_data(self, data: str) -> None:
+        """Take text that is shown; line breaks in it are mere spaces."""
+        if not self._hidden:
+            self._parts.append(data.replace("\n", " "))
+
+
+def _pdf(path: Path) -> str:
+    reader = _optional("pypdf", "PDF", "pypdf")
+    try:
+        return "\n\n".join(page.extract_text() for page in reader.PdfReader(path).pages)
+    except Exception as error:
+        raise Unreadable(f"The PDF file cannot be read: {error}") from error
+
+
+def _docx(path: Path) -> str:
+    reader = _optional("docx", "DOCX", "python-docx")
+    try:
+        return "\n\n".join(paragraph.text for paragraph in reader.Document(str(path)).paragraphs)
+    except Exception as error:
+        raise Unreadable(f"The DOCX file cannot be read: {error}") from error
+
+
+def _optional(module: str, kind: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise Unreadable(f"Reading {kind} files needs {package}, which is not installed.") from error

@@ -1,0 +1,41 @@
+"""The database file: older versions are brought up to date, unknown ones are left alone."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from lumnisai_core.local._store import StoreError
+from lumnisai_core.local._store.schema import STEPS
+from tests.local.conftest import Serve
+from tests.local.support import EchoEngine
+
+
+def _file(path: Path, version: int) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        for step in STEPS[:version]:
+            db.executescript(step)
+        db.execute(f"PRAGMA user_version={version}")
+        db.commit()
+
+
+def test_an_older_database_is_brought_up_to_date(serve: Serve, tmp_path: Path) -> None:
+    """Every version there ever was can be opened and then holds everything."""
+    for version in range(len(STEPS) + 1):
+        path = tmp_path / f"{version}.db"
+        _file(path, version)
+        api = serve(EchoEngine(), path=path)
+        assert api.finish()["status"] == "succeeded"
+        assert api.ok("GET", "/v1/skills")["total"] == 0
+
+
+def test_a_newer_database_is_left_alone(serve: Serve, tmp_path: Path) -> None:
+    """A version that is not known is refused by name."""
+    path = tmp_path / "new.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(f"PRAGMA user_version={len(STEPS) + 1}")
+    with pytest.raises(StoreError, match=f"version {len(STEPS) + 1}"):
+        serve(EchoEngine(), path=path)
