@@ -6,10 +6,10 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 SOURCES := lumnisai_core lumnisai_integrations tests
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types sync bench clean
+.PHONY: help demo test lint format types sync reference faults bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-all ## show the main job on the embedded service, or on the platform with LUMNISAI_API_KEY
 	@$(BIN)/lumnis demo
@@ -31,6 +31,12 @@ types: $(VENV)/installed-dev ## check types strictly
 
 sync: $(VENV)/installed-dev ## generate the blocking half of the client and its tests
 	$(BIN)/python -m tests.mirror
+
+reference: $(VENV)/installed-dev ## write the reference pages from the docstrings
+	$(BIN)/python -m tests.reference
+
+faults: $(VENV)/installed-dev ## run requests through every kind of failure and show what becomes of them
+	$(BIN)/python -m tests.faults
 
 bench: $(VENV)/installed-dev ## measure what calls cost
 	$(BIN)/python -m tests.benchmarks

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-import typing as _typing
+from typing import TYPE_CHECKING
 
 from lumnisai_core import models
 from lumnisai_core._async.client import AsyncClient
@@ -40,7 +40,7 @@ from lumnisai_core.models import (
     ToolCall,
 )
 
-if _typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from lumnisai_core.models import (
         ApiKeyMode,
         ApiKeyModeObject,
@@ -220,15 +220,18 @@ __all__ = [
     "__version__",
 ]
 
-if not _typing.TYPE_CHECKING:  # a type checker would take any name for one of these
 
-    def __getattr__(name: str) -> object:
-        # Types of the less used resources are imported when they are first asked for.
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(models, name)
-        globals()[name] = value
-        return value
+def _imported_late(name: str) -> object:
+    # Types of the less used resources are imported when they are first asked for.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(models, name)
+    globals()[name] = value
+    return value
+
+
+# Not by a `def` of that name: then type checkers would take any name for one of these.
+globals()["__getattr__"] = _imported_late
 
 
 def __dir__() -> list[str]:

@@ -11,30 +11,25 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
+import aiohttp
 import httpx
-
-try:
-    import aiohttp
-    from httpx_aiohttp import AiohttpTransport
-except ImportError:
-    available = False
-else:
-    available = True
+from httpx_aiohttp import AiohttpTransport
 
 
-def bulk_transport(*, verify: bool) -> httpx.AsyncBaseTransport | None:
-    """Return the aiohttp transport, or None if the extra is not installed.
+def bulk_transport(*, verify: bool) -> httpx.AsyncBaseTransport:
+    """Return the aiohttp transport.
 
     Args:
         verify: Whether to check certificates.
     """
-    if not available:
-        return None
     context = httpx.create_ssl_context() if verify else False
 
     def session() -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=30.0)
-        return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        # aiohttp would silently send some requests a second time, unseen by the caller's max_retries and hooks.
+        made._retry_connection = False
+        return made
 
     return _TruthfulTransport(
         AiohttpTransport(verify=context if isinstance(context, ssl.SSLContext) else False, client=session)

@@ -56,7 +56,8 @@ class Answer:
 
     def without(self, secret: str) -> Answer:
         """Return the same answer with a secret blotted out of its body."""
-        return replace(self, body=self.body.replace(secret.encode(), b"[redacted]"))
+        key = secret.encode()
+        return replace(self, body=self.body.replace(key, b"[redacted]")) if key in self.body else self
 
 
 def read_answer(call: Call[T], answer: Answer) -> T:

@@ -65,6 +65,7 @@ class Call(Generic[T]):
         form: Multipart form to send instead of JSON.
         idempotency_key: Key under which the service makes this request only once.
         held: Seconds the service may hold the request before it answers.
+        hint: What to tell a caller who gets no good answer, as it is not known what the service did.
     """
 
     method: str
@@ -75,6 +76,7 @@ class Call(Generic[T]):
     form: Form | None = None
     idempotency_key: str | None = None
     held: float = 0.0
+    hint: str | None = None
 
     @property
     def repeatable(self) -> bool:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
 from os import PathLike
 from typing import BinaryIO
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from lumnisai_core._aiohttp import bulk_transport
 from lumnisai_core._answer import Answer
 from lumnisai_core._call import FileContent
 from lumnisai_core._download import Sink
@@ -27,6 +30,9 @@ _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError)
 
 AsyncHTTPClient = httpx.AsyncClient
 HTTPClient = httpx.Client
+
+#: Whether the extra ``aiohttp`` is installed.
+BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
 
 #: Bytes of a file that are sent or received at a time.
 _CHUNK = 1 << 18
@@ -59,19 +65,6 @@ class Request:
     with_credential: bool = True
 
 
-class _Credential(httpx.Auth):
-    """Adds the key at the last moment, so that no frame of ours holds a header with it."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        service = self._service
-        secret = service.credential.get_secret_value()
-        request.headers[service.credential_header] = service.credential_prefix + secret
-        yield request
-
-
 class Pool:
     """Connections of a blocking client, made when first needed and shared by threads.
 
@@ -84,9 +77,8 @@ class Pool:
         if client is not None and not isinstance(client, httpx.Client):
             raise ConfigurationError(f"http_client must be an httpx.Client, not {type(client).__name__}.")
         self._service = service
-        self._credential = _Credential(service)
         self._given = client
-        self._own: httpx.Client | None = None
+        self._own: httpx.BaseTransport | None = None
         self._lock = threading.Lock()
 
     def exchange(self, request: Request, sink: Sink | None = None) -> Answer:
@@ -99,16 +91,11 @@ class Pool:
         Raises:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
-        client = self._client()
-        auth = self._credential if request.with_credential else None
         try:
             with _content(request) as content:
-                built = _built(client, request, content)
-                response = client.send(built, auth=auth, follow_redirects=False, stream=sink is not None)
-            if sink is None:
-                return Answer(response.status_code, response.headers, response.content)
+                response = self._response(_built(self._service, request, content))
             with closing(response):
-                if not response.is_success:
+                if sink is None or not response.is_success:
                     return Answer(response.status_code, response.headers, response.read())
                 sink.start()
                 for chunk in response.iter_bytes(_CHUNK):
@@ -117,13 +104,20 @@ class Pool:
         except _FAILURES as error:
             raise _failed(request, error) from error
 
-    def _client(self) -> httpx.Client:
+    def _response(self, built: httpx.Request) -> httpx.Response:
         if self._given is not None:
-            return self._given
+            _as_client_would(self._given, built)
+            return self._given.send(built, auth=None, follow_redirects=False, stream=True)
+        # Redirects, retries and credentials are ours, and cookies nobody wants: the transport is all that is needed.
+        response = self._transport().handle_request(built)
+        response.request = built
+        return response
+
+    def _transport(self) -> httpx.BaseTransport:
         with self._lock:
             if self._own is None:
-                remote = not self._service.is_local
-                self._own = httpx.Client(limits=_LIMITS, trust_env=remote, verify=remote)
+                service = self._service
+                self._own = httpx.HTTPTransport(verify=not service.is_local, limits=_LIMITS, proxy=proxy_for(service))
                 # Documented use never closes the client; its sockets must not be left to the collector.
                 weakref.finalize(self, self._own.close)
             return self._own
@@ -148,9 +142,8 @@ class AsyncPool:
         if client is not None and not isinstance(client, httpx.AsyncClient):
             raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {type(client).__name__}.")
         self._service = service
-        self._credential = _Credential(service)
         self._given = client
-        self._own: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopClient] = weakref.WeakKeyDictionary()
+        self._own: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopTransport] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     async def exchange(self, request: Request, sink: Sink | None = None) -> Answer:
@@ -163,16 +156,11 @@ class AsyncPool:
         Raises:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
-        client = self._given or await self._client()
-        auth = self._credential if request.with_credential else None
         try:
             async with _async_content(request) as content:
-                built = _built(client, request, content)
-                response = await client.send(built, auth=auth, follow_redirects=False, stream=sink is not None)
-            if sink is None:
-                return Answer(response.status_code, response.headers, response.content)
+                response = await self._response(_built(self._service, request, content))
             async with aclosing(response):
-                if not response.is_success:
+                if sink is None or not response.is_success:
                     return Answer(response.status_code, response.headers, await response.aread())
                 await asyncio.to_thread(sink.start)
                 async for chunk in response.aiter_bytes(_CHUNK):
@@ -181,19 +169,31 @@ class AsyncPool:
         except _FAILURES as error:
             raise _failed(request, error) from error
 
-    async def _client(self) -> httpx.AsyncClient:
+    async def _response(self, built: httpx.Request) -> httpx.Response:
+        if self._given is not None:
+            _as_client_would(self._given, built)
+            return await self._given.send(built, auth=None, follow_redirects=False, stream=True)
+        response = await (await self._transport()).handle_async_request(built)
+        response.request = built
+        return response
+
+    async def _transport(self) -> httpx.AsyncBaseTransport:
         loop = asyncio.get_running_loop()
         with self._lock:
             held = self._own.get(loop)
             if held is None:
-                remote = not self._service.is_local
-                transport = bulk_transport(verify=remote)
-                held = _LoopClient(
-                    httpx.AsyncClient(limits=_LIMITS, trust_env=remote, verify=remote, transport=transport)
-                )
-                self._own[loop] = held
+                held = self._own[loop] = _LoopTransport(self._new_transport())
         await held.started()
-        return held.client
+        return held.transport
+
+    def _new_transport(self) -> httpx.AsyncBaseTransport:
+        verify, proxy = not self._service.is_local, proxy_for(self._service)
+        if BULK_AVAILABLE and proxy is None:
+            # Imported here, because it takes longer than all the rest and blocking programs never need it.
+            from lumnisai_core._aiohttp import bulk_transport
+
+            return bulk_transport(verify=verify)
+        return httpx.AsyncHTTPTransport(verify=verify, limits=_LIMITS, proxy=proxy)
 
     async def close(self) -> None:
         """Close the connections of the running loop; a later request opens new ones."""
@@ -203,16 +203,16 @@ class AsyncPool:
             await held.close()
 
 
-class _LoopClient:
-    """An HTTP client that closes with its event loop.
+class _LoopTransport:
+    """A transport that closes with its event loop.
 
     ``asyncio.run`` closes suspended asynchronous generators before it closes the loop, so one that waits
     in front of ``aclose`` is all it takes.
     """
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
-        self._guard = _closing_with_loop(client)
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self.transport = transport
+        self._guard = _closing_with_loop(transport)
         self._started = False
 
     async def started(self) -> None:
@@ -224,31 +224,56 @@ class _LoopClient:
     async def close(self) -> None:
         """Close now."""
         await self._guard.aclose()
-        await self.client.aclose()
+        await self.transport.aclose()
 
 
-async def _closing_with_loop(client: httpx.AsyncClient) -> AsyncGenerator[None, None]:
+async def _closing_with_loop(transport: httpx.AsyncBaseTransport) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
         await last_things_done()
-        await client.aclose()
+        await transport.aclose()
+
+
+def proxy_for(service: Service) -> str | None:
+    """Return the proxy that the environment names for a service, or None; this machine is never behind one."""
+    host = urlsplit(service.base_url).hostname or ""
+    if service.is_local or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(urlsplit(service.base_url).scheme) or proxies.get("all")
 
 
 def _built(
-    client: httpx.Client | httpx.AsyncClient,
-    request: Request,
-    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
+    service: Service, request: Request, content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None
 ) -> httpx.Request:
-    length = request.content.length if isinstance(request.content, Upload) else None
-    return client.build_request(
+    headers = {"Accept-Encoding": "gzip, deflate", **request.headers}
+    if isinstance(request.content, Upload) and request.content.length is not None:
+        headers["Content-Length"] = str(request.content.length)
+    if request.with_credential:
+        # At the last moment, so that no other frame of ours holds a header with the key.
+        headers[service.credential_header] = service.credential_prefix + service.credential.get_secret_value()
+    query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
+    wait = request.timeout
+    return httpx.Request(
         request.method,
-        request.url,
-        params=request.query or None,
-        headers=request.headers if length is None else {**request.headers, "Content-Length": str(length)},
+        _url(request.url + query),
+        headers=headers,
         content=content,
-        timeout=httpx.Timeout(request.timeout, read=request.timeout + request.held),
+        extensions={"timeout": {"connect": wait, "read": wait + request.held, "write": wait, "pool": wait}},
     )
+
+
+# Reading an address costs as much as sending a request; most requests go to a few of them.
+_url = lru_cache(maxsize=256)(httpx.URL)
+
+
+def _as_client_would(client: httpx.Client | httpx.AsyncClient, built: httpx.Request) -> None:
+    """Add what the caller's own client would send with every request."""
+    for name, value in client.headers.items():
+        if name not in built.headers:
+            built.headers[name] = value
+    client.cookies.set_cookie_header(built)
 
 
 @contextmanager

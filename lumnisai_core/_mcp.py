@@ -10,7 +10,7 @@ from lumnisai_core._secrets import Concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.models.mcp_servers import MCPTransport
 
-_LONGEST_NAME = 255
+LONGEST_NAME = 255
 _LONGEST_COMMAND = 255
 _LONGEST_DESCRIPTION = 1000
 _LONGEST_URL = 1024
@@ -46,15 +46,6 @@ def connection_body(
             headers=usable_map("headers", headers),
         ),
     )
-
-
-def usable_name(name: str | None) -> str | None:
-    """Check the name of a server.
-
-    Raises:
-        ValidationError: It is blank or longer than 255 characters.
-    """
-    return optional_text("name", name, longest=_LONGEST_NAME)
 
 
 def usable_description(description: str | None) -> str | None:

@@ -20,6 +20,8 @@ from lumnisai_core.models import ResponseObject
 
 _ROUTE = "/v1/responses"
 _LONGEST_KEY = 255
+_LONGEST_FEEDBACK = 5000
+_FEEDBACK_TYPES = ("suggestion", "correction", "guidance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +41,10 @@ def create_call(settings: Settings, messages: MessagesInput, parameters: RunPara
     given: dict[str, Any] = dict(parameters)
     refuse_unknown(given, RunParameters)
     user = user_of_call(settings, user_id=given.pop("user_id", None), scope=given.pop("scope", None))
-    key = given.pop("idempotency_key", None)
+    key = _usable_key(given.pop("idempotency_key", None))
     body = create_body(messages, user_id=user, **given)
-    return Call("POST", _ROUTE, model(ResponseObject), body=body, idempotency_key=_usable_key(key))
+    hint = f"The run may have been made. To send it again without making two, pass idempotency_key={key!r}."
+    return Call("POST", _ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
 
 
 def _usable_key(key: object) -> str:
@@ -73,6 +76,37 @@ def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObj
 def cancel_call(response_id: str) -> Call[None]:
     """``POST /v1/responses/{id}/cancel``. Keyed, so that it may be tried again."""
     return Call("POST", path(_ROUTE + "/{}/cancel", response_id), nothing, idempotency_key=str(uuid4()))
+
+
+def feedback_body(
+    feedback_text: str,
+    *,
+    feedback_type: str,
+    user_id: str | None,
+    progress_id: str | None,
+    tool_call_id: str | None,
+    tool_args_update: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    """Check feedback and write it as the service reads it.
+
+    Raises:
+        ValidationError: The text is empty or too long, the type is unknown, or arguments have no tool call.
+    """
+    if not isinstance(feedback_text, str) or not 1 <= len(feedback_text) <= _LONGEST_FEEDBACK:
+        raise ValidationError(f"feedback_text must be a text of 1 to {_LONGEST_FEEDBACK} characters.")
+    if feedback_type not in _FEEDBACK_TYPES:
+        raise ValidationError(f"feedback_type must be one of {', '.join(_FEEDBACK_TYPES)}, not {feedback_type!r}.")
+    if tool_args_update is not None and tool_call_id is None:
+        raise ValidationError("tool_args_update needs tool_call_id: name the tool call that gets new arguments.")
+    fields = {
+        "feedback_text": feedback_text,
+        "feedback_type": str(feedback_type),
+        "user_id": user_id,
+        "progress_id": progress_id,
+        "tool_call_id": tool_call_id,
+        "tool_args_update": tool_args_update,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:

@@ -13,6 +13,11 @@
     ├── NotFoundError                      404
     ├── RateLimitError                     429, after the retries
     ├── TransportError                     no usable answer: connection, timeout, 5xx, unreadable body
+    ├── FileOperationError                 something about a file did not work, such as its processing
+    │   ├── FileNotFoundError              404 for a file (also NotFoundError)
+    │   └── FileAccessDeniedError          403 for a file (also AuthenticationError)
+    ├── AppConnectionError                 a connection to an app failed or expired
+    ├── WaitTimeoutError                   what was waited for takes longer; it goes on at the service
     └── RunError                           a run did not end well; carries the run
         ├── RunFailedError                 the service reports failure
         ├── RunCancelledError              the run was cancelled
@@ -27,11 +32,16 @@ if TYPE_CHECKING:
     from lumnisai_core.models import ResponseObject
 
 __all__ = [
+    "AppConnectionError",
     "AuthenticationError",
     "ConfigurationError",
     "ConflictError",
+    "FileAccessDeniedError",
+    "FileNotFoundError",
+    "FileOperationError",
     "LocalFileNotSupported",
     "LumnisAIError",
+    "LumnisError",
     "MissingUserId",
     "NotFoundError",
     "RateLimitError",
@@ -42,6 +52,7 @@ __all__ = [
     "TenantScopeUserIdConflict",
     "TransportError",
     "ValidationError",
+    "WaitTimeoutError",
 ]
 
 
@@ -78,6 +89,10 @@ class LumnisAIError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments would otherwise be lost between processes.
         return _rebuild, (type(self), self.message, self.__dict__)
+
+
+#: The name that examples of the product use.
+LumnisError = LumnisAIError
 
 
 def _rebuild(cls: type[LumnisAIError], message: str, state: dict[str, object]) -> LumnisAIError:
@@ -133,6 +148,26 @@ class RateLimitError(LumnisAIError):
 
 class TransportError(LumnisAIError):
     """There was no usable answer: connection failure, timeout, 5xx or a body that cannot be read."""
+
+
+class FileOperationError(LumnisAIError):
+    """Something about a file did not work at the service, such as its processing."""
+
+
+class FileNotFoundError(FileOperationError, NotFoundError):  # noqa: A001 - the platform's own name
+    """There is no file with this id, or it is not visible to this key and user (404)."""
+
+
+class FileAccessDeniedError(FileOperationError, AuthenticationError):
+    """The file belongs to somebody else, or this key may not do this with it (403)."""
+
+
+class AppConnectionError(LumnisAIError):
+    """A user's connection to an app failed or expired."""
+
+
+class WaitTimeoutError(LumnisAIError, TimeoutError):
+    """What was waited for takes longer than ``timeout``. It goes on at the service and can be waited for again."""
 
 
 class RunError(LumnisAIError):

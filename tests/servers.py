@@ -69,6 +69,21 @@ class CountingEngine:
         return RunResult(output_text="done")
 
 
+class FeedbackEngine:
+    """Waits until the test releases it and answers with the feedback it got meanwhile."""
+
+    def __init__(self) -> None:
+        self._released = threading.Event()
+
+    def release(self) -> None:
+        """Let the run end."""
+        self._released.set()
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        await asyncio.to_thread(self._released.wait)
+        return RunResult(output_text=" | ".join(item.text for item in report.feedback()))
+
+
 class HistoryEngine:
     """Answers with the number and the texts of the messages it was given."""
 

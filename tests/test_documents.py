@@ -1,4 +1,4 @@
-"""Every Python block of the README runs as it is, against the embedded service."""
+"""Every Python block of the documents runs as it is, against the embedded service; the reference is current."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core.local import LocalLumnis
+from tests import reference
 
-README = Path(__file__).resolve().parent.parent / "README.md"
-BLOCKS = [
-    pytest.param(match[1], id=f"line-{README.read_text('utf-8')[: match.start()].count(chr(10)) + 2}")
-    for match in re.finditer(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-]
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks_of(page: Path) -> list[object]:
+    text = page.read_text("utf-8")
+    return [
+        pytest.param(match[1], id=f"{page.stem}-line-{text[: match.start()].count(chr(10)) + 2}")
+        for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +40,7 @@ def _no_loop_left_behind() -> Iterator[None]:
 
 def test_there_are_blocks() -> None:
     """The pattern finds the blocks that the next test runs."""
-    assert len(BLOCKS) >= 8
+    assert len(BLOCKS) >= 15
 
 
 @pytest.mark.parametrize("block", BLOCKS)
@@ -40,9 +50,14 @@ def test_block_runs(
     """With key and address in the environment, a block does what its text says without raising."""
     monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
     monkeypatch.setenv("LUMNISAI_BASE_URL", local.base_url)
-    exec(compile(block, str(README), "exec"), {"__name__": "__main__"})
+    exec(compile(block, "<document>", "exec"), {"__name__": "__main__"})
     if "print" in block:
         assert capsys.readouterr().out.strip()
+
+
+def test_the_reference_is_current() -> None:
+    """Reference pages say what the docstrings say; otherwise run `make reference`."""
+    assert reference.stale() == [], "run `make reference`"
 
 
 @pytest.mark.parametrize("framework", ["LangChain", "LlamaIndex"])

@@ -20,7 +20,7 @@ from lumnisai_core._request import about_request, request_for
 from lumnisai_core._retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 from lumnisai_core._service import Service
 from lumnisai_core._waiting import notify, sleep
-from lumnisai_core.exceptions import LumnisAIError, TransportError
+from lumnisai_core.exceptions import LumnisAIError, RateLimitError, TransportError
 
 T = TypeVar("T")
 
@@ -57,7 +57,12 @@ class Transport:
         Raises:
             LumnisAIError: There is no good answer; the error of the last try.
         """
-        return self._until_good(call, partial(read_answer, call), timeout=timeout, policy=policy)
+        try:
+            return self._until_good(call, partial(read_answer, call), timeout=timeout, policy=policy)
+        except (RateLimitError, TransportError) as error:
+            if call.hint is not None:
+                error.add_note(call.hint)
+            raise
 
     def download(self, call: Call[Any]) -> bytes:
         """Send a call whose answer is a file, and return its bytes."""
@@ -108,11 +113,11 @@ class Transport:
     def _good(self, call: Call[Any], answer: Answer | TransportError) -> Answer:
         if isinstance(answer, TransportError):
             raise answer
-        if not answer.is_success:
-            # An error body may quote the key back at us; it must not travel on in a message.
-            safe = answer.without(self._service.credential.get_secret_value())
+        # An answer may quote the key back at us; it must not travel on in a message, an error's cause or a result.
+        safe = answer.without(self._service.credential.get_secret_value())
+        if not safe.is_success:
             raise error_from_answer(call, safe, now=time.time())
-        return answer
+        return safe
 
     def _pause(
         self,

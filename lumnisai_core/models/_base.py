@@ -10,7 +10,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, TypeAlias, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar
 
 import pydantic
 from pydantic import (
@@ -20,6 +20,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PrivateAttr,
     model_validator,
 )
 
@@ -79,11 +80,26 @@ class Page(WireModel, ABC, Generic[ItemT]):
     """One page of a list that has more of them."""
 
     total: int = 0
+    _received: int = PrivateAttr(default=0)
 
     @property
     @abstractmethod
     def items(self) -> list[ItemT]:
         """The things on this page, whatever the service calls them."""
+
+    @property
+    def received(self) -> int:
+        """How many things the service sent, also those that could not be read."""
+        return self._received
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _count_what_came(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        page = handler(data)
+        if isinstance(data, Mapping):
+            lists = (data[name] for name in cls.model_fields if isinstance(data.get(name), list))
+            page._received = len(next(lists, []))
+        return page
 
     def more_after(self, seen: int) -> bool:
         """Say whether there are more things than those seen so far, with this page."""

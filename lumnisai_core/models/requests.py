@@ -1,9 +1,8 @@
 """What callers send: agent settings, model choices and attached files. Unknown fields are refused."""
 
-from __future__ import annotations
-
+# Annotations are not postponed here: pydantic would have to compile every one of them at import.
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -62,7 +61,7 @@ class AgentConfig(RequestModel):
     skill_ids: Sequence[str] | None = None
 
     @classmethod
-    def fast_execution(cls, **overrides: Any) -> AgentConfig:
+    def fast_execution(cls, **overrides: Any) -> Self:
         """Quick answers: a small coordinator model, no thinking tools, no checks, no long report."""
         preset: dict[str, Any] = {
             "coordinator_model_name": "openai:gpt-4o-mini",
@@ -73,7 +72,7 @@ class AgentConfig(RequestModel):
         return cls(**{**preset, **overrides})
 
     @classmethod
-    def deep_reasoning(cls, **overrides: Any) -> AgentConfig:
+    def deep_reasoning(cls, **overrides: Any) -> Self:
         """Hard problems: reasoning models lead and plan, results are checked."""
         preset: dict[str, Any] = {
             "coordinator_model_name": "openai:o3",
@@ -85,7 +84,7 @@ class AgentConfig(RequestModel):
         return cls(**{**preset, **overrides})
 
     @classmethod
-    def comprehensive_report(cls, **overrides: Any) -> AgentConfig:
+    def comprehensive_report(cls, **overrides: Any) -> Self:
         """Long reports: a reasoning coordinator, checked results, comprehensive output."""
         preset: dict[str, Any] = {
             "coordinator_model_type": ModelType.REASONING_MODEL,
@@ -96,7 +95,7 @@ class AgentConfig(RequestModel):
         return cls(**{**preset, **overrides})
 
     @classmethod
-    def with_skills(cls, skill_ids: Sequence[str], **overrides: Any) -> AgentConfig:
+    def with_skills(cls, skill_ids: Sequence[str], **overrides: Any) -> Self:
         """Restrict the run to these skills."""
         return cls(skill_ids=skill_ids, **overrides)
 

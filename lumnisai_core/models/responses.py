@@ -1,8 +1,8 @@
 """Runs as the service reports them (``/v1/responses``)."""
 
-from __future__ import annotations
-
 import json
+
+# Annotations are not postponed here: pydantic would have to compile every one of them at import.
 from typing import Annotated, Any
 
 from pydantic import Field

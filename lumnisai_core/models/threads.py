@@ -1,7 +1,6 @@
 """Conversations as the service reports them (``/v1/threads``)."""
 
-from __future__ import annotations
-
+# Annotations are not postponed here: pydantic would have to compile every one of them at import.
 from pydantic import Field
 
 from lumnisai_core.models._base import Items, Page, Timestamp, WireModel

@@ -17,7 +17,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from lumnisai_core import Client
+from lumnisai_core import Client, RunUpdate
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.llama_index import LumnisLLM
@@ -25,10 +25,38 @@ from lumnisai_integrations.llama_index import LumnisLLM
 RUN_SECONDS = 0.2
 _SERVER = """
 import sys
-from lumnisai_core.local import LocalLumnis, Script, ScriptedEngine
-engine = ScriptedEngine(Script(output_text="done", after=float(sys.argv[1])))
+from lumnisai_core.local import LocalLumnis, Script, ScriptedEngine, Step
+steps = [Step(str(number), after=0.37) for number in range(int(sys.argv[3]))]
+engine = ScriptedEngine(Script(steps, output_text="done", after=float(sys.argv[1])))
 ready = lambda base_url, api_key: print(base_url, api_key, flush=True)
 LocalLumnis(engine=engine, poll=sys.argv[2]).serve_forever(ready)
+"""
+
+
+_MANY = """
+import asyncio, pathlib, re, sys, time
+from lumnisai_core import AsyncClient
+
+def most_memory():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+
+async def main(base_url, count):
+    async with AsyncClient("key", base_url=base_url, user_id="u") as client:
+        before = most_memory()
+        started = time.perf_counter()
+        await asyncio.gather(*(client.invoke("Hi") for _ in range(count)))
+        taken = time.perf_counter() - started
+        print(taken, (most_memory() - before) / count)
+
+asyncio.run(main(sys.argv[1], int(sys.argv[2])))
+"""
+
+
+#: httpx and pydantic as any program with a model has them; much of pydantic is imported only when it is used.
+_IN_USE = """import httpx
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, TypeAdapter, model_validator
+class Used(BaseModel):
+    text: str = Field(default="")
 """
 
 
@@ -41,14 +69,20 @@ class Server:
 
 
 @contextmanager
-def server(*, run_seconds: float, poll: str = "end-only") -> Iterator[Server]:
-    """Serve runs of this duration."""
-    command = [sys.executable, "-c", _SERVER, str(run_seconds), poll]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def server(*, run_seconds: float, poll: str = "end-only", steps: int = 0) -> Iterator[Server]:
+    """Serve runs of this duration, after so many steps of 0.37 s."""
+    with started("-c", _SERVER, str(run_seconds), poll, str(steps)) as line:
+        base_url, api_key = line.split()
+        yield Server(base_url, api_key)
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[str]:
+    """Start Python in a process of its own and offer the first line it prints."""
+    process = subprocess.Popen([sys.executable, *arguments], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        base_url, api_key = process.stdout.readline().split()
-        yield Server(base_url, api_key)
+        yield process.stdout.readline().strip()
     finally:
         process.terminate()
         process.wait()
@@ -67,7 +101,7 @@ def seconds(action: Callable[[], object], times: int, clock: Callable[[], float]
 
 def import_seconds(statement: str, before: str = "pass") -> float:
     """Return how long a fresh interpreter takes for an import, after others that do not count."""
-    code = f"import time; {before}; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+    code = f"import time\n{before}\nt = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
     times = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
         for _ in range(5)
@@ -88,6 +122,32 @@ def latency(poll: str) -> float:
         Client(service.api_key, base_url=service.base_url, user_id="u") as client,
     ):
         return seconds(lambda: client.invoke("Hi"), 30) - RUN_SECONDS
+
+
+def progress_delay() -> float:
+    """Return the mean seconds from a progress entry's own time until a listener has it, server answering at the end."""
+    delays = []
+
+    def heard(update: RunUpdate) -> None:
+        if update.entry_index is not None and update.ts is not None:
+            delays.append(time.time() - update.ts.timestamp())
+
+    with (
+        server(run_seconds=RUN_SECONDS, steps=20) as service,
+        Client(service.api_key, base_url=service.base_url, user_id="u") as client,
+    ):
+        client.invoke("Hi", on_progress=heard)
+    return statistics.mean(delays)
+
+
+def many_runs(count: int) -> tuple[float, float]:
+    """Return seconds for so many runs of 3 s at once in a fresh process, and its kilobytes for each."""
+    with (
+        started("-m", "tests.benchmarks.endpoint", "3") as base_url,
+        started("-c", _MANY, base_url, str(count)) as line,
+    ):
+        seconds_taken, kilobytes = line.split()
+        return float(seconds_taken), float(kilobytes)
 
 
 def calls() -> dict[str, float]:
@@ -121,13 +181,17 @@ def main() -> None:
     table = Table("What", "Measured", "Target", title="Lumnis integrations")
     for poll in ("end-only", "on-change"):
         table.add_row(f"invoke over a run of 0.2 s, server {poll}", f"+{1000 * latency(poll):.1f} ms", "+15 ms")
+    table.add_row("mean delay of progress, server end-only", f"{progress_delay():.2f} s", "0.6 s")
+    for count, target in ((500, "3.5 s"), (5000, "6 s, 60 KB")):
+        taken, kilobytes = many_runs(count)
+        table.add_row(f"{count} runs of 3 s at once", f"{taken:.2f} s, {kilobytes:.0f} KB each", target)
     cost = calls()
     core = cost["Client.invoke"]
     table.add_row("Client.invoke over two raw httpx calls", f"{core / cost['two raw httpx calls']:.2f}x", "1.25x")
     table.add_row("ChatLumnis.invoke over Client.invoke", f"{cost['ChatLumnis.invoke'] / core:.2f}x", "1.3x")
     table.add_row("LumnisLLM.complete over Client.invoke", f"{cost['LumnisLLM.complete'] / core:.2f}x", "1.3x")
     table.add_row("first request to a fresh LocalLumnis()", f"{1000 * seconds(first_request, 10):.0f} ms", "200 ms")
-    own = import_seconds("import lumnisai_core", before="import httpx; from pydantic import BaseModel")
+    own = import_seconds("import lumnisai_core", before=_IN_USE)
     table.add_row("import lumnisai_core over httpx and pydantic", f"+{1000 * own:.0f} ms", "+30 ms")
     for adapter, framework in (
         ("lumnisai_integrations.langchain", "import langchain_core.language_models.chat_models"),

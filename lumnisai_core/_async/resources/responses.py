@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from datetime import date
 from os import PathLike
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 from uuid import UUID
 
 from lumnisai_core._answer import model
 from lumnisai_core._async.following import AsyncRunStream, follow_run
 from lumnisai_core._async.many import map_runs
 from lumnisai_core._async.resources.base import AsyncResource
-from lumnisai_core._call import Call
-from lumnisai_core._config import user_of_call
+from lumnisai_core._call import Call, path
+from lumnisai_core._config import user_id_from, user_of_call
 from lumnisai_core._create import MessagesInput
 from lumnisai_core._lists import page_query
 from lumnisai_core._many import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
 from lumnisai_core._parameters import InvokeParameters, RunParameters, WatchParameters
-from lumnisai_core._runs import cancel_call, create_call, get_call
+from lumnisai_core._runs import cancel_call, create_call, feedback_body, get_call
 from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.models import ResponseList, ResponseObject, ResponseStatus, Scope
+from lumnisai_core.models.artifacts import ArtifactList, StoredArtifact
+from lumnisai_core.models.feedback import FeedbackCreated, FeedbackList, FeedbackType
 
 
 class AsyncResponses(AsyncResource):
@@ -197,3 +199,74 @@ class AsyncResponses(AsyncResource):
         if refusal is not None and not response.is_terminal:
             raise refusal
         return response
+
+    async def create_feedback(
+        self,
+        response_id: str,
+        feedback_text: str,
+        *,
+        feedback_type: FeedbackType | str = FeedbackType.SUGGESTION,
+        user_id: str | UUID | None = None,
+        progress_id: str | None = None,
+        tool_call_id: str | None = None,
+        tool_args_update: Mapping[str, Any] | None = None,
+    ) -> FeedbackCreated:
+        """Tell a run something while it works (POST /v1/responses/{id}/feedback).
+
+        The agent reads feedback in order of arrival.
+
+        Args:
+            response_id: Id of the run.
+            feedback_text: What to tell, 1 to 5000 characters.
+            feedback_type: ``suggestion`` (default), ``correction`` or ``guidance``.
+            user_id: Who says so. Default: the client's user.
+            progress_id: Progress entry it is about.
+            tool_call_id: Tool call it is about.
+            tool_args_update: New arguments for that tool call; needs ``tool_call_id``.
+
+        Raises:
+            ValidationError: The text or a combination is unusable; nothing was sent.
+            ConflictError: The run is over.
+            NotFoundError: There is no such run.
+        """
+        body = feedback_body(
+            feedback_text,
+            feedback_type=feedback_type,
+            user_id=user_id_from(user_id) or self._settings.user_id,
+            progress_id=progress_id,
+            tool_call_id=tool_call_id,
+            tool_args_update=tool_args_update,
+        )
+        route = path("/v1/responses/{}/feedback", response_id)
+        return await self._send(Call("POST", route, model(FeedbackCreated), body=body))
+
+    async def list_feedback(self, response_id: str, *, progress_id: str | None = None) -> FeedbackList:
+        """List what a run was told and whether it has read it (GET /v1/responses/{id}/feedback).
+
+        Args:
+            response_id: Id of the run.
+            progress_id: Only feedback to this progress entry.
+        """
+        route = path("/v1/responses/{}/feedback", response_id)
+        return await self._send(Call("GET", route, model(FeedbackList), query={"progress_id": progress_id}))
+
+    async def list_artifacts(self, response_id: str, *, limit: int = 50, offset: int = 0) -> ArtifactList:
+        """List the stored documents of a run (GET /v1/responses/{id}/artifacts).
+
+        Args:
+            response_id: Id of the run.
+            limit: Documents on the page, 1 to 100.
+            offset: Documents to pass over.
+        """
+        route = path("/v1/responses/{}/artifacts", response_id)
+        query = page_query(limit=limit, offset=offset)
+        return await self._send(Call("GET", route, model(ArtifactList), query=query))
+
+    def iter_artifacts(self, response_id: str, *, page_size: int = 50) -> AsyncIterator[StoredArtifact]:
+        """Iterate over all stored documents of a run.
+
+        Args:
+            response_id: Id of the run.
+            page_size: Documents fetched at a time, 1 to 100.
+        """
+        return self._iterate(lambda seen: self.list_artifacts(response_id, limit=page_size, offset=seen))

@@ -35,6 +35,40 @@ class Resource:
             page = fetch(seen)
             for item in page.items:
                 yield item
-            seen += len(page.items)
-            if not page.items or not page.more_after(seen):
+            seen += page.received
+            if not page.received or not page.more_after(seen):
                 return
+
+    def _iterate_numbered(self, fetch: Callable[[int], Page[T]]) -> Iterator[T]:
+        """Yield everything on all pages, each fetched when it is needed.
+
+        Args:
+            fetch: Returns the page with this number, from 1.
+        """
+        number = seen = 0
+        while True:
+            number += 1
+            page = fetch(number)
+            for item in page.items:
+                yield item
+            seen += page.received
+            if not page.received or not page.more_after(seen):
+                return
+
+    def _iterate_rows(self, fetch: Callable[[int], list[T]]) -> Iterator[T]:
+        """Yield everything on all pages of a list that does not tell its length.
+
+        Args:
+            fetch: Returns the page with this number, from 1; an empty one after the last. A page that equals the
+                one before ends the list too: then the service knows no pages.
+        """
+        number = 0
+        before: list[T] = []
+        while True:
+            number += 1
+            rows = fetch(number)
+            if not rows or rows == before:
+                return
+            for row in rows:
+                yield row
+            before = rows

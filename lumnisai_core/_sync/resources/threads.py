@@ -120,6 +120,17 @@ class Threads(Resource):
         query = page_query(limit=limit, offset=offset)
         return self._send(Call("GET", path(_ROUTE + "/{}/responses", thread_id), models(ResponseObject), query=query))
 
+    def iter_responses(self, thread_id: str | UUID, *, page_size: int = 50) -> Iterator[ResponseObject]:
+        """Iterate over all runs of a conversation, newest first.
+
+        Args:
+            thread_id: Id of the conversation.
+            page_size: Runs fetched at a time, 1 to 100.
+        """
+        return self._iterate_rows(
+            lambda number: self.get_responses(thread_id, limit=page_size, offset=(number - 1) * page_size)
+        )
+
 
 def _usable_title(title: str | None) -> str | None:
     if title is not None and len(title) > _LONGEST_TITLE:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from lumnisai_core import AsyncClient
@@ -52,7 +54,7 @@ async def test_user_scope_needs_a_user(local: LocalLumnis) -> None:
 
 async def test_all_threads_and_runs_can_be_iterated(local: LocalLumnis) -> None:
     """Pages are fetched as they are needed, and nothing is left out or repeated."""
-    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="reader-of-pages") as client:
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id=f"reader-{uuid4()}") as client:
         made = [(await client.create_thread(title=str(number))).thread_id for number in range(5)]
         assert {thread.thread_id async for thread in client.threads.iter(page_size=2)} == set(made)
         runs = [(await client.invoke("Hi", thread_id=made[0])).response_id for _ in range(4)]

@@ -18,7 +18,7 @@ from lumnisai_core.exceptions import (
 )
 from lumnisai_core.local import Script, Step
 from tests.conftest import Serve
-from tests.servers import EndlessEngine, GatedEngine, HistoryEngine, RequestEngine
+from tests.servers import EndlessEngine, FeedbackEngine, GatedEngine, HistoryEngine, RequestEngine
 
 
 class Tide(BaseModel):
@@ -331,3 +331,42 @@ def test_the_older_name_of_streaming_still_works(client: Client) -> None:
     with pytest.warns(DeprecationWarning, match="stream=True"):
         stream = client.invoke_stream("Hello")
     assert (stream.result()).status == "succeeded"
+
+
+def test_a_run_can_be_told_something_while_it_works(serve: Serve) -> None:
+    """Feedback reaches the engine in order and is listed as read; afterwards it is a conflict."""
+    engine = FeedbackEngine()
+    local = serve(engine, poll="on-change")
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        with client.invoke("Hi", stream=True, progress_interval=0.05) as stream:
+            run = (next(stream)).response_id
+            first = client.responses.create_feedback(run, "Use metres.", feedback_type="correction")
+            client.responses.create_feedback(run, "Be brief.")
+            assert first.feedback_id
+            engine.release()
+            updates = [update for update in stream]
+        assert updates[-1].output_text == "Use metres. | Be brief."
+        listed = client.responses.list_feedback(run)
+        assert [(item.feedback_text, item.is_consumed) for item in listed.feedback] == [
+            ("Use metres.", True),
+            ("Be brief.", True),
+        ]
+        with pytest.raises(ConflictError):
+            client.responses.create_feedback(run, "Too late.")
+        for text, kind in (("", "guidance"), ("x" * 5001, "guidance"), ("x", "praise")):
+            with pytest.raises(ValidationError, match="feedback_t"):
+                client.responses.create_feedback(run, text, feedback_type=kind)
+        with pytest.raises(ValidationError, match="needs tool_call_id"):
+            client.responses.create_feedback(run, "x", tool_args_update={"a": 1})
+
+
+def test_stored_documents_of_a_run_are_listed(serve: Serve) -> None:
+    """By pages and all together."""
+    artifacts = [{"artifactId": f"artifact_{number}", "name": f"{number}.md", "parts": []} for number in range(3)]
+    local = serve(Script(output_text="done", artifacts=artifacts))
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        run = (client.invoke("Hi")).response_id
+        page = client.responses.list_artifacts(run, limit=2)
+        assert (page.total, len(page.artifacts)) == (3, 2)
+        names = {artifact.name for artifact in client.responses.iter_artifacts(run, page_size=2)}
+    assert names == {"0.md", "1.md", "2.md"}

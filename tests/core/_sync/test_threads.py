@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from lumnisai_core import Client
@@ -53,7 +55,7 @@ def test_user_scope_needs_a_user(local: LocalLumnis) -> None:
 
 def test_all_threads_and_runs_can_be_iterated(local: LocalLumnis) -> None:
     """Pages are fetched as they are needed, and nothing is left out or repeated."""
-    with Client(local.api_key, base_url=local.base_url, user_id="reader-of-pages") as client:
+    with Client(local.api_key, base_url=local.base_url, user_id=f"reader-{uuid4()}") as client:
         made = [(client.create_thread(title=str(number))).thread_id for number in range(5)]
         assert {thread.thread_id for thread in client.threads.iter(page_size=2)} == set(made)
         runs = [(client.invoke("Hi", thread_id=made[0])).response_id for _ in range(4)]

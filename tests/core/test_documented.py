@@ -1,0 +1,470 @@
+"""The product's documentation, kept: one test for each documented call that the official package gets wrong.
+
+Numbers are those of the list of known faults of official release 0.2.7, in its order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import decimal
+import inspect
+import json
+import threading
+from importlib.metadata import metadata
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import BaseModel
+
+import lumnisai_core as lumnisai
+from lumnisai_core import AsyncClient, Client, Scope, exceptions
+from lumnisai_core.exceptions import (
+    AppConnectionError,
+    FileAccessDeniedError,
+    LumnisAIError,
+    LumnisError,
+    MissingUserId,
+    RateLimitError,
+    RunFailedError,
+    TenantScopeUserIdConflict,
+    TransportError,
+    ValidationError,
+)
+from lumnisai_core.local import LocalLumnis, Script, Step
+from tests.conftest import Serve
+from tests.servers import Canned, GatedEngine, RequestEngine, canned_server
+
+CREATED = {"response_id": "r-1", "thread_id": "t-1", "tenant_id": "t", "status": "queued"}
+DONE = {**CREATED, "status": "succeeded", "output_text": "done"}
+SEARCH = {"name": "web_search", "args": {"query": "tides"}}
+
+
+class Tide(BaseModel):
+    """A tide."""
+
+    port: str
+
+
+def made(local: LocalLumnis, **options: object) -> Client:
+    return Client(local.api_key, base_url=local.base_url, **{"user_id": "user-123", **options})  # type: ignore[arg-type]
+
+
+def test_row_01_the_default_scope_is_user(local: LocalLumnis) -> None:
+    """A call without a user is refused before it is sent."""
+    with made(local, user_id=None) as client, pytest.raises(MissingUserId):
+        client.invoke("Hello")
+
+
+def test_row_02_tenant_scope_with_a_user_is_a_conflict(local: LocalLumnis) -> None:
+    """Nothing is changed silently."""
+    with made(local, user_id=None, scope=Scope.TENANT) as client, pytest.raises(TenantScopeUserIdConflict):
+        client.invoke("Hello", user_id="user-123")
+
+
+def test_row_03_threads_can_be_created_and_deleted(client: Client) -> None:
+    """By their short names."""
+    thread = client.create_thread(user_id="user-123", title="Research")
+    assert thread.title == "Research"
+    client.delete_thread(thread.thread_id)
+
+
+def test_row_04_threads_can_be_listed_for_a_user(client: Client) -> None:
+    """By the short name, with a user."""
+    thread = client.create_thread(user_id="user-of-row-4")
+    listed = client.list_threads(user_id="user-of-row-4")
+    assert [found.thread_id for found in listed.threads] == [thread.thread_id]
+
+
+def test_rows_05_06_27_settings_are_arguments_of_create(serve: Serve) -> None:
+    """Overrides, agent settings, files and a pydantic class arrive at the service."""
+    engine = RequestEngine()
+    with made(serve(engine)) as client:
+        created = client.responses.create(
+            messages=[{"role": "user", "content": "Solve this"}],
+            model_overrides={"smart_model": "anthropic:claude-3-7-sonnet-20250219"},
+            agent_config={"use_cognitive_tools": False},
+            response_format=Tide,
+            files=[{"name": "a.pdf", "uri": "https://files.example/a.pdf"}],
+        )
+        client.responses.wait(created.response_id)
+    (request,) = engine.requests
+    assert request.model_overrides == {"smart_model": "anthropic:claude-3-7-sonnet-20250219"}
+    assert request.agent_config == {"use_cognitive_tools": False}
+    assert request.response_format is not None
+    assert "port" in request.response_format["properties"]
+    assert request.files[0]["uri"] == "https://files.example/a.pdf"
+
+
+def test_rows_07_47_streams_end_with_the_status_and_the_result(serve: Serve) -> None:
+    """Updates have a status; the last one succeeded and carries text and object."""
+    local = serve(Script([Step("Looking.")], output_text="North Quay", structured_response={"port": "North Quay"}))
+    with made(local) as client:
+        updates = list(client.invoke("Which port?", stream=True, response_format=Tide))
+    assert [update.status for update in updates].count("succeeded") == 1
+    assert (updates[-1].status, updates[-1].output_text) == ("succeeded", "North Quay")
+    assert updates[-1].structured_response == {"port": "North Quay"}
+
+
+@pytest.mark.parametrize("poll", ["end-only", "on-change"])
+def test_rows_08_10_progress_is_seen_while_the_run_works(serve: Serve, poll: str) -> None:
+    """Also by the blocking client, with either kind of server."""
+    engine = GatedEngine(Script([Step("Looking.")]), Script(output_text="done"))
+    with made(serve(engine, poll=poll)) as client:
+        engine.open()
+        for update in client.invoke("Hello", stream=True, progress_interval=0.05):
+            if update.message == "Looking.":
+                engine.open()  # only now can the run end
+    assert update.status == "succeeded"
+
+
+def test_row_09_progress_reaches_a_callback(serve: Serve) -> None:
+    """In blocking and in streaming calls."""
+    local = serve(Script([Step("Looking.")], output_text="done"))
+    heard: list[str] = []
+    with made(local) as client:
+        client.invoke("Hello", on_progress=lambda update: heard.append(update.message))
+        list(client.invoke("Hello", stream=True, on_progress=lambda update: heard.append(update.message)))
+    assert heard.count("Looking.") == 2
+
+
+def test_row_11_the_blocking_client_works_inside_a_running_loop(local: LocalLumnis) -> None:
+    """It is made and used there."""
+
+    async def main() -> str:
+        with made(local) as client:
+            return client.invoke("Hello").status
+
+    assert asyncio.run(main()) == "succeeded"
+
+
+def test_row_12_clients_for_a_user_need_no_tenant(local: LocalLumnis) -> None:
+    """for_user and as_user work on the blocking client."""
+    with made(local, user_id=None) as client:
+        assert client.for_user("user-123").invoke("Hello").status == "succeeded"
+        with client.as_user("user-123") as user_client:
+            assert user_client.invoke("Hello").status == "succeeded"
+
+
+def test_rows_13_14_nothing_is_printed_unless_asked(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    """show_progress prints status lines and messages; without it there is silence."""
+    local = serve(Script([Step("Looking.", state="planning")], output_text="done"))
+    with made(local) as client:
+        client.invoke("Hello")
+        list(client.invoke("Hello", stream=True))
+        assert capsys.readouterr().out == ""
+        client.invoke("Hello", show_progress=True)
+    assert capsys.readouterr().out.splitlines() == ["Status: in_progress", "PLANNING: Looking.", "Status: succeeded"]
+
+
+def test_row_15_new_tool_calls_are_shown_as_they_come(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when they belong to an entry that was shown before."""
+    engine = GatedEngine(Script([Step("Looking.")]), Script([Step(add_to=0, tool_calls=[SEARCH])]), Script())
+    shown: list[str] = []
+
+    def tell(update: lumnisai.RunUpdate) -> None:
+        shown.append(update.state)
+        if update.entry_index is not None:
+            engine.open()
+
+    with made(serve(engine)) as client:
+        engine.open()
+        client.invoke("Hello", show_progress=True, on_progress=tell, progress_interval=0.05)
+    assert "tool_update" in shown
+    assert '  web_search(query="tides")' in capsys.readouterr().out.splitlines()
+
+
+def test_row_16_a_poll_may_be_held_longer_than_the_timeout(serve: Serve) -> None:
+    """wait=30.0 waits for the run in one request."""
+    requests: list[object] = []
+    local = serve(Script(after=0.4, output_text="done"))
+    with made(local, timeout=0.2, max_retries=0, on_request=requests.append) as client:
+        created = client.responses.create("Hello")
+        final = client.get_response(created.response_id, wait=30.0)
+    assert final.status == "succeeded"
+    assert len(requests) == 2
+
+
+@pytest.mark.parametrize("retry_after", ["0.01", "Thu, 01 Jan 2026 00:00:00 GMT", "soon"])
+def test_row_17_too_many_requests_are_tried_again(retry_after: str) -> None:
+    """Retry-After may be decimal, a date, or nonsense."""
+    answers = [Canned(429, headers={"Retry-After": retry_after}), Canned(200, {"thread_id": "t-1"})]
+    with canned_server(answers) as server, Client("k", base_url=server.base_url) as client:
+        assert client.get_thread("t-1").thread_id == "t-1"
+    with canned_server(answers[:1]) as server, Client("k", base_url=server.base_url, max_retries=0) as client:
+        with pytest.raises(RateLimitError):
+            client.get_thread("t-1")
+
+
+def test_row_18_a_lost_create_is_tried_again_without_a_key_of_the_caller() -> None:
+    """So are PUT, PATCH and DELETE."""
+    answers = [Canned(reset=True), Canned(201, CREATED), Canned(200, DONE), Canned(503), Canned(204)]
+    with canned_server(answers) as server, Client("k", base_url=server.base_url, user_id="u") as client:
+        assert client.invoke("Hello").output_text == "done"
+        client.delete_thread("t-1")
+    keys = [request.headers.get("idempotency-key") for request in server.received]
+    assert keys[0] == keys[1] is not None
+    assert keys[3] == keys[4] is not None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Canned(200, {"status": 5}),
+        Canned(200, b"{"),
+        Canned(reset=True),
+        Canned(429, headers={"Retry-After": "1.5.5"}),
+        Canned(200, {"response_id": None}),
+        Canned(500, b"\xff\xfe"),
+    ],
+)
+def test_row_19_every_error_is_of_the_family(answer: Canned) -> None:
+    """Whatever comes back."""
+    with canned_server([answer]) as server, Client("k", base_url=server.base_url, max_retries=0) as client:
+        with pytest.raises(LumnisAIError):
+            client.get_response("r-1")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"detail": "Thread title is too long."}, "Thread title is too long."),
+        ({"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "body.messages: Field required"),
+        (b"<html><h1>Request too large</h1></html>", "Request too large"),
+        ({"error": "plain"}, "plain"),
+        (["odd"], "odd"),
+    ],
+)
+def test_rows_20_21_refusals_say_why(body: object, said: str) -> None:
+    """In every shape of error body."""
+    answer = Canned(422, body)  # type: ignore[arg-type]
+    with canned_server([answer]) as server, Client("k", base_url=server.base_url) as client:
+        with pytest.raises(ValidationError, match=said):
+            client.get_thread("t-1")
+
+
+def test_row_22_the_detail_is_whole() -> None:
+    """Ids and keys of the body are there for diagnosis; only our own API key is not."""
+    body = {"error": {"code": "C", "message": "M", "details": {"token_id": str(uuid4()), "key_id": "k-1"}}}
+    with canned_server([Canned(400, body)]) as server, Client("lmn_1", base_url=server.base_url) as client:
+        with pytest.raises(ValidationError) as caught:
+            client.get_thread("t-1")
+    assert caught.value.detail == body
+
+
+def test_rows_23_24_odd_values_never_lose_a_finished_run() -> None:
+    """Nulls in artifacts, unknown words, a text as error, another kind of user id."""
+    odd = {
+        **DONE,
+        "user_id": "not-a-uuid",
+        "error": "text",
+        "progress": None,
+        "input_messages": [{"role": "robot", "content": "x"}],
+        "artifacts": [{"artifactId": "a", "name": "n", "parts": [{"kind": "text", "text": "t"}], "metadata": None}],
+    }
+    with canned_server([Canned(200, odd)]) as server, Client("k", base_url=server.base_url) as client:
+        response = client.get_response("r-1")
+    assert (response.output_text, response.user_id, response.error) == ("done", "not-a-uuid", "text")
+    assert response.artifacts[0].parts[0].text == "t"
+    assert response.input_messages[0].role == "robot"
+
+
+def test_row_25_skills_work(client: Client) -> None:
+    """Create, list, get, update, delete by their short names."""
+    skill = client.create_skill(name="tides", description="Reads tables", content="# Tides")
+    assert skill.id in {found.id for found in client.list_skills().skills}
+    assert client.get_skill(skill.id).name == "tides"
+    assert client.update_skill(skill.id, description="Reads all tables").description == "Reads all tables"
+    client.delete_skill(skill.id)
+
+
+def test_rows_26_43_files_can_be_uploaded_by_path_and_empty(client: Client, tmp_path: Path) -> None:
+    """Neither scope nor duplicate handling needs to be named, and nothing is a content, too."""
+    path = tmp_path / "tides.txt"
+    path.write_text("Springs follow the full moon.")
+    assert client.upload_file(file_path=path).file_name.startswith("tides")
+    assert client.upload_file(file_content=b"", file_name="empty.txt").file_id
+
+
+def test_row_28_unknown_options_are_refused_and_known_ones_sent(serve: Serve) -> None:
+    """Nothing is dropped silently."""
+    engine = RequestEngine()
+    with made(serve(engine)) as client:
+        with pytest.raises(TypeError, match="progress_callback"):
+            client.invoke("Hello", progress_callback=print)  # type: ignore[call-overload]
+        client.invoke("Hello", options={"a": 1}, specialized_agent="quick_people_search")
+    assert (engine.requests[0].options, engine.requests[0].specialized_agent) == ({"a": 1}, "quick_people_search")
+
+
+def test_row_29_file_calls_take_any_id_of_a_user(client: Client) -> None:
+    """Free texts, e-mail addresses and UUID objects."""
+    for user in ("user-123", "harbour@example.org", UUID(int=7)):
+        uploaded = client.upload_file(file_content=b"Springs.", file_name="t.txt", scope="user", user_id=user)
+        client.search_files("springs", user_id=user)
+        assert client.update_file_scope(uploaded.file_id, scope="tenant", user_id=user).file_scope == "tenant"
+
+
+def test_row_30_a_uuid_names_a_user(client: Client) -> None:
+    """As an object, too."""
+    user = uuid4()
+    assert client.responses.create("Hello", user_id=user).response_id
+
+
+async def test_row_31_a_fresh_asyncio_client_needs_no_start(local: LocalLumnis) -> None:
+    """Its first call may be any call."""
+    client = AsyncClient(local.api_key, base_url=local.base_url)
+    created = await client.responses.create("Hello", user_id="user-123")
+    assert created.response_id
+    await client.close()
+
+
+def test_row_32_cancel_returns_the_run(serve: Serve) -> None:
+    """As its type says."""
+    local = serve(Script(after=60.0))
+    with made(local) as client:
+        created = client.responses.create("Hello")
+        cancelled = client.cancel_response(created.response_id)
+    assert (cancelled.response_id, cancelled.status) == (created.response_id, "cancelled")
+
+
+def test_row_33_names_of_the_examples_exist(client: Client) -> None:
+    """output_text of a new run, connection_id of an initiated connection, LumnisError."""
+    assert client.responses.create("Hello").output_text is None
+    assert hasattr(client.initiate_connection(user_id="user-123", app_name="github"), "connection_id")
+    assert LumnisError is LumnisAIError
+
+
+def test_row_34_enums_have_the_documented_names() -> None:
+    """In the older form and in the newer one."""
+    assert lumnisai.ApiProvider("OPENAI_API_KEY") is lumnisai.ApiProvider.OPENAI
+    assert lumnisai.ApiKeyMode("byo_keys") is lumnisai.ApiKeyMode.BRING_YOUR_OWN
+    assert lumnisai.ApiKeyMode("platform") is lumnisai.ApiKeyMode.USE_PLATFORM
+
+
+def test_row_35_preferences_print_as_text(client: Client) -> None:
+    """No enum names in f-strings."""
+    client.update_model_preferences({"FAST_MODEL": {"provider": "openai", "model_name": "gpt-4o-mini"}})
+    lines = [f"{row.model_type}: {row.provider}:{row.model_name}" for row in client.get_model_preferences().preferences]
+    assert "FAST_MODEL: openai:gpt-4o-mini" in lines
+
+
+def test_row_36_keys_of_providers_in_the_older_form(client: Client) -> None:
+    """Creating with user, short provider name and mode; listing by user; deleting by key id."""
+    with pytest.warns(DeprecationWarning, match="user_id"):
+        key = client.external_api_keys.create(user_id="user-123", provider="openai", api_key="sk-1", mode="byo")
+    with pytest.warns(DeprecationWarning, match="user_id"):
+        keys = client.external_api_keys.list(user_id="user-123")
+    assert key.key_id in {found.key_id for found in keys}
+    client.external_api_keys.delete(key.key_id)
+    assert key.key_id not in {found.key_id for found in client.list_api_keys()}
+
+
+def test_row_37_the_metadata_tell_the_python_version() -> None:
+    """The one the code needs."""
+    assert metadata("lumnisai-integrations")["Requires-Python"] == ">=3.11"
+
+
+def test_rows_38_39_requests_name_the_version_and_keep_the_path() -> None:
+    """A gateway's path stays in front, and the user agent is ours."""
+    with canned_server([Canned(200, {"thread_id": "t-1"})]) as server:
+        with Client("k", base_url=f"{server.base_url}/x") as client:
+            client.get_thread("t-1")
+    assert server.received[0].path == "/x/v1/threads/t-1"
+    assert server.received[0].headers["user-agent"] == f"lumnisai-integrations/{lumnisai.__version__}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"providers": {"composio": ["GITHUB"]}, "total_providers": 1}, {"enabled_apps": ["GITHUB"], "total_enabled": 1}],
+)
+def test_row_40_apps_are_listed_in_both_shapes(body: dict[str, object]) -> None:
+    """Flat lists and lists by provider."""
+    with canned_server([Canned(200, body)]) as server, Client("k", base_url=server.base_url) as client:
+        assert "GITHUB" in json.dumps(client.list_apps().model_dump(mode="json"))
+
+
+def test_row_41_one_client_serves_threads_and_what_follows_a_loop(client: Client) -> None:
+    """From another thread, and after asyncio.run."""
+    asyncio.run(asyncio.sleep(0))
+    statuses = [client.invoke("Hello").status]
+    thread = threading.Thread(target=lambda: statuses.append(client.invoke("Hello").status))
+    thread.start()
+    thread.join()
+    assert statuses == ["succeeded", "succeeded"]
+
+
+def test_row_42_no_setting_of_the_process_changes(local: LocalLumnis) -> None:
+    """The decimal precision stays what it was."""
+    with decimal.localcontext() as context:
+        context.prec = 50
+        with made(local) as client:
+            client.invoke("Hello")
+        assert decimal.getcontext().prec == 50
+
+
+def test_row_44_waiting_for_a_connection_ends_with_our_error() -> None:
+    """A failed connection is told as such, after as many polls as it took."""
+    states = [{"app_name": "GITHUB", "status": status} for status in ("pending", "failed")]
+    with canned_server([Canned(200, state) for state in states]) as server:
+        with Client("k", base_url=server.base_url) as client, pytest.raises(AppConnectionError):
+            client.wait_for_connection(user_id="u", app_name="github", poll_interval=0.01)
+    assert len(server.received) == 2
+
+
+@pytest.mark.parametrize("call", ["get_file", "get_file_content", "get_file_status", "download_file", "delete_file"])
+@pytest.mark.parametrize(("status", "error"), [(404, exceptions.FileNotFoundError), (403, FileAccessDeniedError)])
+def test_row_45_every_file_call_tells_missing_from_forbidden(call: str, status: int, error: type[Exception]) -> None:
+    """Not only the first one."""
+    with canned_server([Canned(status)]) as server, Client("k", base_url=server.base_url) as client:
+        with pytest.raises(error):
+            getattr(client, call)("f-1")
+
+
+def test_row_46_a_failed_run_is_told(serve: Serve) -> None:
+    """By invoke and by a stream."""
+    with made(serve(Script(error=("E", "No.")))) as client:
+        with pytest.raises(RunFailedError, match=r"No\."):
+            client.invoke("Hello")
+        with pytest.raises(RunFailedError, match=r"No\."):
+            list(client.invoke("Hello", stream=True))
+
+
+def test_row_48_the_whole_api_has_methods(client: Client) -> None:
+    """In both clients alike."""
+    wanted = {
+        "threads": ["create", "delete"],
+        "users": ["get_responses", "get_threads"],
+        "files": ["get_statistics"],
+        "model_preferences": ["update_one", "delete", "check_availability"],
+        "integrations": ["list_connections", "disconnect", "list_providers"],
+        "mcp_servers": ["test_config"],
+        "skills": ["create_usage"],
+        "people": ["quick_search", "preview_posts"],
+    }
+    other = AsyncClient("k")
+    for resource, methods in wanted.items():
+        for method in methods:
+            assert callable(getattr(getattr(client, resource), method)), f"{resource}.{method}"
+            found = getattr(getattr(other, resource), method)
+            assert inspect.iscoroutinefunction(found), f"{resource}.{method}"
+
+
+def test_row_49_a_tenant_id_only_selects_the_tenant_to_look_up() -> None:
+    """It changes the path of tenant.get and nothing else."""
+    tenant = {"id": "t-1", "name": "Harbour", "api_key_mode": "platform"}
+    with canned_server([Canned(200, tenant)]) as server:
+        with Client("k", base_url=server.base_url) as client:
+            client.tenant.get()
+        with Client("k", base_url=server.base_url, tenant_id="t-1") as client:
+            assert client.tenant.get().tenant_id == "t-1"
+    assert [request.path for request in server.received] == ["/v1/tenant", "/v1/tenants/t-1"]
+
+
+def test_transport_errors_have_words() -> None:
+    """The official package's message is empty after a read timeout."""
+    release = threading.Event()
+    with canned_server([Canned(release=release)]) as server:
+        with Client("k", base_url=server.base_url, timeout=0.05, max_retries=0) as client:
+            with pytest.raises(TransportError, match="nothing came back"):
+                client.get_thread("t-1")
+        release.set()

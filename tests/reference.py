@@ -1,0 +1,150 @@
+"""Write the reference pages from the docstrings: ``python -m tests.reference``; a test compares them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import griffe
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "reference"
+
+_HEAD = "<!-- Generated from the docstrings by `make reference`: change those, not this page. -->\n"
+
+
+def pages() -> dict[Path, str]:
+    """Return every reference page with the text it should have."""
+    core = griffe.load("lumnisai_core", search_paths=[str(ROOT)])
+    texts = {"client": _page("Client", [core["_sync.client.Client"]], own="client")}
+    attributes = _resources(core["_sync.api.Api"])
+    for attribute, classes in attributes.items():
+        texts[attribute] = _page(f"client.{attribute}", classes, own=f"client.{attribute}")
+    texts["parameters"] = _page(
+        "Parameters of runs", [core["_parameters.RunParameters"], core["_parameters.WatchParameters"]], own=""
+    )
+    texts["errors"] = _errors(core["exceptions"])
+    texts["index"] = _index(attributes, core)
+    return {FOLDER / f"{name}.md": _HEAD + text for name, text in texts.items()}
+
+
+def _resources(api: griffe.Object | griffe.Alias) -> dict[str, list[griffe.Class]]:
+    """Find the resources that the API has as properties, each with the class behind it."""
+    return {
+        name: [api.module[str(attribute.annotation)].final_target]  # type: ignore[union-attr]  # properties have one
+        for name, attribute in api.members.items()
+        if attribute.is_attribute and "cached" in attribute.labels
+    }
+
+
+def _page(title: str, classes: list[griffe.Class], *, own: str) -> str:
+    parts = [f"# {title}\n"]
+    for described in classes:
+        if len(classes) > 1:
+            parts.append(f"## {described.name}\n")
+        parts.append(_docstring(described))
+        for name, method in _methods(described):
+            parts.append(f"## {name}\n")
+            parts.append(f"```python\n{own}.{name}{_signature(method)}\n```\n")
+            parts.append(_docstring(method))
+    return "\n".join(part for part in parts if part).rstrip() + "\n"
+
+
+def _methods(described: griffe.Class) -> Iterator[tuple[str, griffe.Function]]:
+    seen: set[str] = set()
+    for owner in [described, *described.mro()]:
+        for name, member in owner.members.items():
+            if member.is_function and not name.startswith("_") and name not in seen:
+                seen.add(name)
+                yield name, member  # type: ignore[misc]  # just asked
+
+
+def _signature(method: griffe.Function) -> str:
+    shown = []
+    keyword_only = False
+    for parameter in list(method.parameters)[1:]:
+        kind = parameter.kind.value if parameter.kind else ""
+        if kind == "keyword-only" and not keyword_only:
+            keyword_only = True
+            shown.append("*")
+        stars = {"variadic positional": "*", "variadic keyword": "**"}.get(kind, "")
+        default = f" = {parameter.default}" if parameter.default is not None and not stars else ""
+        shown.append(f"{stars}{parameter.name}: {parameter.annotation}{default}")
+    one_line = f"({', '.join(shown)}) -> {method.returns}"
+    if len(one_line) <= 100:
+        return one_line
+    lines = "".join(f"    {part},\n" for part in shown)
+    return f"(\n{lines}) -> {method.returns}"
+
+
+def _docstring(described: griffe.Object) -> str:
+    if described.docstring is None:
+        return ""
+    parts = []
+    for section in described.docstring.parse("google", warnings=False):
+        match section.kind:
+            case griffe.DocstringSectionKind.text:
+                parts.append(f"{section.value}\n")
+            case griffe.DocstringSectionKind.parameters | griffe.DocstringSectionKind.attributes:
+                parts.append(_rows("Parameter" if section.kind.value == "parameters" else "Attribute", section.value))
+            case griffe.DocstringSectionKind.raises:
+                parts.append(_rows("Raises", section.value, name="annotation"))
+            case griffe.DocstringSectionKind.returns | griffe.DocstringSectionKind.yields:
+                text = " ".join(_line(item.description) for item in section.value)
+                parts.append(f"Returns: {text}\n")
+            case _:
+                parts.append(f"{section.value}\n")
+    return "\n".join(parts).replace("``", "`")
+
+
+def _rows(head: str, items: list[griffe.DocstringElement], *, name: str = "name") -> str:
+    rows = [f"| `{getattr(item, name)}` | {_line(item.description)} |" for item in items]
+    return "\n".join([f"| {head} | |", "|---|---|", *rows]) + "\n"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _errors(module: griffe.Object | griffe.Alias) -> str:
+    text = _docstring(module).replace("::\n", "```text", 1)  # type: ignore[arg-type]
+    parts = [f"# Errors\n\n`from lumnisai_core.exceptions import ...`\n\n{text.rstrip()}\n```\n"]
+    for name, member in module.members.items():
+        if not member.is_alias and member.is_class:
+            parts.append(f"## {name}\n\n{_docstring(member)}")  # type: ignore[arg-type]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _index(attributes: dict[str, list[griffe.Class]], core: griffe.Object | griffe.Alias) -> str:
+    rows = ["- [Client](client.md): making clients, scopes, `invoke`"]
+    for attribute, classes in attributes.items():
+        summary = classes[0].docstring.value.splitlines()[0] if classes[0].docstring else ""
+        rows.append(f"- [client.{attribute}]({attribute}.md): {summary}")
+    rows.append("- [Parameters of runs](parameters.md): what `invoke`, `responses.create` and others take")
+    rows.append("- [Errors](errors.md): the whole family")
+    text = "`AsyncClient` has the same methods, to be awaited; its lists and streams are read with `async for`."
+    return f"# Reference\n\n{core.docstring.value.splitlines()[0]}\n\n{text}\n\n" + "\n".join(rows) + "\n"  # type: ignore[union-attr]
+
+
+def stale() -> list[str]:
+    """Name the pages that differ from what would be written, and those that should not be there."""
+    texts = pages()
+    different = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
+    left_over = set(FOLDER.glob("*.md")) - texts.keys()
+    return sorted(path.name for path in [*different, *left_over])
+
+
+def main() -> None:
+    """Write all pages and remove those that are not wanted any more."""
+    texts = pages()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for path in set(FOLDER.glob("*.md")) - texts.keys():
+        path.unlink()
+    for path, text in texts.items():
+        path.write_text(text, encoding="utf-8")
+    sys.stdout.write(f"{len(texts)} pages written\n")
+
+
+if __name__ == "__main__":
+    main()
