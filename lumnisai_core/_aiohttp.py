@@ -8,8 +8,7 @@ been sent. That is put right here.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 
 import aiohttp
 import httpx
@@ -36,6 +35,10 @@ def bulk_transport(*, verify: bool) -> httpx.AsyncBaseTransport:
     )
 
 
+#: What the bridge raises, and what it lets through.
+_UNTRUE = (httpx.TransportError, aiohttp.ClientError, ValueError)
+
+
 class _TruthfulTransport(httpx.AsyncBaseTransport):
     """Restores the errors of another transport from their causes."""
 
@@ -43,8 +46,10 @@ class _TruthfulTransport(httpx.AsyncBaseTransport):
         self._inner = inner
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        with _true_errors():
+        try:
             response = await self._inner.handle_async_request(request)
+        except _UNTRUE as error:
+            raise true_error(error) from error.__cause__ or error
         if isinstance(response.stream, httpx.AsyncByteStream):
             response.stream = _TruthfulStream(response.stream)
         return response
@@ -60,29 +65,26 @@ class _TruthfulStream(httpx.AsyncByteStream):
         self._inner = inner
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _true_errors():
+        try:
             async for chunk in self._inner:
                 yield chunk
+        except _UNTRUE as error:
+            raise true_error(error) from error.__cause__ or error
 
     async def aclose(self) -> None:
-        with _true_errors():
+        try:
             await self._inner.aclose()
+        except _UNTRUE as error:
+            raise true_error(error) from error.__cause__ or error
 
 
-@contextmanager
-def _true_errors() -> Iterator[None]:
-    try:
-        yield
-    except httpx.TransportError as error:
-        if error.__cause__ is None:
-            raise
-        raise true_error(error.__cause__) from error.__cause__
-    except (aiohttp.ClientError, ValueError) as error:
-        raise true_error(error) from error
+def true_error(error: BaseException) -> httpx.TransportError:
+    """Say in httpx's words what happened to aiohttp.
 
-
-def true_error(cause: BaseException) -> httpx.TransportError:
-    """Say in httpx's words what happened to aiohttp."""
+    Args:
+        error: What the bridge raised, its cause being what aiohttp raised; or the latter itself.
+    """
+    cause = error.__cause__ or error
     said = str(cause)
     match cause:
         case aiohttp.ConnectionTimeoutError():
@@ -95,7 +97,9 @@ def true_error(cause: BaseException) -> httpx.TransportError:
             return httpx.RemoteProtocolError("Server disconnected without sending a response.")
         case aiohttp.ClientPayloadError():
             return httpx.RemoteProtocolError(said)
-        case aiohttp.ClientOSError():
+        case aiohttp.ClientOSError() | aiohttp.ClientConnectionError():
             return httpx.ReadError(said)
+        case httpx.TransportError():
+            return cause
         case _:
             return httpx.RemoteProtocolError(f"{type(cause).__name__}: {said}")

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, aclosing, asynccontextmanager, closing, contextmanager
+from contextlib import ExitStack, aclosing, closing
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -92,7 +92,8 @@ class Pool:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         try:
-            with _content(request) as content:
+            with ExitStack() as files:
+                content = _readable(request.content, files)
                 response = self._response(_built(self._service, request, content))
             with closing(response):
                 if sink is None or not response.is_success:
@@ -157,7 +158,8 @@ class AsyncPool:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         try:
-            async with _async_content(request) as content:
+            with ExitStack() as files:
+                content = await _async_readable(request.content, files)
                 response = await self._response(_built(self._service, request, content))
             async with aclosing(response):
                 if sink is None or not response.is_success:
@@ -276,26 +278,19 @@ def _as_client_would(client: httpx.Client | httpx.AsyncClient, built: httpx.Requ
     client.cookies.set_cookie_header(built)
 
 
-@contextmanager
-def _content(request: Request) -> Iterator[bytes | Iterable[bytes] | None]:
-    """Offer the body for sending, its files open."""
-    if not isinstance(request.content, Upload):
-        yield request.content
-        return
-    with ExitStack() as stack:
-        opened = [_opened(piece, stack) for piece in request.content.pieces]
-        yield (chunk for piece in opened for chunk in _chunks(piece))
+def _readable(content: bytes | Upload | None, files: ExitStack) -> bytes | Iterable[bytes] | None:
+    """Return a body for sending; the files in it are opened."""
+    if not isinstance(content, Upload):
+        return content
+    opened = [_opened(piece, files) for piece in content.pieces]
+    return (chunk for piece in opened for chunk in _chunks(piece))
 
 
-@asynccontextmanager
-async def _async_content(request: Request) -> AsyncIterator[bytes | AsyncIterable[bytes] | None]:
-    """Offer the body for sending, its files open and read beside the event loop."""
-    if not isinstance(request.content, Upload):
-        yield request.content
-        return
-    with ExitStack() as stack:
-        opened = [await asyncio.to_thread(_opened, piece, stack) for piece in request.content.pieces]
-        yield _async_chunks(opened)
+async def _async_readable(content: bytes | Upload | None, files: ExitStack) -> bytes | AsyncIterable[bytes] | None:
+    """Return a body for sending; the files in it are opened, and read beside the event loop."""
+    if not isinstance(content, Upload):
+        return content
+    return _async_chunks([await asyncio.to_thread(_opened, piece, files) for piece in content.pieces])
 
 
 async def _async_chunks(opened: Sequence[bytes | BinaryIO]) -> AsyncIterator[bytes]:
@@ -305,9 +300,9 @@ async def _async_chunks(opened: Sequence[bytes | BinaryIO]) -> AsyncIterator[byt
             yield chunk
 
 
-def _opened(piece: FileContent, stack: ExitStack) -> bytes | BinaryIO:
+def _opened(piece: FileContent, files: ExitStack) -> bytes | BinaryIO:
     if isinstance(piece, PathLike):
-        return stack.enter_context(open(piece, "rb"))  # noqa: PTH123 - any path-like object
+        return files.enter_context(open(piece, "rb"))  # noqa: PTH123 - any path-like object
     return piece
 
 

@@ -112,11 +112,9 @@ class AsyncTransport:
     def _good(self, call: Call[Any], answer: Answer | TransportError) -> Answer:
         if isinstance(answer, TransportError):
             raise answer
-        # An answer may quote the key back at us; it must not travel on in a message, an error's cause or a result.
-        safe = answer.without(self._service.credential.get_secret_value())
-        if not safe.is_success:
-            raise error_from_answer(call, safe, now=time.time())
-        return safe
+        if not answer.is_success:
+            raise error_from_answer(call, answer, now=time.time())
+        return answer
 
     def _pause(
         self,
@@ -173,7 +171,8 @@ class AsyncTransport:
         if about is not None and self._hooks.on_response is not None:
             told = ResponseInfo(about, answer.status, dict(answer.headers), time.monotonic() - began)
             await async_notify(self._hooks.on_response, told)
-        return answer
+        # An answer may quote the key back at us; it must not travel on in a message, an error's cause or a result.
+        return answer.without(self._service.credential.get_secret_value())
 
     async def close(self) -> None:
         """Close the connections."""

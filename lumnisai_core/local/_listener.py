@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 
 _TICK = 1.0
 _DRAIN_STEP = 0.002
+#: Turns of the event loop from an accepted connection to its protocol.
+_ACCEPT_STEPS = 3
 _DRAIN_STEPS = 500
 
 
@@ -71,6 +73,7 @@ class Listener(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, let answers that are on their way out, cut off what remains."""
+        await self._stop_accepting()
         for server in self.servers:
             server.close()
         for sock in sockets or ():
@@ -87,6 +90,15 @@ class Listener(uvicorn.Server):
         for task in list(self.server_state.tasks):
             task.cancel()
         await asyncio.sleep(0)
+
+    async def _stop_accepting(self) -> None:
+        """Let in what has been accepted already: once a server is closed, asyncio drops it without closing it."""
+        loop = asyncio.get_running_loop()
+        for server in self.servers:
+            for sock in server.sockets:
+                loop.remove_reader(sock.fileno())
+        for _ in range(_ACCEPT_STEPS):
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager

@@ -1,0 +1,45 @@
+"""The true names of what happens to aiohttp."""
+
+from __future__ import annotations
+
+import aiohttp
+import httpx
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+
+from lumnisai_core import _http
+from lumnisai_core._aiohttp import true_error
+
+_KEY = ConnectionKey("127.0.0.1", 1, False, True, None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("happened", "told"),
+    [
+        (aiohttp.ConnectionTimeoutError("late"), httpx.ConnectTimeout),
+        (aiohttp.SocketTimeoutError("late"), httpx.ReadTimeout),
+        (aiohttp.ClientConnectorError(_KEY, OSError(111, "refused")), httpx.ConnectError),
+        (aiohttp.ServerDisconnectedError(), httpx.RemoteProtocolError),
+        (aiohttp.ClientPayloadError("half"), httpx.RemoteProtocolError),
+        (aiohttp.ClientOSError(104, "reset"), httpx.ReadError),
+        (aiohttp.ClientConnectionResetError("gone"), httpx.ReadError),
+        (ValueError("odd header"), httpx.RemoteProtocolError),
+    ],
+)
+def test_what_happened_is_told_by_its_own_name(happened: Exception, told: type[Exception]) -> None:
+    """The bridge calls every one of these a ConnectTimeout, as if nothing had been sent."""
+    wrapped = httpx.ConnectTimeout("as the bridge says")
+    wrapped.__cause__ = happened
+    assert type(true_error(wrapped)) is told
+    assert type(true_error(happened)) is told
+
+
+def test_errors_of_httpx_itself_stay() -> None:
+    """Nothing is guessed where the bridge is right."""
+    error = httpx.UnsupportedProtocol("ftp")
+    assert true_error(error) is error
+
+
+def test_the_extra_is_used_where_it_is_installed() -> None:
+    """The development environment has it, so that all asyncio tests run over it."""
+    assert _http.BULK_AVAILABLE

@@ -1,0 +1,1 @@
+"""Reliability: one thing goes wrong between client and service, over real sockets."""
