@@ -94,17 +94,19 @@ class AsyncTransport:
     ) -> T:
         """Try until there is an answer that can be read, or no further try is promising."""
         request = request_for(call, self._service, timeout=self._timeout if timeout is None else timeout)
+        policy = policy or self._policy
         started = time.monotonic()
         tries = 0
         while True:
             tries += 1
-            if cooling := self._cool_down.left(time.monotonic()):
+            # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
+            if cooling := min(self._cool_down.left(time.monotonic()), policy.budget):
                 await async_sleep(cooling)
             answer = await self._try(call, request, tries, sink)
             try:
                 return read(self._good(call, answer))
             except LumnisAIError:
-                pause = self._pause(call, answer, policy or self._policy, tries, time.monotonic() - started)
+                pause = self._pause(call, answer, policy, tries, time.monotonic() - started)
                 if pause is None:
                     raise
             await async_sleep(pause)
@@ -151,7 +153,9 @@ class AsyncTransport:
             if further is None:
                 return answer
             request = further
-        raise TransportError(f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.url}.")
+        raise TransportError(
+            f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.url.partition('?')[0]}."
+        )
 
     async def _exchange(
         self, call: Call[Any], request: Request, tries: int, sink: Sink | None

@@ -95,17 +95,19 @@ class Transport:
     ) -> T:
         """Try until there is an answer that can be read, or no further try is promising."""
         request = request_for(call, self._service, timeout=self._timeout if timeout is None else timeout)
+        policy = policy or self._policy
         started = time.monotonic()
         tries = 0
         while True:
             tries += 1
-            if cooling := self._cool_down.left(time.monotonic()):
+            # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
+            if cooling := min(self._cool_down.left(time.monotonic()), policy.budget):
                 sleep(cooling)
             answer = self._try(call, request, tries, sink)
             try:
                 return read(self._good(call, answer))
             except LumnisAIError:
-                pause = self._pause(call, answer, policy or self._policy, tries, time.monotonic() - started)
+                pause = self._pause(call, answer, policy, tries, time.monotonic() - started)
                 if pause is None:
                     raise
             sleep(pause)
@@ -152,7 +154,9 @@ class Transport:
             if further is None:
                 return answer
             request = further
-        raise TransportError(f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.url}.")
+        raise TransportError(
+            f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.url.partition('?')[0]}."
+        )
 
     def _exchange(self, call: Call[Any], request: Request, tries: int, sink: Sink | None) -> Answer | TransportError:
         about = about_request(request, tries) if self._hooks.used else None
