@@ -153,9 +153,8 @@ class AsyncTransport:
             if further is None:
                 return answer
             request = further
-        raise TransportError(
-            f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.url.partition('?')[0]}."
-        )
+        address = request.url.partition("?")[0]
+        raise TransportError(f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {address}.")
 
     async def _exchange(
         self, call: Call[Any], request: Request, tries: int, sink: Sink | None

@@ -154,9 +154,8 @@ class Transport:
             if further is None:
                 return answer
             request = further
-        raise TransportError(
-            f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.url.partition('?')[0]}."
-        )
+        address = request.url.partition("?")[0]
+        raise TransportError(f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {address}.")
 
     def _exchange(self, call: Call[Any], request: Request, tries: int, sink: Sink | None) -> Answer | TransportError:
         about = about_request(request, tries) if self._hooks.used else None

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core._retry import RetryPolicy, next_try, parse_retry_after
+from lumnisai_core._retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 
 POLICY = RetryPolicy(max_retries=3, first_pause=0.5, longest_pause=8.0, longest_retry_after=60.0, budget=120.0)
 FAILED: dict[str, Any] = {"tries": 1, "repeatable": True, "status": 503, "elapsed": 0.0, "chance": 1.0}
@@ -53,3 +53,12 @@ def test_an_unusable_retry_after_is_none(value: str | None) -> None:
 def test_a_time_that_is_over_means_now(value: str) -> None:
     """The pause is never negative."""
     assert parse_retry_after(value, now=100.0) == 0.0
+
+
+def test_a_cool_down_is_shared_and_the_longest_counts() -> None:
+    """It ends by itself; a shorter one does not cut it."""
+    cool_down = CoolDown()
+    assert cool_down.left(0.0) == 0.0
+    cool_down.begin(10.0, 5.0)
+    cool_down.begin(11.0, 1.0)
+    assert (cool_down.left(12.0), cool_down.left(15.0), cool_down.left(99.0)) == (3.0, 0.0, 0.0)
