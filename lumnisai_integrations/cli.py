@@ -6,6 +6,7 @@ Exit status: 0 success, 1 failure with a message, 2 wrong usage, 130 interrupted
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -83,6 +84,27 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--path", type=Path, help="database file that outlives the service (default: a temporary one)")
     serve.add_argument("--api-key", help="key that clients must send (default: a fresh one, which is printed)")
     serve.add_argument(
+        "--tenant",
+        type=_tenant,
+        action="append",
+        default=[],
+        metavar="NAME=KEY",
+        help="a tenant by name and a key of it; repeat it for more tenants, and for more keys of one",
+    )
+    serve.add_argument(
+        "--engine",
+        default="offline",
+        metavar="ENGINE",
+        help="what answers runs: offline, a script file (.json, .yaml), or module:attribute (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--step-delay",
+        type=_seconds,
+        default=0.02,
+        metavar="SECONDS",
+        help="pause between the steps of the offline engine (default: %(default)s)",
+    )
+    serve.add_argument(
         "--poll",
         choices=("end-only", "on-change"),
         default="end-only",
@@ -96,6 +118,23 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to 65535")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
+
+
+def _tenant(text: str) -> tuple[str, str]:
+    name, _, key = (part.strip() for part in text.partition("="))
+    if not name or not key:
+        raise argparse.ArgumentTypeError("write a tenant as NAME=KEY")  # without the text, which may be a key
+    return name, key
 
 
 # Commands are imported when they run, because the frameworks behind them take a second to load.
@@ -116,7 +155,16 @@ def _ask(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from lumnisai_integrations._commands.serve import serve
 
-    return serve(host=options.host, port=options.port, path=options.path, api_key=options.api_key, poll=options.poll)
+    return serve(
+        host=options.host,
+        port=options.port,
+        path=options.path,
+        api_key=options.api_key,
+        poll=options.poll,
+        engine=options.engine,
+        step_delay=options.step_delay,
+        tenants=options.tenant,
+    )
 
 
 if __name__ == "__main__":

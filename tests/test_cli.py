@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -73,7 +75,22 @@ def test_files_that_cannot_be_used_are_all_named(tmp_path: Path, capsys: pytest.
         assert said in about
 
 
-@pytest.mark.parametrize("arguments", [[], ["ask"], ["fly"], ["serve", "--port", "http"], ["serve", "--port", "70000"]])
+WRONG = [
+    [],
+    ["ask"],
+    ["fly"],
+    ["serve", "--port", "http"],
+    ["serve", "--port", "70000"],
+    ["serve", "--step-delay", "soon"],
+    ["serve", "--step-delay", "-1"],
+    ["serve", "--step-delay", "inf"],
+    ["serve", "--tenant", "acme"],
+    ["serve", "--tenant", "=lmn_key"],
+    ["serve", "--poll", "never"],
+]
+
+
+@pytest.mark.parametrize("arguments", WRONG)
 def test_wrong_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """As command lines do."""
     with pytest.raises(SystemExit) as caught:
@@ -136,3 +153,90 @@ def test_serve_answers_until_it_is_told_to_stop(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
         assert (process.returncode, errors) == (0, "")
+
+
+@contextmanager
+def served(*arguments: str, folder: Path) -> Iterator[tuple[str, str]]:
+    """Run ``lumnis serve``; return the address and all that it printed."""
+    command = [*LUMNIS, "serve", "--port", "0", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
+    assert process.stdout is not None
+    lines = []
+    for line in iter(process.stdout.readline, ""):
+        lines.append(line)
+        if "Stop with" in line:
+            break
+    try:
+        yield lines[0].split()[-1], "".join(lines)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+
+
+ENGINES = """
+from lumnisai_core.local import RunResult
+
+class Loud:
+    async def run(self, request, report):
+        return RunResult(request.input_messages[-1].content.upper())
+
+loud = Loud()
+
+def broken():
+    raise RuntimeError("no model here")
+"""
+
+
+@pytest.mark.parametrize("engine", ["engines:Loud", "engines:loud", "script.json"])
+def test_serve_answers_with_the_engine_that_is_named(tmp_path: Path, engine: str) -> None:
+    """A class, an object of a module in the current folder, or a file of scripts."""
+    (tmp_path / "engines.py").write_text(ENGINES)
+    (tmp_path / "script.json").write_text('{"steps": ["Thinking."], "output_text": "HELLO"}')
+    arguments = ("--engine", engine, "--poll", "on-change", "--step-delay", "0", "--api-key", "lmn_mine")
+    with served(*arguments, folder=tmp_path) as (base_url, printed):
+        assert f"{base_url}/ in a browser" in printed
+        with Client("lmn_mine", base_url=base_url, user_id="u") as client:
+            assert client.invoke("hello").output_text == "HELLO"
+
+
+def test_serve_serves_several_tenants(tmp_path: Path) -> None:
+    """Each by its keys; the first one is printed."""
+    tenants = ("--tenant", "acme=lmn_a", "--tenant", "globex=lmn_b", "--tenant", "acme=lmn_c")
+    with served(*tenants, folder=tmp_path) as (base_url, printed):
+        assert "LUMNISAI_API_KEY=lmn_a" in printed
+        names = []
+        for key in ("lmn_a", "lmn_b", "lmn_c"):
+            with Client(key, base_url=base_url, scope="tenant") as client:
+                names.append(client.tenant.get().name)
+    assert names == ["acme", "globex", "acme"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--engine", "nonsense"], "use offline, a script file"),
+        (["--engine", "nowhere.json"], "nowhere.json: No such file"),
+        (["--engine", "wrong.json"], "wrong.json: Script has no step"),
+        (["--engine", "no_such_module:engine"], "there is no module no_such_module"),
+        (["--engine", "engines:quiet"], "has no attribute 'quiet'"),
+        (["--engine", "engines:broken"], "broken() failed: RuntimeError: no model here"),
+        (["--engine", "engines:__name__"], "is str, which is no engine"),
+        (["--engine", "unready:engine"], "unready needs the module no_such_module"),
+        (["--engine", "faulty:engine"], "faulty cannot be imported: ZeroDivisionError"),
+        (["--tenant", "a=lmn_k", "--tenant", "b=lmn_k"], "must not share a key"),
+        (["--path", "engines.py"], "engines.py cannot be opened as a database"),
+    ],
+)
+def test_serve_says_what_is_wrong_with_its_options(tmp_path: Path, arguments: list[str], words: str) -> None:
+    """Status 1, one message, no traceback, and never a key."""
+    (tmp_path / "engines.py").write_text(ENGINES)
+    (tmp_path / "unready.py").write_text("import no_such_module")
+    (tmp_path / "faulty.py").write_text("1 / 0")
+    (tmp_path / "wrong.json").write_text('{"step": 1}')
+    command = [*LUMNIS, "serve", "--port", "0", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "lmn_k" not in done.stderr

@@ -11,7 +11,10 @@ except ImportError as error:
     message = f'lumnisai_core.local needs {error.name}: pip install "lumnisai-integrations[local]"'
     raise ImportError(message, name=error.name) from error
 
+from lumnisai_core.local._recording import RecordedRequest
+from lumnisai_core.local._scriptable import ScriptableLumnis
 from lumnisai_core.local._server import LocalLumnis
+from lumnisai_core.local._store import StoreError
 from lumnisai_core.local.engines.base import (
     Engine,
     EngineError,
@@ -24,19 +27,24 @@ from lumnisai_core.local.engines.base import (
 )
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
+from lumnisai_core.local.faults import Fault
 
 __all__ = [
     "Engine",
     "EngineError",
+    "Fault",
     "Feedback",
     "LocalLumnis",
     "Message",
     "OfflineEngine",
+    "RecordedRequest",
     "RunReport",
     "RunRequest",
     "RunResult",
     "Script",
+    "ScriptableLumnis",
     "ScriptedEngine",
     "Step",
+    "StoreError",
     "ToolCall",
 ]

@@ -25,6 +25,7 @@ from lumnisai_core.local._runs import Runs
 from lumnisai_core.local._store import Store, TenantRow
 from lumnisai_core.local._times import new_id, user_id_of
 from lumnisai_core.local._wire import dumps
+from lumnisai_core.local.faults import FaultPlan
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _DRAIN_FACTOR = 8
@@ -45,7 +46,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What endpoints work with."""
+    """What endpoints work with; `owner` is the tenant of the service's own key."""
 
     store: Store
     runs: Runs
@@ -55,11 +56,13 @@ class Service:
     max_wait: float
     max_body: int
     max_file: int
+    faults: FaultPlan = field(default_factory=lambda: FaultPlan(()))
+    owner: str = ""
 
-    def admit(self, key: str) -> TenantRow:
-        """Let a key in, with a tenant of its own on first sight. Only its hash is kept."""
+    def admit(self, key: str, tenant: str | None = None) -> TenantRow:
+        """Let a key in, to a tenant by name or, on first sight, to one of its own. Only its hash is kept."""
         hashed = hash_key(key)
-        self.keys[hashed] = self.store.tenant(hashed)
+        self.keys[hashed] = self.store.tenant(hashed, tenant)
         return self.keys[hashed]
 
 

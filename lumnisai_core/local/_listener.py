@@ -62,6 +62,11 @@ class Listener(uvicorn.Server):
         self.should_exit = True
         self._stop.set()
 
+    def connection(self, client: object) -> asyncio.Transport | None:
+        """Return the open connection of a client address."""
+        open_ = (item for item in self.server_state.connections if getattr(item, "client", None) == client)
+        return next((item.transport for item in open_), None)
+
     async def main_loop(self) -> None:
         """Serve until `stop`."""
         await self.on_tick(0)

@@ -7,22 +7,26 @@ import secrets
 import signal
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from lumnisai_core.local._app import App, Service
+from lumnisai_core.local._app import App, Service, hash_key
+from lumnisai_core.local._faulty import FaultyApp
 from lumnisai_core.local._files.blobs import Blobs
 from lumnisai_core.local._files.library import Library
 from lumnisai_core.local._listener import Listener, address, bind, served
+from lumnisai_core.local._recording import RecordedRequest, RecordingApp
 from lumnisai_core.local._runs import PollMode, Runs
 from lumnisai_core.local._store import Store
+from lumnisai_core.local._tenants import names_by_key
 from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.engines.offline import OfflineEngine
-from lumnisai_core.local.routes import PUBLIC, ROUTES
+from lumnisai_core.local.faults import Fault, FaultPlan
+from lumnisai_core.local.routes import LOCAL_PUBLIC, LOCAL_ROUTES, PUBLIC, ROUTES
 
 DEFAULT_STEP_DELAY = 0.02
 _MEGABYTE = 1_000_000
@@ -38,7 +42,9 @@ class LocalLumnis:
         path: database file that outlives the service; default: a temporary one.
         host: address to listen on.
         port: port to listen on; 0 picks a free one.
-        api_key: the key clients must send; default: a fresh random one.
+        api_key: the key clients must send; default: the first one of `tenants`, else a fresh random one.
+        tenants: keys by the name of their tenant, any number of each; a key that is not among them has a tenant of its
+            own.
         poll: when a held poll is answered early: `"end-only"` when the run has ended, `"on-change"` also on news.
         max_wait: longest time a poll is held, in seconds.
         max_body: largest request body, in bytes.
@@ -46,6 +52,7 @@ class LocalLumnis:
         download: how files are handed out: `"inline"` as the reply, `"redirect"` by a 302 to a second port that asks
             for no credentials, as blob storage does.
         step_delay: pause between the steps of the offline engine and of processing a file, in seconds.
+        faults: what is to go wrong; their counts start anew with each start of the service.
     """
 
     def __init__(
@@ -56,12 +63,14 @@ class LocalLumnis:
         host: str = "127.0.0.1",
         port: int = 0,
         api_key: str | None = None,
+        tenants: Mapping[str, Sequence[str]] | None = None,
         poll: PollMode = "end-only",
         max_wait: float = 60.0,
         max_body: int = 10 * _MEGABYTE,
         max_file: int = 50 * _MEGABYTE,
         download: Literal["inline", "redirect"] = "inline",
         step_delay: float = DEFAULT_STEP_DELAY,
+        faults: Iterable[Fault] = (),
     ) -> None:
         if poll not in ("end-only", "on-change"):
             raise ValueError(f"poll must be 'end-only' or 'on-change', not {poll!r}")
@@ -69,20 +78,24 @@ class LocalLumnis:
             raise ValueError(f"download must be 'inline' or 'redirect', not {download!r}")
         if api_key is not None and not api_key.strip():
             raise ValueError("api_key must not be blank")
-        self.api_key = (api_key or f"lmn_local_{secrets.token_urlsafe(24)}").strip()
+        names = names_by_key(tenants or {})
+        self.api_key = (api_key or next(iter(names), None) or _fresh_key()).strip()
         self._setup = _Setup(
             engine=_engine(engine, step_delay),
             path=None if path is None else Path(path),
             host=host,
             port=port,
             api_key=self.api_key,
+            tenants=names,
             poll=poll,
             max_wait=max_wait,
             max_body=max_body,
             max_file=max_file,
             redirect=download == "redirect",
             step_delay=step_delay,
+            faults=tuple(faults),
         )
+        _plan(self._setup.faults)
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._closing = threading.Event()
@@ -118,12 +131,17 @@ class LocalLumnis:
             if running is not None:
                 running.close()
 
-    def add_key(self, api_key: str | None = None) -> str:
-        """Let in a further key, with a tenant of its own, and return it; default: a fresh random one."""
+    def add_key(self, api_key: str | None = None, *, tenant: str | None = None) -> str:
+        """Let in a further key and return it, until the service is closed; only its hash is stored.
+
+        Args:
+            api_key: the key; default: a fresh random one.
+            tenant: name of the tenant that it belongs to; default: one of its own.
+        """
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running")
-        key = api_key or f"lmn_local_{secrets.token_urlsafe(24)}"
-        self._running.admit(key)
+        key = api_key or _fresh_key()
+        self._running.admit(key, tenant)
         return key
 
     def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:
@@ -170,12 +188,15 @@ class _Setup:
     host: str
     port: int
     api_key: str
+    tenants: Mapping[str, str]
     poll: PollMode
     max_wait: float
     max_body: int
     max_file: int
     redirect: bool
     step_delay: float
+    faults: tuple[Fault, ...]
+    record: Callable[[RecordedRequest], None] | None = None
 
 
 class _Running:
@@ -202,11 +223,11 @@ class _Running:
             self._clean()
             raise
 
-    def admit(self, key: str) -> None:
+    def admit(self, key: str, tenant: str | None) -> None:
         """Let in a further key."""
 
         async def admit() -> None:
-            self._service.admit(key)
+            self._service.admit(key, tenant)
 
         asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
 
@@ -245,15 +266,25 @@ class _Running:
             if self._blob_socket is not None:
                 blobs = Blobs(store, library, address(setup.host, self._blob_socket))
             limits = (setup.max_wait, setup.max_body, setup.max_file)
-            service = Service(store, runs, library, blobs, {}, *limits)
-            service.admit(setup.api_key)
+            plan = _plan(setup.faults)
+            owner = store.tenant(hash_key(setup.api_key), setup.tenants.get(setup.api_key)).id
+            service = Service(store, runs, library, blobs, {}, *limits, plan, owner)
+            for key in (setup.api_key, *setup.tenants):
+                service.admit(key, setup.tenants.get(key))
+            app = App(service, (*ROUTES, *LOCAL_ROUTES), PUBLIC | LOCAL_PUBLIC)
+
+            def connection(client: object) -> asyncio.Transport | None:
+                return listener.connection(client)
+
+            faulty = FaultyApp(app, plan, connection)
 
             async def stop() -> None:
+                faulty.stop()
                 await runs.stop()
                 await library.stop()
 
             listener = Listener(
-                App(service, ROUTES, PUBLIC),
+                faulty if setup.record is None else RecordingApp(faulty, setup.record),
                 on_started=lambda: self._ready.set_result((loop, listener, service)),
                 on_stopping=stop,
             )
@@ -263,6 +294,14 @@ class _Running:
                 await listener.serve(sockets=[self._socket])
         finally:
             store.close()
+
+
+def _plan(faults: Iterable[Fault]) -> FaultPlan:
+    return FaultPlan(((method, path) for method, path, _ in ROUTES), faults)
+
+
+def _fresh_key() -> str:
+    return f"lmn_local_{secrets.token_urlsafe(24)}"
 
 
 def _engine(engine: Engine | str, step_delay: float) -> Engine:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from llama_index.core import Document
@@ -62,22 +64,37 @@ def answer_from(
 
 
 class _LineHandler(BaseEventHandler):
-    """Passes on the lines of progress events."""
+    """Hands on the lines of progress events."""
 
-    tell: Callable[[str], None]
+    hand_on: Callable[[str], None]
 
     def handle(self, event: BaseEvent, **_: Any) -> None:
-        """Show one event if it is about a run's progress."""
+        """Hand on what one event says if it is about a run's progress."""
         if isinstance(event, LumnisProgressEvent):
-            self.tell("\n".join(filter(None, [event.message, event.tool_calls])))
+            self.hand_on("\n".join(filter(None, [event.message, event.tool_calls])))
 
 
 @contextmanager
 def _progress_to(tell: Callable[[str], None]) -> Iterator[None]:
+    """Show progress of the runs in the block.
+
+    It is shown by a thread of its own: LlamaIndex swallows whatever is raised while an event is handled, and that must
+    not be the user's Ctrl-C.
+    """
+    lines: SimpleQueue[str | None] = SimpleQueue()
+    shower = Thread(target=_show, args=(lines, tell), daemon=True)
     dispatcher = get_dispatcher("lumnisai_integrations.llama_index")
-    handler = _LineHandler(tell=tell)
+    handler = _LineHandler(hand_on=lines.put)
     dispatcher.add_event_handler(handler)
+    shower.start()
     try:
         yield
     finally:
         dispatcher.event_handlers.remove(handler)
+        lines.put(None)
+        shower.join()
+
+
+def _show(lines: SimpleQueue[str | None], tell: Callable[[str], None]) -> None:
+    while (line := lines.get()) is not None:
+        tell(line)

@@ -13,13 +13,15 @@ from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations.langchain.chat import ChatLumnis
+    from lumnisai_integrations.langchain.engine import ChatModelEngine
     from lumnisai_integrations.langchain.errors import StructuredOutputError
     from lumnisai_integrations.langchain.progress import LumnisProgressHandler
 
-__all__ = ["ChatLumnis", "LumnisProgressHandler", "StructuredOutputError"]
+__all__ = ["ChatLumnis", "ChatModelEngine", "LumnisProgressHandler", "StructuredOutputError"]
 
 _HOMES = {
     "ChatLumnis": "lumnisai_integrations.langchain.chat",
+    "ChatModelEngine": "lumnisai_integrations.langchain.engine",
     "LumnisProgressHandler": "lumnisai_integrations.langchain.progress",
     "StructuredOutputError": "lumnisai_integrations.langchain.errors",
 }

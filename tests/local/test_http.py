@@ -46,7 +46,7 @@ def test_health_needs_no_key(api: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/v1/nothing", 404),
         ("GET", "/v1/responses/", 404),
         ("PUT", "/v1/responses", 405),

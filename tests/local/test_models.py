@@ -37,6 +37,7 @@ def test_storing_a_key_again_keeps_its_id_and_age(api: Api) -> None:
     assert again["updated_at"] > first["updated_at"]
     named = api.ok("POST", KEYS, json={**OPENAI, "key_name": "spare"})
     assert named["key_id"] != first["key_id"]
+    assert api.ok("POST", KEYS, json={**OPENAI, "key_name": ""})["key_id"] == first["key_id"]
     api.ok("DELETE", f"{KEYS}/OPENAI_API_KEY", params={"key_name": "spare"})
     assert [key["key_id"] for key in api.ok("GET", KEYS)] == [first["key_id"]]
 

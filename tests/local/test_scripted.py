@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +34,12 @@ def test_a_script_can_be_read_from_its_plain_form() -> None:
         ({"error": "broken"}, "code, message"),
         ({"error": ["A"]}, "code, message"),
         ([], "Script must be an object, not list"),
+        ({"steps": 5}, "list of steps"),
+        ({"steps": ["a", {"after": "soon"}]}, r"steps\[1\]: Step.after must be a number of seconds, not 'soon'"),
+        ({"steps": [{"after": True}]}, "Step.after must be a number"),
+        ({"steps": [{"tool_calls": ["search"]}]}, "Step.tool_calls must be a list of objects"),
+        ({"output_text": 5}, "Script.output_text must be a text, not 5"),
+        ({1: 2, "x": 3}, "Script has no 1, x"),
     ],
 )
 def test_a_wrong_script_says_what_is_wrong(plain: Any, words: str) -> None:
@@ -66,3 +75,54 @@ def test_a_script_can_depend_on_the_request(serve: Serve) -> None:
     run = serve(ScriptedEngine(choose)).finish(files=[{"name": "a", "uri": "https://x"}], **fields)
     assert run["output_text"] == "({'fast_model': 'a:b'}, {'x': 1}, ({'name': 'a', 'uri': 'https://x'},), 's')"
     assert run["progress"][0]["tool_calls"] == [{"name": "t"}]
+
+
+_PLAIN = [{"steps": ["Thinking."], "output_text": "one"}, {"output_text": "two"}]
+
+
+def test_scripts_can_be_read_from_files(serve: Serve, tmp_path: Path) -> None:
+    """JSON and YAML, one script or a list."""
+    pytest.importorskip("yaml")
+    (tmp_path / "several.json").write_text(json.dumps(_PLAIN))
+    (tmp_path / "one.json").write_text(json.dumps(_PLAIN[0]))
+    (tmp_path / "several.yaml").write_text("- steps: [Thinking.]\n  output_text: one\n- output_text: two\n")
+    for name in ("several.json", "several.yaml"):
+        api = serve(ScriptedEngine.from_file(tmp_path / name))
+        assert [api.finish()["output_text"] for _ in range(3)] == ["one", "two", "two"]
+    api = serve(ScriptedEngine.from_file(str(tmp_path / "one.json")))
+    assert [entry["message"] for entry in api.finish()["progress"]] == ["Thinking."]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("a.json", '[\n {"steps": }\n]', r"a\.json: line 2, column 12: Expecting value"),
+        ("a.json", "[]", r"a\.json: holds no script"),
+        ("a.json", "5", "holds no script"),
+        ("a.json", '{"step": []}', r"a\.json: Script has no step"),
+        ("a.json", '[{}, {"steps": ["a", 5]}]', r"a\.json: \[1\]: steps\[1\]: Step must be an object, not int"),
+        ("a.yml", "steps: [a\n", r"a\.yml: line 2, column 1: expected"),
+        ("a.yaml", "- output_text: 5\n", r"a\.yaml: Script.output_text must be a text, not 5"),
+    ],
+)
+def test_a_wrong_file_is_reported_with_the_place(tmp_path: Path, name: str, text: str, words: str) -> None:
+    """The message names the file, and the line or the step."""
+    pytest.importorskip("yaml")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ValueError, match=words):
+        ScriptedEngine.from_file(tmp_path / name)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    """Such as a compressed one."""
+    (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="not UTF-8 text"):
+        ScriptedEngine.from_file(tmp_path / "a.json")
+
+
+def test_yaml_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON needs nothing."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    (tmp_path / "a.yaml").write_text("output_text: a")
+    with pytest.raises(ImportError, match="pip install pyyaml"):
+        ScriptedEngine.from_file(tmp_path / "a.yaml")

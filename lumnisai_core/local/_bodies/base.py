@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,6 +14,7 @@ from lumnisai_core.local._errors import InvalidRequest
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Object = dict[str, Any]
+_MAYBE_HUGE = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{309}")
 
 
 def _not_blank(text: str) -> str:
@@ -55,15 +58,18 @@ class Numbered(Named):
 
 
 def read_json(body: bytes) -> Any:
-    """Parse a body; strict about NaN, lone surrogates, depth and encoding.
+    """Parse a body; strict about NaN, numbers without bounds, lone surrogates, depth and encoding.
 
     Raises:
         InvalidRequest: the body is not JSON.
     """
     try:
-        return from_json(body, allow_inf_nan=False)
+        data = from_json(body, allow_inf_nan=False)
+        if _MAYBE_HUGE.search(body) and not _is_finite(data):
+            raise ValueError("number out of range")
     except ValueError as error:
         raise InvalidRequest([{"loc": ["body"], "msg": f"Invalid JSON: {error}", "type": "json_invalid"}]) from error
+    return data
 
 
 def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"]) -> _Model:
@@ -77,6 +83,15 @@ def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"]
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         raise InvalidRequest([_entry(item, where) for item in details]) from error
+
+
+def _is_finite(data: Any) -> bool:
+    """Tell whether all numbers are finite; `1e400` is read as infinity."""
+    if isinstance(data, dict):
+        return all(map(_is_finite, data.values()))
+    if isinstance(data, list):
+        return all(map(_is_finite, data))
+    return not isinstance(data, float) or math.isfinite(data)
 
 
 def _entry(item: Mapping[str, Any], where: str) -> _Object:

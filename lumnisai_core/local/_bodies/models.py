@@ -68,6 +68,10 @@ def _in_utc(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def _none_if_empty(text: str) -> str | None:
+    return text or None
+
+
 class StoreKey(Shape):
     """Body of `POST /v1/external-api-keys`. The key itself is checked and dropped."""
 
@@ -75,7 +79,7 @@ class StoreKey(Shape):
 
     provider: KeyProvider
     api_key: str = Field(min_length=3, max_length=2000, repr=False)
-    key_name: str | None = Field(None, max_length=100)
+    key_name: Annotated[str, Field(max_length=100), AfterValidator(_none_if_empty)] | None = None
     expires_at: Annotated[datetime, AfterValidator(_in_utc)] | None = None
 
 

@@ -7,11 +7,14 @@ import importlib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 _HIDDEN = {"script", "style", "template", "noscript", "head"}
 _INLINE = {"a", "abbr", "b", "code", "em", "i", "kbd", "mark", "q", "s", "small", "span", "strong", "sub", "sup", "u"}
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _PEEK = 65_536
+_MAX_UNPACKED = 500_000_000
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 class Unreadable(Exception):
@@ -92,19 +95,40 @@ class _HtmlText(HTMLParser):
 
 
 def _pdf(path: Path) -> str:
-    reader = _optional("pypdf", "PDF", "pypdf")
+    """Read the pages in order, with an empty line between them."""
+    pypdf = _optional("pypdf", "PDF", "pypdf")
     try:
-        return "\n\n".join(page.extract_text() for page in reader.PdfReader(path).pages)
+        reader = pypdf.PdfReader(path)
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise Unreadable("The PDF file is encrypted; it cannot be read without its password.")
+        return "\n\n".join(page.extract_text().strip() for page in reader.pages)
+    except Unreadable:
+        raise
     except Exception as error:
         raise Unreadable(f"The PDF file cannot be read: {error}") from error
 
 
 def _docx(path: Path) -> str:
-    reader = _optional("docx", "DOCX", "python-docx")
+    """Read paragraphs and tables in order: an empty line between them, a line for each row, tabs between cells."""
+    docx = _optional("docx", "DOCX", "python-docx")
     try:
-        return "\n\n".join(paragraph.text for paragraph in reader.Document(str(path)).paragraphs)
+        with path.open("rb") as file:
+            if file.read(len(_OLE)) == _OLE:
+                raise Unreadable("The DOCX file is encrypted, or is in an older format with the wrong ending.")
+            if sum(part.file_size for part in ZipFile(file).infolist()) > _MAX_UNPACKED:
+                raise Unreadable(f"The DOCX file is larger than {_MAX_UNPACKED} bytes when it is unpacked.")
+            blocks = map(_block, docx.Document(file).iter_inner_content())
+            return "\n\n".join(block for block in blocks if block.strip())
+    except Unreadable:
+        raise
     except Exception as error:
         raise Unreadable(f"The DOCX file cannot be read: {error}") from error
+
+
+def _block(block: Any) -> str:
+    if not hasattr(block, "rows"):
+        return str(block.text)
+    return "\n".join("\t".join(" ".join(cell.text.split()) for cell in row.cells) for row in block.rows)
 
 
 def _optional(module: str, kind: str, package: str) -> Any:

@@ -17,9 +17,13 @@ class StoreError(Exception):
 class Database:
     """An open database file, held by one service at a time.
 
+    What is committed survives a process that is killed at any moment, whatever is chosen here: the write-ahead log is
+    then in the hands of the operating system. A machine that loses power may take the last moments with it, but the
+    file stays whole; a wait for the disk at every commit, which could prevent that, would cost more than a run does.
+
     Args:
         path: the file; made when missing.
-        durable: whether accepted work must survive a crash of the machine too, not only of the process.
+        durable: whether the file must stay whole when the machine crashes; a temporary one need not.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,8 @@ class Store:
 
     Args:
         path: the file; made when missing.
-        durable: whether accepted work must survive a crash of the machine too, not only of the process.
+        durable: whether the file must stay whole when the machine crashes; what is stored survives a killed process
+            in any case.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
@@ -67,20 +68,27 @@ class Store:
 
     # Tenants
 
-    def tenant(self, key_hash: str) -> TenantRow:
-        """Return the tenant of a hashed key, made on first sight."""
-        tenant_id = tenant_id_of(key_hash)
-        self._db.execute(
-            "INSERT OR IGNORE INTO tenants (key_hash, id, name, created_at) VALUES (?, ?, ?, ?)",
-            (key_hash, tenant_id, "Local tenant", now()),
-        )
-        query = "SELECT id, name, created_at, api_key_mode, updated_at FROM tenants WHERE key_hash = ?"
-        return TenantRow(*self._db.execute(query, (key_hash,)).fetchone())
+    def tenant(self, key_hash: str, name: str | None = None) -> TenantRow:
+        """Return the tenant of a hashed key, made on first sight: its own, or the one of that name."""
+        known = self._tenant("key_hash", key_hash)
+        tenant_id = tenant_id_of(key_hash if name is None else f"tenant:{name}")
+        if known is None or (name is not None and known.id != tenant_id):
+            known = self._tenant("id", tenant_id) or TenantRow(tenant_id, name or "Local tenant", now())
+            query = """
+                INSERT OR REPLACE INTO tenants (key_hash, id, name, created_at, api_key_mode, updated_at)
+                VALUES (?, ?, ?, ?, ?, ?)
+            """
+            self._db.execute(query, (key_hash, *astuple(known)))
+        return known
 
     def tenant_now(self, tenant: TenantRow) -> TenantRow:
         """Return a tenant as it is now."""
-        query = "SELECT id, name, created_at, api_key_mode, updated_at FROM tenants WHERE id = ?"
-        return TenantRow(*self._db.execute(query, (tenant.id,)).fetchone())
+        return self._tenant("id", tenant.id) or tenant
+
+    def _tenant(self, column: str, value: str) -> TenantRow | None:
+        query = f"SELECT id, name, created_at, api_key_mode, updated_at FROM tenants WHERE {column} = ?"  # noqa: S608
+        found = self._db.execute(query, (value,)).fetchone()
+        return None if found is None else TenantRow(*found)
 
     def set_key_mode(self, tenant_id: str, mode: str) -> None:
         """Choose whose keys a tenant's runs use."""

@@ -5,9 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from lumnisai_core.local.engines.base import EngineError, RunReport, RunRequest, RunResult, ToolCall
+from lumnisai_core.local.engines.script_files import read_plain
+
+#: What the plain forms of steps and scripts may hold, as people call it.
+_KINDS: Mapping[str, tuple[tuple[type, ...], str]] = {
+    "message": ((str,), "a text"),
+    "state": ((str,), "a text"),
+    "tool_calls": ((list, tuple, type(None)), "a list of objects"),
+    "after": ((int, float), "a number of seconds"),
+    "add_to": ((int, type(None)), "the index of an entry"),
+    "reset": ((bool,), "true or false"),
+    "output_text": ((str, type(None)), "a text"),
+    "artifacts": ((list, tuple), "a list of objects"),
+    "title": ((str, type(None)), "a text"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +81,10 @@ class Script:
             ValueError: a key is not known, or a value has the wrong shape.
         """
         values = _known(cls, data)
-        steps = values.get("steps", ())
-        if isinstance(steps, str | Mapping):
+        steps: Any = values.get("steps", ())
+        if not isinstance(steps, list | tuple):
             raise ValueError("Script.steps must be a list of steps")
-        values["steps"] = tuple(Step.from_dict(step) for step in steps)
+        values["steps"] = tuple(_at(f"steps[{index}]", Step.from_dict, step) for index, step in enumerate(steps))
         if (error := values.get("error")) is not None:
             values["error"] = _pair(error)
         return cls(**values)
@@ -79,9 +94,28 @@ def _known(cls: type[Any], data: Any) -> dict[str, Any]:
     if not isinstance(data, Mapping):
         raise ValueError(f"{cls.__name__} must be an object, not {type(data).__name__}")
     names = [item.name for item in fields(cls)]
-    if unknown := sorted(set(data) - set(names)):
-        raise ValueError(f"{cls.__name__} has no {', '.join(unknown)}; known keys: {', '.join(names)}")
+    if unknown := sorted(set(data) - set(names), key=str):
+        raise ValueError(f"{cls.__name__} has no {', '.join(map(str, unknown))}; known keys: {', '.join(names)}")
+    for name, value in data.items():
+        if name in _KINDS and not _fits(name, value):
+            raise ValueError(f"{cls.__name__}.{name} must be {_KINDS[name][1]}, not {value!r}")
     return dict(data)
+
+
+def _fits(name: str, value: Any) -> bool:
+    kinds, form = _KINDS[name]
+    items: Any = value
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+        return False
+    return form != "a list of objects" or all(isinstance(item, Mapping) for item in items or ())
+
+
+def _at(place: str, read: Callable[[Any], Any], data: Any) -> Any:
+    """Read a part; what is wrong with it is told with its place."""
+    try:
+        return read(data)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
 
 
 def _pair(error: Any) -> tuple[str, str]:
@@ -109,6 +143,20 @@ class ScriptedEngine:
             if not self._scripts:
                 raise ValueError("ScriptedEngine needs at least one script")
         self._played = 0
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Read scripts from a file: one in its plain form, or a list of them, as JSON or (with PyYAML) as YAML.
+
+        Raises:
+            ValueError: the file holds no scripts; the message names the file and the place of the mistake.
+            ImportError: it is a YAML file and PyYAML is not installed.
+            OSError: it cannot be read.
+        """
+        plain = read_plain(Path(path))
+        if len(plain) == 1:
+            return cls(_at(str(path), Script.from_dict, plain[0]))
+        return cls([_at(f"{path}: [{index}]", Script.from_dict, item) for index, item in enumerate(plain)])
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Play the script that is due for this run."""

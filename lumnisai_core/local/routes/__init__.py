@@ -6,6 +6,7 @@ from lumnisai_core.local._app import RouteLine
 from lumnisai_core.local.routes import (
     apps,
     connections,
+    faults,
     files,
     keys,
     models,
@@ -17,12 +18,15 @@ from lumnisai_core.local.routes import (
     threads,
     uploads,
     users,
+    window,
 )
+from lumnisai_core.local.routes.document import document
 
-PUBLIC = frozenset({"/v1/health", "/v1/integrations/authorize/{state}"})
+PUBLIC = frozenset({"/v1/health", "/v1/openapi.json", "/v1/integrations/authorize/{state}"})
 
 ROUTES: tuple[RouteLine, ...] = (
     ("GET", "/v1/health", tenants.health),
+    ("GET", "/v1/openapi.json", document(lambda: ROUTES, PUBLIC)),
     ("GET", "/v1/tenant", tenants.own),
     ("GET", "/v1/tenants/{tenant_id}", tenants.get),
     ("POST", "/v1/responses", responses.create),
@@ -104,4 +108,13 @@ ROUTES: tuple[RouteLine, ...] = (
     ("POST", "/v1/model-preferences/check-availability", models.check),
     ("PATCH", "/v1/model-preferences/{model_type}", models.set_one),
     ("DELETE", "/v1/model-preferences/{model_type}", models.reset),
+)
+
+#: What only this service has; no fault happens to these, and the document does not describe them.
+LOCAL_PUBLIC = frozenset({"/"})
+LOCAL_ROUTES: tuple[RouteLine, ...] = (
+    ("GET", "/", window.show),
+    ("GET", "/v1/_local/faults", faults.list_),
+    ("POST", "/v1/_local/faults", faults.add),
+    ("DELETE", "/v1/_local/faults", faults.clear),
 )

@@ -1,0 +1,179 @@
+"""A chat model of LangChain as the engine of an embedded service: a Lumnis of your own with any model behind it.
+
+>>> from lumnisai_core.local import LocalLumnis
+>>> from lumnisai_integrations.langchain import ChatModelEngine
+>>> with LocalLumnis(engine=ChatModelEngine(model)) as local: ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.runnables import Runnable
+from pydantic import BaseModel
+
+from lumnisai_core.local import EngineError, Message, RunReport, RunRequest, RunResult, ToolCall
+from lumnisai_integrations._shared.schemas import plain_schema
+
+ChatModel = Runnable[LanguageModelInput, BaseMessage]
+
+#: Overrides in the order in which they count; the engine has one model, so the first one given is it.
+_OVERRIDES = ("smart_model", "reasoning_model", "fast_model", "cheap_model", "vision_model")
+#: How many models made for overrides are kept for further runs.
+_KEPT = 16
+_KINDS: Mapping[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+
+
+class ChatModelEngine:
+    """Answers runs with a chat model.
+
+    The model gets the conversation of the thread, with the texts of the run's files before the run's own messages. A
+    ``response_format`` is asked for with the model's ``with_structured_output``, and the service checks the object
+    against it. Tool calls in the answer, of a model with tools bound to it, are reported as progress; nothing executes
+    them. Cancelling the run cancels the call of the model.
+
+    ``model_overrides`` choose another model for one run: the first of ``smart_model``, ``reasoning_model``,
+    ``fast_model``, ``cheap_model`` and ``vision_model``, such as ``"openai:gpt-4.1"``, is made by the package
+    ``langchain`` with its ``init_chat_model``. Whoever may create runs may so use any provider whose credentials this
+    process has; ``allow_overrides=False`` refuses that.
+
+    Args:
+        model: The chat model, also one with tools or settings bound to it.
+        structured_method: The ``method`` of ``with_structured_output``, such as ``"json_schema"``. Default: the
+            model's own.
+        allow_overrides: Whether runs may choose another model.
+    """
+
+    def __init__(self, model: ChatModel, *, structured_method: str | None = None, allow_overrides: bool = True) -> None:
+        self._model = model
+        self._structured_method = structured_method
+        self._allow_overrides = allow_overrides
+        self._others: dict[str, ChatModel] = {}
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        """Answer one run.
+
+        Raises:
+            EngineError: The model failed, has no structured output, or cannot be made. Its text is the model's.
+        """
+        model, name = await self._choose(request)
+        report.progress(f"Asking {name}.")
+        messages = list(_conversation(request))
+        if request.response_format is None:
+            answer = await _asked(model, messages)
+            result = RunResult(_text(answer))
+            _report_calls(answer, report)
+        else:
+            result = await self._structured(model, messages, plain_schema(request.response_format))
+        report.progress("Run finished.", state="completed")
+        return result
+
+    async def _choose(self, request: RunRequest) -> tuple[ChatModel, str]:
+        overrides = request.model_overrides or {}
+        wanted = next((overrides[key] for key in _OVERRIDES if overrides.get(key)), None)
+        if wanted is None:
+            return self._model, _name(self._model)
+        if not self._allow_overrides:
+            raise EngineError("MODEL_NOT_AVAILABLE", "This service does not let runs choose a model.")
+        if not isinstance(wanted, str):
+            raise EngineError("MODEL_NOT_AVAILABLE", f"A model is named by a text, not by {wanted!r}.")
+        if wanted not in self._others:
+            made = await asyncio.to_thread(_made, wanted)
+            while len(self._others) >= _KEPT:
+                self._others.pop(next(iter(self._others)))
+            self._others[wanted] = made
+        return self._others[wanted], wanted
+
+    async def _structured(self, model: ChatModel, messages: list[BaseMessage], schema: dict[str, Any]) -> RunResult:
+        method = {} if self._structured_method is None else {"method": self._structured_method}
+        try:
+            asking: Runnable[LanguageModelInput, Any] = model.with_structured_output(  # type: ignore[attr-defined]
+                schema, include_raw=True, **method
+            )
+        except (NotImplementedError, AttributeError) as error:
+            reason = "The model has no structured output, which this run asks for"
+            raise EngineError("STRUCTURED_OUTPUT_UNSUPPORTED", f"{reason}: {error}") from error
+        except Exception as error:
+            raise _failure(error) from error
+        got = await _asked(asking, messages)
+        if got["parsed"] is None:
+            reason = got["parsing_error"] or f"it answered {_text(got['raw'])!r}"
+            raise EngineError("STRUCTURED_OUTPUT_INVALID", f"The model gave no object that can be read: {reason}")
+        parsed = got["parsed"]
+        value = parsed.model_dump(mode="json") if isinstance(parsed, BaseModel) else parsed
+        return RunResult(_text(got["raw"]) or None, value)
+
+
+def _conversation(request: RunRequest) -> Iterator[BaseMessage]:
+    """Return the thread's messages, the files of the run, its own messages, and how to fill the format."""
+    earlier = len(request.messages) - len(request.input_messages)
+    yield from map(_message, request.messages[:earlier])
+    for file in request.files:
+        if text := file.get("text"):
+            yield HumanMessage(f"File {file.get('name')}:\n\n{text}")
+    yield from map(_message, request.input_messages)
+    if request.response_format is not None and request.response_format_instructions:
+        yield HumanMessage(request.response_format_instructions)
+
+
+def _message(message: Message) -> BaseMessage:
+    return _KINDS[message.role](content=message.content)
+
+
+async def _asked(model: Runnable[LanguageModelInput, Any], messages: list[BaseMessage]) -> Any:
+    try:
+        return await model.ainvoke(messages)
+    except Exception as error:
+        raise _failure(error) from error
+
+
+def _failure(error: Exception) -> EngineError:
+    return EngineError("MODEL_ERROR", f"{type(error).__name__}: {error}")
+
+
+def _text(answer: BaseMessage) -> str:
+    return str(answer.text)
+
+
+def _report_calls(answer: BaseMessage, report: RunReport) -> None:
+    calls: list[ToolCall] = [
+        {key: call[key] for key in ("id", "name", "args") if call.get(key) is not None}
+        for call in getattr(answer, "tool_calls", ())
+    ]
+    if calls:
+        report.progress("The model asks for tools.", tool_calls=calls)
+
+
+def _name(model: ChatModel) -> str:
+    """Return what a model is called, also inside bindings; the class if it does not say."""
+    inner: Any = model
+    while (bound := getattr(inner, "bound", None)) is not None:
+        inner = bound
+    for attribute in ("model_name", "model"):
+        name = getattr(inner, attribute, None)
+        if isinstance(name, str) and name:
+            return name
+    return type(inner).__name__
+
+
+def _made(name: str) -> ChatModel:
+    """Make a model by its name.
+
+    Raises:
+        EngineError: The package ``langchain`` is missing, or it cannot make the model.
+    """
+    try:
+        make = import_module("langchain.chat_models").init_chat_model
+    except ImportError as error:
+        message = f"model_overrides need the package langchain, to make {name}: pip install langchain"
+        raise EngineError("MODEL_NOT_AVAILABLE", message) from error
+    try:
+        model: ChatModel = make(name)
+    except Exception as error:
+        raise EngineError("MODEL_NOT_AVAILABLE", f"{name}: {type(error).__name__}: {error}") from error
+    return model

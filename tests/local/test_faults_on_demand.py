@@ -1,0 +1,420 @@
+"""Faults on demand: which request is hit, and what becomes of it on a real connection."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from datetime import UTC, datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import pytest
+
+from lumnisai_core import Client
+from lumnisai_core.local import Fault, LocalLumnis, RunRequest, Script, ScriptedEngine
+from lumnisai_core.local._asgi import hung_up
+from lumnisai_core.local.faults import FaultPlan
+from tests.local.conftest import Serve
+from tests.local.support import Api, EchoEngine, HeldEngine, other_tenant
+
+CREATE = "POST /v1/responses"
+LOOK = "GET /v1/responses/{response_id}"
+HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
+ROUTES = [
+    ("POST", "/v1/responses"),
+    ("GET", "/v1/responses"),
+    ("GET", "/v1/files"),
+    ("GET", "/v1/files/statistics"),
+    ("GET", "/v1/files/{file_id}"),
+    ("DELETE", "/v1/files/{file_id}"),
+    ("GET", "/v1/files/{file_id}/content"),
+]
+
+
+def hits(plan: FaultPlan, *lines: str) -> str:
+    """Tell by digits which fault each request gets, counted from 1 by status from 501; 0 is none."""
+    due = (plan.due(*line.split(" ", 1)) for line in lines)
+    return "".join(str((fault.status or 500) - 500) if fault else "0" for fault in due)
+
+
+@pytest.mark.parametrize(
+    ("route", "line", "hit"),
+    [
+        ("*", "GET /v1/files", True),
+        ("*", "GET /elsewhere", True),
+        ("*", "GET /v1/_local/faults", False),
+        ("GET *", "GET /elsewhere", True),
+        ("GET *", "HEAD /v1/files", True),
+        ("GET *", "POST /v1/responses", False),
+        ("* /v1/responses", "POST /v1/responses", True),
+        ("* /v1/responses", "GET /v1/responses", True),
+        ("* /v1/responses", "GET /v1/files", False),
+        (CREATE, "POST /v1/responses", True),
+        (CREATE, "GET /v1/responses", False),
+        ("GET /v1/files", "GET /v1/files/", True),
+        ("GET /v1/files/", "GET /v1/files", True),
+        ("GET /v1/files/{id}", "GET /v1/files/abc", True),
+        ("GET /v1/files/{id}", "DELETE /v1/files/abc", False),
+        ("GET /v1/files/{id}", "GET /v1/files/statistics", False),
+        ("GET /v1/files/{id}", "GET /v1/files/abc/content", False),
+        ("* /v1/files/{id}/content", "GET /v1/files/abc/content", True),
+        ("* /v1/files/{id}/content", "GET /v1/files/a/b/content", False),
+    ],
+)
+def test_a_fault_is_about_a_route(route: str, line: str, hit: bool) -> None:
+    """Method and path may be any; a literal path is not one with a parameter."""
+    assert hits(FaultPlan(ROUTES, [Fault(route, status=501)]), line) == str(int(hit))
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        ([Fault(status=501)], "1111"),
+        ([Fault(status=501, times=2)], "1100"),
+        ([Fault(status=501, after=1)], "0111"),
+        ([Fault(status=501, after=1, times=1)], "0100"),
+        ([Fault(status=501, times=1), Fault(status=502, times=2)], "1220"),
+        ([Fault(status=501, after=2), Fault(status=502, times=1)], "2011"),
+        ([Fault(status=501, probability=0)], "0000"),
+        ([Fault(CREATE, status=501), Fault(status=502)], "2222"),
+        ([], "0000"),
+    ],
+)
+def test_a_fault_counts_the_requests_of_its_route(faults: list[Fault], expected: str) -> None:
+    """`after` requests are passed over, then it happens `times` times; the first fault that applies is the one."""
+    plan = FaultPlan(ROUTES, faults)
+    assert hits(plan, *["GET /v1/files"] * 4) == expected
+
+
+def test_chance_is_the_same_each_time() -> None:
+    """A seed hits the same requests, another seed others, each about as often as is asked for."""
+
+    def pattern(seed: int) -> str:
+        plan = FaultPlan(ROUTES, [Fault(status=501, probability=0.3, seed=seed)])
+        return hits(plan, *["GET /v1/files"] * 1000)
+
+    assert pattern(1) == pattern(1) != pattern(2)
+    assert 250 < pattern(1).count("1") < 350
+
+
+def test_times_counts_what_happened_by_chance() -> None:
+    """With a probability, `times` is how often it happens, not how often it is tried."""
+    plan = FaultPlan(ROUTES, [Fault(status=501, probability=0.5, times=3)])
+    assert hits(plan, *["GET /v1/files"] * 100).count("1") == 3
+    assert [(armed.seen, armed.done) for armed in plan] == [(100, 3)]
+
+
+@pytest.mark.parametrize(
+    ("plain", "words"),
+    [
+        ({"route": "/v1/responses", "status": 500}, "route must be like 'POST /v1/responses'"),
+        ({"route": "post /v1/responses", "status": 500}, "route must be like"),
+        ({"route": 5, "status": 500}, "route must be like"),
+        ({"status": 99}, "status must be a whole number from 200 to 599, not 99"),
+        ({"status": 600}, "status must be"),
+        ({"status": "500"}, "status must be"),
+        ({"status": True}, "status must be"),
+        ({"status": 500, "times": 0}, "times must be a whole number from 1, not 0"),
+        ({"status": 500, "after": -1}, "after must be"),
+        ({"status": 500, "after": None}, "after must be"),
+        ({"status": 500, "seed": "x"}, "seed must be a whole number, not 'x'"),
+        ({"status": 500, "probability": 1.5}, "probability must be a number, from 0 to 1, not 1.5"),
+        ({"latency": -1}, "latency must be a number, 0 or more"),
+        ({"latency": float("nan")}, "latency must be"),
+        ({"latency": float("inf")}, "latency must be"),
+        ({"latency": "1"}, "latency must be"),
+        ({"stall": True}, "stall must be"),
+        ({"status": 429, "retry_after": -1}, "retry_after must be"),
+        ({"status": 429, "retry_after": "soon"}, "retry_after must be seconds or a date, not 'soon'"),
+        ({"status": 429, "retry_after": "2026-05-01T10:00:00"}, "needs a time zone"),
+        ({"garbage": True, "retry_after": 1}, "retry_after belongs to a status"),
+        ({"latency": 1, "body": "x"}, "body belongs to a status"),
+        ({"reset": "during"}, "reset must be 'before' or 'after'"),
+        ({"garbage": 1}, "garbage must be true or false"),
+        ({"truncate": "yes"}, "truncate must be"),
+        ({}, "something to do"),
+        ({"latency": 0}, "something to do"),
+        ({"status": 500, "truncate": True}, "status and truncate"),
+        ({"statuses": 500}, "Fault has no statuses; known keys: route"),
+        ([], "Fault must be an object, not list"),
+    ],
+)
+def test_a_wrong_fault_says_what_is_wrong(plain: Any, words: str) -> None:
+    """Errors name the field and the value."""
+    with pytest.raises(ValueError, match=words):
+        Fault.from_dict(plain)
+
+
+@pytest.mark.parametrize(
+    ("fault", "plain"),
+    [
+        (Fault(stall=0), {"route": "*", "stall": 0}),
+        (
+            Fault(CREATE, times=1, status=429, retry_after=1.5),
+            {"route": CREATE, "times": 1, "status": 429, "retry_after": 1.5},
+        ),
+        (
+            Fault(status=429, retry_after=datetime(2026, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))),
+            {"route": "*", "status": 429, "retry_after": "Fri, 01 May 2026 10:00:00 GMT"},
+        ),
+    ],
+)
+def test_a_fault_has_a_plain_form(fault: Fault, plain: dict[str, Any]) -> None:
+    """The plain form leaves out what is at its default, and can be read again."""
+    assert fault.to_dict() == plain
+    assert Fault.from_dict(plain) == fault
+
+
+def test_a_date_may_be_iso_8601() -> None:
+    """`retry_after` of the plain form is a date in either form."""
+    fault = Fault.from_dict({"status": 429, "retry_after": "2026-05-01T10:00:00Z"})
+    assert fault.retry_after == datetime(2026, 5, 1, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("faults", "words"),
+    [
+        ([Fault("GET /v1/nothing", status=500)], "no route 'GET /v1/nothing'"),
+        ([Fault("PUT /v1/responses", status=500)], "no route 'PUT /v1/responses'"),
+        ([Fault("GET /v1/_local/faults", status=500)], "no route"),
+        ([{"status": 500}], "must be Fault objects, not dict"),
+    ],
+)
+def test_a_service_refuses_faults_that_cannot_happen(faults: Any, words: str) -> None:
+    """A misspelt route is an error when the service is made, not a fault that never happens."""
+    with pytest.raises(ValueError, match=words):
+        LocalLumnis(faults=faults)
+
+
+def total(api: Api) -> int:
+    """Count the runs there are."""
+    count: int = api.ok("GET", "/v1/responses")["total"]
+    return count
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "headers", "text"),
+    [
+        (Fault(status=503), 503, {"content-type": "application/json"}, "SERVICE_UNAVAILABLE"),
+        (Fault(status=599), 599, {}, "STATUS_599"),
+        (Fault(status=429, retry_after=2), 429, {"retry-after": "2"}, "RATE_LIMITED"),
+        (Fault(status=429, retry_after=0.25), 429, {"retry-after": "0.25"}, ""),
+        (
+            Fault(status=429, retry_after=datetime(2026, 5, 1, tzinfo=UTC)),
+            429,
+            {"retry-after": "Fri, 01 May 2026 00:00:00 GMT"},
+            "",
+        ),
+        (Fault(status=502, body="<h1>Bad</h1>"), 502, {"content-type": "text/plain; charset=utf-8"}, "<h1>Bad</h1>"),
+        (Fault(status=418, body={"detail": []}), 418, {"content-type": "application/json"}, '{"detail":[]}'),
+        (Fault(status=204), 204, {}, ""),
+    ],
+)
+def test_a_status_is_answered_instead(
+    serve: Serve, fault: Fault, status: int, headers: dict[str, str], text: str
+) -> None:
+    """The request is not processed; status, `Retry-After` and body are as asked for."""
+    api = serve(EchoEngine(), faults=[Fault(**{**fault_fields(fault), "route": CREATE, "times": 1})])
+    reply = api.post("/v1/responses", json=HELLO)
+    assert reply.status_code == status
+    assert {name: reply.headers[name] for name in headers} == headers
+    assert text in reply.text
+    assert total(api) == 0
+    api.create()
+
+
+def fault_fields(fault: Fault) -> dict[str, Any]:
+    return {name: getattr(fault, name) for name in Fault.__dataclass_fields__}
+
+
+def test_latency_delays_the_answer(serve: Serve) -> None:
+    """With latency only, the request is answered as usual, later."""
+    api = serve(EchoEngine(), faults=[Fault("GET /v1/tenant", latency=0.3, times=1)])
+    began = time.monotonic()
+    assert api.ok("GET", "/v1/tenant")["id"]
+    assert time.monotonic() - began >= 0.3
+
+
+def test_latency_goes_with_another_fault(serve: Serve) -> None:
+    """The wait comes first."""
+    api = serve(EchoEngine(), faults=[Fault(status=500, latency=0.2)])
+    began = time.monotonic()
+    assert api.get("/v1/tenant").status_code == 500
+    assert time.monotonic() - began >= 0.2
+
+
+@pytest.mark.parametrize(("moment", "runs"), [("before", 0), ("after", 1)])
+def test_a_reset_comes_before_or_after_processing(serve: Serve, moment: Any, runs: int) -> None:
+    """The connection is reset without an answer; afterwards the run exists or not."""
+    api = serve(EchoEngine(), faults=[Fault(CREATE, reset=moment, times=1)])
+    with pytest.raises(httpx.ReadError, match="reset"):
+        api.post("/v1/responses", json=HELLO)
+    assert total(api) == runs
+
+
+def test_a_stall_ends_with_a_reset(serve: Serve) -> None:
+    """The request is processed, and nothing comes for so long."""
+    api = serve(EchoEngine(), faults=[Fault(CREATE, stall=0.3, times=1)])
+    began = time.monotonic()
+    with pytest.raises(httpx.ReadError, match="reset"):
+        api.post("/v1/responses", json=HELLO)
+    assert time.monotonic() - began >= 0.3
+    assert total(api) == 1
+
+
+def test_a_caller_may_lose_patience_with_a_stall(serve: Serve) -> None:
+    """A read timeout of the caller ends it for the caller; closing the service does not wait for the rest."""
+    api = serve(EchoEngine(), faults=[Fault(CREATE, stall=60, times=1), Fault(LOOK, latency=60, times=1)])
+    with pytest.raises(httpx.ReadTimeout):
+        api.post("/v1/responses", json=HELLO, timeout=0.1)
+    with pytest.raises(httpx.ReadTimeout):
+        api.get("/v1/responses/abc", timeout=0.1)
+    began = time.monotonic()
+    api.local.close()
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/responses"), ("DELETE", "/v1/files/bulk")])
+def test_a_truncated_answer_promises_more_than_it_sends(serve: Serve, method: str, path: str) -> None:
+    """The length is announced, half of the body is sent, then the connection ends."""
+    api = serve(EchoEngine(), faults=[Fault(truncate=True, times=1)])
+    with pytest.raises(httpx.RemoteProtocolError, match=r"incomplete message body|without sending complete"):
+        api.request(method, path)
+    assert total(api) == 0
+
+
+def test_an_answer_without_a_body_is_truncated_too(serve: Serve) -> None:
+    """A 204 becomes a 200 whose body never comes."""
+    api = serve(EchoEngine(), faults=[Fault("DELETE /v1/threads/{id}", truncate=True)])
+    thread = api.finish()["thread_id"]
+    with pytest.raises(httpx.RemoteProtocolError):
+        api.delete(f"/v1/threads/{thread}")
+    assert api.get(f"/v1/threads/{thread}").status_code == 404
+
+
+def test_garbage_is_no_json(serve: Serve) -> None:
+    """The request is processed, and answered 200 with what nobody can read."""
+    api = serve(EchoEngine(), faults=[Fault(CREATE, garbage=True, times=1)])
+    reply = api.post("/v1/responses", json=HELLO)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/json")
+    with pytest.raises(ValueError, match=r"decode|Expecting"):
+        reply.json()
+    assert total(api) == 1
+
+
+@pytest.mark.parametrize(("headers", "runs"), [({}, 2), ({"idempotency-key": "k"}, 1)])
+def test_a_duplicate_is_processed_twice(serve: Serve, headers: dict[str, str], runs: int) -> None:
+    """Without an idempotency key there are two runs, with one there is one; the first answer is sent."""
+    api = serve(EchoEngine(), faults=[Fault(CREATE, duplicate=True, times=1)])
+    reply = api.post("/v1/responses", json=HELLO, headers=headers)
+    assert reply.status_code == 201
+    assert total(api) == runs
+
+
+def test_a_caller_that_hangs_up_is_forgotten(serve: Serve) -> None:
+    """A connection that ends inside the body hits nothing, and the service goes on."""
+    api = serve(EchoEngine(), faults=[Fault(CREATE, duplicate=True, times=1)])
+
+    def broken() -> Any:
+        yield b"{"
+        raise ConnectionAbortedError
+
+    with pytest.raises(ConnectionAbortedError):
+        api.post("/v1/responses", content=broken())
+    assert total(api) == 0
+
+
+async def test_the_end_of_a_connection_is_waited_for() -> None:
+    """What the server still has of the request is read first."""
+    messages = [{"type": "http.disconnect"}, {"type": "http.request"}, {"type": "http.request"}]
+
+    async def receive() -> dict[str, str]:
+        return messages.pop()
+
+    await hung_up(receive)
+    assert messages == []
+
+
+def test_counts_start_anew_with_the_service() -> None:
+    """A service that is started again starts with its faults as they were given."""
+    local = LocalLumnis(faults=[Fault("GET /v1/tenant", status=500, times=1)])
+    for _ in range(2):
+        with local, Api(local) as api:
+            assert [api.get("/v1/tenant").status_code for _ in range(2)] == [500, 200]
+
+
+def test_faults_can_be_asked_for_over_http(api: Api) -> None:
+    """Add, list with counts, remove all; a fault on any request leaves these routes alone."""
+    added = api.ok("POST", "/v1/_local/faults", json={"route": "*", "status": 500, "after": 1})
+    assert added == {"route": "*", "status": 500, "after": 1, "seen": 0, "done": 0}
+    assert [api.get("/v1/tenant").status_code for _ in range(3)] == [200, 500, 500]
+    assert api.ok("GET", "/v1/_local/faults") == {"faults": [{**added, "seen": 3, "done": 2}]}
+    assert api.ok("DELETE", "/v1/_local/faults") == {"faults": []}
+    assert api.get("/v1/tenant").status_code == 200
+
+
+def test_faults_that_cannot_happen_are_refused_over_http(api: Api) -> None:
+    """The reason is told, and nothing is added."""
+    faults = "/v1/_local/faults"
+    reply = api.post(faults, json={"route": "GET /v1/nothing", "status": 500})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (400, "INVALID_FAULT")
+    assert "GET /v1/nothing" in reply.json()["error"]["message"]
+    assert api.refused(400, "POST", faults, json={"status": 1}) == "INVALID_FAULT"
+    assert api.refused(422, "POST", faults, json=[]) == [["body"]]
+    assert api.refused(422, "POST", faults, content=b"{") == [["body"]]
+    assert api.ok("GET", faults) == {"faults": []}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_faults_are_for_the_services_own_key(api: Api, method: str) -> None:
+    """Without the key it is 401, with a further key 403."""
+    reply = httpx.request(method, f"{api.base_url}/v1/_local/faults")
+    assert reply.status_code == 401
+    with other_tenant(api) as other:
+        assert other.refused(403, method, "/v1/_local/faults") == "FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(CREATE, reset="before", times=1),
+        Fault(CREATE, reset="after", times=1),
+        Fault(CREATE, status=503, times=1),
+        Fault(CREATE, status=429, retry_after=0.01, times=1),
+        Fault(CREATE, truncate=True, times=1),
+        Fault(CREATE, duplicate=True, times=1),
+    ],
+    ids=lambda fault: "-".join(str(value) for value in itertools.islice(fault.to_dict().values(), 2, None)),
+)
+def test_a_client_makes_exactly_one_run(serve: Serve, fault: Fault) -> None:
+    """Whatever happens to the create, the client's retry ends with one run and its answer."""
+    played: list[RunRequest] = []
+
+    def choose(request: RunRequest) -> Script:
+        played.append(request)
+        return Script(output_text="Neap.")
+
+    api = serve(ScriptedEngine(choose), faults=[fault])
+    with Client(api.local.api_key, base_url=api.local.base_url, user_id="user-123") as client:
+        assert client.invoke("Which tides are small?").output_text == "Neap."
+    assert (total(api), len(played)) == (1, 1)
+
+
+def test_held_polls_can_be_reset(serve: Serve, held: HeldEngine) -> None:
+    """A fault of the poll does not touch the run."""
+    api = serve(held, faults=[Fault(LOOK, reset="before", times=2)])
+    run = api.create()
+    held.arrived()
+    for _ in range(2):
+        with pytest.raises(httpx.ReadError):
+            api.look(run["response_id"], wait=5)
+    held.release()
+    assert api.wait(run["response_id"])["output_text"] == "done"
+
+
+def test_a_date_is_sent_as_http_writes_it(serve: Serve) -> None:
+    """Whatever the zone, the header is in GMT."""
+    moment = datetime.now(timezone(timedelta(hours=-5))).replace(microsecond=0)
+    api = serve(EchoEngine(), faults=[Fault(status=503, retry_after=moment)])
+    assert parsedate_to_datetime(api.get("/v1/tenant").headers["retry-after"]) == moment

@@ -1,0 +1,163 @@
+"""The OpenAPI document, and what becomes of requests made from it, good and bad."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import CHECKS
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.parameters import ParameterLocation
+
+from lumnisai_core._version import VERSION
+from lumnisai_core.local import LocalLumnis, Script, ScriptedEngine
+from lumnisai_core.local._openapi import openapi
+from lumnisai_core.local._operations import OPERATIONS
+from lumnisai_core.local.routes import PUBLIC, ROUTES
+from tests.local.support import Api
+
+DOCUMENT = openapi(ROUTES, PUBLIC, VERSION)
+CONFIG: dict[str, Any] = {
+    "seed": 7,
+    "phases": {"coverage": {"unexpected-methods": []}, "stateful": {"enabled": False}},
+    "generation": {"with-security-parameters": False},
+    "checks": {"not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "501"]}},
+}
+SCHEMA = schemathesis.openapi.from_dict(DOCUMENT, config=SchemathesisConfig.from_dict(CONFIG))
+NAMES = [
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+]
+FEW = settings(
+    max_examples=int(os.environ.get("LUMNIS_TEST_EXAMPLES", "2")),
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+ARTIFACT = {"artifactId": "a1", "name": "plan.md", "description": "", "parts": [{"kind": "text", "text": "High."}]}
+WITH_BODY = [key for key, operation in OPERATIONS.items() if operation.body]
+NOT_JSON = [b"{", b"\xff", b"\x00", b'"\\ud800"', b"{}{}", b"[" * 100_000, b'{"x": NaN}', b'{"x": 1e400}', b"1" * 5_000]
+WRONG = ["0", '""', "[[]]", '"\\u0000"', "-1e308", "true"]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LocalLumnis]:
+    engine = ScriptedEngine(Script(output_text="done", artifacts=[ARTIFACT]))
+    with LocalLumnis(engine=engine, step_delay=0, max_wait=0.01) as local:
+        yield local
+
+
+@pytest.fixture
+def api(service: LocalLumnis) -> Iterator[Api]:
+    with Api(service) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    with requests.Session() as made:
+        made.trust_env = False
+        yield made
+
+
+@pytest.fixture
+def known(api: Api) -> dict[str, str]:
+    """One of everything that has an id."""
+    key = {"provider": "EXA_API_KEY", "api_key": "made-up"}
+    upload = api.ok("POST", "/v1/files/upload", files={"file": ("a.txt", b"a\nb")}, data={"scope": "tenant"})
+    run = api.finish("Hello", user_id="ada@example.org")
+    made = {
+        "skill_id": api.ok("POST", "/v1/skills", json={"name": "n", "description": "d", "content": "c"})["id"],
+        "server_id": api.ok(
+            "POST", "/v1/mcp-servers", json={"name": "n", "transport": "stdio", "command": "c", "scope": "tenant"}
+        )["id"],
+        "key": api.ok("POST", "/v1/external-api-keys", json=key)["key_id"],
+        "file_id": upload["file_id"],
+        "user": api.ok("POST", "/v1/users", json={"email": "ada@example.org"})["email"],
+        "tenant_id": run["tenant_id"],
+        "response_id": run["response_id"],
+        "thread_id": run["thread_id"],
+        "user_id": "ada@example.org",
+    }
+    begun = api.ok("POST", "/v1/integrations/connections/initiate", json={"user_id": "ada", "app_name": "GITHUB"})
+    usage = {"skill_id": made["skill_id"], "response_id": made["response_id"], "skill_name": "n"}
+    used = api.ok("POST", "/v1/skills/usage", json=usage)
+    return {**made, "usage_id": used["id"], "state": begun["redirect_url"].rpartition("/")[2]}
+
+
+@SCHEMA.parametrize()
+@FEW
+def test_every_request_gets_a_documented_answer(
+    case: schemathesis.Case[Any], service: LocalLumnis, session: requests.Session, known: dict[str, str]
+) -> None:
+    """No request, however odd, is answered by an error of the service or by anything not in the document."""
+    places = case.meta.components if case.meta else {}
+    path = places.get(ParameterLocation.PATH)
+    if path is not None and path.mode.is_positive and OPERATIONS[case.operation.method.upper(), case.path].path is None:
+        case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
+    if "Idempotency-Key" in case.headers:
+        case.headers["Idempotency-Key"] += str(uuid4())  # otherwise nearly all creates would be conflicts
+    headers = {"authorization": f"Bearer {service.api_key}"}
+    reply = case.call(service.base_url, session, headers=headers, allow_redirects=False, timeout=20)
+    case.validate_response(reply, checks=CHECKS.get_by_names(NAMES))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("key", WITH_BODY, ids=" ".join)
+def test_broken_bodies_are_refused(api: Api, known: dict[str, str], key: tuple[str, str]) -> None:
+    """What is not JSON is a 422 on every route, and wrong values are never an error of the service."""
+    method, path = key
+    path = re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], "FAST_MODEL"), path)
+    documented = {int(status) for status in DOCUMENT["paths"][key[1]][method.lower()]["responses"]}
+    for body in NOT_JSON:
+        assert api.refused(422, method, path, content=body)[0][0] == "body"
+    assert OPERATIONS[key].body is not None
+    for field in [*OPERATIONS[key].body.model_fields, "unknown"]:  # type: ignore[union-attr]
+        for value in WRONG:
+            reply = api.request(method, path, content=f'{{"{field}": {value}}}')
+            assert reply.status_code in documented, reply.text
+            assert "Traceback" not in reply.text
+
+
+def test_objects_of_any_shape_keep_what_they_are_given(api: Api) -> None:
+    """Control characters, numbers of any size that JSON can hold, and odd names come back as they went in."""
+    options = {
+        "\u0000": "\u0000",
+        "": -(10**300),
+        "n": 1e308,
+        "\u202e": [[], {}, None, True],
+        "x" * 5_000: "\U0001f600",
+    }
+    run = api.finish("Hello", options=options)
+    assert run["options"] == json.loads(json.dumps(options))
+
+
+def test_the_document_is_served_without_a_key(service: LocalLumnis) -> None:
+    """It is the one that the other tests use, and says which paths need a key."""
+    reply = httpx.get(f"{service.base_url}/v1/openapi.json")
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/json")
+    assert reply.json() == json.loads(json.dumps(DOCUMENT))
+    paths = DOCUMENT["paths"]
+    open_paths = {path for path, methods in paths.items() for item in methods.values() if item.get("security") == []}
+    assert open_paths == PUBLIC & set(paths)
+
+
+def test_every_route_is_described() -> None:
+    """The table of routes and that of operations have the same lines."""
+    assert {(method, path) for method, path, _ in ROUTES} == set(OPERATIONS)
+    summaries = [item["summary"] for methods in DOCUMENT["paths"].values() for item in methods.values()]
+    assert all(summaries)
+    ids = [item["operationId"] for methods in DOCUMENT["paths"].values() for item in methods.values()]
+    assert len(ids) == len(set(ids))
