@@ -82,7 +82,6 @@ _PLAIN = [{"steps": ["Thinking."], "output_text": "one"}, {"output_text": "two"}
 
 def test_scripts_can_be_read_from_files(serve: Serve, tmp_path: Path) -> None:
     """JSON and YAML, one script or a list."""
-    pytest.importorskip("yaml")
     (tmp_path / "several.json").write_text(json.dumps(_PLAIN))
     (tmp_path / "one.json").write_text(json.dumps(_PLAIN[0]))
     (tmp_path / "several.yaml").write_text("- steps: [Thinking.]\n  output_text: one\n- output_text: two\n")
@@ -107,7 +106,6 @@ def test_scripts_can_be_read_from_files(serve: Serve, tmp_path: Path) -> None:
 )
 def test_a_wrong_file_is_reported_with_the_place(tmp_path: Path, name: str, text: str, words: str) -> None:
     """The message names the file, and the line or the step."""
-    pytest.importorskip("yaml")
     (tmp_path / name).write_text(text)
     with pytest.raises(ValueError, match=words):
         ScriptedEngine.from_file(tmp_path / name)
