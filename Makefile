@@ -4,9 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 SOURCES := lumnisai_core lumnisai_integrations tests
+CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
+	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types sync reference faults bench clean
+.PHONY: help demo test lint format types sync reference faults bench browser clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,11 @@ faults: $(VENV)/installed-dev ## run requests through every kind of failure and 
 bench: $(VENV)/installed-dev ## measure what calls cost
 	$(BIN)/python -m tests.benchmarks
 
+browser: $(VENV)/installed-browser ## drive the service's window in headless Chromium, which apt-get installs if need be
+	@command -v chromedriver >/dev/null || { $(CHROMIUM); } || \
+		{ echo "chromedriver is needed: install the packages chromium and chromium-driver, then try again" >&2; exit 1; }
+	$(BIN)/python -m pytest tests/browser
+
 clean: ## remove everything that the other targets made
 	rm -rf $(VENV) build dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -57,3 +64,7 @@ $(VENV)/installed-all: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/installed-all
+
+$(VENV)/installed-browser: $(VENV)/installed-dev
+	$(INSTALL) --editable ".[browser]"
+	@touch $@

@@ -22,9 +22,9 @@ from lumnisai_core.local._files.blobs import Blobs
 from lumnisai_core.local._files.library import Library
 from lumnisai_core.local._files.uploads import read_form
 from lumnisai_core.local._runs import Runs
-from lumnisai_core.local._store import Store, TenantRow
+from lumnisai_core.local._store import RunRow, Store, TenantRow
 from lumnisai_core.local._times import new_id, user_id_of
-from lumnisai_core.local._wire import dumps
+from lumnisai_core.local._wire import ArtifactShape, dumps, run_json
 from lumnisai_core.local.faults import FaultPlan
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -58,6 +58,8 @@ class Service:
     max_file: int
     faults: FaultPlan = field(default_factory=lambda: FaultPlan(()))
     owner: str = ""
+    clamp: bool = False
+    artifact_shape: ArtifactShape = "parts"
 
     def admit(self, key: str, tenant: str | None = None) -> TenantRow:
         """Let a key in, to a tenant by name or, on first sight, to one of its own. Only its hash is kept."""
@@ -85,7 +87,7 @@ class Call:
         self._data = read_json(raw) if raw or not optional else {}
         if optional and self._data is None:
             self._data = {}
-        return read(model, self._data, "body")
+        return read(model, self._data, "body", clamp=self.service.clamp)
 
     @property
     def base_url(self) -> str:
@@ -102,7 +104,7 @@ class Call:
 
     def query(self, model: type[_Model]) -> _Model:
         """Read and check the query."""
-        return read(model, dict(self._request.query_params), "query")
+        return read(model, dict(self._request.query_params), "query", clamp=self.service.clamp)
 
     def user_id(self, name: str) -> str:
         """Return the stable id of a user named in any form."""
@@ -111,6 +113,10 @@ class Call:
     def user(self, name: str | None) -> str | None:
         """Return the stable id of the user, if one is named."""
         return None if name is None else self.user_id(name)
+
+    def shown(self, run: RunRow) -> str:
+        """Return a run as this service shows it."""
+        return run_json(run, self.service.artifact_shape)
 
     def fresh_tenant(self) -> TenantRow:
         """Return the tenant as it is stored now."""

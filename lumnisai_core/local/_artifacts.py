@@ -17,6 +17,16 @@ def artifacts_of(run: RunRow, inline: str | None) -> list[ArtifactRow]:
     return list({artifact.artifact_id: artifact for artifact in made}.values())
 
 
+def content_of(item: dict[str, Any]) -> dict[str, Any]:
+    """Return an inline artifact in the shape with one `content`; one that has this shape already stays as it is."""
+    parts = item.get("parts")
+    if not isinstance(parts, list):
+        return {"type": "text", "content": "", **item}
+    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    language = {"language": item["language"]} if item.get("language") else {}
+    return {"type": "text", "content": "\n".join(texts), **language}
+
+
 def _artifact(run: RunRow, index: int, item: dict[str, Any]) -> ArtifactRow:
     name = str(item.get("name") or f"artifact-{index + 1}")
     parts = item.get("parts")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from lumnisai_core.local._times import now
+from lumnisai_core.local._times import new_id, now
 from lumnisai_core.local._wire import dumps
 from lumnisai_core.local.engines.base import Feedback, ToolCall
 
@@ -23,14 +23,22 @@ class LiveReport:
         save: called in the event loop's thread with the whole list as JSON and the title, after every change.
         consume: called in the event loop's thread with the ids of feedback that the engine has taken.
         given: feedback that came before the run began.
+        ids: give every entry and every tool call an `id` that it keeps.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, save: _Save, consume: _Consume, given: Iterable[Feedback] = ()
+        self,
+        loop: asyncio.AbstractEventLoop,
+        save: _Save,
+        consume: _Consume,
+        given: Iterable[Feedback] = (),
+        *,
+        ids: bool = False,
     ) -> None:
         self._loop = loop
         self._consume = consume
         self._given = list(given)
+        self._ids = ids
         self._thread = threading.get_ident()
         self._save = save
         self._lock = threading.Lock()
@@ -41,10 +49,11 @@ class LiveReport:
     def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
         """Append a progress entry and return its index."""
         entry = {
+            **({"id": new_id()} if self._ids else {}),
             "ts": now(),
             "state": state,
             "message": message,
-            "tool_calls": None if tool_calls is None else _plain(tool_calls),
+            "tool_calls": None if tool_calls is None else self._named(_plain(tool_calls)),
             "output_text": None,
         }
         dumps(entry)
@@ -56,7 +65,7 @@ class LiveReport:
 
     def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
         """Add tool calls to an existing entry, which grows in place."""
-        dumps(plain := _plain(list(calls)))
+        dumps(plain := self._named(_plain(list(calls))))
         with self._lock:
             entry = self._entries[index]
             entry["tool_calls"] = [*(entry["tool_calls"] or ()), *plain]
@@ -72,10 +81,13 @@ class LiveReport:
     ) -> None:
         """Change the given parts of an existing entry."""
         calls = None if tool_calls is None else _plain(tool_calls)
-        values = {"message": message, "state": state, "tool_calls": calls}
+        values: dict[str, Any] = {"message": message, "state": state, "tool_calls": calls}
         dumps(values)
         with self._lock:
-            self._entries[index].update({name: value for name, value in values.items() if value is not None})
+            entry = self._entries[index]
+            if calls is not None:
+                values["tool_calls"] = self._named(calls, entry["tool_calls"] or ())
+            entry.update({name: value for name, value in values.items() if value is not None})
         self._changed()
 
     def reset(self) -> None:
@@ -110,6 +122,14 @@ class LiveReport:
         with self._lock:
             self._closed = True
             return self._title
+
+    def _named(self, calls: list[dict[str, Any]], earlier: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+        """Give calls their ids: their own, that of the `earlier` call of this name in the same place, or a new one."""
+        if not self._ids:
+            return calls
+        same = [old if old.get("name") == new.get("name") else {} for old, new in zip(earlier, calls, strict=False)]
+        kept = [*(old.get("id") for old in same), *[None] * (len(calls) - len(same))]
+        return [{**call, "id": call.get("id") or old or new_id()} for call, old in zip(calls, kept, strict=True)]
 
     def _changed(self) -> None:
         if not self._closed:

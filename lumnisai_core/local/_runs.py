@@ -50,11 +50,14 @@ class _Live:
 class Runs:
     """All runs of a service. Every method belongs to the service's event loop."""
 
-    def __init__(self, store: Store, library: Library, engine: Engine, poll: PollMode) -> None:
+    def __init__(
+        self, store: Store, library: Library, engine: Engine, poll: PollMode, *, entry_ids: bool = False
+    ) -> None:
         self._library = library
         self._store = store
         self._engine = engine
         self._poll = poll
+        self._entry_ids = entry_ids
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -165,7 +168,8 @@ class Runs:
         run = live.run
         self._store.update_run(run.response_id, status="in_progress")
         given = map(feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
-        live.report = LiveReport(asyncio.get_running_loop(), self._saver(live), self._consumed, given)
+        loop = asyncio.get_running_loop()
+        live.report = LiveReport(loop, self._saver(live), self._consumed, given, ids=self._entry_ids)
         live.announce()
         try:
             request = await self._request(run)

@@ -23,6 +23,7 @@ from lumnisai_core.local._recording import RecordedRequest, RecordingApp
 from lumnisai_core.local._runs import PollMode, Runs
 from lumnisai_core.local._store import Store
 from lumnisai_core.local._tenants import names_by_key
+from lumnisai_core.local._wire import ArtifactShape
 from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.faults import Fault, FaultPlan
@@ -52,6 +53,13 @@ class LocalLumnis:
         download: how files are handed out: `"inline"` as the reply, `"redirect"` by a 302 to a second port that asks
             for no credentials, as blob storage does.
         step_delay: pause between the steps of the offline engine and of processing a file, in seconds.
+        limits: what becomes of a `limit` or `page_size` above its maximum, in lists and in the search of files:
+            `"reject"` refuses it with 422, `"clamp"` takes the maximum instead.
+        entry_ids: give progress entries and tool calls an `id` when they are made, which they keep and feedback may
+            name; a tool call that the engine gave one keeps that.
+        artifact_shape: shape of the artifacts in runs: `"parts"` as the engine made them, which is
+            `{artifactId, name, description, parts, ...}`; `"content"` as `{type, content, language?}`, the texts of the
+            parts joined by line breaks.
         faults: what is to go wrong; their counts start anew with each start of the service.
     """
 
@@ -70,12 +78,21 @@ class LocalLumnis:
         max_file: int = 50 * _MEGABYTE,
         download: Literal["inline", "redirect"] = "inline",
         step_delay: float = DEFAULT_STEP_DELAY,
+        limits: Literal["reject", "clamp"] = "reject",
+        entry_ids: bool = False,
+        artifact_shape: Literal["parts", "content"] = "parts",
         faults: Iterable[Fault] = (),
     ) -> None:
         if poll not in ("end-only", "on-change"):
             raise ValueError(f"poll must be 'end-only' or 'on-change', not {poll!r}")
         if download not in ("inline", "redirect"):
             raise ValueError(f"download must be 'inline' or 'redirect', not {download!r}")
+        if limits not in ("reject", "clamp"):
+            raise ValueError(f"limits must be 'reject' or 'clamp', not {limits!r}")
+        if not isinstance(entry_ids, bool):
+            raise ValueError(f"entry_ids must be True or False, not {entry_ids!r}")
+        if artifact_shape not in ("parts", "content"):
+            raise ValueError(f"artifact_shape must be 'parts' or 'content', not {artifact_shape!r}")
         if api_key is not None and not api_key.strip():
             raise ValueError("api_key must not be blank")
         names = names_by_key(tenants or {})
@@ -93,6 +110,9 @@ class LocalLumnis:
             max_file=max_file,
             redirect=download == "redirect",
             step_delay=step_delay,
+            clamp=limits == "clamp",
+            entry_ids=entry_ids,
+            artifact_shape=artifact_shape,
             faults=tuple(faults),
         )
         _plan(self._setup.faults)
@@ -195,6 +215,9 @@ class _Setup:
     max_file: int
     redirect: bool
     step_delay: float
+    clamp: bool
+    entry_ids: bool
+    artifact_shape: ArtifactShape
     faults: tuple[Fault, ...]
     record: Callable[[RecordedRequest], None] | None = None
 
@@ -261,14 +284,15 @@ class _Running:
         store = Store(self._path, durable=self._folder is None)
         try:
             library = Library(store, self._path.with_name(f"{self._path.name}.files"), setup.step_delay)
-            runs = Runs(store, library, setup.engine, setup.poll)
+            runs = Runs(store, library, setup.engine, setup.poll, entry_ids=setup.entry_ids)
             blobs = None
             if self._blob_socket is not None:
                 blobs = Blobs(store, library, address(setup.host, self._blob_socket))
             limits = (setup.max_wait, setup.max_body, setup.max_file)
             plan = _plan(setup.faults)
             owner = store.tenant(hash_key(setup.api_key), setup.tenants.get(setup.api_key)).id
-            service = Service(store, runs, library, blobs, {}, *limits, plan, owner)
+            shown = (setup.clamp, setup.artifact_shape)
+            service = Service(store, runs, library, blobs, {}, *limits, plan, owner, *shown)
             for key in (setup.api_key, *setup.tenants):
                 service.admit(key, setup.tenants.get(key))
             app = App(service, (*ROUTES, *LOCAL_ROUTES), PUBLIC | LOCAL_PUBLIC)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import fields
-from typing import Any
+from typing import Any, Literal
 
+from lumnisai_core.local._artifacts import content_of
 from lumnisai_core.local._store import ArtifactRow, ChunkRow, FileRow, KeyRow, RunRow, TenantRow, ThreadRow, UserRow
 from lumnisai_core.local._store.table import AnyRow
 from lumnisai_core.local._times import now, tenant_id_of
+
+ArtifactShape = Literal["parts", "content"]
 
 
 def dumps(value: Any) -> str:
@@ -45,8 +48,11 @@ def row(stored: AnyRow, *, without: Collection[str] = (), **more: Any) -> dict[s
     return {**values, **more}
 
 
-def run_json(run: RunRow) -> str:
-    """Return a ResponseObject."""
+def run_json(run: RunRow, artifact_shape: ArtifactShape) -> str:
+    """Return a ResponseObject; inline artifacts are as the engine made them, or in the shape with one `content`."""
+    artifacts = run.artifacts
+    if artifacts is not None and artifact_shape == "content":
+        artifacts = dumps([content_of(item) for item in json.loads(artifacts)])
     known = dumps(
         {
             "response_id": run.response_id,
@@ -64,7 +70,7 @@ def run_json(run: RunRow) -> str:
         "progress": run.progress,
         "input_messages": run.input_messages,
         "structured_response": run.structured_response,
-        "artifacts": run.artifacts,
+        "artifacts": artifacts,
         "error": run.error,
         "options": run.options,
     }

@@ -14,6 +14,8 @@ from lumnisai_core.local._errors import InvalidRequest
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Object = dict[str, Any]
+#: Fields that say how much is wanted; a service may lower them to their maximum instead of refusing.
+_AMOUNTS = ("limit", "page_size")
 _MAYBE_HUGE = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{309}")
 
 
@@ -72,8 +74,8 @@ def read_json(body: bytes) -> Any:
     return data
 
 
-def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"]) -> _Model:
-    """Check parsed data against a shape.
+def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"], *, clamp: bool = False) -> _Model:
+    """Check parsed data against a shape; with `clamp`, lower a `limit` or `page_size` that is above its maximum.
 
     Raises:
         InvalidRequest: with one entry for each thing that is wrong.
@@ -81,7 +83,9 @@ def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"]
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=False, include_input=False)
+        details = error.errors(include_url=False, include_input=False)
+        if clamp and (lowered := {item["loc"][0]: item["ctx"]["le"] for item in details if _is_too_much(item)}):
+            return read(model, {**data, **lowered}, where)
         raise InvalidRequest([_entry(item, where) for item in details]) from error
 
 
@@ -92,6 +96,11 @@ def _is_finite(data: Any) -> bool:
     if isinstance(data, list):
         return all(map(_is_finite, data))
     return not isinstance(data, float) or math.isfinite(data)
+
+
+def _is_too_much(item: Mapping[str, Any]) -> bool:
+    """Tell whether an error is about a `limit` or `page_size` above its maximum."""
+    return item["type"] == "less_than_equal" and len(item["loc"]) == 1 and item["loc"][0] in _AMOUNTS
 
 
 def _entry(item: Mapping[str, Any], where: str) -> _Object:

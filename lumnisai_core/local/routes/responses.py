@@ -8,7 +8,7 @@ from lumnisai_core.local._bodies.runs import CreateRun, GiveFeedback, ListFeedba
 from lumnisai_core.local._errors import ApiError, not_found
 from lumnisai_core.local._store import FeedbackRow, RunFilter, RunRow
 from lumnisai_core.local._times import new_id, now
-from lumnisai_core.local._wire import artifact_json, created_json, dumps, page, row, run_json
+from lumnisai_core.local._wire import artifact_json, created_json, dumps, page, row
 from lumnisai_core.local.routes.threads import find_thread, new_thread
 
 _NOTE = "Feedback is consumed by the run while it is active, in order of arrival."
@@ -43,7 +43,7 @@ async def get(call: Call) -> Reply:
     if query.wait > 0 and run.completed_at is None:
         await call.runs.hold(response_id, min(query.wait, call.service.max_wait))
         run = _find(call, response_id, query.user_id)
-    return Reply(200, run_json(run))
+    return Reply(200, call.shown(run))
 
 
 async def list_(call: Call) -> Reply:
@@ -57,7 +57,7 @@ async def list_(call: Call) -> Reply:
         before=query.before,
     )
     rows, total = call.store.runs(wanted, query.limit, query.offset)
-    return Reply(200, page("responses", map(run_json, rows), total, query.limit, query.offset))
+    return Reply(200, page("responses", map(call.shown, rows), total, query.limit, query.offset))
 
 
 async def cancel(call: Call) -> Reply:

@@ -8,7 +8,7 @@ from lumnisai_core.local._bodies.runs import CreateThread, PatchThread
 from lumnisai_core.local._errors import not_found
 from lumnisai_core.local._store import RunFilter, ThreadRow
 from lumnisai_core.local._times import new_id, now
-from lumnisai_core.local._wire import array, page, run_json, thread_json
+from lumnisai_core.local._wire import array, page, thread_json
 
 
 async def create(call: Call) -> Reply:
@@ -53,7 +53,7 @@ async def responses(call: Call) -> Reply:
     thread = find_thread(call, call.path["thread_id"], query.user_id)
     wanted = RunFilter(call.tenant.id, call.user(query.user_id), thread.thread_id)
     rows, _ = call.store.runs(wanted, query.limit, query.offset)
-    return Reply(200, array(map(run_json, rows)))
+    return Reply(200, array(map(call.shown, rows)))
 
 
 def new_thread(call: Call, user_id: str | None, title: str | None = None, created_at: str | None = None) -> ThreadRow:

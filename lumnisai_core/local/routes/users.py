@@ -12,7 +12,7 @@ from lumnisai_core.local._bodies.users import CreateUser, PutUser
 from lumnisai_core.local._errors import not_found
 from lumnisai_core.local._store import RunFilter, UserRow
 from lumnisai_core.local._times import now
-from lumnisai_core.local._wire import array, dumps, run_json, thread_json, user_json
+from lumnisai_core.local._wire import array, dumps, thread_json, user_json
 
 
 async def create(call: Call) -> Reply:
@@ -77,7 +77,7 @@ async def responses(call: Call) -> Reply:
     query = call.query(Numbered)
     wanted = RunFilter(call.tenant.id, _find(call).id)
     rows, _ = call.store.runs(wanted, query.page_size, query.offset)
-    return Reply(200, array(map(run_json, rows)))
+    return Reply(200, array(map(call.shown, rows)))
 
 
 async def threads(call: Call) -> Reply:

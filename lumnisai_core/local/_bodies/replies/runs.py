@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import (
     Any,
     Literal,  # pydantic asks for this one before Python 3.12
+    NotRequired,
 )
 from uuid import UUID
 
@@ -34,6 +35,7 @@ class Message(TypedDict):
 class ProgressEntry(TypedDict):
     """One thing that a run has done."""
 
+    id: NotRequired[str]
     ts: datetime
     state: str
     message: str
