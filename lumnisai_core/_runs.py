@@ -20,8 +20,6 @@ from lumnisai_core.models import ResponseObject
 
 _ROUTE = "/v1/responses"
 _LONGEST_KEY = 255
-_LONGEST_FEEDBACK = 5000
-_FEEDBACK_TYPES = ("suggestion", "correction", "guidance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +74,6 @@ def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObj
 def cancel_call(response_id: str) -> Call[None]:
     """``POST /v1/responses/{id}/cancel``. Keyed, so that it may be tried again."""
     return Call("POST", path(_ROUTE + "/{}/cancel", response_id), nothing, idempotency_key=str(uuid4()))
-
-
-def feedback_body(
-    feedback_text: str,
-    *,
-    feedback_type: str,
-    user_id: str | None,
-    progress_id: str | None,
-    tool_call_id: str | None,
-    tool_args_update: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Check feedback and write it as the service reads it.
-
-    Raises:
-        ValidationError: The text is empty or too long, the type is unknown, or arguments have no tool call.
-    """
-    if not isinstance(feedback_text, str) or not 1 <= len(feedback_text) <= _LONGEST_FEEDBACK:
-        raise ValidationError(f"feedback_text must be a text of 1 to {_LONGEST_FEEDBACK} characters.")
-    if feedback_type not in _FEEDBACK_TYPES:
-        raise ValidationError(f"feedback_type must be one of {', '.join(_FEEDBACK_TYPES)}, not {feedback_type!r}.")
-    if tool_args_update is not None and tool_call_id is None:
-        raise ValidationError("tool_args_update needs tool_call_id: name the tool call that gets new arguments.")
-    fields = {
-        "feedback_text": feedback_text,
-        "feedback_type": str(feedback_type),
-        "user_id": user_id,
-        "progress_id": progress_id,
-        "tool_call_id": tool_call_id,
-        "tool_args_update": tool_args_update,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:

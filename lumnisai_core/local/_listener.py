@@ -114,7 +114,7 @@ async def served(app: ASGIApp | None, sock: socket.socket | None) -> AsyncIterat
         return
 
     async def nothing() -> None:
-        pass
+        """Have nothing to do."""
 
     listener = Listener(app, on_started=lambda: None, on_stopping=nothing)
     task = asyncio.create_task(listener.serve(sockets=[sock]))

@@ -10,7 +10,8 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
-from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides, Scope
+from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
+from lumnisai_integrations._shared.runs import asks_for_tenant_view, with_smart_model
 from lumnisai_integrations.langchain.convert import convert_in
 from lumnisai_integrations.langchain.structured import json_schema_of
 
@@ -115,8 +116,8 @@ def run_call(
 def _run_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
     given = _without_ignored(keywords)
     parameters = {name: fields[name] for name in RUN_FIELDS} | given
-    if keywords.get("scope") == Scope.TENANT and "user_id" not in keywords:
-        parameters["user_id"] = None  # one call may ask for the tenant's view
+    if asks_for_tenant_view(keywords):
+        parameters["user_id"] = None
     if parameters["response_format"] is not None:
         parameters["response_format"] = json_schema_of(parameters["response_format"])
     overrides = _model_overrides(fields, keywords)
@@ -157,12 +158,8 @@ def model_name_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> str
 
 def _model_overrides(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, str]:
     overrides = plain_overrides(keywords.get("model_overrides", fields["model_overrides"])) or {}
-    name = model_name_of(fields, keywords)
-    if name is None:
-        return overrides
-    # Overrides are more precise than the model's name, a name for one call is more precise than both.
-    named = {"smart_model": name}
-    return overrides | named if model_name_of({}, keywords) else named | overrides
+    of_this_call = bool(model_name_of({}, keywords))
+    return with_smart_model(overrides, model_name_of(fields, keywords), of_this_call=of_this_call)
 
 
 def from_config(configurable: Mapping[str, Any]) -> dict[str, Any]:

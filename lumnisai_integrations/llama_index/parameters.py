@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from lumnisai_core import InvokeParameters, Scope
+from lumnisai_core import InvokeParameters
+from lumnisai_integrations._shared.runs import asks_for_tenant_view, with_smart_model
 
 #: Fields of the LLM that a keyword of the same name replaces for one call.
 RUN_FIELDS = (
@@ -35,12 +36,10 @@ def run_parameters(fields: Mapping[str, Any], given: Mapping[str, Any]) -> Invok
     settled = {**fields, **given}
     model = settled.pop("model")
     if model is not None:
-        # An override of the LLM is more precise than its model, a model of the call more precise than both.
         overrides = _as_dict(settled["model_overrides"])
-        smart = {"smart_model": model}
-        settled["model_overrides"] = overrides | smart if given.get("model") else smart | overrides
-    if given.get("scope") == Scope.TENANT and "user_id" not in given:
-        settled["user_id"] = None  # one call may ask for the tenant's view
+        settled["model_overrides"] = with_smart_model(overrides, model, of_this_call=bool(given.get("model")))
+    if asks_for_tenant_view(given):
+        settled["user_id"] = None
     return cast("InvokeParameters", settled)
 
 

@@ -14,10 +14,11 @@ from lumnisai_core._answer import model
 from lumnisai_core._call import Call, path
 from lumnisai_core._config import user_id_from, user_of_call
 from lumnisai_core._create import MessagesInput
+from lumnisai_core._feedback import feedback_body
 from lumnisai_core._lists import page_query
 from lumnisai_core._many import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
 from lumnisai_core._parameters import InvokeParameters, RunParameters, WatchParameters
-from lumnisai_core._runs import cancel_call, create_call, feedback_body, get_call
+from lumnisai_core._runs import cancel_call, create_call, get_call
 from lumnisai_core._sync.following import RunStream, follow_run
 from lumnisai_core._sync.many import map_runs
 from lumnisai_core._sync.resources.base import Resource

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from lumnisai_core._answer import model, models, nothing
 from lumnisai_core._call import Call, path
+from lumnisai_core._checks import given
 from lumnisai_core._config import user_of_call
 from lumnisai_core._lists import page_query
 from lumnisai_core._sync.resources.base import Resource
@@ -37,8 +38,7 @@ class Threads(Resource):
             title: Up to 500 characters. Default: the service makes one after the first run.
         """
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
-        given = {"user_id": user, "title": _usable_title(title)}
-        body = {name: value for name, value in given.items() if value is not None}
+        body = given(user_id=user, title=_usable_title(title))
         return self._send(Call("POST", _ROUTE, model(ThreadObject), body=body))
 
     def get(self, thread_id: str | UUID) -> ThreadObject:

@@ -1,0 +1,26 @@
+"""What both adapters decide about a run from their fields and the keywords of one call. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lumnisai_core import Scope
+
+
+def with_smart_model(overrides: Mapping[str, Any], model: str | None, *, of_this_call: bool) -> dict[str, Any]:
+    """Return model overrides in which a model named by itself stands for ``smart_model``.
+
+    Args:
+        overrides: Models by use.
+        model: The model as ``provider:model``, or None.
+        of_this_call: Whether the call names the model, which is more precise than any override; that of the adapter's
+            field is less precise.
+    """
+    named = {} if model is None else {"smart_model": model}
+    return {**overrides, **named} if of_this_call else {**named, **overrides}
+
+
+def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:
+    """Say whether one call wants tenant scope, so that the adapter's own user does not go along."""
+    return keywords.get("scope") == Scope.TENANT and "user_id" not in keywords
