@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -100,25 +99,6 @@ def path(template: str, *parameters: object) -> str:
             raise ValidationError(f"{text!r} is not a usable id for {template}: pass the id that the service returned.")
         encoded.append(quote(text, safe="", errors="surrogatepass"))
     return template.format(*encoded)
-
-
-def check_seconds(
-    name: str, value: object, *, endless: bool = False, error: type[ValidationError] = ValidationError
-) -> None:
-    """Refuse what is no positive number of seconds.
-
-    Args:
-        name: Name of the argument, for the message.
-        value: What was given.
-        endless: Whether infinity is fine.
-        error: What to raise.
-
-    Raises:
-        ValidationError: It is no number, not positive, or not finite.
-    """
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not value > 0 or (value == math.inf and not endless):  # type: ignore[operator]
-        raise error(f"{name} must be a positive number of seconds, not {value!r}.")
 
 
 def query_pairs(query: Mapping[str, QueryValue]) -> dict[str, str]:

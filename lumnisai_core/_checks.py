@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -117,3 +118,22 @@ def optional_texts(name: str, values: Sequence[str] | None) -> list[str] | None:
         ValidationError: The list is empty or has a blank text.
     """
     return None if values is None else texts(name, values)
+
+
+def check_seconds(
+    name: str, value: object, *, endless: bool = False, error: type[ValidationError] = ValidationError
+) -> None:
+    """Refuse what is no positive number of seconds.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: What was given.
+        endless: Whether infinity is fine.
+        error: What to raise.
+
+    Raises:
+        ValidationError: It is no number, not positive, or not finite.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not value > 0 or (value == math.inf and not endless):  # type: ignore[operator]
+        raise error(f"{name} must be a positive number of seconds, not {value!r}.")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from lumnisai_core._call import check_seconds
+from lumnisai_core._checks import check_seconds
 from lumnisai_core._service import Service, checked_base_url
 from lumnisai_core._version import VERSION
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict

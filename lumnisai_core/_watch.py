@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lumnisai_core._call import check_seconds
+from lumnisai_core._checks import check_seconds
 from lumnisai_core.exceptions import (
     LumnisAIError,
     RunCancelledError,

@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from lumnisai_core._call import Call, check_seconds, json_bytes, path, query_pairs
+from lumnisai_core._call import Call, json_bytes, path, query_pairs
+from lumnisai_core._checks import check_seconds
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.models import ResponseStatus
 

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from lumnisai_core._answer import model, nothing
 from lumnisai_core._async.resources.base import AsyncResource
-from lumnisai_core._call import Call, check_seconds, path
-from lumnisai_core._checks import optional_member
+from lumnisai_core._call import Call, path
+from lumnisai_core._checks import check_seconds, optional_member
 from lumnisai_core._files import file_errors, is_processed, line_range, reader_of_file
 from lumnisai_core._waiting import async_sleep
 from lumnisai_core.exceptions import WaitTimeoutError

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from lumnisai_core._answer import model, nothing
-from lumnisai_core._call import Call, check_seconds, path
-from lumnisai_core._checks import optional_member
+from lumnisai_core._call import Call, path
+from lumnisai_core._checks import check_seconds, optional_member
 from lumnisai_core._files import file_errors, is_processed, line_range, reader_of_file
 from lumnisai_core._sync.resources.base import Resource
 from lumnisai_core._waiting import sleep

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from lumnisai_core._answer import model
-from lumnisai_core._call import Call, check_seconds, path
-from lumnisai_core._checks import given, optional_text, text
+from lumnisai_core._call import Call, path
+from lumnisai_core._checks import check_seconds, given, optional_text, text
 from lumnisai_core._config import user_of_call
 from lumnisai_core._integrations import app, apps, deleted_connections, is_connected, provider_name, wanted_apps
 from lumnisai_core._sync.resources.apps import Apps
