@@ -84,6 +84,18 @@ class FeedbackEngine:
         return RunResult(output_text=" | ".join(item.text for item in report.feedback()))
 
 
+class RecordingEngine:
+    """Plays scripts and remembers what it was asked."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.requests: list[RunRequest] = []
+        self._engine = ScriptedEngine(list(scripts))
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        self.requests.append(request)
+        return await self._engine.run(request, report)
+
+
 class HistoryEngine:
     """Answers with the number and the texts of the messages it was given."""
 

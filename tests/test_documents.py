@@ -15,13 +15,14 @@ from tests import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs").glob("*/*.md"))]
+PAGES = [page for page in PAGES if page.parent.name != "reference"]  # signatures there are no programs
 
 
 def blocks_of(page: Path) -> list[object]:
     text = page.read_text("utf-8")
     return [
-        pytest.param(match[1], id=f"{page.stem}-line-{text[: match.start()].count(chr(10)) + 2}")
+        pytest.param(match[1], id=f"{page.parent.name}-{page.stem}-line-{text[: match.start()].count(chr(10)) + 2}")
         for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     ]
 

@@ -7,6 +7,25 @@ from typing import Any
 
 from lumnisai_core import Scope
 
+#: Parameters that chat models have in common and that the platform decides itself.
+SAMPLING_PARAMETERS = frozenset(
+    {
+        "temperature",
+        "max_tokens",
+        "max_completion_tokens",
+        "top_p",
+        "top_k",
+        "n",
+        "seed",
+        "frequency_penalty",
+        "presence_penalty",
+        "logit_bias",
+        "logprobs",
+        "top_logprobs",
+        "reasoning_effort",
+    }
+)
+
 
 def with_smart_model(overrides: Mapping[str, Any], model: str | None, *, of_this_call: bool) -> dict[str, Any]:
     """Return model overrides in which a model named by itself stands for ``smart_model``.

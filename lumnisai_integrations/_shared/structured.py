@@ -22,9 +22,7 @@ def structured_value(response: ResponseObject) -> dict[str, Any]:
     Raises:
         StructuredOutputError: Neither holds a JSON object.
     """
-    if response.structured_response is not None:
-        return response.structured_response
-    value = _object_in_text(response.output_text or "")
+    value = object_of(response)
     if value is None:
         raise StructuredOutputError(
             f"Run {response.response_id} succeeded but returned no object for its response_format. Its text begins: "
@@ -34,6 +32,13 @@ def structured_value(response: ResponseObject) -> dict[str, Any]:
             response=response,
         )
     return value
+
+
+def object_of(response: ResponseObject) -> dict[str, Any] | None:
+    """Return the object of a run, or the one that its text consists of; None if there is none."""
+    if response.structured_response is not None:
+        return response.structured_response
+    return _object_in_text(response.output_text or "")
 
 
 def structured_text(response: ResponseObject) -> str:

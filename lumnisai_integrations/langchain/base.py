@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, LangSmithParams
+from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatResult
@@ -18,9 +18,11 @@ from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr, SecretStr
 
 from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides, Scope
 from lumnisai_integrations._shared.clients import Clients, ClientSettings
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations.langchain.calls import (
-    SAMPLING_PARAMETERS,
+    History,
     cache_facts,
+    continues_a_thread,
     model_name_of,
     plain_agent_config,
     plain_files,
@@ -35,6 +37,27 @@ _AgentConfig = Annotated[AgentConfig | dict[str, Any], AfterValidator(plain_agen
 _ModelOverrides = Annotated[ModelOverrides | dict[str, str], AfterValidator(plain_overrides)]
 _Files = Annotated[list[FileAttachment | dict[str, Any]], AfterValidator(plain_files)]
 _ResponseFormat = Annotated[type[Any] | dict[str, Any], AfterValidator(json_schema_of)]
+
+
+#: What agents and middleware may expect. The platform does not say how much a model can read, so neither does this.
+_PROFILE: ModelProfile = {
+    "text_inputs": True,
+    "text_outputs": True,
+    "reasoning_output": True,
+    "tool_calling": True,
+    "tool_choice": True,
+    "structured_output": True,
+    "image_inputs": False,
+    "image_url_inputs": False,
+    "pdf_inputs": False,
+    "audio_inputs": False,
+    "video_inputs": False,
+    "image_tool_message": False,
+    "pdf_tool_message": False,
+    "image_outputs": False,
+    "audio_outputs": False,
+    "video_outputs": False,
+}
 
 
 class LumnisModel(BaseChatModel):
@@ -52,12 +75,14 @@ class LumnisModel(BaseChatModel):
     user_id: str | UUID | None = None
     scope: Scope | None = None
     thread_id: str | UUID | None = None
+    history: History = "client"
     model_overrides: _ModelOverrides | None = None
     agent_config: _AgentConfig | None = None
     response_format: _ResponseFormat | None = None
     response_format_instructions: str | None = None
     files: _Files | None = None
     options: dict[str, Any] | None = None
+    idempotency_key: str | None = None
     stop: list[str] | None = None
     run_timeout: float | None = 600.0
     progress_interval: float = 1.0
@@ -112,7 +137,7 @@ class LumnisModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        model = self._for_caching(kwargs)
+        model = self._for_caching(messages, kwargs)
         return super(LumnisModel, model)._generate_with_cache(messages, stop=stop, run_manager=run_manager, **kwargs)
 
     async def _agenerate_with_cache(
@@ -122,17 +147,19 @@ class LumnisModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        model = self._for_caching(kwargs)
+        model = self._for_caching(messages, kwargs)
         return await super(LumnisModel, model)._agenerate_with_cache(
             messages, stop=stop, run_manager=run_manager, **kwargs
         )
 
-    def _for_caching(self, keywords: Mapping[str, Any]) -> Self:
-        # The same words mean something else later in a thread.
-        in_thread = keywords.get("thread_id", self.thread_id) is not None
+    def _for_caching(self, messages: Sequence[BaseMessage], keywords: Mapping[str, Any]) -> Self:
+        in_thread = continues_a_thread(self.__dict__, messages, keywords)
         return self.model_copy(update={"cache": False}) if in_thread else self
 
     # What the framework asks
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        return {**_PROFILE}
 
     @property
     def _llm_type(self) -> str:
@@ -140,7 +167,7 @@ class LumnisModel(BaseChatModel):
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        names = ("base_url", "tenant_id", "scope", "user_id", "thread_id", "model_overrides", "agent_config")
+        names = ("base_url", "tenant_id", "scope", "user_id", "thread_id", "history", "model_overrides", "agent_config")
         known = {name: getattr(self, name) for name in names}
         shown = {name: str(value) if isinstance(value, UUID) else value for name, value in known.items()}
         return {"model_name": self.model_name or DEFAULT_MODEL_NAME} | {

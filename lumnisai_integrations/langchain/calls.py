@@ -5,15 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
-from lumnisai_integrations._shared.runs import asks_for_tenant_view, with_smart_model
-from lumnisai_integrations.langchain.convert import convert_in
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, asks_for_tenant_view, with_smart_model
+from lumnisai_integrations._shared.threads import Continuation, continue_thread
+from lumnisai_integrations._shared.tools import ToolOffer
+from lumnisai_integrations.langchain.convert import convert_in, place_of
 from lumnisai_integrations.langchain.structured import json_schema_of
+from lumnisai_integrations.langchain.tool_binding import TOOL_KEYWORDS, offer_of
 
 #: Fields of the model that are sent with each run as they are.
 RUN_FIELDS = (
@@ -25,34 +29,19 @@ RUN_FIELDS = (
     "agent_config",
     "files",
     "options",
+    "idempotency_key",
     "run_timeout",
     "progress_interval",
     "cancel_on_interrupt",
 )
 
-#: Parameters that chat models have in common and that the platform decides itself.
-SAMPLING_PARAMETERS = frozenset(
-    {
-        "temperature",
-        "max_tokens",
-        "max_completion_tokens",
-        "top_p",
-        "top_k",
-        "n",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "reasoning_effort",
-        "parallel_tool_calls",
-    }
-)
-
-#: Keywords that LangChain itself hands down, which say nothing about the run; also ``tools=[]`` and the like.
+#: Keywords that LangChain itself hands down, which say nothing about the run.
 _FRAMEWORK_KEYWORDS = frozenset({"stream", "strict", "ls_structured_output_format", "structured_output_format"})
-_EMPTY_KEYWORDS = frozenset({"tools", "tool_choice", "functions"})
+_READ_ELSEWHERE = frozenset({"model", "model_name", "model_overrides", "history"}) | TOOL_KEYWORDS
+
+#: Who remembers the conversation: the caller, who sends all of it each time, or the thread on the service.
+History = Literal["client", "server"]
+HISTORIES = ("client", "server")
 
 #: How a run is watched, which does not change its answer.
 _WATCHING = frozenset({"run_timeout", "progress_interval", "cancel_on_interrupt", "show_progress"})
@@ -70,18 +59,20 @@ class RunCall:
         parameters: Keywords for the client's ``invoke``.
         model_name: The model that was asked for, or None.
         stop: Texts before which the answer is cut off.
+        offer: The tools that the run may ask for, or None.
     """
 
     messages: list[dict[str, str]]
     parameters: dict[str, Any]
     model_name: str | None = None
     stop: Sequence[str] = field(default=())
+    offer: ToolOffer | None = None
 
     @property
     def writing(self) -> dict[str, Any]:
         """How the answer becomes a message: the keywords of ``convert_out`` and ``ChunkWriter``."""
         structured = self.parameters.get("response_format") is not None
-        return {"model_name": self.model_name, "structured": structured, "stop": self.stop}
+        return {"model_name": self.model_name, "structured": structured, "stop": self.stop, "offer": self.offer}
 
 
 def run_call(
@@ -104,13 +95,50 @@ def run_call(
             'on_progress is not taken here: pass config={"callbacks": [...]}, such as LumnisProgressHandler.'
         )
     parameters = _run_parameters(fields, keywords)
+    offer = offer_of(keywords, parameters["response_format"])
+    if offer is not None:
+        parameters["response_format"] = offer.response_format()
+        parameters["response_format_instructions"] = offer.instructions(parameters["response_format_instructions"])
+    going_on = continuation(messages, parameters["thread_id"], history_of(fields, keywords))
+    parameters["thread_id"] = going_on.thread_id
     model = model_name_of(fields, keywords)
+    written = convert_in(messages)
     return RunCall(
-        messages=convert_in(messages),
+        messages=[written[at] for at in going_on.send],
         parameters=parameters,
         model_name=model or parameters.get("model_overrides", {}).get("smart_model"),
         stop=stop or fields.get("stop") or (),
+        offer=offer if offer is not None and offer.is_open else None,
     )
+
+
+def continuation(messages: Sequence[BaseMessage], thread_id: Any, history: History) -> Continuation:
+    """Return which thread messages continue, and which of them it lacks.
+
+    Raises:
+        ValidationError: It lacks none.
+    """
+    named = None if thread_id is None else str(thread_id)
+    return continue_thread([place_of(item) for item in messages], thread_id=named, follow_answers=history == "server")
+
+
+def history_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> History:
+    """Return who remembers the conversation.
+
+    Raises:
+        ValidationError: It is neither ``client`` nor ``server``.
+    """
+    history: History = keywords.get("history") or fields["history"]
+    if history not in HISTORIES:
+        raise ValidationError(f"history must be 'client' or 'server', not {history!r}.")
+    return history
+
+
+def continues_a_thread(fields: Mapping[str, Any], messages: Sequence[BaseMessage], keywords: Mapping[str, Any]) -> bool:
+    """Say whether the same words may mean something else the next time, so that no cache may answer."""
+    if keywords.get("thread_id", fields["thread_id"]) is not None or history_of(fields, keywords) == "server":
+        return True
+    return any(place.thread_id is not None and not place.ends_run for place in map(place_of, messages))
 
 
 def _run_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,8 +163,8 @@ def _without_ignored(keywords: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in keywords.items()
         if name not in SAMPLING_PARAMETERS
         and name not in _FRAMEWORK_KEYWORDS
-        and name not in ("model", "model_name", "model_overrides")
-        and (value or name not in _EMPTY_KEYWORDS)
+        and name not in _READ_ELSEWHERE
+        and (value or name != "functions")
     }
 
 
@@ -163,13 +191,22 @@ def _model_overrides(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> 
 
 
 def from_config(configurable: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that a RunnableConfig sets for all models it reaches."""
-    return {name: configurable[key] for key, name in CONFIG_KEYS.items() if configurable.get(key) is not None}
+    """Return the parameters that a RunnableConfig sets for all models it reaches.
+
+    ``RunnableWithMessageHistory`` puts its history there, too: if that is a thread, the thread goes on.
+    """
+    found = {name: configurable[key] for key, name in CONFIG_KEYS.items() if configurable.get(key) is not None}
+    history = configurable.get("message_history")
+    if history is not None and hasattr(history, "lumnis_thread_id"):
+        thread = {} if history.lumnis_thread_id is None else {"thread_id": history.lumnis_thread_id}
+        return {"history": "server", **thread, **found}
+    return found
 
 
 def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """Return everything about a call, besides its messages, that its answer depends on."""
     parameters = _run_parameters(fields, keywords)
+    parameters |= {name: keywords[name] for name in TOOL_KEYWORDS if keywords.get(name)}
     facts = {name: value for name, value in parameters.items() if name not in _WATCHING and value is not None}
     return facts | {"stop": list(stop or fields.get("stop") or ())}
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -17,8 +17,15 @@ from lumnisai_integrations.langchain.base import LumnisModel
 from lumnisai_integrations.langchain.calls import RunCall, from_config, run_call
 from lumnisai_integrations.langchain.convert import ChunkWriter, convert_out
 from lumnisai_integrations.langchain.errors import model_errors
+from lumnisai_integrations.langchain.events import EventWriter
 from lumnisai_integrations.langchain.progress import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.structured import Schema, structured_chain
+from lumnisai_integrations.langchain.tool_binding import ToolBinding, ToolLike, bound_tools, offer_of
+
+if TYPE_CHECKING:
+    from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
+    from langchain_core.runnables.schema import StreamEvent
+    from langchain_protocol.protocol import MessagesData
 
 
 class ChatLumnis(LumnisModel):
@@ -50,12 +57,16 @@ class ChatLumnis(LumnisModel):
         scope: ``user`` (default) or ``tenant``.
         thread_id: Conversation to continue. The service knows its earlier turns: send only the new ones. Answers in a
             thread are never taken from a cache.
+        history: Who remembers the conversation. With ``client`` (default) a call sends all messages on a new thread.
+            With ``server`` a call continues the thread of the last Lumnis answer among its messages and sends only
+            what is newer; messages that were trimmed or edited before that stay on the thread as they were.
         model_overrides: Models for each use. Wins over ``model_name``, which stands for ``smart_model``.
         agent_config: How the agent works.
         response_format: Class or schema of the object to answer with; the content is then JSON.
         response_format_instructions: Extra guidance for that object.
         files: Files by URI or artifact id.
         options: Free-form options, echoed in the run.
+        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
         stop: Texts before which the answer is cut off, on this side.
         run_timeout: Seconds after which the call gives up waiting for a run. Default 600; None for no limit.
         progress_interval: Seconds that progress may be late. Default 1.
@@ -130,6 +141,39 @@ class ChatLumnis(LumnisModel):
                     if chunk is not None:
                         yield chunk
 
+    def _stream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[MessagesData]:
+        with model_errors():
+            call = run_call(self.__dict__, messages, stop, kwargs)
+            client = self._clients.blocking(self._client_settings())
+            listener = progress_callback(run_manager)
+            writer = EventWriter(**call.writing)
+            with client.invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
+                for update in updates:
+                    yield from writer.accept(update)
+
+    async def _astream_chat_model_events(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[MessagesData]:
+        with model_errors():
+            call = run_call(self.__dict__, messages, stop, kwargs)
+            client = self._clients.asyncio(self._client_settings())
+            listener = async_progress_callback(run_manager)
+            writer = EventWriter(**call.writing)
+            async with client.invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
+                async for update in updates:
+                    for event in writer.accept(update):
+                        yield event
+
     # Threads and users from the config. Reading it here, not while running, gives caches and traces the same view.
 
     def invoke(
@@ -180,7 +224,65 @@ class ChatLumnis(LumnisModel):
         config = ensure_config(config)
         return super().astream(input, config, stop=stop, **_with_config(config, kwargs))
 
-    # Structured output
+    if not TYPE_CHECKING:  # type checkers read the overloads of the base class
+
+        def stream_events(
+            self,
+            input: LanguageModelInput,  # noqa: A002 - the framework's name
+            config: RunnableConfig | None = None,
+            *,
+            version: Literal["v1", "v2", "v3"] = "v2",
+            **kwargs: Any,
+        ) -> ChatModelStream:
+            """Run an agent and return its content blocks as they come."""
+            config = ensure_config(config)
+            return super().stream_events(input, config, version=version, **_with_config(config, kwargs))
+
+        def astream_events(
+            self,
+            input: LanguageModelInput,  # noqa: A002 - the framework's name
+            config: RunnableConfig | None = None,
+            *,
+            version: Literal["v1", "v2", "v3"] = "v2",
+            **kwargs: Any,
+        ) -> AsyncIterator[StreamEvent] | Awaitable[AsyncChatModelStream]:
+            """Run an agent and return its content blocks as they come, or, before v3, what callbacks hear."""
+            config = ensure_config(config)
+            return super().astream_events(input, config, version=version, **_with_config(config, kwargs))
+
+    # Tools and structured output
+
+    def bind_tools(
+        self,
+        tools: Sequence[ToolLike],
+        *,
+        tool_choice: str | bool | Mapping[str, Any] | None = None,
+        parallel_tool_calls: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with tools that the caller runs: an answer's ``tool_calls`` say which, with what arguments.
+
+        The platform has no field for them. They go out in ``response_format``, as a choice between calls and an answer,
+        besides a ``response_format`` of the caller. The agent's own tools stay as they are; what they did is in the
+        progress of a run, not in ``tool_calls``.
+
+        Args:
+            tools: Functions, LangChain tools, pydantic classes, TypedDicts, or dicts in the form of OpenAI or
+                Anthropic. With an empty list nothing about tools is sent.
+            tool_choice: ``auto`` (default), ``any`` or ``required`` or True, ``none``, the name of a tool, or a dict in
+                the form of OpenAI or Anthropic.
+            parallel_tool_calls: False for one call at a time. Default: several may come at once.
+            **kwargs: Keywords for each call, such as ``response_format``.
+
+        Raises:
+            ValidationError: Something is no tool, two have the same name, or the choice names none of them.
+        """
+        bound = bound_tools(tools)
+        keywords = {"tools": bound, "tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
+        given = {name: value for name, value in keywords.items() if value is not None}
+        with model_errors():
+            offer_of(given, None)  # what does not fit is said here, not in the first call
+        return ToolBinding(bound=self, kwargs={**given, **kwargs}, config={})
 
     def with_structured_output(
         self,
@@ -198,12 +300,15 @@ class ChatLumnis(LumnisModel):
             method: ``json_schema``, ``function_calling`` or ``json_mode``; all are the platform's ``response_format``.
             include_raw: Whether to answer with ``{"raw": message, "parsed": object or None, "parsing_error": ...}``.
             strict: Accepted for uniformity.
-            **kwargs: Keywords for each call, such as ``response_format_instructions``.
+            **kwargs: Keywords for each call, such as ``response_format_instructions``. With ``tools`` the agent may ask
+                for these before it answers; the chain shows its calls if ``include_raw`` is True and raises otherwise.
 
         Raises:
             ValidationError: The schema or the method is not known.
             StructuredOutputError: From the chain: a run has no object that fits. Carries the run.
         """
+        if kwargs.get("tools"):
+            kwargs["tools"] = bound_tools(kwargs["tools"])
         return structured_chain(
             self.bind, schema, method=method, include_raw=include_raw, strict=strict, parameters=kwargs
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import (
@@ -15,13 +17,17 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
+from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from lumnisai_core import MessageRole, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.progress import reasoning_text
 from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
+from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place
+from lumnisai_integrations._shared.tools import Call, Reply, ToolOffer
 from lumnisai_integrations._shared.turns import tool_calls_text, tool_result_text
+from lumnisai_integrations.langchain.errors import unusable_output
 
 #: Shown in traces and metadata where no model was chosen.
 DEFAULT_MODEL_NAME = "lumnis"
@@ -140,12 +146,33 @@ def _tool_result(place: str, block: Mapping[str, Any]) -> str:
     return tool_result_text(text, name=block.get("name"), call_id=block.get("tool_use_id"), status=status)
 
 
+def place_of(message: BaseMessage) -> Place:
+    """Return where a message is stored, as its metadata say."""
+    tags = message.additional_kwargs
+    if THREAD_ID in tags:
+        is_stored = bool(tags.get(PERSISTED))
+        return Place(tags[THREAD_ID], is_stored=is_stored, ends_run=is_stored and isinstance(message, AIMessage))
+    facts = message.response_metadata
+    if isinstance(message, AIMessage) and facts.get("model_provider") == "lumnis" and facts.get("thread_id"):
+        return Place(facts["thread_id"], ends_run=True)
+    return Place()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    content: str
+    metadata: dict[str, Any]
+    calls: Sequence[Call] = ()
+    invalid: Sequence[Call] = ()
+
+
 def convert_out(
     response: ResponseObject,
     *,
     model_name: str | None = None,
     structured: bool = False,
     stop: Sequence[str] = (),
+    offer: ToolOffer | None = None,
 ) -> AIMessage:
     """Write a finished run as a message.
 
@@ -155,22 +182,36 @@ def convert_out(
         structured: Whether an object was asked for. It becomes the content, as JSON text, and the run's own text goes
             to ``response_metadata["output_text"]``. If there is no object, the content is that text.
         stop: Texts before which the answer is cut off; they do not cut JSON.
+        offer: The tools that the run was offered. The calls it asks for become ``tool_calls``.
 
     Returns:
         The message. Its id is that of the run, and its reasoning is what the run reported on its way.
+
+    Raises:
+        StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
     """
-    content, metadata = _outcome(response, model_name=model_name, structured=structured, stop=stop)
+    outcome = _outcome(response, model_name=model_name, structured=structured, stop=stop, offer=offer)
     return AIMessage(
-        content=content,
+        content=outcome.content,
         id=response.response_id,
-        response_metadata=metadata,
+        response_metadata=outcome.metadata,
+        tool_calls=[tool_call(name=call.name, args=call.args, id=call.id) for call in outcome.calls],
+        invalid_tool_calls=[
+            invalid_tool_call(name=call.name, args=_as_text(call.args), id=call.id, error=call.problem)
+            for call in outcome.invalid
+        ],
         additional_kwargs=_progress_kwargs([_entry_update(response, index) for index in range(len(response.progress))]),
     )
 
 
 def _outcome(
-    response: ResponseObject, *, model_name: str | None, structured: bool, stop: Sequence[str]
-) -> tuple[str, dict[str, Any]]:
+    response: ResponseObject,
+    *,
+    model_name: str | None,
+    structured: bool,
+    stop: Sequence[str],
+    offer: ToolOffer | None,
+) -> _Outcome:
     metadata: dict[str, Any] = {
         "model_provider": "lumnis",
         "model_name": model_name or DEFAULT_MODEL_NAME,
@@ -180,14 +221,31 @@ def _outcome(
     }
     if response.response_title:
         metadata["response_title"] = response.response_title
+    text = response.output_text or ""
+    if structured or offer is not None:
+        metadata["output_text"] = text
+    if offer is not None:
+        reply = _reply(offer, response)
+        said = reply.content if offer.answer_schema is not None else cut_at(reply.content, stop)
+        return _Outcome(content=said, metadata=metadata, calls=reply.calls, invalid=reply.invalid)
     if not structured:
-        return cut_at(response.output_text or "", stop), metadata
-    metadata["output_text"] = response.output_text or ""
+        return _Outcome(content=cut_at(text, stop), metadata=metadata)
     try:
-        return structured_text(response), metadata
+        return _Outcome(content=structured_text(response), metadata=metadata)
     except StructuredOutputError:
         # A message with the text is worth more than no message; the parser of a structured chain raises.
-        return response.output_text or "", metadata
+        return _Outcome(content=text, metadata=metadata)
+
+
+def _reply(offer: ToolOffer, response: ResponseObject) -> Reply:
+    try:
+        return offer.read(response)
+    except StructuredOutputError as error:
+        raise unusable_output(error) from None
+
+
+def _as_text(args: object) -> str:
+    return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False, default=str)
 
 
 def cut_at(text: str, stop: Sequence[str]) -> str:
@@ -239,25 +297,51 @@ class ChunkWriter:
         model_name: The model that was asked for.
         structured: Whether an object was asked for.
         stop: Texts before which the answer is cut off.
+        offer: The tools that the run was offered.
     """
 
-    def __init__(self, *, model_name: str | None = None, structured: bool = False, stop: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        model_name: str | None = None,
+        structured: bool = False,
+        stop: Sequence[str] = (),
+        offer: ToolOffer | None = None,
+    ) -> None:
         self._model_name = model_name
         self._structured = structured
         self._stop = stop
+        self._offer = offer
 
     def accept(self, update: RunUpdate) -> ChatGenerationChunk | None:
-        """Write one update: progress as reasoning, the answer as the last chunk; None if there is nothing to show."""
+        """Write one update: progress as reasoning, the answer as the last chunk; None if there is nothing to show.
+
+        Raises:
+            StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
+        """
         if update.response is None:
             shown = _progress_kwargs([update])
             return _chunk(AIMessageChunk(content="", id=update.response_id, additional_kwargs=shown)) if shown else None
         if update.response.status != ResponseStatus.SUCCEEDED:
             return None  # the stream raises next
-        content, metadata = _outcome(
-            update.response, model_name=self._model_name, structured=self._structured, stop=self._stop
+        outcome = _outcome(
+            update.response,
+            model_name=self._model_name,
+            structured=self._structured,
+            stop=self._stop,
+            offer=self._offer,
         )
         return _chunk(
-            AIMessageChunk(content=content, id=update.response_id, response_metadata=metadata, chunk_position="last")
+            AIMessageChunk(
+                content=outcome.content,
+                id=update.response_id,
+                response_metadata=outcome.metadata,
+                tool_call_chunks=[
+                    tool_call_chunk(name=call.name, args=_as_text(call.args), id=call.id, index=index)
+                    for index, call in enumerate([*outcome.calls, *outcome.invalid])
+                ],
+                chunk_position="last",
+            )
         )
 
 

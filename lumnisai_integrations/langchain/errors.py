@@ -103,6 +103,12 @@ class StructuredOutputError(structured.StructuredOutputError, OutputParserExcept
         self.llm_output = response.output_text
 
 
+def unusable_output(error: structured.StructuredOutputError) -> StructuredOutputError:
+    """Return the error of a run without a usable object as that of this module."""
+    known = {"response_id": error.response_id, "thread_id": error.thread_id, "response": error.response}
+    return StructuredOutputError(error.message, **known)  # type: ignore[arg-type]
+
+
 _TWINS: Mapping[type[exceptions.LumnisAIError], type[exceptions.LumnisAIError]] = {
     twin.__bases__[0]: twin
     for twin in (

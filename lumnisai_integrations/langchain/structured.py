@@ -22,7 +22,7 @@ from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared import structured
 from lumnisai_integrations._shared.schemas import plain_schema
-from lumnisai_integrations.langchain.errors import StructuredOutputError
+from lumnisai_integrations.langchain.errors import StructuredOutputError, unusable_output
 
 METHODS = ("json_schema", "function_calling", "json_mode")
 
@@ -67,10 +67,12 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     Attributes:
         build: Makes an instance from the object.
         name_of_schema: Shown in errors.
+        shows_calls: Whether the caller sees the message, too, so that calls of tools in it are not lost.
     """
 
     build: Callable[[dict[str, Any]], Any]
     name_of_schema: str
+    shows_calls: bool = False
 
     def parse(self, text: str) -> Any:
         """Read a bare text.
@@ -90,19 +92,35 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(content=generation.text)
         if partial and isinstance(message, AIMessageChunk) and message.chunk_position != "last":
             return None
-        return self._built(run_of(message))
+        run = run_of(message)
+        if isinstance(message, AIMessage) and message.tool_calls:
+            if self.shows_calls:
+                return None
+            names = ", ".join(call["name"] for call in message.tool_calls)
+            raise unusable_output(_calls_first(run, names))
+        return self._built(run)
 
     def _built(self, run: ResponseObject) -> Any:
         about = {"response_id": run.response_id, "thread_id": run.thread_id, "response": run}
         try:
             return self.build(structured.structured_value(run))
         except structured.StructuredOutputError as error:
-            raise StructuredOutputError(error.message, **about) from None  # type: ignore[arg-type]
+            raise unusable_output(error) from None
         except (pydantic.ValidationError, ValueError) as error:
             raise StructuredOutputError(
                 f"Run {run.response_id} returned an object that does not fit {self.name_of_schema}: {error}",
                 **about,  # type: ignore[arg-type]
             ) from error
+
+
+def _calls_first(run: ResponseObject, names: str) -> structured.StructuredOutputError:
+    return structured.StructuredOutputError(
+        f"Run {run.response_id} asks for the tools {names} before it answers. Use with_structured_output(..., "
+        "include_raw=True) to see its calls, or create_agent(..., response_format=...) to have them run.",
+        response_id=run.response_id,
+        thread_id=run.thread_id,
+        response=run,
+    )
 
 
 def run_of(message: BaseMessage) -> ResponseObject:
@@ -141,7 +159,7 @@ def structured_chain(
             ``response_format``.
         include_raw: Whether to return the message and a parsing error besides.
         strict: Shown in traces; the platform always follows the schema as well as it can.
-        parameters: Further keywords for each call.
+        parameters: Further keywords for each call, such as ``tools``.
 
     Raises:
         ValidationError: The schema or the method is not known.
@@ -160,7 +178,9 @@ def structured_chain(
         **parameters,
     )
     parser = StructuredOutputParser(
-        build=builder_of(schema), name_of_schema=str(json_schema.get("title", "the schema"))
+        build=builder_of(schema),
+        name_of_schema=str(json_schema.get("title", "the schema")),
+        shows_calls=include_raw,
     )
     if not include_raw:
         return model | parser

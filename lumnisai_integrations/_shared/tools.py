@@ -1,0 +1,267 @@
+"""Tools that the caller runs, asked for through ``response_format``: the schema one way, calls or an answer the other.
+
+The platform runs its own tools and has no field for those of a caller. So a run is asked for one of two objects,
+``{"tool_calls": [{"name": ..., "args": {...}}]}`` or ``{"content": ...}``, and the caller reads which it got. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import uuid4
+
+from lumnisai_core import ResponseObject
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.schema_references import SharedDefinitions
+from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
+
+#: Whether tools may be used (auto), must be used (any), or must not be used (none).
+Choice = Literal["auto", "any", "none"]
+
+_CHOICES: Mapping[object, Choice] = {
+    None: "auto",
+    False: "auto",
+    "auto": "auto",
+    True: "any",
+    "any": "any",
+    "required": "any",
+    "none": "none",
+}
+
+_MAY = (
+    "The caller can run tools for you. To use them, return tool_calls; they are not run by anyone else. "
+    "To reply to the user, return content. "
+)
+_MUST = "The caller runs tools for you. Return tool_calls with the tools to run now and their arguments. "
+_RESULTS = 'A turn that begins with {"tool_result": ...} is what a tool returned: do not repeat that call.'
+_ONE = " Return one call at a time."
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that the caller runs.
+
+    Attributes:
+        name: Its name.
+        description: What it does, for the agent.
+        parameters: JSON Schema of its arguments, an object.
+    """
+
+    name: str
+    description: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a tool that the agent asks for.
+
+    Attributes:
+        name: Name of the tool.
+        args: Its arguments by name; for a call that cannot be run, whatever the agent gave.
+        id: Made for this call, so that its result can name it.
+        problem: Why the call cannot be run; empty if it can.
+    """
+
+    name: str
+    args: Any
+    id: str = field(default_factory=lambda: f"call_{uuid4().hex}")
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a run that was offered tools returned: calls, or an answer.
+
+    Attributes:
+        calls: Calls to run.
+        invalid: Calls that cannot even be tried: without a name, or with arguments that are no object. A call of a tool
+            that does not exist is none of them: whoever runs tools tells the agent so.
+        content: The answer; an object as JSON text. Empty if there are only calls.
+    """
+
+    calls: tuple[Call, ...] = ()
+    invalid: tuple[Call, ...] = ()
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """The tools that one run is offered, and how it may use them.
+
+    Attributes:
+        tools: The tools.
+        choice: Whether they may, must or must not be used.
+        named: The one tool that must be used.
+        parallel: Whether several calls may be asked for at once.
+        answer_schema: JSON Schema of the answer, an object. Default: the answer is text.
+    """
+
+    tools: tuple[Tool, ...]
+    choice: Choice = "auto"
+    named: str | None = None
+    parallel: bool = True
+    answer_schema: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        names = [tool.name for tool in self.tools]
+        for name in names:
+            if not name:
+                raise ValidationError("A tool has no name: give every tool one.")
+            if names.count(name) > 1:
+                raise ValidationError(f"Two tools are called {name!r}: give each a name of its own.")
+        if self.named is not None and self.named not in names:
+            raise ValidationError(f"tool_choice names {self.named!r}, but the tools are {', '.join(names) or 'none'}.")
+        if self.choice == "any" and not names:
+            raise ValidationError("tool_choice asks for a tool, but there are no tools.")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run may ask for calls; otherwise no envelope is needed."""
+        return bool(self.tools) and (self.choice != "none" or self.named is not None)
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether the run must ask for calls."""
+        return self.is_open and (self.choice == "any" or self.named is not None)
+
+    def response_format(self) -> dict[str, Any] | None:
+        """Return the JSON Schema of calls or an answer; without open tools that of the answer alone, if it has one."""
+        if not self.is_open:
+            return None if self.answer_schema is None else dict(self.answer_schema)
+        shared = SharedDefinitions()
+        offered = [tool for tool in self.tools if self.named in (None, tool.name)]
+        calls = _calls_schema([_call_schema(tool, shared) for tool in offered], parallel=self.parallel)
+        if self.is_forced:
+            schema = {"title": "ToolCalls", **calls}
+        else:
+            answer: Mapping[str, Any] = {"type": "string", "description": "The reply to the user."}
+            if self.answer_schema is not None:
+                answer = shared.take(self.answer_schema, prefix="Answer")
+            branches = [{"title": "ToolCalls", **calls}, {"title": "Answer", **_closed({"content": answer})}]
+            schema = {"title": "ToolCallsOrAnswer", "type": "object", "anyOf": branches}
+        return schema | ({"$defs": shared.schemas} if shared.schemas else {})
+
+    def instructions(self, given: str | None) -> str | None:
+        """Return the guidance that goes with the schema, after the caller's own."""
+        if not self.is_open:
+            return given
+        own = (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
+        return f"{given}\n\n{own}" if given else own
+
+    def read(self, response: ResponseObject) -> Reply:
+        """Read what a run returned for :meth:`response_format`.
+
+        Raises:
+            StructuredOutputError: It holds neither calls nor an answer, or no calls although they were asked for.
+        """
+        value = object_of(response)
+        if value is None:
+            if self.is_forced or self.answer_schema is not None:
+                raise _unusable(response, "returned no object for its response_format")
+            return Reply(content=response.output_text or "")  # an answer in words is an answer
+        listed = value.get("tool_calls")
+        calls = [self._call(item) for item in listed] if isinstance(listed, list) else []
+        content = self._content(value.get("content"))
+        if not calls and (self.is_forced or content is None):
+            raise _unusable(response, f"returned neither calls of tools nor content, but {_short(value)}")
+        if calls and self.answer_schema is not None:
+            content = None  # the answer comes when the results are in
+        return Reply(
+            calls=tuple(call for call in calls if not call.problem),
+            invalid=tuple(call for call in calls if call.problem),
+            content=content or "",
+        )
+
+    def _call(self, item: object) -> Call:
+        if not isinstance(item, Mapping):
+            return Call("", item, problem="The agent returned something else than a call.")
+        name, args = item.get("name"), item.get("args")
+        if isinstance(args, str):
+            args = _parsed(args)
+        if not isinstance(name, str) or not name:
+            return Call("", args, problem="The call names no tool.")
+        if args is None:
+            args = {}
+        if not isinstance(args, Mapping):
+            return Call(name, args, problem=f"The arguments are no object: {_short(args)}.")
+        return Call(name, dict(args))
+
+    def _content(self, content: object) -> str | None:
+        if self.answer_schema is not None and isinstance(content, str):
+            content = _parsed(content)
+        if isinstance(content, str) and self.answer_schema is None:
+            return content
+        if content is None or (self.answer_schema is not None and not isinstance(content, Mapping)):
+            return None
+        return json.dumps(content, ensure_ascii=False)
+
+
+def choice_of(tool_choice: object) -> tuple[Choice, str | None]:
+    """Read a choice of tools in any of the forms in use.
+
+    Args:
+        tool_choice: ``auto``, ``any`` or ``required``, ``none``, the name of a tool, a bool, None, or one of the dicts
+            of OpenAI and Anthropic.
+
+    Returns:
+        Whether tools may, must or must not be used, and the one that must be.
+
+    Raises:
+        ValidationError: It is none of these.
+    """
+    if isinstance(tool_choice, str | bool | None):
+        known = _CHOICES.get(tool_choice)
+        return (known, None) if known else ("any", str(tool_choice))
+    if isinstance(tool_choice, Mapping):
+        inner = tool_choice.get("function")
+        name = inner.get("name") if isinstance(inner, Mapping) else tool_choice.get("name")
+        if isinstance(name, str) and name:
+            return "any", name
+        if tool_choice.get("type") in ("auto", "any", "required", "none"):
+            return _CHOICES[tool_choice["type"]], None
+    raise ValidationError(f"tool_choice={tool_choice!r} is not known: use 'auto', 'any', 'none' or the name of a tool.")
+
+
+def _calls_schema(calls: Sequence[Mapping[str, Any]], *, parallel: bool) -> dict[str, Any]:
+    items = dict(calls[0]) if len(calls) == 1 else {"anyOf": [dict(call) for call in calls]}
+    listed: dict[str, Any] = {"type": "array", "minItems": 1, "items": items}
+    return _closed({"tool_calls": listed if parallel else listed | {"maxItems": 1}})
+
+
+def _call_schema(tool: Tool, shared: SharedDefinitions) -> dict[str, Any]:
+    args = shared.take({"type": "object", **tool.parameters}, prefix=tool.name)
+    about = {"description": tool.description} if tool.description else {}
+    return {"title": tool.name, **about, **_closed({"name": {"type": "string", "const": tool.name}, "args": args})}
+
+
+def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _unusable(response: ResponseObject, what: str) -> StructuredOutputError:
+    return StructuredOutputError(
+        f"Run {response.response_id} was offered tools and {what}.",
+        response_id=response.response_id,
+        thread_id=response.thread_id,
+        response=response,
+    )
