@@ -107,11 +107,8 @@ class ToolOffer:
 
     def __post_init__(self) -> None:
         names = [tool.name for tool in self.tools]
-        for name in names:
-            if not name:
-                raise ValidationError("A tool has no name: give every tool one.")
-            if names.count(name) > 1:
-                raise ValidationError(f"Two tools are called {name!r}: give each a name of its own.")
+        if not all(names):
+            raise ValidationError("A tool has no name: give every tool one.")
         if self.named is not None and self.named not in names:
             raise ValidationError(f"tool_choice names {self.named!r}, but the tools are {', '.join(names) or 'none'}.")
         if self.choice == "any" and not names:

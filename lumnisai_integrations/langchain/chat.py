@@ -275,7 +275,7 @@ class ChatLumnis(LumnisModel):
             **kwargs: Keywords for each call, such as ``response_format``.
 
         Raises:
-            ValidationError: Something is no tool, two have the same name, or the choice names none of them.
+            ValidationError: Something is no tool, or the choice names none of them.
         """
         bound = bound_tools(tools)
         keywords = {"tools": bound, "tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}

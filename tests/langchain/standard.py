@@ -13,7 +13,7 @@ IGNORED_PARAMETERS = "ignore:ChatLumnis ignores:UserWarning"
 
 
 class Abilities:
-    """No tools yet, plain text only, no usage on the wire; the model can be overridden."""
+    """Tools through response_format, plain text only, no usage on the wire; the model can be overridden."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -21,11 +21,15 @@ class Abilities:
 
     @property
     def has_tool_calling(self) -> bool:
-        return False
+        return True
 
     @property
     def has_tool_choice(self) -> bool:
-        return False
+        return True
+
+    @property
+    def supports_anthropic_inputs(self) -> bool:
+        return True
 
     @property
     def has_structured_output(self) -> bool:

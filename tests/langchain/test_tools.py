@@ -123,7 +123,7 @@ def test_what_is_no_tool_is_refused(model: ChatLumnis, given: Any) -> None:
 
 @pytest.mark.parametrize(
     ("tools", "choice", "said"),
-    [([add], "sub", "'sub'"), ([add, add], None, "'add'"), ([add], {"type": "often"}, "often")],
+    [([add], "sub", "'sub'"), ([add], {"type": "often"}, "often")],
 )
 def test_a_choice_that_does_not_fit_is_refused_before_any_call(
     model: ChatLumnis, tools: list[Any], choice: Any, said: str

@@ -124,7 +124,6 @@ def test_an_unknown_choice_is_named(given: Any) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: ToolOffer((NOW, NOW)), "'now'"),
         (lambda: ToolOffer((Tool(""),)), "no name"),
         (lambda: ToolOffer((NOW,), choice="any", named="add"), "'add'.*now"),
         (lambda: ToolOffer((), choice="any"), "no tools"),

@@ -1,0 +1,99 @@
+"""Conversations that a thread on the service remembers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.caches import InMemoryCache
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from lumnisai_core import Client
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.local import LocalLumnis, Script
+from lumnisai_integrations.langchain.calls import continuation
+from tests.conftest import Serve
+from tests.langchain.conftest import USER, Connect
+from tests.servers import RecordingEngine
+
+SYSTEM, FIRST, NEXT = SystemMessage("Be brief."), HumanMessage("Who?"), HumanMessage("And when?")
+
+
+def answer(thread_id: str, *, provider: str = "lumnis") -> AIMessage:
+    return AIMessage("Ann.", response_metadata={"model_provider": provider, "thread_id": thread_id})
+
+
+def kept(text: str, thread_id: str, *, persisted: bool = True, kind: type[BaseMessage] = HumanMessage) -> BaseMessage:
+    return kind(text, additional_kwargs={"lumnis_thread_id": thread_id, "lumnis_persisted": persisted})
+
+
+@pytest.mark.parametrize(
+    ("messages", "thread_id", "history", "expected"),
+    [
+        ([SYSTEM, FIRST], None, "client", (None, [0, 1])),
+        ([FIRST, answer("t"), NEXT], None, "client", (None, [0, 1, 2])),
+        ([FIRST, answer("t"), NEXT], "u", "client", ("u", [0, 1, 2])),
+        ([SYSTEM, FIRST], None, "server", (None, [0, 1])),
+        ([SYSTEM, FIRST, answer("t"), NEXT], None, "server", ("t", [3])),
+        ([FIRST, answer("t"), NEXT, answer("t2"), NEXT], None, "server", ("t2", [4])),
+        ([FIRST, answer("t", provider="openai"), NEXT], None, "server", (None, [0, 1, 2])),
+        ([FIRST, answer("t"), NEXT], "t", "server", ("t", [2])),
+        ([FIRST, answer("t"), NEXT], "u", "server", ("u", [0, 1, 2])),
+        # What a history of a thread returns is known to be there, whoever remembers the conversation.
+        ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "client", ("t", [0, 3])),
+        ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "server", ("t", [3])),
+        ([kept("Who?", "t"), kept("More.", "t", persisted=False), NEXT], None, "client", ("t", [1, 2])),
+        ([kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], "u", "client", ("u", [0, 1, 2])),
+    ],
+)
+def test_only_what_the_thread_lacks_is_sent(
+    messages: list[BaseMessage], thread_id: str | None, history: Any, expected: tuple[str | None, list[int]]
+) -> None:
+    going_on = continuation(messages, thread_id, history)
+    assert (going_on.thread_id, list(going_on.send)) == expected
+
+
+@pytest.mark.parametrize("messages", [[FIRST, answer("t")], [kept("Who?", "t")]])
+def test_a_thread_that_has_everything_is_not_run_again(messages: list[BaseMessage]) -> None:
+    with pytest.raises(ValidationError, match="nothing to send"):
+        continuation(messages, None, "server")
+
+
+def test_an_unknown_history_is_refused(local: LocalLumnis, connect: Connect) -> None:
+    with pytest.raises(ValidationError, match="'cloud'"):
+        connect(local).invoke("Hello.", history="cloud")
+
+
+async def test_a_conversation_goes_on_in_its_thread(serve: Serve, connect: Connect) -> None:
+    """Each turn of user and agent is on the thread exactly once, in every way of asking."""
+    engine = RecordingEngine(Script(output_text="Yes."))
+    service = serve(engine)
+    model = connect(service, history="server")
+    messages: list[BaseMessage] = [SYSTEM, HumanMessage("One?")]
+    messages += [model.invoke(messages), HumanMessage("Two?")]
+    messages += [await model.ainvoke(messages), HumanMessage("Three?")]
+    messages += [list(model.stream(messages))[-1], HumanMessage("Four?")]
+    messages += [[chunk async for chunk in model.astream(messages)][-1]]
+    sent = [[message.content for message in request.input_messages] for request in engine.requests]
+    assert sent == [["Be brief.", "One?"], ["Two?"], ["Three?"], ["Four?"]]
+    assert len({request.thread_id for request in engine.requests}) == 1
+    with Client(service.api_key, base_url=service.base_url, user_id=USER) as client:
+        runs = list(client.threads.iter_responses(engine.requests[0].thread_id))
+    assert len(runs) == 4
+
+
+def test_one_call_may_say_who_remembers(serve: Serve, connect: Connect) -> None:
+    engine = RecordingEngine(Script(output_text="Yes."))
+    model = connect(serve(engine))
+    first = model.invoke("One?")
+    model.bind(history="server").invoke([HumanMessage("One?"), first, HumanMessage("Two?")])
+    assert [message.content for message in engine.requests[1].input_messages] == ["Two?"]
+
+
+def test_no_cache_answers_where_a_thread_remembers(serve: Serve, connect: Connect) -> None:
+    """Two conversations that begin alike are two threads."""
+    engine = RecordingEngine(Script(output_text="Yes."))
+    model = connect(serve(engine), cache=InMemoryCache(), history="server")
+    threads = {model.invoke("One?").response_metadata["thread_id"] for _ in range(2)}
+    assert len(threads) == 2
+    assert len(engine.requests) == 2
