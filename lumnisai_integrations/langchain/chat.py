@@ -20,7 +20,13 @@ from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.events import EventWriter
 from lumnisai_integrations.langchain.progress import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.structured import Schema, structured_chain
-from lumnisai_integrations.langchain.tool_binding import ToolBinding, ToolLike, bound_tools, offer_of
+from lumnisai_integrations.langchain.tool_binding import (
+    StructuredChain,
+    ToolBinding,
+    ToolLike,
+    bound_tools,
+    tool_keywords,
+)
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
@@ -277,12 +283,8 @@ class ChatLumnis(LumnisModel):
         Raises:
             ValidationError: Something is no tool, or the choice names none of them.
         """
-        bound = bound_tools(tools)
-        keywords = {"tools": bound, "tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
-        given = {name: value for name, value in keywords.items() if value is not None}
-        with model_errors():
-            offer_of(given, None)  # what does not fit is said here, not in the first call
-        return ToolBinding(bound=self, kwargs={**given, **kwargs}, config={})
+        keywords = tool_keywords(tools, tool_choice=tool_choice, parallel_tool_calls=parallel_tool_calls, **kwargs)
+        return ToolBinding(bound=self, kwargs=keywords, config={})
 
     def with_structured_output(
         self,
@@ -309,9 +311,10 @@ class ChatLumnis(LumnisModel):
         """
         if kwargs.get("tools"):
             kwargs["tools"] = bound_tools(kwargs["tools"])
-        return structured_chain(
+        chain = structured_chain(
             self.bind, schema, method=method, include_raw=include_raw, strict=strict, parameters=kwargs
         )
+        return StructuredChain(bound=chain, kwargs={}, config={})
 
     # Closing
 

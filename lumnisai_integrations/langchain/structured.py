@@ -12,7 +12,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
-from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
+from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough, RunnableSerializable
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from pydantic import BaseModel, TypeAdapter
@@ -149,7 +149,7 @@ def structured_chain(
     include_raw: bool,
     strict: bool | None,
     parameters: Mapping[str, Any],
-) -> Runnable[LanguageModelInput, Any]:
+) -> RunnableSerializable[LanguageModelInput, Any]:
     """Put a model and the parser of a schema together.
 
     Args:
@@ -169,7 +169,7 @@ def structured_chain(
     json_schema = json_schema_of(schema)
     # Traces show classes their own way, where they can.
     shown = json_schema if isinstance(schema, Mapping) or dataclasses.is_dataclass(schema) else schema
-    model = bind(
+    bound = bind(
         response_format=json_schema,
         ls_structured_output_format={
             "kwargs": {"method": method} | ({} if strict is None else {"strict": strict}),
@@ -183,7 +183,7 @@ def structured_chain(
         shows_calls=include_raw,
     )
     if not include_raw:
-        return model | parser
+        return bound | parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     not_parsed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=model) | parsed.with_fallbacks([not_parsed], exception_key="parsing_error")
+    return RunnableMap(raw=bound) | parsed.with_fallbacks([not_parsed], exception_key="parsing_error")

@@ -1,4 +1,4 @@
-"""Tools in the forms in which LangChain holds them, and the binding that keeps them."""
+"""Tools in the forms in which LangChain holds them, and the bindings that keep them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel, RunnableSequence
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.tools import Tool, ToolOffer, choice_of
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.structured import Schema, json_schema_of
 
 if TYPE_CHECKING:
@@ -86,6 +87,25 @@ def bound_tools(tools: Sequence[ToolLike]) -> list[dict[str, Any]]:
     ]
 
 
+def tool_keywords(
+    tools: Sequence[ToolLike],
+    *,
+    tool_choice: str | bool | Mapping[str, Any] | None = None,
+    parallel_tool_calls: bool | None = None,
+    **others: Any,
+) -> dict[str, Any]:
+    """Return the keywords of a call that offers tools, checked.
+
+    Raises:
+        ValidationError: Something is no tool, or the choice names none of them.
+    """
+    about = {"tools": bound_tools(tools), "tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
+    given = {name: value for name, value in about.items() if value is not None}
+    with model_errors():
+        offer_of(given, None)  # what does not fit is said here, not in the first call
+    return {**others, **given}
+
+
 def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | None) -> ToolOffer | None:
     """Read what a call says about tools; None if it offers none.
 
@@ -105,21 +125,35 @@ def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | Non
     )
 
 
-class ToolBinding(RunnableBinding[LanguageModelInput, AIMessage]):  # type: ignore[no-redef] # its field named kwargs
+class _Binding(RunnableBinding[LanguageModelInput, Any]):  # type: ignore[no-redef] # its field named kwargs
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """Return the id of the class that loads it: what is saved is a plain binding."""
+        return [*cls.get_lc_namespace(), "RunnableBinding"]
+
+
+class ToolBinding(_Binding):  # type: ignore[no-redef] # as above
     """A chat model with its tools, which keeps them when structured output or other tools are asked of it."""
 
     def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
         """Return the model with these tools instead; see :meth:`ChatLumnis.bind_tools`."""
-        return self._model.bind_tools(tools, **{**self._other_keywords, **kwargs}).with_config(self.config)
+        return self.bind(**tool_keywords(tools, **kwargs))
 
     def with_structured_output(self, schema: Schema, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
         """Return a chain that answers with objects or asks for tools; see :meth:`ChatLumnis.with_structured_output`."""
-        return self._model.with_structured_output(schema, **{**self.kwargs, **kwargs}).with_config(self.config)
+        model = cast("ChatLumnis", self.bound)
+        return model.with_structured_output(schema, **{**self.kwargs, **kwargs}).with_config(self.config)
 
-    @property
-    def _model(self) -> ChatLumnis:
-        return cast("ChatLumnis", self.bound)
 
-    @property
-    def _other_keywords(self) -> dict[str, Any]:
-        return {name: value for name, value in self.kwargs.items() if name != "tools"}
+class StructuredChain(_Binding):  # type: ignore[no-redef] # as above
+    """A chat model and the parser of a schema, to which tools can be added."""
+
+    def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
+        """Return the chain with tools that the agent may ask for first; see :meth:`ChatLumnis.bind_tools`."""
+        model, *others = cast("RunnableSequence[LanguageModelInput, Any]", self.bound).steps
+        keywords = tool_keywords(tools, **kwargs)
+        if isinstance(model, RunnableParallel):
+            offered: Runnable[Any, Any] = RunnableParallel(raw=model.steps__["raw"].bind(**keywords))
+        else:
+            offered = model.bind(**keywords)
+        return self.model_copy(update={"bound": RunnableSequence(offered, *others)})

@@ -223,6 +223,7 @@ Combine = Callable[[ChatLumnis], Runnable[Any, Any]]
 BOTH: list[Combine] = [
     lambda model: model.bind_tools([add, now]).with_structured_output(PERSON, include_raw=True),  # type: ignore[attr-defined]
     lambda model: model.with_structured_output(PERSON, include_raw=True, tools=[add, now]),
+    lambda model: model.with_structured_output(PERSON, include_raw=True).bind_tools([add, now]),  # type: ignore[attr-defined]
 ]
 
 
