@@ -6,7 +6,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, aclosing, closing
+from contextlib import ExitStack, aclosing, closing, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -206,7 +206,7 @@ class AsyncPool:
 
 
 class _LoopTransport:
-    """A transport that closes with its event loop.
+    """A transport that closes with its event loop, or when nobody has it any more, whatever comes first.
 
     ``asyncio.run`` closes suspended asynchronous generators before it closes the loop, so one that waits
     in front of ``aclose`` is all it takes.
@@ -214,27 +214,69 @@ class _LoopTransport:
 
     def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
         self.transport = transport
-        self._guard = _closing_with_loop(transport)
+        self._closing = _Closing(transport)
+        self._guard = _closing_with_loop(self._closing)
         self._started = False
 
     async def started(self) -> None:
         """Put the guard in its place, once."""
         if not self._started:
             self._started = True
+            forgotten = weakref.finalize(self, _close_soon, asyncio.get_running_loop(), self._guard, self._closing)
+            forgotten.atexit = False
             await anext(self._guard)
 
     async def close(self) -> None:
         """Close now."""
         await self._guard.aclose()
-        await self.transport.aclose()
+        await self._closing.done()
 
 
-async def _closing_with_loop(transport: httpx.AsyncBaseTransport) -> AsyncGenerator[None, None]:
+class _Closing:
+    """Closes a transport once; whoever asks meanwhile waits until it is closed."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
+        self._transport = transport
+        self._lock = asyncio.Lock()
+        self._is_done = False
+
+    async def done(self) -> None:
+        async with self._lock:
+            if not self._is_done:
+                await last_things_done()
+                await self._transport.aclose()
+                self._is_done = True
+        _forgotten.pop(self, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Forgotten:
+    loop: asyncio.AbstractEventLoop
+    guard: AsyncGenerator[None, None]
+    task: asyncio.Task[None] | None = None
+
+
+#: What is to be closed because nobody has it any more. ``asyncio.run`` cancels all tasks at its end, so the task may
+#: not get to it; the guard, alive because it is here, then does.
+_forgotten: dict[_Closing, _Forgotten] = {}
+
+
+async def _closing_with_loop(closing: _Closing) -> AsyncGenerator[None, None]:
     try:
         yield
     finally:
-        await last_things_done()
-        await transport.aclose()
+        await closing.done()
+
+
+def _close_soon(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None, None], closing: _Closing) -> None:
+    def begin() -> None:
+        _forgotten[closing] = _Forgotten(loop, guard, loop.create_task(closing.done()))
+
+    for left in [known for known, about in list(_forgotten.items()) if about.loop.is_closed()]:
+        _forgotten.pop(left, None)
+    with suppress(RuntimeError):  # the loop is closed, and the guard has done its work
+        loop.call_soon_threadsafe(begin)
+        _forgotten[closing] = _Forgotten(loop, guard)
 
 
 def proxy_for(service: Service) -> str | None:

@@ -1,0 +1,68 @@
+"""Connections of asyncio clients end with their client or their event loop, whatever comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from lumnisai_core import AsyncClient, _http
+from lumnisai_core.local import LocalLumnis
+
+
+@pytest.fixture(params=[True, False], ids=["aiohttp", "httpx"])
+def _transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_http, "BULK_AVAILABLE", request.param)
+
+
+def run_and_close(work: Coroutine[Any, Any, None]) -> None:
+    """Run as programs did before ``asyncio.run``."""
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(work)
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+
+
+@pytest.mark.usefixtures("_transport")
+@pytest.mark.parametrize("run", [asyncio.run, run_and_close])
+def test_a_client_that_nobody_closes_leaves_nothing_behind(
+    local: LocalLumnis, caplog: pytest.LogCaptureFixture, run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    """Also one that is forgotten in the last moment of its loop. What is left behind warns, and warnings are errors."""
+    kept = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
+
+    async def ask(client: AsyncClient) -> None:
+        assert (await client.invoke("Ann has three cats.")).output_text
+
+    async def main() -> None:
+        await ask(kept)
+        forgotten = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
+        await asyncio.gather(*(ask(forgotten) for _ in range(3)))
+
+    with caplog.at_level(logging.WARNING, "asyncio"):
+        for _ in range(3):
+            run(main())
+        gc.collect()
+    assert not caplog.messages
+
+
+@pytest.mark.usefixtures("_transport")
+async def test_a_loop_that_goes_on_loses_the_connections_of_forgotten_clients(local: LocalLumnis) -> None:
+    async def ask() -> None:
+        client = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
+        assert (await client.invoke("Ann has three cats.")).output_text
+
+    for _ in range(3):
+        await ask()
+    gc.collect()
+    await asyncio.sleep(0)  # what was forgotten begins to close
+    closing = asyncio.all_tasks() - {asyncio.current_task()}
+    assert closing
+    await asyncio.gather(*closing)
+    assert not _http._forgotten
