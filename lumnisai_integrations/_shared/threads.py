@@ -115,7 +115,10 @@ def _wordings(run: ResponseObject) -> list[str]:
     found = [run.output_text]
     if run.structured_response is not None:
         content = run.structured_response.get("content")
-        found += [json.dumps(run.structured_response, ensure_ascii=False), content if isinstance(content, str) else None]
+        found += [
+            json.dumps(run.structured_response, ensure_ascii=False),
+            content if isinstance(content, str) else None,
+        ]
     return [text for text in found if text]
 
 
@@ -164,7 +167,7 @@ def not_stored(given: Sequence[Turn], stored: Sequence[Turn]) -> list[int]:
     return missing
 
 
-def not_in_runs(given: Sequence[Turn], stored: Sequence[Turn], *, unasked: int = 0) -> list[int]:
+def not_in_runs(given: Sequence[Turn], stored: Sequence[Turn]) -> list[int]:
     """Return the positions of messages that are neither sent to runs nor answers of runs.
 
     Prompts and parsers may change the words on their way, so it is enough to recognise one half of an exchange: the
@@ -173,38 +176,33 @@ def not_in_runs(given: Sequence[Turn], stored: Sequence[Turn], *, unasked: int =
     Args:
         given: The messages, oldest first. An assistant's with a ``response_id`` is the answer of that run.
         stored: What newer runs hold, oldest first.
-        unasked: How many stored turns at the beginning are answers whose questions were accounted for before.
     """
     known: set[int] = set()
     begin = 0
     for at, turn in enumerate(given):
         is_answer = turn.role == "assistant"
         if is_answer and turn.response_id is not None:
-            found: int | None = begin - 1
             begin = max([begin, *(i + 1 for i, kept in enumerate(stored) if kept.response_id == turn.response_id)])
         else:
             found = _find(turn, stored, begin)
-            if found is None and is_answer:
-                found = _answer_in_other_words(at, begin, known, stored, unasked)
-            begin = begin if found is None else found + 1
-        if found is None:
-            continue
+            if found is None and is_answer and at - 1 in known and given[at - 1].role != "assistant":
+                found = _answer_in_other_words(stored, begin)
+            if found is None:
+                continue
+            begin = found + 1
         known.add(at)
         if is_answer:
             known.update(_question_before(at, given))
     return [at for at in range(len(given)) if at not in known]
 
 
-def _answer_in_other_words(
-    at: int, begin: int, known: set[int], stored: Sequence[Turn], unasked: int
-) -> int | None:
-    if at == 0:
-        return unasked - 1 if unasked else None
-    if at - 1 not in known or not begin or stored[begin - 1].role == "assistant":
+def _answer_in_other_words(stored: Sequence[Turn], begin: int) -> int | None:
+    if not begin or stored[begin - 1].role == "assistant":
         return None
     run = stored[begin - 1].response_id
-    answers = [i for i in range(begin, len(stored)) if stored[i].response_id == run and stored[i].role == "assistant"]
-    return answers[-1] if answers else None
+    return next(
+        (i for i in range(begin, len(stored)) if stored[i].role == "assistant" and stored[i].response_id == run), None
+    )
 
 
 def _question_before(at: int, given: Sequence[Turn]) -> list[int]:

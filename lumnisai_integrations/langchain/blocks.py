@@ -246,14 +246,18 @@ def as_chunk(part: BlockPart) -> dict[str, Any]:
 
 def call_chunk(block: Mapping[str, Any], index: int) -> dict[str, Any]:
     """Return a call that the caller is to make as a call of which the arguments are still text."""
-    args = block["args"]
     return {
         "type": "tool_call_chunk",
         "id": block["id"],
         "name": block["name"],
-        "args": args if isinstance(args, str) else json.dumps(args, ensure_ascii=False),
+        "args": arguments_text(block["args"]),
         "index": index,
     }
+
+
+def arguments_text(arguments: object) -> str:
+    """Return the arguments of a call as JSON text, or as the text that the agent gave instead."""
+    return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
 
 
 def _is_same_call(one: ServiceToolCall, other: ServiceToolCall) -> bool:

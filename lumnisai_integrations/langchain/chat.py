@@ -15,7 +15,8 @@ from langchain_core.runnables.config import ensure_config
 from lumnisai_core import ResponseObject
 from lumnisai_integrations.langchain.base import LumnisModel
 from lumnisai_integrations.langchain.calls import RunCall, from_config, run_call
-from lumnisai_integrations.langchain.convert import ChunkWriter, convert_out
+from lumnisai_integrations.langchain.chunks import ChunkWriter
+from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.events import EventWriter
 from lumnisai_integrations.langchain.progress import async_progress_callback, progress_callback
@@ -93,9 +94,9 @@ class ChatLumnis(LumnisModel):
     ) -> ChatResult:
         with model_errors():
             call = run_call(self.__dict__, messages, stop, kwargs)
-            client = self._clients.blocking(self._client_settings())
+            client = self._client()
             response = client.invoke(call.messages, on_progress=progress_callback(run_manager), **call.parameters)
-        return _result(call, response)
+        return self._result(call, response)
 
     async def _agenerate(
         self,
@@ -106,10 +107,10 @@ class ChatLumnis(LumnisModel):
     ) -> ChatResult:
         with model_errors():
             call = run_call(self.__dict__, messages, stop, kwargs)
-            client = self._clients.asyncio(self._client_settings())
+            client = self._aclient()
             listener = async_progress_callback(run_manager)
             response = await client.invoke(call.messages, on_progress=listener, **call.parameters)
-        return _result(call, response)
+        return self._result(call, response)
 
     def _stream(
         self,
@@ -120,9 +121,9 @@ class ChatLumnis(LumnisModel):
     ) -> Iterator[ChatGenerationChunk]:
         with model_errors():
             call = run_call(self.__dict__, messages, stop, kwargs)
-            client = self._clients.blocking(self._client_settings())
+            client = self._client()
             listener = progress_callback(run_manager)
-            writer = ChunkWriter(**call.writing)
+            writer = ChunkWriter(**call.writing, as_blocks=self._writes_blocks)
             with client.invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 for update in updates:
                     chunk = writer.accept(update)
@@ -138,9 +139,9 @@ class ChatLumnis(LumnisModel):
     ) -> AsyncIterator[ChatGenerationChunk]:
         with model_errors():
             call = run_call(self.__dict__, messages, stop, kwargs)
-            client = self._clients.asyncio(self._client_settings())
+            client = self._aclient()
             listener = async_progress_callback(run_manager)
-            writer = ChunkWriter(**call.writing)
+            writer = ChunkWriter(**call.writing, as_blocks=self._writes_blocks)
             async with client.invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 async for update in updates:
                     chunk = writer.accept(update)
@@ -156,7 +157,7 @@ class ChatLumnis(LumnisModel):
     ) -> Iterator[MessagesData]:
         with model_errors():
             call = run_call(self.__dict__, messages, stop, kwargs)
-            client = self._clients.blocking(self._client_settings())
+            client = self._client()
             listener = progress_callback(run_manager)
             writer = EventWriter(**call.writing)
             with client.invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
@@ -172,13 +173,21 @@ class ChatLumnis(LumnisModel):
     ) -> AsyncIterator[MessagesData]:
         with model_errors():
             call = run_call(self.__dict__, messages, stop, kwargs)
-            client = self._clients.asyncio(self._client_settings())
+            client = self._aclient()
             listener = async_progress_callback(run_manager)
             writer = EventWriter(**call.writing)
             async with client.invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 async for update in updates:
                     for event in writer.accept(update):
                         yield event
+
+    @property
+    def _writes_blocks(self) -> bool:
+        return self.output_version == "v1"
+
+    def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
+        message = convert_out(response, **call.writing, as_blocks=self._writes_blocks)
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
     # Threads and users from the config. Reading it here, not while running, gives caches and traces the same view.
 
@@ -316,20 +325,6 @@ class ChatLumnis(LumnisModel):
         )
         return StructuredChain(bound=chain, kwargs={}, config={})
 
-    # Closing
-
-    def close(self) -> None:
-        """Close the connections of blocking calls. Good manners, not a duty; a later call opens new ones."""
-        self._clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of asyncio calls in the running event loop."""
-        await self._clients.aclose()
-
 
 def _with_config(config: RunnableConfig, keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {**from_config(config.get("configurable") or {}), **keywords}
-
-
-def _result(call: RunCall, response: ResponseObject) -> ChatResult:
-    return ChatResult(generations=[ChatGeneration(message=convert_out(response, **call.writing))])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.messages import (
     AIMessage,
-    AIMessageChunk,
     BaseMessage,
     ChatMessage,
     FunctionMessage,
@@ -17,8 +15,7 @@ from langchain_core.messages import (
     SystemMessage,
     ToolMessage,
 )
-from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
-from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import MessageRole, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import ValidationError
@@ -27,6 +24,7 @@ from lumnisai_integrations._shared.structured import StructuredOutputError, stru
 from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place
 from lumnisai_integrations._shared.tools import Call, Reply, ToolOffer
 from lumnisai_integrations._shared.turns import tool_calls_text, tool_result_text
+from lumnisai_integrations.langchain.blocks import SHOWN_AS_BLOCKS, arguments_text, artifact_data, message_blocks
 from lumnisai_integrations.langchain.errors import unusable_output
 
 #: Shown in traces and metadata where no model was chosen.
@@ -57,6 +55,9 @@ _UNSAID_BLOCKS = frozenset(
         "server_tool_result",
     }
 )
+
+#: Blocks that an answer may hold besides: artifacts of its run, which are with the service already.
+_ARTIFACT_BLOCKS = frozenset({"file", "non_standard"})
 
 
 def convert_in(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
@@ -114,8 +115,11 @@ def _text(index: int, message: BaseMessage) -> str:
     if isinstance(message.content, str):
         return message.content
     # Answers are cut into blocks at any place; what people write in blocks are paragraphs.
-    joint = "" if isinstance(message, AIMessage) else "\n"
-    return joint.join(_block_texts(f"messages[{index}]", message.content))
+    place, content = f"messages[{index}]", message.content
+    if isinstance(message, AIMessage):
+        said = [block for block in content if isinstance(block, str) or block.get("type") not in _ARTIFACT_BLOCKS]
+        return "".join(_block_texts(place, said))
+    return "\n".join(_block_texts(place, content))
 
 
 def _block_texts(place: str, blocks: Sequence[str | Mapping[str, Any]]) -> list[str]:
@@ -158,14 +162,6 @@ def place_of(message: BaseMessage) -> Place:
     return Place()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    content: str
-    metadata: dict[str, Any]
-    calls: Sequence[Call] = ()
-    invalid: Sequence[Call] = ()
-
-
 def convert_out(
     response: ResponseObject,
     *,
@@ -173,6 +169,7 @@ def convert_out(
     structured: bool = False,
     stop: Sequence[str] = (),
     offer: ToolOffer | None = None,
+    as_blocks: bool = False,
 ) -> AIMessage:
     """Write a finished run as a message.
 
@@ -183,6 +180,8 @@ def convert_out(
             to ``response_metadata["output_text"]``. If there is no object, the content is that text.
         stop: Texts before which the answer is cut off; they do not cut JSON.
         offer: The tools that the run was offered. The calls it asks for become ``tool_calls``.
+        as_blocks: Whether the content is a list of all blocks, as with ``output_version="v1"``. Otherwise it is the
+            text, and reasoning and artifacts are in ``additional_kwargs``.
 
     Returns:
         The message. Its id is that of the run, and its reasoning is what the run reported on its way.
@@ -191,17 +190,35 @@ def convert_out(
         StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
     """
     outcome = _outcome(response, model_name=model_name, structured=structured, stop=stop, offer=offer)
+    calls = [tool_call(name=call.name, args=call.args, id=call.id) for call in outcome.calls]
+    invalid = [
+        invalid_tool_call(name=call.name, args=arguments_text(call.args), id=call.id, error=call.problem)
+        for call in outcome.invalid
+    ]
+    content: Any = outcome.content
+    tags = progress_kwargs([_entry_update(response, index) for index in range(len(response.progress))])
+    if response.artifacts:
+        tags["artifacts"] = artifact_data(response)
+    if as_blocks:
+        content = message_blocks(response, outcome.content, calls, invalid)
+        outcome.metadata["output_version"] = "v1"
+        tags = {name: value for name, value in tags.items() if name not in SHOWN_AS_BLOCKS}
     return AIMessage(
-        content=outcome.content,
+        content=content,
         id=response.response_id,
         response_metadata=outcome.metadata,
-        tool_calls=[tool_call(name=call.name, args=call.args, id=call.id) for call in outcome.calls],
-        invalid_tool_calls=[
-            invalid_tool_call(name=call.name, args=_as_text(call.args), id=call.id, error=call.problem)
-            for call in outcome.invalid
-        ],
-        additional_kwargs=_progress_kwargs([_entry_update(response, index) for index in range(len(response.progress))]),
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        additional_kwargs=tags,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    content: str
+    metadata: dict[str, Any]
+    calls: Sequence[Call] = ()
+    invalid: Sequence[Call] = ()
 
 
 def _outcome(
@@ -244,10 +261,6 @@ def _reply(offer: ToolOffer, response: ResponseObject) -> Reply:
         raise unusable_output(error) from None
 
 
-def _as_text(args: object) -> str:
-    return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False, default=str)
-
-
 def cut_at(text: str, stop: Sequence[str]) -> str:
     """Return the part of a text before the first of these; all of it if none is in it."""
     ends = [place for mark in stop if mark and (place := text.find(mark)) >= 0]
@@ -280,7 +293,8 @@ def _entry_update(response: ResponseObject, index: int) -> RunUpdate:
     )
 
 
-def _progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:
+def progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:
+    """Return news of a run as ``additional_kwargs`` hold them; nothing if they show nothing."""
     shown = [(text, update) for update in updates if (text := reasoning_text(update))]
     if not shown:
         return {}
@@ -288,62 +302,3 @@ def _progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:
         "reasoning_content": "".join(text for text, _ in shown),
         "lumnis_progress": [progress_data(update) for _, update in shown],
     }
-
-
-class ChunkWriter:
-    """Writes the news of one run as chunks that add up to the message of :func:`convert_out`.
-
-    Args:
-        model_name: The model that was asked for.
-        structured: Whether an object was asked for.
-        stop: Texts before which the answer is cut off.
-        offer: The tools that the run was offered.
-    """
-
-    def __init__(
-        self,
-        *,
-        model_name: str | None = None,
-        structured: bool = False,
-        stop: Sequence[str] = (),
-        offer: ToolOffer | None = None,
-    ) -> None:
-        self._model_name = model_name
-        self._structured = structured
-        self._stop = stop
-        self._offer = offer
-
-    def accept(self, update: RunUpdate) -> ChatGenerationChunk | None:
-        """Write one update: progress as reasoning, the answer as the last chunk; None if there is nothing to show.
-
-        Raises:
-            StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
-        """
-        if update.response is None:
-            shown = _progress_kwargs([update])
-            return _chunk(AIMessageChunk(content="", id=update.response_id, additional_kwargs=shown)) if shown else None
-        if update.response.status != ResponseStatus.SUCCEEDED:
-            return None  # the stream raises next
-        outcome = _outcome(
-            update.response,
-            model_name=self._model_name,
-            structured=self._structured,
-            stop=self._stop,
-            offer=self._offer,
-        )
-        return _chunk(
-            AIMessageChunk(
-                content=outcome.content,
-                id=update.response_id,
-                response_metadata=outcome.metadata,
-                tool_call_chunks=[
-                    tool_call_chunk(name=call.name, args=_as_text(call.args), id=call.id, index=index)
-                    for index, call in enumerate([*outcome.calls, *outcome.invalid])
-                ],
-                chunk_position="last",
-            )
-        )
-
-
-def _chunk(message: AIMessageChunk) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=message)

@@ -65,6 +65,18 @@ class NotFoundError(exceptions.NotFoundError, ModelNotFoundError, LookupError):
     """There is nothing with this id."""
 
 
+class FileNotFoundError(exceptions.FileNotFoundError, ModelNotFoundError, LookupError):  # noqa: A001 - the platform's name
+    """There is no file with this id."""
+
+
+class FileAccessDeniedError(exceptions.FileAccessDeniedError, ModelPermissionDeniedError, PermissionError):
+    """The API key or the user may not use this file (403)."""
+
+
+class FileOperationError(exceptions.FileOperationError, ModelError, RuntimeError):
+    """Something cannot be done with a file."""
+
+
 class RateLimitError(exceptions.RateLimitError, ModelRateLimitError):
     """Too many requests, still after the retries."""
 
@@ -120,6 +132,9 @@ _TWINS: Mapping[type[exceptions.LumnisAIError], type[exceptions.LumnisAIError]] 
         ConflictError,
         AuthenticationError,
         NotFoundError,
+        FileNotFoundError,
+        FileAccessDeniedError,
+        FileOperationError,
         RateLimitError,
         ServiceError,
         RunFailedError,
@@ -131,7 +146,8 @@ _TWINS: Mapping[type[exceptions.LumnisAIError], type[exceptions.LumnisAIError]] 
 
 def twin_of(error: exceptions.LumnisAIError) -> type[exceptions.LumnisAIError]:
     """Return the class of this module that an error of the core belongs to; its own if there is none."""
-    if isinstance(error, exceptions.AuthenticationError) and error.status_code == 403:
+    is_about_file = isinstance(error, exceptions.FileOperationError)
+    if isinstance(error, exceptions.AuthenticationError) and error.status_code == 403 and not is_about_file:
         return PermissionDeniedError
     if isinstance(error, exceptions.TransportError) and error.status_code is None:
         return ConnectionFailedError

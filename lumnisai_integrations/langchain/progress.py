@@ -2,107 +2,205 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from itertools import count
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
 from uuid import UUID
 
-from langchain_core.callbacks import (
-    AsyncCallbackHandler,
-    AsyncCallbackManagerForLLMRun,
-    BaseCallbackHandler,
-    CallbackManagerForLLMRun,
-)
-from langchain_core.callbacks.manager import ahandle_event, handle_event
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
+from langchain_core.callbacks.manager import BaseRunManager, ahandle_event, handle_event
 from langchain_core.messages import BaseMessage
 from typing_extensions import override
 
-from lumnisai_core import RunUpdate, ToolCall
+from lumnisai_core import ResponseStatus, RunUpdate
+from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
+from lumnisai_integrations._shared.progress import ProgressNews, progress_lines
 from lumnisai_integrations.langchain.convert import progress_data
+from lumnisai_integrations.langchain.graph_stream import graph_writer
+from lumnisai_integrations.langchain.run_tree import RunTree, ending_of
 
 PROGRESS_EVENT = "lumnis_progress"
 
 _DEAF = (BaseCallbackHandler.on_custom_event, AsyncCallbackHandler.on_custom_event)
 
 
-def progress_callback(run_manager: CallbackManagerForLLMRun | None) -> Callable[[RunUpdate], None] | None:
-    """Return a listener that passes news on to the callbacks of a model run; None if none of them wants it.
+def progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate], None] | None:
+    """Return a listener that passes news on to the callbacks of a LangChain run and to LangGraph's custom stream.
 
-    The event carries the model run's own id, and its data are those of :func:`progress_data`. A handler that raises is
-    logged and does not end the run.
+    Callbacks hear the event ``lumnis_progress`` with the id of that run and the data of :func:`progress_data`. In a
+    node of a graph that is streamed with ``stream_mode="custom"`` the same data come as ``{"lumnis_progress": data}``.
+    What a handler or a stream raises is logged and does not end the run.
+
+    Args:
+        run_manager: The manager of a model, chain or tool run, or None if the run has none.
+
+    Returns:
+        The listener, or None if nobody wants the news: listening makes polls shorter.
     """
-    handlers = _listening(run_manager)
-    if run_manager is None or not handlers:
+    handlers, write = _listening(run_manager), graph_writer()
+    if not handlers and write is None:
         return None
     about = _about(run_manager)
 
     def tell(update: RunUpdate) -> None:
-        handle_event(handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, progress_data(update), **about)
+        data = progress_data(update)
+        if write is not None:
+            write({PROGRESS_EVENT: data})
+        handle_event(handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, data, **about)
 
     return tell
 
 
-def async_progress_callback(
-    run_manager: AsyncCallbackManagerForLLMRun | None,
-) -> Callable[[RunUpdate], Awaitable[None]] | None:
+def async_progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate], Awaitable[None]] | None:
     """Do the same for asyncio; handlers may be functions or coroutine functions."""
-    handlers = _listening(run_manager)
-    if run_manager is None or not handlers:
+    handlers, write = _listening(run_manager), graph_writer()
+    if not handlers and write is None:
         return None
     about = _about(run_manager)
+    for handler in handlers:
+        if isinstance(handler, LumnisProgressHandler) and run_manager is not None:
+            handler.watch_task(run_manager.run_id)
 
     async def tell(update: RunUpdate) -> None:
-        await ahandle_event(
-            handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, progress_data(update), **about
-        )
+        data = progress_data(update)
+        if write is not None:
+            write({PROGRESS_EVENT: data})
+        await ahandle_event(handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, data, **about)
 
     return tell
 
 
-def _listening(
-    run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun | None,
-) -> list[BaseCallbackHandler]:
+def _listening(run_manager: BaseRunManager | None) -> list[BaseCallbackHandler]:
     # Listening makes polls shorter, so that a mere tracer must not count.
     handlers = run_manager.handlers if run_manager else []
     return [handler for handler in handlers if type(handler).on_custom_event not in _DEAF]
 
 
-def _about(run_manager: CallbackManagerForLLMRun | AsyncCallbackManagerForLLMRun) -> dict[str, Any]:
+def _about(run_manager: BaseRunManager | None) -> dict[str, Any]:
+    if run_manager is None:
+        return {}
     return {"run_id": run_manager.run_id, "tags": run_manager.tags, "metadata": run_manager.metadata}
 
 
 def progress_text_lines(data: Mapping[str, Any]) -> list[str]:
     """Write the data of one event as lines: ``STATE: message``, then an indented line for each tool call."""
-    shows_message = data["message"] and data["state"] != "tool_update"
-    entry = [f"{data['state'].upper()}: {data['message']}"] if shows_message else []
-    return entry + [f"  {ToolCall.model_validate(call)}" for call in data["tool_calls"]]
-
-
-def _to_stdout(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    return progress_lines(ProgressNews.of_data(data))
 
 
 class LumnisProgressHandler(BaseCallbackHandler):
-    """Shows what agents are doing, line by line: ``config={"callbacks": [LumnisProgressHandler()]}``.
+    """Shows what agents are doing: ``config={"callbacks": [LumnisProgressHandler()]}``.
 
-    It works in blocking and asyncio code, with ``invoke``, ``batch`` and ``stream``. While several runs are going on
-    each line begins with the number of its run, such as ``[2] PLANNING: Looking up tides.``
+    It works in blocking and asyncio code, with ``invoke``, ``batch`` and ``stream``, in chains, agents and graphs. Runs
+    that go on at the same time have numbers; one that fails or is cancelled is shown as such. A live display ends with
+    the last run. What goes wrong with showing is logged once and never reaches a run.
 
     Args:
-        sink: Called with each line, without a line break. Default: prints to standard output.
+        display: How to show progress.
+
+            - ``"auto"`` (default): live in a notebook, else as a live tree if standard output is a terminal and rich is
+              installed, else as lines. A second live tree in the same process becomes lines.
+            - ``"rich"``: a live tree, also where standard output is not a terminal: then it appears at the end.
+            - ``"jupyter"``: live in a notebook; lines where there is none.
+            - ``"lines"``: lines such as ``[2] PLANNING: Looking up tides.`` on standard output.
+            - ``"logging"``: the same lines for the logger ``lumnisai_integrations.progress``, with level INFO.
+            - a function: called with each of these lines (``str``), without a line break.
+
+    Raises:
+        ValidationError: There is no such display.
+        ImportError: It needs a package that is not installed.
     """
 
     run_inline = True  # in the order of the news, not in a pool of threads
 
-    def __init__(self, sink: Callable[[str], object] | None = None) -> None:
+    def __init__(self, display: DisplayKind = "auto") -> None:
         super().__init__()
-        self._sink = sink or _to_stdout
-        self._lock = threading.Lock()
-        self._numbers = count(1)
-        self._active: dict[UUID, int] = {}
+        self._display = ProgressDisplay(display)
+        self._lock = threading.RLock()
+        self._tree = RunTree()
+        # Which LangChain run, and which kind of news, tells about a run on the service: one of them is enough.
+        self._tellers: dict[str, tuple[UUID, str]] = {}
+        self._told_about: dict[UUID, set[str]] = {}
+        self._tasks: dict[UUID, tuple[asyncio.Task[Any], Callable[[asyncio.Task[Any]], None]]] = {}
+
+    def close(self) -> None:
+        """End a live display, whatever is going on.
+
+        Needed only where LangChain does not say that a run is over: an event stream that is left before its end.
+        """
+        self._display.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # News
+
+    @override
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **known: Any) -> None:
+        """Show news that comes as an event."""
+        if name == PROGRESS_EVENT:
+            self._tell(data, run_id, "event")
+
+    @override
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **known: Any) -> None:
+        """Show news that comes as a chunk of a stream."""
+        kwargs = getattr(getattr(chunk, "message", None), "additional_kwargs", None) or {}
+        for data in kwargs.get(PROGRESS_EVENT) or ():
+            self._tell(data, run_id, "chunk")
+
+    def _tell(self, data: object, run_id: UUID, kind: str) -> None:
+        if not isinstance(data, Mapping):
+            return
+        news = ProgressNews.of_data(data)
+        with self._lock:
+            response = news.response_id or str(run_id)
+            if self._tellers.setdefault(response, (run_id, kind)) != (run_id, kind):
+                return
+            self._told_about.setdefault(run_id, set()).add(response)
+            self._display.begin(run_id, self._tree.title(run_id))
+            self._display.accept(run_id, news)
+            # Of a failure the end of the call tells more, if it is sure to come.
+            if news.is_last and (news.status == ResponseStatus.SUCCEEDED or run_id not in self._tree):
+                self._finish(run_id)
+
+    def _finish(self, run_id: UUID, status: str = "", reason: str = "") -> None:
+        self._unwatch(run_id)
+        for response in self._told_about.pop(run_id, ()):
+            self._tellers.pop(response, None)
+        self._display.end(run_id, status, reason)
+
+    # Tasks. When one that awaits a model is cancelled, LangChain calls no handler.
+
+    def watch_task(self, run_id: UUID) -> None:
+        """Take the cancellation of the task that is running now as the end of a run."""
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:  # no event loop here
+            return
+        if task is None:
+            return
+
+        def left(done: asyncio.Task[Any]) -> None:
+            if done.cancelled():
+                self._end(run_id, asyncio.CancelledError())
+
+        with self._lock:
+            self._unwatch(run_id)
+            self._tasks[run_id] = task, left
+            task.add_done_callback(left)
+
+    def _unwatch(self, run_id: UUID) -> None:
+        if run_id in self._tasks:
+            task, left = self._tasks.pop(run_id)
+            task.remove_done_callback(left)
+
+    # Beginnings and ends of LangChain's runs
 
     @override
     def on_chat_model_start(
@@ -111,44 +209,72 @@ class LumnisProgressHandler(BaseCallbackHandler):
         messages: list[list[BaseMessage]],
         *,
         run_id: UUID,
+        parent_run_id: UUID | None = None,
         metadata: Mapping[str, Any] | None = None,
         **known: Any,
     ) -> None:
         """Give a run its number."""
-        if (metadata or {}).get("ls_provider") == "lumnis":
-            with self._lock:
-                self._active[run_id] = next(self._numbers)
+        if (metadata or {}).get("ls_provider") != "lumnis":
+            return
+        title = str(messages[0][-1].text) if messages and messages[0] else ""
+        printed = bool((known.get("invocation_params") or {}).get("show_progress"))
+        with self._lock:
+            self._tree.start(run_id, parent_run_id, title)
+            self._display.begin(run_id, title, printed=printed)
+            self.watch_task(run_id)
 
     @override
-    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **known: Any) -> None:
-        """Show news that comes as an event."""
-        if name == PROGRESS_EVENT:
-            self._show([data], run_id)
+    def on_chain_start(
+        self, serialized: Any, inputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **known: Any
+    ) -> None:
+        """Remember what belongs together."""
+        self._start(run_id, parent_run_id, known)
 
     @override
-    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **known: Any) -> None:
-        """Show news that comes as a chunk of a stream."""
-        kwargs = getattr(getattr(chunk, "message", None), "additional_kwargs", {})
-        self._show(kwargs.get(PROGRESS_EVENT, ()), run_id)
+    def on_tool_start(
+        self, serialized: Any, input_str: str, *, run_id: UUID, parent_run_id: UUID | None = None, **known: Any
+    ) -> None:
+        """Remember what belongs together."""
+        self._start(run_id, parent_run_id, {"name": (serialized or {}).get("name"), **known})
+
+    def _start(self, run_id: UUID, parent_run_id: UUID | None, known: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._tree.start(run_id, parent_run_id, str(known.get("name") or ""))
 
     @override
     def on_llm_end(self, response: Any, *, run_id: UUID, **known: Any) -> None:
         """Forget the run."""
-        self._forget(run_id)
+        self._end(run_id)
+
+    @override
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **known: Any) -> None:
+        """Forget the run."""
+        self._end(run_id)
+
+    @override
+    def on_tool_end(self, output: Any, *, run_id: UUID, **known: Any) -> None:
+        """Forget the run."""
+        self._end(run_id)
 
     @override
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **known: Any) -> None:
-        """Forget the run."""
-        self._forget(run_id)
+        """Show that the run failed or was cancelled."""
+        self._end(run_id, error)
 
-    def _show(self, news: Sequence[Mapping[str, Any]], run_id: UUID) -> None:
-        lines = [line for data in news for line in progress_text_lines(data)]
-        with self._lock:  # lines of one update stay together
-            number = self._active.get(run_id)
-            label = f"[{number}] " if number is not None and len(self._active) > 1 else ""
-            for line in lines:
-                self._sink(label + line)
+    @override
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **known: Any) -> None:
+        """Show that the run failed or was cancelled."""
+        self._end(run_id, error)
 
-    def _forget(self, run_id: UUID) -> None:
+    @override
+    def on_tool_error(self, error: BaseException, *, run_id: UUID, **known: Any) -> None:
+        """Show that the run failed or was cancelled."""
+        self._end(run_id, error)
+
+    def _end(self, run_id: UUID, error: BaseException | None = None) -> None:
+        status, reason = ("succeeded", "") if error is None else ending_of(error)
         with self._lock:
-            self._active.pop(run_id, None)
+            own, *left_over = self._tree.end(run_id)
+            self._finish(own, status, reason)
+            for run in left_over:
+                self._finish(run, status if status == ResponseStatus.CANCELLED else "")

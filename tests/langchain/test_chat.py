@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import warnings
 from typing import Any
 from uuid import uuid4
 
@@ -226,7 +227,8 @@ def test_saved_models_are_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     model = ChatLumnis(
         user_id=USER, model="openai:gpt-4o", agent_config=AgentConfig.fast_execution(), response_format={"title": "T"}
     )
-    with pytest.warns(LangChainBetaWarning):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LangChainBetaWarning)  # said once in a process
         loaded = load(
             dumpd(model),
             allowed_objects=[ChatLumnis],

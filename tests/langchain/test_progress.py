@@ -70,7 +70,7 @@ def test_lines_go_to_standard_output(tides: LocalLumnis, connect: Connect, capsy
 
 
 def test_runs_at_once_are_told_apart() -> None:
-    """Lines carry the number of their run while several go on, and only then; other models' runs do not count."""
+    """Lines carry the number of their run from the second on until all are over; other models' runs do not count."""
     lines: list[str] = []
     handler = LumnisProgressHandler(lines.append)
     data = {"state": "planning", "message": "m", "tool_calls": []}
@@ -82,10 +82,14 @@ def test_runs_at_once_are_told_apart() -> None:
     handler.on_custom_event("lumnis_progress", data, run_id=first)
     handler.on_custom_event("lumnis_progress", data, run_id=second)
     handler.on_custom_event("something_else", data, run_id=second)
+    handler.on_custom_event("lumnis_progress", "not data", run_id=second)
     handler.on_llm_end(None, run_id=first)
     handler.on_custom_event("lumnis_progress", data, run_id=second)
     handler.on_llm_error(ValueError(), run_id=second)
-    assert lines == ["PLANNING: m", "[1] PLANNING: m", "[2] PLANNING: m", "PLANNING: m"]
+    handler.on_llm_error(ValueError(), run_id=foreign)
+    handler.on_custom_event("lumnis_progress", data, run_id=uuid4())
+    labelled = ["[1] PLANNING: m", "[2] PLANNING: m", "[2] PLANNING: m", "[2] FAILED: ValueError"]
+    assert lines == ["PLANNING: m", *labelled, "PLANNING: m"]
 
 
 class Failing(BaseCallbackHandler):

@@ -1,0 +1,79 @@
+"""What connects a component of LangChain to Lumnis: fields from arguments and environment, clients, saving."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from langchain_core.utils import from_env, secret_from_env
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+
+from lumnisai_core import AsyncClient, Client, Scope
+from lumnisai_integrations._shared.clients import Clients, ClientSettings
+from lumnisai_integrations.langchain.errors import model_errors
+
+
+class LumnisConnection(BaseModel):
+    """The fields that say where the service is and for whom it works."""
+
+    lumnis_api_key: SecretStr | None = Field(
+        default_factory=secret_from_env("LUMNISAI_API_KEY", default=None), alias="api_key"
+    )
+    base_url: str | None = Field(default_factory=from_env("LUMNISAI_BASE_URL", default=None))
+    tenant_id: str | None = Field(default_factory=from_env("LUMNISAI_TENANT_ID", default=None))
+    timeout: float | None = None
+    max_retries: int | None = None
+    user_id: str | UUID | None = None
+    scope: Scope | None = None
+
+    _clients: Clients = PrivateAttr(default_factory=Clients)
+
+    model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
+
+    if not TYPE_CHECKING:  # type checkers read the fields instead
+
+        def __init__(self, **fields: Any) -> None:
+            _refuse_unknown(type(self), fields.keys())
+            super().__init__(**fields)
+            # Pydantic would wrap what a validator raises. A core client opens nothing: making one checks the settings.
+            with model_errors():
+                self._client_settings().make_client()
+                self._check()
+
+    def _check(self) -> None:
+        """Refuse fields that pydantic cannot judge."""
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        return state | {"__dict__": state["__dict__"] | {"lumnis_api_key": None}}
+
+    def _client_settings(self) -> ClientSettings:
+        return ClientSettings(
+            api_key=self.lumnis_api_key,
+            base_url=self.base_url,
+            tenant_id=self.tenant_id,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+        )
+
+    def _client(self) -> Client:
+        return self._clients.blocking(self._client_settings())
+
+    def _aclient(self) -> AsyncClient:
+        return self._clients.asyncio(self._client_settings())
+
+    def close(self) -> None:
+        """Close the connections of blocking calls. Good manners, not a duty; a later call opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of asyncio calls in the running event loop."""
+        await self._clients.aclose()
+
+
+def _refuse_unknown(component: type[BaseModel], names: Set[str]) -> None:
+    known = {name for field, info in component.model_fields.items() for name in (field, info.alias) if name}
+    unknown = names - known
+    if unknown:
+        raise TypeError(f"{component.__name__} has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")

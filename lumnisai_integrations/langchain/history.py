@@ -1,0 +1,297 @@
+"""Threads of the platform as LangChain's chat message history."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from typing import TypedDict, Unpack, cast
+from uuid import UUID
+
+from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.messages import BaseMessage
+from pydantic import SecretStr
+
+from lumnisai_core import AsyncClient, Client, ResponseObject, Scope, ThreadObject
+from lumnisai_core.exceptions import ConfigurationError, NotFoundError, ValidationError
+from lumnisai_integrations.langchain.connection import LumnisConnection
+from lumnisai_integrations.langchain.conversation import Conversation, Reading, usable_thread_id
+from lumnisai_integrations.langchain.errors import model_errors
+
+_PAGE_SIZE = 50
+_LONGEST_TITLE = 500
+
+
+class ConnectionArguments(TypedDict, total=False):
+    """What a history without a client of yours connects with; the same as the fields of ``ChatLumnis``."""
+
+    api_key: str | SecretStr | None
+    base_url: str | None
+    tenant_id: str | None
+    timeout: float | None
+    max_retries: int | None
+
+
+class LumnisChatMessageHistory(BaseChatMessageHistory):
+    """A thread of the Lumnis platform as the memory of a conversation.
+
+    A thread grows by runs: each stores what was sent to it and its answer. So a history reads what the thread holds,
+    and adding what a run has stored adds nothing. Messages that no run has stored are kept in this object and go out
+    with the next run: ``ChatLumnis`` sends what the thread lacks, whether it is given ``history.messages`` or stands
+    inside of ``RunnableWithMessageHistory``.
+
+    Messages are copies. Their ``additional_kwargs`` say which thread they are of (``lumnis_thread_id``) and whether it
+    holds them (``lumnis_persisted``); a later change of one changes nothing on the thread. Turns of runs that failed,
+    were cancelled or are under way are not part of the conversation, for the agent neither.
+
+    A history may be shared by threads and event loops. Nothing is sent before the first use.
+
+    Args:
+        thread_id: The thread. Default: that of the first answer that is added, or :meth:`create_thread`.
+        user_id: User whose thread it is. Needed in user scope to make or list threads.
+        scope: ``user`` (default) or ``tenant``.
+        title: Title of a thread that is new. Default: the service makes one after the first run.
+        client: Your own client for blocking calls, instead of connection arguments. It is never closed.
+        async_client: The same for asyncio calls.
+        **connection: ``api_key``, ``base_url``, ``tenant_id``, ``timeout`` and ``max_retries`` as of ``ChatLumnis``.
+
+    Raises:
+        ConfigurationError: No API key, or arguments that cannot go together.
+        ValidationError: ``thread_id`` is blank, or ``title`` too long.
+    """
+
+    def __init__(
+        self,
+        thread_id: str | UUID | None = None,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        title: str | None = None,
+        client: Client | None = None,
+        async_client: AsyncClient | None = None,
+        **connection: Unpack[ConnectionArguments],
+    ) -> None:
+        super().__init__()
+        with model_errors():
+            self._own = _connection(connection, has_client=client is not None or async_client is not None)
+            self._conversation = Conversation(None if thread_id is None else usable_thread_id(thread_id))
+            self._title = _usable_title(title)
+        self._client = client
+        self._async_client = async_client
+        self._user_id = user_id
+        self._scope = scope
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(thread_id={self.thread_id!r}, user_id={self._user_id!r})"
+
+    @property
+    def thread_id(self) -> str | None:
+        """The thread; None if there is none yet. Sends nothing."""
+        return self._conversation.thread_id
+
+    @property
+    def lumnis_thread_id(self) -> str | None:
+        """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` asks a history for."""
+        return self._conversation.thread_id
+
+    # Blocking
+
+    @property
+    def messages(self) -> list[BaseMessage]:  # type: ignore[override] # every history of the framework does this
+        """Copies of the thread's messages, oldest first, then those that wait for the next run.
+
+        Raises:
+            NotFoundError: There is no such thread, or not any more.
+        """
+        with model_errors():
+            return self._conversation.messages(self._read())
+
+    def add_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Keep messages for the next run, except those that runs have stored already.
+
+        An answer of ``ChatLumnis`` is on the thread, and so are the messages given right before it. Others are looked
+        for by role and text in runs that are newer than what this history has read; of a question and its answer it is
+        enough to recognise one.
+
+        Args:
+            messages: The messages, oldest first.
+
+        Raises:
+            ValidationError: A message cannot be sent, or an answer is of another thread. Nothing was added.
+        """
+        with model_errors():
+            is_new, is_needed = self._conversation.start_adding(messages)
+            self._conversation.add(messages, self._read() if is_needed else None)
+            if is_new and self._title is not None:
+                self.set_title(self._title)
+
+    def clear(self) -> None:
+        """Delete the thread with its runs, and begin anew: the next answer or :meth:`create_thread` brings another."""
+        with model_errors():
+            if self.thread_id is not None:
+                with suppress(NotFoundError):  # it is gone, which was the aim
+                    self._blocking().threads.delete(self.thread_id)
+            self._conversation.forget()
+
+    def create_thread(self) -> str:
+        """Return the id of the thread, which is made now if there is none."""
+        with model_errors():
+            if self.thread_id is None:
+                made = self._blocking().threads.create(user_id=self._user_id, scope=self._scope, title=self._title)
+                if not self._conversation.take(made.thread_id):  # another call was faster
+                    self._blocking().threads.delete(made.thread_id)
+            return self.thread_id or self.create_thread()
+
+    def adopt_thread(self, thread_id: str | UUID) -> None:
+        """Go on in a thread, if there is none yet. Sends nothing.
+
+        Raises:
+            ValidationError: The history is on another thread.
+        """
+        with model_errors():
+            self._conversation.adopt(usable_thread_id(thread_id))
+
+    def set_title(self, title: str) -> None:
+        """Give the thread a title; without a thread, the one that comes.
+
+        Args:
+            title: Up to 500 characters.
+        """
+        with model_errors():
+            self._title = _usable_title(title)
+            if self.thread_id is not None:
+                self._blocking().threads.update(self.thread_id, title=title)
+
+    def get_title(self) -> str | None:
+        """Return the title of the thread; without a thread, that of the one that comes."""
+        with model_errors():
+            return self._title if self.thread_id is None else self._blocking().threads.get(self.thread_id).title
+
+    def list_threads(self, *, limit: int = 50, offset: int = 0) -> list[ThreadObject]:
+        """Return threads of the user, or in tenant scope of the tenant.
+
+        Args:
+            limit: Threads to return, 1 to 100.
+            offset: Threads to pass over.
+        """
+        with model_errors():
+            page = self._blocking().threads.list(user_id=self._user_id, scope=self._scope, limit=limit, offset=offset)
+            return page.threads
+
+    def close(self) -> None:
+        """Close the connections of blocking calls; a client of yours stays open."""
+        if self._own is not None:
+            self._own.close()
+
+    # The same with asyncio
+
+    async def aget_messages(self) -> list[BaseMessage]:
+        """Return what :attr:`messages` does, with asyncio."""
+        with model_errors():
+            return self._conversation.messages(await self._aread())
+
+    async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
+        """Do what :meth:`add_messages` does, with asyncio."""
+        with model_errors():
+            is_new, is_needed = self._conversation.start_adding(messages)
+            self._conversation.add(messages, await self._aread() if is_needed else None)
+            if is_new and self._title is not None:
+                await self.aset_title(self._title)
+
+    async def aclear(self) -> None:
+        """Do what :meth:`clear` does, with asyncio."""
+        with model_errors():
+            if self.thread_id is not None:
+                with suppress(NotFoundError):
+                    await self._asyncio().threads.delete(self.thread_id)
+            self._conversation.forget()
+
+    async def acreate_thread(self) -> str:
+        """Do what :meth:`create_thread` does, with asyncio."""
+        with model_errors():
+            if self.thread_id is None:
+                threads = self._asyncio().threads
+                made = await threads.create(user_id=self._user_id, scope=self._scope, title=self._title)
+                if not self._conversation.take(made.thread_id):
+                    await threads.delete(made.thread_id)
+            return self.thread_id or await self.acreate_thread()
+
+    async def aset_title(self, title: str) -> None:
+        """Do what :meth:`set_title` does, with asyncio."""
+        with model_errors():
+            self._title = _usable_title(title)
+            if self.thread_id is not None:
+                await self._asyncio().threads.update(self.thread_id, title=title)
+
+    async def aget_title(self) -> str | None:
+        """Do what :meth:`get_title` does, with asyncio."""
+        with model_errors():
+            if self.thread_id is None:
+                return self._title
+            return (await self._asyncio().threads.get(self.thread_id)).title
+
+    async def alist_threads(self, *, limit: int = 50, offset: int = 0) -> list[ThreadObject]:
+        """Do what :meth:`list_threads` does, with asyncio."""
+        with model_errors():
+            threads = self._asyncio().threads
+            page = await threads.list(user_id=self._user_id, scope=self._scope, limit=limit, offset=offset)
+            return page.threads
+
+    async def aclose(self) -> None:
+        """Close the connections of asyncio calls in the running event loop; a client of yours stays open."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    # Reading
+
+    def _read(self) -> Reading | None:
+        reading = self._conversation.reading()
+        if reading is not None:
+            for run in self._blocking().threads.iter_responses(reading.thread_id, page_size=_PAGE_SIZE):
+                if reading.ends_with(run):
+                    break
+        return reading
+
+    async def _aread(self) -> Reading | None:
+        reading = self._conversation.reading()
+        if reading is not None:
+            pages = self._asyncio().threads.iter_responses(reading.thread_id, page_size=_PAGE_SIZE)
+            async with aclosing(cast("AsyncGenerator[ResponseObject]", pages)) as runs:
+                async for run in runs:
+                    if reading.ends_with(run):
+                        break
+        return reading
+
+    def _blocking(self) -> Client:
+        if self._client is not None:
+            return self._client
+        if self._own is None:
+            raise ConfigurationError("This history has only an async_client: pass client=Client(...), too.")
+        return self._own._client()
+
+    def _asyncio(self) -> AsyncClient:
+        if self._async_client is not None:
+            return self._async_client
+        if self._own is None:
+            raise ConfigurationError("This history has only a client: pass async_client=AsyncClient(...), too.")
+        return self._own._aclient()
+
+
+def _connection(arguments: ConnectionArguments, *, has_client: bool) -> LumnisConnection | None:
+    names = ConnectionArguments.__annotations__
+    unknown = arguments.keys() - names
+    if unknown:
+        raise TypeError(
+            f"LumnisChatMessageHistory has no {', '.join(sorted(unknown))}; it connects with {', '.join(names)}."
+        )
+    if not has_client:
+        return LumnisConnection(**arguments)
+    if arguments:
+        raise ConfigurationError(f"A client has its own connection: leave out {', '.join(sorted(arguments))}.")
+    return None
+
+
+def _usable_title(title: str | None) -> str | None:
+    # A title may be used long after it was given, so that the core's own check would come too late.
+    if title is not None and len(title) > _LONGEST_TITLE:
+        raise ValidationError(f"title has {len(title)} characters; at most {_LONGEST_TITLE} are possible.")
+    return title

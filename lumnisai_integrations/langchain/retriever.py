@@ -1,0 +1,146 @@
+"""Searching the files of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
+
+from lumnisai_core import FileSearchResults
+from lumnisai_integrations._shared.files import (
+    DEFAULT_PASSAGES,
+    SearchParameters,
+    passages,
+    search_parameters,
+)
+from lumnisai_integrations.langchain.calls import from_config
+from lumnisai_integrations.langchain.connection import LumnisConnection
+from lumnisai_integrations.langchain.errors import model_errors
+
+
+class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
+    """A retriever that searches the files which were uploaded to the Lumnis platform.
+
+    A search finds files with several pieces each; the retriever returns the pieces, best first, as documents whose
+    ``id`` is ``file_id:chunk_index`` and whose metadata names file, score and place.
+
+    Every field from ``k`` on, and ``user_id`` and ``scope``, can also be given for one call
+    (``retriever.invoke(query, k=3)``), where ``None`` takes a filter away; the user moreover as ``lumnis_user_id`` in
+    ``config["configurable"]``. The call wins over the config, the config over the field.
+
+    Nothing is sent and no connection is opened before the first call. A retriever may be shared by threads and event
+    loops, copied and pickled; a pickle does not hold the API key, and a retriever that is restored from one takes it
+    from the environment.
+
+    Attributes:
+        lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
+        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
+        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
+        timeout: Seconds for connecting, sending and each answer. Default 30.
+        max_retries: Tries after the first one. Default 3.
+        user_id: User whose files are searched, together with those of the tenant. Needed in user scope.
+        scope: ``user`` (default) or ``tenant``: only what the whole tenant may see.
+        k: Most documents to return, 1 to 50. Default 4.
+        min_score: Least score of a document, 0 to 1. Default 0.
+        file_types: Only files with these extensions.
+        file_tags: Only files with these tags. ``tags`` is LangChain's own and names traces.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+        ValidationError: A filter is not usable.
+    """
+
+    k: int = DEFAULT_PASSAGES
+    min_score: float = 0.0
+    file_types: str | list[str] | None = None
+    file_tags: str | list[str] | None = None
+
+    def _check(self) -> None:
+        self._asked({})
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - the framework's signature
+        **given: Any,
+    ) -> list[Document]:
+        with model_errors():
+            asked = self._asked(given)
+            return _documents(self._client().files.search(query, **asked), asked)
+
+    async def _aget_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002 - the framework's signature
+        **given: Any,
+    ) -> list[Document]:
+        with model_errors():
+            asked = self._asked(given)
+            return _documents(await self._aclient().files.search(query, **asked), asked)
+
+    def _asked(self, given: Mapping[str, Any]) -> SearchParameters:
+        own = {name: value for name, value in given.items() if name != "verbose"}  # which the framework hands down
+        return search_parameters(self.__dict__, own, count="k")
+
+    def invoke(
+        self,
+        input: str,  # noqa: A002 - the framework's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """Search files. ``config["configurable"]`` may name the user.
+
+        Args:
+            input: What to look for.
+            config: Callbacks, tags and the like.
+            **kwargs: Fields for this search alone, such as ``k``.
+
+        Returns:
+            At most ``k`` documents, best first.
+
+        Raises:
+            ValidationError: An argument is not usable; nothing was sent.
+            MissingUserId: User scope and no user.
+            LumnisAIError: The service cannot be reached or refuses.
+        """
+        config = ensure_config(config)
+        return super().invoke(input, config, **_with_config(config, kwargs))
+
+    async def ainvoke(
+        self,
+        input: str,  # noqa: A002 - the framework's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> list[Document]:
+        """Search files with asyncio; otherwise the same as :meth:`invoke`."""
+        config = ensure_config(config)
+        return await super().ainvoke(input, config, **_with_config(config, kwargs))
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether LangChain may save this retriever. The API key is saved as a reference to the environment."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where the API key is read from when a saved retriever is loaded."""
+        return {"lumnis_api_key": "LUMNISAI_API_KEY"}
+
+
+def _with_config(config: RunnableConfig, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    configured = from_config(config.get("configurable") or {})
+    return {name: value for name, value in configured.items() if name == "user_id"} | dict(keywords)
+
+
+def _documents(found: FileSearchResults, asked: SearchParameters) -> list[Document]:
+    return [
+        Document(id=passage.id, page_content=passage.text, metadata=passage.metadata | {"score": passage.score})
+        for passage in passages(found, asked)
+    ]

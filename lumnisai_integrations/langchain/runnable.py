@@ -1,0 +1,262 @@
+"""Agents as runnables: the whole run is the output, and its news are what streams."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any, cast
+from uuid import UUID
+
+from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptValue
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
+from langchain_core.runnables.config import ensure_config
+
+from lumnisai_core import (
+    AsyncRunStream,
+    ProgressCallback,
+    ResponseObject,
+    RunStream,
+    RunUpdate,
+)
+from lumnisai_core.models import ResponseStatus
+from lumnisai_integrations.langchain.calls import model_name_of
+from lumnisai_integrations.langchain.convert import convert_out
+from lumnisai_integrations.langchain.errors import model_errors
+from lumnisai_integrations.langchain.feedback import FeedbackSender
+from lumnisai_integrations.langchain.inputs import KnownRun, LumnisInput, NewRun, run_of_input, start_of_input
+from lumnisai_integrations.langchain.progress import async_progress_callback, progress_callback
+
+
+class LumnisRunnable(FeedbackSender, RunnableSerializable[LumnisInput, RunUpdate | ResponseObject]):
+    """An agent on the Lumnis platform as a runnable, for chains and graphs that need more than a message.
+
+    The output is the whole run, a :class:`lumnisai_core.ResponseObject`: text, structured response, artifacts, progress
+    and ids. The input is a text, messages, a prompt value, or a dict (or graph state) with ``messages``; all of them
+    make a new run. ``{"response_id": ...}`` picks up a run that exists.
+
+    ``stream`` yields news as :class:`lumnisai_core.RunUpdate`, and last the same ``ResponseObject`` that ``invoke``
+    returns, so that the next step of a chain gets the same either way. News also reach callbacks as the custom event
+    ``lumnis_progress``, and inside a LangGraph node ``stream_mode="custom"`` as ``{"lumnis_progress": ...}``. A caller
+    who leaves early stops the run on the service.
+
+    ``user_id``, ``scope`` and every field from ``model_name`` on can also be given for one call
+    (``runnable.invoke(..., thread_id=...)``, ``runnable.bind(...)``); ``thread_id`` and ``user_id`` moreover as
+    ``lumnis_thread_id`` and ``lumnis_user_id`` in ``config["configurable"]``. The call wins over the config, the config
+    over the field. Calls also take the other keywords of the core's ``invoke``, such as ``idempotency_key`` and
+    ``specialized_agent``.
+
+    Nothing is sent and no connection is opened before the first call. A runnable may be shared by threads and event
+    loops, copied and pickled; a pickle does not hold the API key.
+
+    Attributes:
+        lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
+        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
+        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
+        timeout: Seconds for connecting, sending and each answer. Default 30. Runs have their own: ``run_timeout``.
+        max_retries: Tries after the first one. Default 3.
+        user_id: User the runs are for. Needed in user scope.
+        scope: ``user`` (default) or ``tenant``.
+        model_name: Model as ``provider:model``, also as ``model``. Default: the platform's choice.
+        thread_id: Conversation to continue. The service knows its earlier turns: send only the new ones.
+        history: Who remembers the conversation: ``client`` (default), who sends all messages each time, or ``server``:
+            the thread of the last answer among the messages goes on, and only what came after that answer is sent.
+        model_overrides: Models for each use. Wins over ``model_name``, which stands for ``smart_model``.
+        agent_config: How the agent works.
+        response_format: Class or schema of the object wanted in ``structured_response``.
+        response_format_instructions: Extra guidance for that object.
+        files: Files by URI or artifact id.
+        options: Free-form options, echoed in the run.
+        run_timeout: Seconds after which the call gives up waiting for a run. Default 600; None for no limit.
+        progress_interval: Seconds that progress may be late. Default 1.
+        cancel_on_interrupt: Whether leaving early stops the run on the service. Default True.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+    """
+
+    @property
+    def InputType(self) -> Any:  # noqa: N802 - the framework's name
+        """What schemas and graphs show as the input."""
+        return str | StringPromptValue | ChatPromptValueConcrete | list[AnyMessage] | dict[str, Any]
+
+    @property
+    def OutputType(self) -> type[ResponseObject]:  # noqa: N802 - the framework's name
+        """What schemas and graphs show as the output."""
+        return ResponseObject
+
+    # Running
+
+    def invoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+        """Run an agent, or pick up a run, and return the whole run when it has its answer.
+
+        Raises:
+            ValidationError: The input or a parameter is not acceptable; nothing was sent.
+            RunFailedError: The run failed.
+            RunCancelledError: The run was cancelled.
+            RunTimeoutError: ``run_timeout`` is over. The run goes on: :meth:`resume`.
+            LumnisAIError: The service cannot be reached or refuses.
+        """
+        return cast("ResponseObject", self._call_with_config(self._run, input, config, **kwargs))
+
+    async def ainvoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+        """Do the same in asyncio."""
+        return cast("ResponseObject", await self._acall_with_config(self._arun, input, config, **kwargs))
+
+    def stream(
+        self,
+        input: LumnisInput,  # noqa: A002 - the framework's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> Iterator[RunUpdate | ResponseObject]:
+        """Run an agent, or pick up a run, and yield its news, then the whole run."""
+        yield from self._transform_stream_with_config(iter([input]), self._updates, config, **kwargs)
+
+    async def astream(
+        self,
+        input: LumnisInput,  # noqa: A002 - the framework's name
+        config: RunnableConfig | None = None,
+        **kwargs: Any,
+    ) -> AsyncIterator[RunUpdate | ResponseObject]:
+        """Do the same in asyncio."""
+
+        async def inputs() -> AsyncIterator[LumnisInput]:
+            yield input
+
+        updates = self._atransform_stream_with_config(inputs(), self._aupdates, config, **kwargs)
+        try:
+            async for update in updates:
+                yield update
+        finally:
+            await cast("Any", updates).aclose()
+
+    def _run(
+        self, given: LumnisInput, run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+    ) -> ResponseObject:
+        with model_errors():
+            run = run_of_input(self.__dict__, given, config.get("configurable"), kwargs)
+            client, listener = self._client(), progress_callback(run_manager)
+            if isinstance(run, KnownRun):
+                return client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
+            response: ResponseObject = client.invoke(run.messages, on_progress=listener, **run.parameters)
+            return response
+
+    async def _arun(
+        self, given: LumnisInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+    ) -> ResponseObject:
+        with model_errors():
+            run = run_of_input(self.__dict__, given, config.get("configurable"), kwargs)
+            client, listener = self._aclient(), async_progress_callback(run_manager)
+            if isinstance(run, KnownRun):
+                return await client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
+            response: ResponseObject = await client.invoke(run.messages, on_progress=listener, **run.parameters)
+            return response
+
+    def _updates(
+        self,
+        inputs: Iterator[LumnisInput],
+        run_manager: CallbackManagerForChainRun,
+        config: RunnableConfig,
+        **kwargs: Any,
+    ) -> Iterator[RunUpdate | ResponseObject]:
+        with model_errors():
+            run = run_of_input(self.__dict__, next(inputs), config.get("configurable"), kwargs)
+            with self._followed(run, progress_callback(run_manager)) as updates:
+                for update in updates:
+                    yield from _shown(update)
+
+    async def _aupdates(
+        self,
+        inputs: AsyncIterator[LumnisInput],
+        run_manager: AsyncCallbackManagerForChainRun,
+        config: RunnableConfig,
+        **kwargs: Any,
+    ) -> AsyncIterator[RunUpdate | ResponseObject]:
+        with model_errors():
+            run = run_of_input(self.__dict__, await anext(inputs), config.get("configurable"), kwargs)
+            async with self._afollowed(run, async_progress_callback(run_manager)) as updates:
+                async for update in updates:
+                    for shown in _shown(update):
+                        yield shown
+
+    def _followed(self, run: NewRun | KnownRun, listener: ProgressCallback | None) -> RunStream:
+        client = self._client()
+        if isinstance(run, KnownRun):
+            return client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+        return client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+
+    def _afollowed(self, run: NewRun | KnownRun, listener: ProgressCallback | None) -> AsyncRunStream:
+        client = self._aclient()
+        if isinstance(run, KnownRun):
+            return client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+        return client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+
+    # Runs that outlive a call
+
+    def start(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+        """Start a run and return at once with its ids; nobody waits for it.
+
+        In a graph node that is executed again, for instance after an interrupt, pass an ``idempotency_key`` of your
+        own: the same key and the same question give the same run.
+
+        Raises:
+            ValidationError: The input or a parameter is not acceptable; nothing was sent.
+            LumnisAIError: The service cannot be reached or refuses.
+        """
+        return cast("ResponseObject", self._call_with_config(self._start, input, config, **kwargs))
+
+    async def astart(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+        """Do the same in asyncio."""
+        return cast("ResponseObject", await self._acall_with_config(self._astart, input, config, **kwargs))
+
+    def _start(self, given: LumnisInput, **kwargs: Any) -> ResponseObject:
+        with model_errors():
+            run = start_of_input(self.__dict__, given, ensure_config().get("configurable"), kwargs)
+            return self._client().responses.create(run.messages, **run.parameters)
+
+    async def _astart(self, given: LumnisInput, **kwargs: Any) -> ResponseObject:
+        with model_errors():
+            run = start_of_input(self.__dict__, given, ensure_config().get("configurable"), kwargs)
+            return await self._aclient().responses.create(run.messages, **run.parameters)
+
+    def resume(self, response_id: str | UUID, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
+        """Wait for the end of a run that exists, such as one that :meth:`start` made or ``run_timeout`` left.
+
+        Args:
+            response_id: Id of the run.
+            config: Callbacks and the like.
+            **kwargs: ``run_timeout``, ``progress_interval``, ``cancel_on_interrupt``, ``show_progress``.
+
+        Raises:
+            NotFoundError: There is no such run.
+            RunError: It failed, was cancelled, or takes longer than ``run_timeout``.
+        """
+        return self.invoke({"response_id": response_id}, config, **kwargs)
+
+    async def aresume(
+        self, response_id: str | UUID, config: RunnableConfig | None = None, **kwargs: Any
+    ) -> ResponseObject:
+        """Do the same in asyncio."""
+        return await self.ainvoke({"response_id": response_id}, config, **kwargs)
+
+    # Graphs
+
+    def as_node(self) -> Runnable[Any, dict[str, list[AIMessage]]]:
+        """Return a LangGraph node that answers the ``messages`` of its state and adds the answer to them.
+
+        The message has the id of the run; ``response_metadata`` names the run and its thread.
+        """
+        return self | RunnableLambda(self._message_update)
+
+    def _message_update(self, output: RunUpdate | ResponseObject) -> dict[str, list[AIMessage]]:
+        response = cast("ResponseObject", output)  # of streams, too, the last element is what counts
+        structured = response.structured_response is not None
+        message = convert_out(response, model_name=model_name_of(self.__dict__, {}), structured=structured)
+        return {"messages": [message]}
+
+
+def _shown(update: RunUpdate) -> list[RunUpdate | ResponseObject]:
+    if update.response is None:
+        return [update]
+    # Of a run that did not succeed the stream raises next.
+    return [update.response] if update.response.status == ResponseStatus.SUCCEEDED else []

@@ -1,0 +1,119 @@
+"""Agents as tools, which the models of other agents may call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import patch_config
+from langchain_core.tools import BaseTool, ToolException
+from langchain_core.tools.base import ArgsSchema
+from pydantic import BaseModel, Field
+
+from lumnisai_core import ResponseObject
+from lumnisai_core.exceptions import LumnisAIError
+from lumnisai_integrations.langchain.convert import convert_out
+from lumnisai_integrations.langchain.runnable import LumnisRunnable
+
+_RESPONSE_FORMATS = ("content", "content_and_artifact")
+
+
+class AgentTask(BaseModel):
+    """What a model says when it calls the tool."""
+
+    task: str = Field(
+        min_length=1,
+        description="What to do, in full sentences and with everything that must be known for it: the agent sees "
+        "nothing of this conversation.",
+    )
+
+
+class LumnisTool(BaseTool):
+    """A tool that gives a task to an agent on the Lumnis platform.
+
+    The model that calls it chooses the ``task``; all else is settled by whoever makes the tool, as arguments of the
+    tool or as a :class:`LumnisRunnable`:
+
+    >>> LumnisTool(user_id="user-123", name="researcher", description="Researches a question on the web.")
+    >>> LumnisTool(runnable=LumnisRunnable(user_id="user-123", response_format=Report), name="reporter")
+
+    The content of the tool message is the answer, as JSON text if the runnable has a ``response_format``; its artifact
+    is the whole run, a :class:`lumnisai_core.ResponseObject`. Progress reaches callbacks and streams as it does for
+    :class:`LumnisRunnable`, and cancelling the call stops the run.
+
+    Each call is a conversation of its own, also where ``config["configurable"]`` has a ``lumnis_thread_id``, which is
+    that of the conversation around; ``lumnis_user_id`` is heeded.
+
+    With ``handle_tool_error`` the model is told what went wrong and may go on; without it the errors of the platform
+    are raised as they are.
+
+    Attributes:
+        runnable: The agent. Default: one made of the arguments that are not the tool's own, such as ``user_id``,
+            ``api_key``, ``model``, ``agent_config`` and ``run_timeout``.
+        name: How models call it. Default ``lumnis_agent``.
+        description: When models should call it.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+        TypeError: There is no such argument, or there are arguments of the agent besides ``runnable``.
+    """
+
+    name: str = "lumnis_agent"
+    description: str = (
+        "Gives a task to an agent that plans, researches and works on its own, and returns its answer. It may take "
+        "minutes: use it for tasks that need several steps, not for what you know yourself."
+    )
+    args_schema: ArgsSchema | None = AgentTask
+    response_format: str = "content_and_artifact"  # type: ignore[assignment] # checked in the constructor
+    runnable: LumnisRunnable
+
+    def __init__(self, runnable: LumnisRunnable | None = None, **fields: Any) -> None:
+        own = {name: value for name, value in fields.items() if name in type(self).model_fields}
+        of_agent = {name: value for name, value in fields.items() if name not in own}
+        _check_arguments(own, of_agent, runnable)
+        super().__init__(runnable=runnable or LumnisRunnable(**of_agent), **own)
+
+    def _run(
+        self, task: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None
+    ) -> tuple[str, ResponseObject] | str:
+        inner = patch_config(config, callbacks=run_manager.get_child() if run_manager else None)
+        with _tool_errors(handled=bool(self.handle_tool_error)):
+            return self._output(self.runnable.invoke(task, inner, thread_id=self.runnable.thread_id))
+
+    async def _arun(
+        self, task: str, config: RunnableConfig, run_manager: AsyncCallbackManagerForToolRun | None = None
+    ) -> tuple[str, ResponseObject] | str:
+        inner = patch_config(config, callbacks=run_manager.get_child() if run_manager else None)
+        with _tool_errors(handled=bool(self.handle_tool_error)):
+            return self._output(await self.runnable.ainvoke(task, inner, thread_id=self.runnable.thread_id))
+
+    def _output(self, response: ResponseObject) -> tuple[str, ResponseObject] | str:
+        message = convert_out(response, structured=self.runnable.response_format is not None)
+        content = str(message.text) or "The agent finished without a text."  # models refuse empty results
+        return (content, response) if self.response_format == "content_and_artifact" else content
+
+
+def _check_arguments(own: Mapping[str, Any], of_agent: Mapping[str, Any], runnable: LumnisRunnable | None) -> None:
+    if own.get("response_format", "content") not in _RESPONSE_FORMATS:
+        raise TypeError(
+            f"response_format of a tool is one of {', '.join(_RESPONSE_FORMATS)}. To get an object from the agent pass "
+            "runnable=LumnisRunnable(response_format=...)."
+        )
+    if runnable is not None and of_agent:
+        raise TypeError(
+            f"Give {', '.join(sorted(of_agent))} to the runnable itself: LumnisTool takes them without one."
+        )
+
+
+@contextmanager
+def _tool_errors(*, handled: bool) -> Iterator[None]:
+    try:
+        yield
+    except LumnisAIError as error:
+        # Tools handle errors of this one class only; who does not have them handled gets the precise ones.
+        if handled:
+            raise ToolException(str(error)) from error
+        raise
