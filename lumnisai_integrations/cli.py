@@ -10,11 +10,16 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lumnisai_core import __version__
 from lumnisai_core.exceptions import LumnisAIError
 from lumnisai_integrations._commands.errors import CommandError
+
+if TYPE_CHECKING:
+    from lumnisai_core.local import Fault
 
 _DESCRIPTION = """\
 Lumnis agents from the command line.
@@ -92,10 +97,27 @@ def _parser() -> argparse.ArgumentParser:
         help="a tenant by name and a key of it; repeat it for more tenants, and for more keys of one",
     )
     serve.add_argument(
+        "--key-expires",
+        type=_key_expiry,
+        action="append",
+        default=[],
+        metavar="KEY=DATE",
+        help="when a key of --api-key or --tenant expires, as an ISO 8601 date (UTC without a zone); repeatable",
+    )
+    serve.add_argument(
         "--engine",
         default="offline",
         metavar="ENGINE",
-        help="what answers runs: offline, a script file (.json, .yaml), or module:attribute (default: %(default)s)",
+        help="what answers runs: offline, a script file (.json, .yaml), module:attribute, or a chat model as "
+        "provider:model, such as openai:gpt-4o (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--agent",
+        type=_agent,
+        action="append",
+        default=[],
+        metavar="NAME=ENGINE",
+        help="what answers the runs of a specialized agent, as for --engine; repeat it for more agents",
     )
     serve.add_argument(
         "--step-delay",
@@ -109,6 +131,15 @@ def _parser() -> argparse.ArgumentParser:
         choices=("end-only", "on-change"),
         default="end-only",
         help="when a held poll is answered: at the end of the run, or on any news (default: %(default)s)",
+    )
+    serve.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE,...",
+        help='what is to go wrong, by the fields of Fault, such as "status=503,route=POST /v1/responses,times=2"; '
+        "repeat it for more faults",
     )
     serve.set_defaults(command=_serve)
     return parser
@@ -135,6 +166,32 @@ def _tenant(text: str) -> tuple[str, str]:
     if not name or not key:
         raise argparse.ArgumentTypeError("write a tenant as NAME=KEY")  # without the text, which may be a key
     return name, key
+
+
+def _agent(text: str) -> tuple[str, str]:
+    name, _, engine = (part.strip() for part in text.partition("="))
+    if not name or not engine:
+        raise argparse.ArgumentTypeError(f"{text!r} is no agent: write NAME=ENGINE")
+    return name, engine
+
+
+def _key_expiry(text: str) -> tuple[str, datetime]:
+    key, _, date = (part.strip() for part in text.rpartition("="))
+    if not key:
+        raise argparse.ArgumentTypeError("write the expiry of a key as KEY=DATE")  # without the text, which is a key
+    try:
+        return key, datetime.fromisoformat(date)
+    except ValueError:
+        raise argparse.ArgumentTypeError("the date of KEY=DATE must be as in 2030-01-31T12:00:00+00:00") from None
+
+
+def _fault(text: str) -> Fault:
+    from lumnisai_integrations._commands.faults import fault_from
+
+    try:
+        return fault_from(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
 
 
 # Commands are imported when they run, because the frameworks behind them take a second to load.
@@ -164,6 +221,9 @@ def _serve(options: argparse.Namespace) -> int:
         engine=options.engine,
         step_delay=options.step_delay,
         tenants=options.tenant,
+        agents=options.agent,
+        key_expiry=options.key_expires,
+        faults=options.fault,
     )
 
 

@@ -23,7 +23,7 @@ from lumnisai_core.local._files.library import Library
 from lumnisai_core.local._files.uploads import read_form
 from lumnisai_core.local._runs import Runs
 from lumnisai_core.local._store import RunRow, Store, TenantRow
-from lumnisai_core.local._times import new_id, user_id_of
+from lumnisai_core.local._times import is_past, new_id, now, user_id_of
 from lumnisai_core.local._wire import ArtifactShape, dumps, run_json
 from lumnisai_core.local.faults import FaultPlan
 
@@ -60,12 +60,22 @@ class Service:
     owner: str = ""
     clamp: bool = False
     artifact_shape: ArtifactShape = "parts"
+    key_expiry: dict[str, str] = field(default_factory=dict)
 
-    def admit(self, key: str, tenant: str | None = None) -> TenantRow:
+    def admit(self, key: str, tenant: str | None = None, expires_at: str | None = None) -> TenantRow:
         """Let a key in, to a tenant by name or, on first sight, to one of its own. Only its hash is kept."""
         hashed = hash_key(key)
         self.keys[hashed] = self.store.tenant(hashed, tenant)
+        self.key_expiry.pop(hashed, None)
+        if expires_at is not None:
+            self.key_expiry[hashed] = expires_at
         return self.keys[hashed]
+
+    def tenant_of(self, key: str) -> TenantRow | None:
+        """Return the tenant of a key; None if it is not known, or was good only until a moment that has passed."""
+        hashed = hash_key(key)
+        expires_at = self.key_expiry.get(hashed)
+        return None if expires_at is not None and is_past(expires_at, now()) else self.keys.get(hashed)
 
 
 class Call:
@@ -198,7 +208,7 @@ class _Resource:
         if endpoint is None:
             text = f"{request.method} is not possible here; try {', '.join(self._methods)}."
             return _refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": ", ".join(self._methods)})
-        tenant = None if self._public else self._service.keys.get(hash_key(_credential(request)))
+        tenant = None if self._public else self._service.tenant_of(_credential(request))
         if tenant is None:
             if not self._public:
                 raise ApiError(401, "INVALID_API_KEY", "The API key is missing or not valid.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from lumnisai_core.local._recording import RecordedRequest
 from lumnisai_core.local._server import LocalLumnis
+from lumnisai_core.local.engines.agents import AgentEngines
 from lumnisai_core.local.engines.base import Engine, RunReport, RunRequest, RunResult
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
@@ -18,16 +20,19 @@ class ScriptableLumnis(LocalLumnis):
 
     Args:
         engine: answers the runs that no script is left for; default: the offline one, without its pauses.
+        agents: engines by the name of the specialized agent, for runs that no script is left for.
         **options: those of `LocalLumnis`.
 
     Attributes:
         requests: Requests in order of arrival; clear it to forget them.
     """
 
-    def __init__(self, *, engine: Engine | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, engine: Engine | None = None, agents: Mapping[str, Engine] | None = None, **options: Any
+    ) -> None:
         self._scripts: deque[Script] = deque()
         self.requests: list[RecordedRequest] = []
-        player = _Player(self._scripts, engine or OfflineEngine(step_delay=0))
+        player = _Player(self._scripts, AgentEngines(engine or OfflineEngine(step_delay=0), agents))
         super().__init__(engine=player, **{"step_delay": 0, **options})
         self._setup = replace(self._setup, record=self.requests.append)
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -22,8 +23,10 @@ from lumnisai_core.local._listener import Listener, address, bind, served
 from lumnisai_core.local._recording import RecordedRequest, RecordingApp
 from lumnisai_core.local._runs import PollMode, Runs
 from lumnisai_core.local._store import Store
-from lumnisai_core.local._tenants import names_by_key
+from lumnisai_core.local._tenants import expiry_by_key, names_by_key
+from lumnisai_core.local._times import utc
 from lumnisai_core.local._wire import ArtifactShape
+from lumnisai_core.local.engines.agents import AgentEngines
 from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.faults import Fault, FaultPlan
@@ -40,12 +43,16 @@ class LocalLumnis:
 
     Args:
         engine: answers the runs; `"offline"` is the built-in one that quotes what it is given.
+        agents: engines by the name of the specialized agent whose runs they answer. The runs of any other agent go to
+            `engine`; the built-in one fails them with `AGENT_NOT_AVAILABLE`.
         path: database file that outlives the service; default: a temporary one.
         host: address to listen on.
         port: port to listen on; 0 picks a free one.
         api_key: the key clients must send; default: the first one of `tenants`, else a fresh random one.
         tenants: keys by the name of their tenant, any number of each; a key that is not among them has a tenant of its
             own.
+        key_expiry: when keys among `api_key` and `tenants` expire; a date without a zone is in UTC. Requests with such
+            a key are then refused as with one that is not known.
         poll: when a held poll is answered early: `"end-only"` when the run has ended, `"on-change"` also on news.
         max_wait: longest time a poll is held, in seconds.
         max_body: largest request body, in bytes.
@@ -67,11 +74,13 @@ class LocalLumnis:
         self,
         *,
         engine: Engine | str = "offline",
+        agents: Mapping[str, Engine] | None = None,
         path: str | Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         api_key: str | None = None,
         tenants: Mapping[str, Sequence[str]] | None = None,
+        key_expiry: Mapping[str, datetime] | None = None,
         poll: PollMode = "end-only",
         max_wait: float = 60.0,
         max_body: int = 10 * _MEGABYTE,
@@ -97,13 +106,15 @@ class LocalLumnis:
             raise ValueError("api_key must not be blank")
         names = names_by_key(tenants or {})
         self.api_key = (api_key or next(iter(names), None) or _fresh_key()).strip()
+        expiry = expiry_by_key(key_expiry or {}, (self.api_key, *names))
         self._setup = _Setup(
-            engine=_engine(engine, step_delay),
+            engine=AgentEngines(_engine(engine, step_delay), agents),
             path=None if path is None else Path(path),
             host=host,
             port=port,
             api_key=self.api_key,
             tenants=names,
+            key_expiry=expiry,
             poll=poll,
             max_wait=max_wait,
             max_body=max_body,
@@ -151,17 +162,29 @@ class LocalLumnis:
             if running is not None:
                 running.close()
 
-    def add_key(self, api_key: str | None = None, *, tenant: str | None = None) -> str:
+    def add_key(
+        self, api_key: str | None = None, *, tenant: str | None = None, expires_at: datetime | None = None
+    ) -> str:
         """Let in a further key and return it, until the service is closed; only its hash is stored.
+
+        A key that is let in again has its new expiry from then on, so a test can let the key of a client expire.
 
         Args:
             api_key: the key; default: a fresh random one.
-            tenant: name of the tenant that it belongs to; default: one of its own.
+            tenant: name of the tenant that it belongs to; default: that which it has, else one of its own.
+            expires_at: when requests with it begin to be refused, with 401; a date without a zone is in UTC. Default:
+                never.
+
+        Raises:
+            RuntimeError: the service is not running.
+            ValueError: `expires_at` is no date, or the key is blank.
         """
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running")
-        key = api_key or _fresh_key()
-        self._running.admit(key, tenant)
+        if api_key is not None and not api_key.strip():
+            raise ValueError("api_key must not be blank")
+        key = (api_key or _fresh_key()).strip()
+        self._running.admit(key, tenant, None if expires_at is None else utc(expires_at))
         return key
 
     def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:
@@ -209,6 +232,7 @@ class _Setup:
     port: int
     api_key: str
     tenants: Mapping[str, str]
+    key_expiry: Mapping[str, str]
     poll: PollMode
     max_wait: float
     max_body: int
@@ -246,11 +270,11 @@ class _Running:
             self._clean()
             raise
 
-    def admit(self, key: str, tenant: str | None) -> None:
+    def admit(self, key: str, tenant: str | None, expires_at: str | None) -> None:
         """Let in a further key."""
 
         async def admit() -> None:
-            self._service.admit(key, tenant)
+            self._service.admit(key, tenant, expires_at)
 
         asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
 
@@ -294,7 +318,7 @@ class _Running:
             shown = (setup.clamp, setup.artifact_shape)
             service = Service(store, runs, library, blobs, {}, *limits, plan, owner, *shown)
             for key in (setup.api_key, *setup.tenants):
-                service.admit(key, setup.tenants.get(key))
+                service.admit(key, setup.tenants.get(key), setup.key_expiry.get(key))
             app = App(service, (*ROUTES, *LOCAL_ROUTES), PUBLIC | LOCAL_PUBLIC)
 
             def connection(client: object) -> asyncio.Transport | None:

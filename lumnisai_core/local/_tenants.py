@@ -1,8 +1,11 @@
-"""Which key belongs to which named tenant. Pure."""
+"""Which key belongs to which named tenant, and how long it is good. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from lumnisai_core.local._times import utc
 
 
 def names_by_key(tenants: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -24,3 +27,17 @@ def names_by_key(tenants: Mapping[str, Sequence[str]]) -> dict[str, str]:
             if names.setdefault(key, name) != name:
                 raise ValueError(f"tenants {names[key]!r} and {name!r} must not share a key")
     return names
+
+
+def expiry_by_key(given: Mapping[str, datetime], known: Collection[str]) -> dict[str, str]:
+    """Return when keys expire, as times on the wire.
+
+    Raises:
+        ValueError: a key is not one of the service's, or its expiry is no date. No key is in the message.
+    """
+    expiry: dict[str, str] = {}
+    for key, moment in given.items():
+        if key.strip() not in known:
+            raise ValueError("key_expiry names a key that is neither api_key nor one of tenants")
+        expiry[key.strip()] = utc(moment)
+    return expiry

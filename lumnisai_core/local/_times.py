@@ -18,6 +18,23 @@ def ago(delta: timedelta) -> str:
     return (datetime.now(UTC) - delta).isoformat(timespec="microseconds")
 
 
+def utc(moment: datetime) -> str:
+    """Return a time as it is on the wire; one without a zone is in UTC.
+
+    Raises:
+        ValueError: it is no date with a time.
+    """
+    if not isinstance(moment, datetime):
+        raise ValueError(f"expires_at must be a datetime, not {moment!r}")
+    zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return zoned.isoformat(timespec="microseconds")
+
+
+def is_past(expires_at: str | None, moment: str) -> bool:
+    """Tell whether something that expires then, or never, has expired at a moment; both as times on the wire."""
+    return expires_at is not None and datetime.fromisoformat(expires_at) <= datetime.fromisoformat(moment)
+
+
 def new_id() -> str:
     """Return a fresh identifier."""
     return str(uuid4())

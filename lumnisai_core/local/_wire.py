@@ -10,7 +10,7 @@ from typing import Any, Literal
 from lumnisai_core.local._artifacts import content_of
 from lumnisai_core.local._store import ArtifactRow, ChunkRow, FileRow, KeyRow, RunRow, TenantRow, ThreadRow, UserRow
 from lumnisai_core.local._store.table import AnyRow
-from lumnisai_core.local._times import now, tenant_id_of
+from lumnisai_core.local._times import is_past, now, tenant_id_of
 
 ArtifactShape = Literal["parts", "content"]
 
@@ -112,7 +112,7 @@ def user_json(user: UserRow) -> str:
 
 def key_json(key: KeyRow) -> str:
     """Return a Key; it is active until it expires."""
-    active = key.expires_at is None or key.expires_at > now()
+    active = not is_past(key.expires_at, now())
     return dumps(row(key, without=("tenant_id",), is_active=active, created_by=None))
 
 

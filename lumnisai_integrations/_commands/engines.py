@@ -1,23 +1,31 @@
-"""The engine that ``lumnis serve --engine`` names."""
+"""The engines that ``lumnis serve --engine`` and ``--agent`` name."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from lumnisai_core.local import Engine, ScriptedEngine
+from lumnisai_core.local import Engine, OfflineEngine, ScriptedEngine
 from lumnisai_integrations._commands.errors import CommandError
 
 _SCRIPTS = (".json", ".yaml", ".yml")
+_MODELS = "langchain.chat_models"
 
 
-def engine_from(text: str) -> Engine | str:
-    """Return the engine for ``offline``, a file of scripts, or ``module:attribute``.
+class _NoSuchObject(Exception):
+    """A text of the form ``module:attribute`` names no module, or no attribute of it."""
+
+
+def engine_from(text: str, option: str = "--engine") -> Engine | str:
+    """Return the engine for ``offline``, a file of scripts, ``module:attribute`` or ``provider:model``.
 
     Args:
         text: What the user wrote. The attribute is an engine, or a class or function that makes one without arguments;
-            modules of the current folder are found too.
+            modules of the current folder are found too. Where there is no such module with such an attribute, and the
+            part before the colon is a provider of LangChain's ``init_chat_model``, the engine is that chat model.
+        option: The option that it belongs to, for messages.
 
     Raises:
         CommandError: There is no such engine; the text says what is wrong and where.
@@ -25,25 +33,48 @@ def engine_from(text: str) -> Engine | str:
     if text == "offline":
         return text
     if text.lower().endswith(_SCRIPTS):
-        return _scripted(Path(text))
+        return _scripted(Path(text), option)
     module, separator, attribute = text.partition(":")
     if not separator or not module or not attribute:
         raise CommandError(
-            f"--engine {text}: use offline, a script file that ends in {', '.join(_SCRIPTS)}, or module:attribute"
+            f"{option} {text}: use offline, a script file that ends in {', '.join(_SCRIPTS)}, module:attribute, or "
+            "provider:model"
         )
-    return _imported(text, module, attribute)
+    try:
+        return _imported(f"{option} {text}", module, attribute)
+    except _NoSuchObject as error:
+        return _chat_model(f"{option} {text}", module, text, str(error))
 
 
-def _scripted(path: Path) -> Engine:
+def agents_from(given: Iterable[tuple[str, str]], step_delay: float) -> dict[str, Engine]:
+    """Return the engines of specialized agents by name.
+
+    Args:
+        given: Names, each with what its engine is called.
+        step_delay: Pause between the steps of an offline engine, in seconds.
+
+    Raises:
+        CommandError: A name is given twice, or an engine does not exist.
+    """
+    agents: dict[str, Engine] = {}
+    for name, text in given:
+        if name in agents:
+            raise CommandError(f"--agent {name} is given twice")
+        engine = engine_from(text, f"--agent {name}:")
+        agents[name] = OfflineEngine(step_delay=step_delay) if isinstance(engine, str) else engine
+    return agents
+
+
+def _scripted(path: Path, option: str) -> Engine:
     try:
         return ScriptedEngine.from_file(path)
     except (ValueError, ImportError) as error:
-        raise CommandError(f"--engine {error}") from error
+        raise CommandError(f"{option} {error}") from error
     except OSError as error:
-        raise CommandError(f"--engine {path}: {error.strerror or error}") from error
+        raise CommandError(f"{option} {path}: {error.strerror or error}") from error
 
 
-def _imported(text: str, module: str, attribute: str) -> Engine:
+def _imported(what: str, module: str, attribute: str) -> Engine:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
@@ -53,21 +84,55 @@ def _imported(text: str, module: str, attribute: str) -> Engine:
             found = getattr(found, name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise CommandError(f"--engine {text}: {module} needs the module {error.name}") from error
-        raise CommandError(f"--engine {text}: there is no module {error.name}") from error
+            raise CommandError(f"{what}: {module} needs the module {error.name}") from error
+        raise _NoSuchObject(f"there is no module {error.name}") from error
     except AttributeError as error:
-        raise CommandError(f"--engine {text}: {error}") from error
+        raise _NoSuchObject(str(error)) from error
     except Exception as error:
-        raise CommandError(f"--engine {text}: {module} cannot be imported: {_told(error)}") from error
+        raise CommandError(f"{what}: {module} cannot be imported: {_told(error)}") from error
     engine = found
     if callable(found) and (isinstance(found, type) or not isinstance(found, Engine)):
         try:
             engine = found()
         except Exception as error:
-            raise CommandError(f"--engine {text}: {attribute}() failed: {_told(error)}") from error
+            raise CommandError(f"{what}: {attribute}() failed: {_told(error)}") from error
     if not isinstance(engine, Engine):
-        raise CommandError(f"--engine {text} is {type(engine).__name__}, which is no engine: it has no method run")
+        raise CommandError(f"{what} is {type(engine).__name__}, which is no engine: it has no method run")
     return engine
+
+
+def _chat_model(what: str, provider: str, model: str, no_object: str) -> Engine:
+    """Return a chat model as an engine.
+
+    Args:
+        what: Option and value, for messages.
+        provider: What stands before the colon.
+        model: The whole, as ``init_chat_model`` reads it.
+        no_object: Why it is no ``module:attribute``.
+
+    Raises:
+        CommandError: It is neither; or the model's package, or its credentials, are missing.
+    """
+    try:
+        make = import_module(_MODELS).init_chat_model
+        known = getattr(import_module(f"{_MODELS}.base"), "_BUILTIN_PROVIDERS", None)
+    except ImportError as error:
+        raise CommandError(
+            f"{what}: {no_object}, so it is no module:attribute; if it is a provider:model, install the package that "
+            "makes chat models: pip install langchain"
+        ) from error
+    if known is not None and provider not in known:
+        raise CommandError(
+            f"{what}: {no_object}, so it is no module:attribute; and {provider} is no provider of chat models, so it "
+            f"is no provider:model. Providers: {', '.join(sorted(known))}"
+        )
+    try:
+        chat_model = make(model)
+    except Exception as error:
+        raise CommandError(f"{what}: the chat model cannot be made: {_told(error)}") from error
+    from lumnisai_integrations.langchain import ChatModelEngine  # noqa: PLC0415 - only for those who name a model
+
+    return ChatModelEngine(chat_model)
 
 
 def _told(error: Exception) -> str:

@@ -49,6 +49,9 @@ class ChatModelEngine:
         allow_overrides: Whether runs may choose another model.
     """
 
+    #: A model is none of the platform's specialized agents: runs that ask for one fail.
+    specialized_agents = False
+
     def __init__(self, model: ChatModel, *, structured_method: str | None = None, allow_overrides: bool = True) -> None:
         self._model = model
         self._structured_method = structured_method

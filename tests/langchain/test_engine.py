@@ -244,3 +244,12 @@ def test_overrides_that_cannot_be_used(
     monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
     with pytest.raises(RunFailedError, match=r"package langchain.*pip install langchain"):
         invoke(service, model_overrides=overrides)
+
+
+def test_a_model_does_not_pretend_to_be_a_specialized_agent(serve: Serve) -> None:
+    model = RecordingModel()
+    service = serve(ChatModelEngine(model))
+    with Client(service.api_key, base_url=service.base_url, user_id=USER) as client:
+        with pytest.raises(RunFailedError, match="AGENT_NOT_AVAILABLE"):
+            client.invoke("Find people.", specialized_agent="quick_people_search")
+    assert not model.asked

@@ -111,7 +111,11 @@ class RunReport(Protocol):
 
 @runtime_checkable
 class Engine(Protocol):
-    """Answers runs."""
+    """Answers runs.
+
+    An engine that treats runs of a specialized agent like any other has an attribute `specialized_agents = False`: they
+    then fail with `AGENT_NOT_AVAILABLE`, unless the engine was given for that agent.
+    """
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Answer one run; raise `EngineError` to fail it; being cancelled means the run was cancelled."""

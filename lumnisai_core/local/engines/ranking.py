@@ -27,7 +27,7 @@ _BULLET = re.compile(r"^\s*(?:[-*•#>]+|\d+[.)])\s+")
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _CJK_RUN = re.compile(f"[{_CJK}]+")
 _WORD = re.compile(rf"[^\W_{_CJK}]+(?:[.,'\u2019][^\W_{_CJK}]+)*")
-_STOP = word_set(
+COMMON_WORDS = word_set(
     """a about above after all also an and any are as at be been being below but by can context could did do does each
     for from given had has have he her his how i if in information into is it its just list made make me more most my
     no nor not of off on one or our out over please query question same she should so some such tell than that the
@@ -119,7 +119,7 @@ def unique(parts: Iterable[str]) -> list[str]:
 def words(text: str) -> list[str]:
     """Return the words that carry meaning, in lower case; runs of CJK characters as pairs."""
     found = [word.lower() for word in _WORD.findall(text)]
-    return [word for word in found if word not in _STOP] + [
+    return [word for word in found if word not in COMMON_WORDS] + [
         pair for run in _CJK_RUN.findall(text) for pair in _pairs(run)
     ]
 

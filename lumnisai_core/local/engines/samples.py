@@ -108,7 +108,7 @@ class _Sampler:
         for branch, fit in pairs:
             for position, kind in enumerate(kinds(branch)):
                 likely = "type" in branch or position == 0
-                if (fit == (position == 0)) if kind in _NESTED else (likely or not fit):
+                if (fit == (position == 0)) if kind in _NESTED and "enum" not in branch else (likely or not fit):
                     yield branch, kind, fit
 
     def _branches(self, flat: Flat, *, simple_first: bool) -> Iterator[Flat]:

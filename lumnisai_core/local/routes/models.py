@@ -14,7 +14,7 @@ from lumnisai_core.local._bodies.models import (
 )
 from lumnisai_core.local._errors import InvalidRequest
 from lumnisai_core.local._store import PreferenceRow
-from lumnisai_core.local._times import now
+from lumnisai_core.local._times import is_past, now
 from lumnisai_core.local._wire import dumps, row
 
 _DEFAULTS: dict[ModelType, tuple[str, str]] = {
@@ -73,7 +73,7 @@ async def check(call: Call) -> Reply:
     body = await call.body(CheckChoices)
     moment = now()
     keys = call.store.keys.all(tenant_id=call.tenant.id)
-    held = {key.provider for key in keys if key.expires_at is None or key.expires_at > moment}
+    held = {key.provider for key in keys if not is_past(key.expires_at, moment)}
     own_keys = call.fresh_tenant().api_key_mode == "byo_keys"
     return Reply(200, dumps([_availability(choice, held if own_keys else None) for choice in body.root]))
 
