@@ -197,8 +197,6 @@ def not_in_runs(given: Sequence[Turn], stored: Sequence[Turn]) -> list[int]:
 
 
 def _answer_in_other_words(stored: Sequence[Turn], begin: int) -> int | None:
-    if not begin or stored[begin - 1].role == "assistant":
-        return None
     run = stored[begin - 1].response_id
     return next(
         (i for i in range(begin, len(stored)) if stored[i].role == "assistant" and stored[i].response_id == run), None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
@@ -50,6 +50,20 @@ _WATCHING = frozenset({"run_timeout", "progress_interval", "cancel_on_interrupt"
 CONFIG_KEYS = {"lumnis_thread_id": "thread_id", "lumnis_user_id": "user_id"}
 
 
+@runtime_checkable
+class AdoptingHistory(Protocol):
+    """A chat message history whose messages are in a thread."""
+
+    @property
+    def lumnis_thread_id(self) -> str | None:
+        """The thread, or None if there is none yet."""
+        ...
+
+    def adopt_thread(self, thread_id: str) -> None:
+        """Go on in a thread."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RunCall:
     """One run to make.
@@ -84,7 +98,8 @@ def run_call(
         fields: The model's fields by name.
         messages: The conversation.
         stop: Texts of this call before which the answer is cut off.
-        keywords: What else the call says, such as ``thread_id``; ``None`` takes a field's value away.
+        keywords: What else the call says, such as ``thread_id``; ``None`` takes a field's value away, and
+            ``thread_id=None`` begins a new thread, whatever the messages say.
 
     Raises:
         ValidationError: A message cannot be sent.
@@ -99,7 +114,10 @@ def run_call(
     if offer is not None:
         parameters["response_format"] = offer.response_format()
         parameters["response_format_instructions"] = offer.instructions(parameters["response_format_instructions"])
-    going_on = continuation(messages, parameters["thread_id"], history_of(fields, keywords))
+    if _wants_new_thread(keywords):
+        going_on = Continuation(None, tuple(range(len(messages))))
+    else:
+        going_on = continuation(messages, parameters["thread_id"], history_of(fields, keywords))
     parameters["thread_id"] = going_on.thread_id
     model = model_name_of(fields, keywords)
     written = convert_in(messages)
@@ -110,6 +128,11 @@ def run_call(
         stop=stop or fields.get("stop") or (),
         offer=offer if offer is not None and offer.is_open else None,
     )
+
+
+def _wants_new_thread(keywords: Mapping[str, Any]) -> bool:
+    # None takes away what config, field and messages say: the way out for a step of a chain that is not for the thread.
+    return "thread_id" in keywords and keywords["thread_id"] is None
 
 
 def continuation(messages: Sequence[BaseMessage], thread_id: Any, history: History) -> Continuation:
@@ -136,6 +159,8 @@ def history_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> Histor
 
 def continues_a_thread(fields: Mapping[str, Any], messages: Sequence[BaseMessage], keywords: Mapping[str, Any]) -> bool:
     """Say whether the same words may mean something else the next time, so that no cache may answer."""
+    if _wants_new_thread(keywords):
+        return False
     if keywords.get("thread_id", fields["thread_id"]) is not None or history_of(fields, keywords) == "server":
         return True
     return any(place.thread_id is not None and not place.ends_run for place in map(place_of, messages))
@@ -201,6 +226,21 @@ def from_config(configurable: Mapping[str, Any]) -> dict[str, Any]:
         thread = {} if history.lumnis_thread_id is None else {"thread_id": history.lumnis_thread_id}
         return {"history": "server", **thread, **found}
     return found
+
+
+def waiting_history(configurable: Mapping[str, Any]) -> AdoptingHistory | None:
+    """Return the history of ``RunnableWithMessageHistory`` if it is one of threads that has no thread yet."""
+    history = configurable.get("message_history")
+    if history is None or not isinstance(history, AdoptingHistory):
+        return None
+    return history if history.lumnis_thread_id is None else None
+
+
+def adopt(history: AdoptingHistory | None, message: BaseMessage) -> None:
+    """Let a history go on in the thread of an answer, which its chain may reduce to a text."""
+    thread_id = message.response_metadata.get("thread_id")
+    if history is not None and thread_id is not None and history.lumnis_thread_id is None:
+        history.adopt_thread(thread_id)
 
 
 def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Generator, Iterator, Mapping, Sequence
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import LanguageModelInput
@@ -14,7 +15,14 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import ResponseObject
 from lumnisai_integrations.langchain.base import LumnisModel
-from lumnisai_integrations.langchain.calls import RunCall, from_config, run_call
+from lumnisai_integrations.langchain.calls import (
+    AdoptingHistory,
+    RunCall,
+    adopt,
+    from_config,
+    run_call,
+    waiting_history,
+)
 from lumnisai_integrations.langchain.chunks import ChunkWriter
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
@@ -201,7 +209,10 @@ class ChatLumnis(LumnisModel):
     ) -> AIMessage:
         """Run an agent and return its answer. ``config["configurable"]`` may name thread and user."""
         config = ensure_config(config)
-        return super().invoke(input, config, stop=stop, **_with_config(config, kwargs))
+        history = waiting_history(config.get("configurable") or {})
+        message = super().invoke(input, config, stop=stop, **_with_config(config, kwargs))
+        adopt(history, message)
+        return message
 
     async def ainvoke(
         self,
@@ -213,7 +224,10 @@ class ChatLumnis(LumnisModel):
     ) -> AIMessage:
         """Run an agent and return its answer. ``config["configurable"]`` may name thread and user."""
         config = ensure_config(config)
-        return await super().ainvoke(input, config, stop=stop, **_with_config(config, kwargs))
+        history = waiting_history(config.get("configurable") or {})
+        message = await super().ainvoke(input, config, stop=stop, **_with_config(config, kwargs))
+        adopt(history, message)
+        return message
 
     def stream(
         self,
@@ -225,7 +239,9 @@ class ChatLumnis(LumnisModel):
     ) -> Iterator[AIMessageChunk]:
         """Run an agent and yield its progress, then its answer."""
         config = ensure_config(config)
-        return super().stream(input, config, stop=stop, **_with_config(config, kwargs))
+        history = waiting_history(config.get("configurable") or {})
+        chunks = super().stream(input, config, stop=stop, **_with_config(config, kwargs))
+        return chunks if history is None else _adopting(history, chunks)
 
     def astream(
         self,
@@ -237,7 +253,9 @@ class ChatLumnis(LumnisModel):
     ) -> AsyncIterator[AIMessageChunk]:
         """Run an agent and yield its progress, then its answer."""
         config = ensure_config(config)
-        return super().astream(input, config, stop=stop, **_with_config(config, kwargs))
+        history = waiting_history(config.get("configurable") or {})
+        chunks = super().astream(input, config, stop=stop, **_with_config(config, kwargs))
+        return chunks if history is None else _aadopting(history, chunks)
 
     if not TYPE_CHECKING:  # type checkers read the overloads of the base class
 
@@ -328,3 +346,17 @@ class ChatLumnis(LumnisModel):
 
 def _with_config(config: RunnableConfig, keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {**from_config(config.get("configurable") or {}), **keywords}
+
+
+def _adopting(history: AdoptingHistory, chunks: Iterator[AIMessageChunk]) -> Iterator[AIMessageChunk]:
+    with closing(cast("Generator[AIMessageChunk]", chunks)) as news:
+        for chunk in news:
+            adopt(history, chunk)
+            yield chunk
+
+
+async def _aadopting(history: AdoptingHistory, chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
+    async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)) as news:
+        async for chunk in news:
+            adopt(history, chunk)
+            yield chunk

@@ -200,6 +200,7 @@ def test_calls_and_results_that_were_sent_as_text_are_read_back() -> None:
         '{"tool_result": {"name": "tide"}}',
         '{"tool_result": "tide"}\nHigh.\n[end of tool result]',
         '{"tool_calls": []}',
+        '{"tool_calls": ["tide"]}',
         "[1, 2]",
         "",
     ],

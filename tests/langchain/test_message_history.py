@@ -19,8 +19,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from lumnisai_core import Client
 from lumnisai_core.exceptions import RunFailedError
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, Script
-from lumnisai_integrations.langchain import ChatLumnis
-from lumnisai_integrations.langchain.history import LumnisChatMessageHistory
+from lumnisai_integrations.langchain import ChatLumnis, LumnisChatMessageHistory
 from tests.conftest import Serve
 from tests.langchain.conftest import USER, Connect
 from tests.servers import ScriptByText
@@ -259,14 +258,19 @@ async def test_the_event_loop_is_never_blocked(counting: LocalLumnis, model: Cha
     """Reading, adding, titles and clearing wait without holding up others."""
     history = history_on(counting)
     with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
-        await history.acreate_thread()
+        await history.aset_title("Later")
+        assert await history.aget_title() == "Later"
+        made = await asyncio.gather(*(history.acreate_thread() for _ in range(3)))
+        assert {*made, await history.acreate_thread()} == {history.thread_id}
         for text in ("Hi", "yes"):
             await history.aadd_messages([HumanMessage(text)])
             await history.aadd_messages([await model.ainvoke(await history.aget_messages())])
         assert len(await history.aget_messages()) == 4
         await history.aset_title("Tides")
-        assert [thread.title for thread in await history.alist_threads(limit=1)] == ["Tides"]
-        await history.aclear()
+        assert "Tides" in [thread.title for thread in await history.alist_threads()]
+        assert await history.aget_title() == "Tides"
+        for _ in range(2):
+            await history.aclear()
         await history.aclose()
 
 

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder
+from langchain_core.runnables.history import RunnableWithMessageHistory
 
 from lumnisai_core import Client
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script
+from lumnisai_integrations.langchain import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.calls import continuation
 from tests.conftest import Serve
 from tests.langchain.conftest import USER, Connect
@@ -97,3 +101,45 @@ def test_no_cache_answers_where_a_thread_remembers(serve: Serve, connect: Connec
     threads = {model.invoke("One?").response_metadata["thread_id"] for _ in range(2)}
     assert len(threads) == 2
     assert len(engine.requests) == 2
+
+
+def test_a_step_that_is_not_for_the_thread_says_so(serve: Serve, connect: Connect) -> None:
+    """thread_id=None begins a new thread, whatever field, config and messages say, and sends everything."""
+    engine = RecordingEngine(Script(output_text="Yes."))
+    model = connect(serve(engine), history="server")
+    first = model.invoke("One?")
+    thread = first.response_metadata["thread_id"]
+    aside = model.bind(thread_id=None)
+    config: Any = {"configurable": {"lumnis_thread_id": thread}}
+    for messages in ([HumanMessage("One?"), first, NEXT], [kept("One?", thread), NEXT]):
+        answer = aside.invoke(messages, config)
+        assert answer.response_metadata["thread_id"] != thread
+        assert len(engine.requests[-1].input_messages) == len(messages)
+
+
+@pytest.mark.filterwarnings("ignore::langchain_core._api.deprecation.LangChainDeprecationWarning")
+async def test_a_history_without_thread_goes_on_in_that_of_the_first_answer(serve: Serve, connect: Connect) -> None:
+    """Also where the chain hands only the text of the answer to the history."""
+    engine = RecordingEngine(Script(output_text="Yes."))
+    service = serve(engine)
+    prompt = ChatPromptTemplate.from_messages([MessagesPlaceholder("past"), ("human", "{question}")])
+    for ask in ("invoke", "ainvoke", "stream", "astream"):
+        begin = len(engine.requests)
+        history = LumnisChatMessageHistory(user_id=USER, api_key=service.api_key, base_url=service.base_url)
+        chain = RunnableWithMessageHistory(
+            prompt | connect(service) | StrOutputParser(),
+            lambda _, known=history: known,
+            input_messages_key="question",
+            history_messages_key="past",
+        )
+        for question in ("One?", "Two?"):
+            given, config = {"question": question}, {"configurable": {"session_id": "s"}}
+            if ask.startswith("a"):
+                answer = getattr(chain, ask)(given, config)
+                assert [part async for part in answer] if ask == "astream" else await answer
+            else:
+                assert list(getattr(chain, ask)(given, config))
+        runs = engine.requests[begin:]
+        assert [[message.content for message in run.input_messages] for run in runs] == [["One?"], ["Two?"]]
+        assert {run.thread_id for run in runs} == {history.thread_id}
+        assert [message.text for message in await history.aget_messages()] == ["One?", "Yes.", "Two?", "Yes."]

@@ -129,6 +129,7 @@ def test_each_stored_turn_is_found_once_and_in_order(
         (turns("u:yes", "a:One.:r1", "u:no", "a:Two.:r2"), STORED, []),
         (turns("u:yes", "a:changed:r1"), STORED, []),
         (turns("a:One.:other"), STORED, []),
+        (turns("u:yes:r1"), STORED, []),
         (turns("a:Three.:r3"), STORED, [0]),
         (turns("u:yes", "a:One.", "u:yes"), STORED, [2]),
         # What was said after an answer is not what was said before it.
@@ -153,6 +154,7 @@ def test_what_a_thread_lacks_is_told_apart(given: list[Turn], stored: list[Turn]
         (turns("u:yes", "a:ONE", "u:no", "a:TWO"), STORED, []),
         # Neither half is known, or the run gave no answer.
         (turns("u:Yes?", "a:ONE"), STORED, [0, 1]),
+        (turns("u:yes", "a:ONE"), turns("u:yes:r1", "u:no:r1"), [1]),
         (turns("u:yes", "a:ONE"), turns("u:yes:r1"), [1]),
         (turns("a:ONE"), STORED, [0]),
         (turns("u:yes", "a:Nine.:r9", "a:ONE"), STORED, [2]),
