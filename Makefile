@@ -8,7 +8,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types sync reference faults bench browser clean
+.PHONY: help demo test lint format types sync reference faults bench browser package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ browser: $(VENV)/installed-browser ## drive the service's window in headless Chr
 		{ echo "chromedriver is needed: install the packages chromium and chromium-driver, then try again" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
 
+package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
+	$(BIN)/python -m tests.package
+
 clean: ## remove everything that the other targets made
 	rm -rf $(VENV) build dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -67,4 +70,8 @@ $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/installed-browser: $(VENV)/installed-dev
 	$(INSTALL) --editable ".[browser]"
+	@touch $@
+
+$(VENV)/installed-package: $(VENV)/installed-dev
+	$(INSTALL) --editable ".[package]"
 	@touch $@

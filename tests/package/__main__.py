@@ -1,0 +1,148 @@
+"""Builds the package and tries it as shipped: with every extra, and with the oldest and newest versions allowed.
+
+Each environment gets the wheel, pytest and nothing of the checkout but ``smoke.py``. With the oldest and the newest
+versions of the frameworks, the adapters' whole tests run, too. Last, pyright judges the types of the public API.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from lumnisai_core.local import LocalLumnis
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "lumnisai-integrations"
+EXTRAS = ("", "langchain", "llama-index", "local", "files", "aiohttp", "cli", "all")
+PACKAGES = ("lumnisai_core", "lumnisai_integrations")
+#: The adapters' own tests, which hold for every version that is allowed.
+ADAPTER_TESTS = ("tests/langchain", "tests/llama_index", "tests/shared")
+
+
+def main() -> int:
+    """Run the parts that the command line names, all by default; the exit status is the number of parts that failed."""
+    parts = {"extras": _extras, "oldest": _oldest, "newest": _newest, "types": _types}
+    parser = argparse.ArgumentParser(prog="python -m tests.package", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
+    chosen = parser.parse_args().parts or list(parts)
+    with tempfile.TemporaryDirectory() as folder, _service() as environment:
+        wheel = _build(Path(folder))
+        outcome = {name: parts[name](Path(folder), wheel, environment) for name in chosen}
+    for name, failed in outcome.items():
+        print(f"{name:8} {'FAILED: ' + ', '.join(failed) if failed else 'passed'}")  # noqa: T201
+    return sum(map(bool, outcome.values()))
+
+
+@contextmanager
+def _service() -> Iterator[dict[str, str]]:
+    with LocalLumnis() as local:
+        address = {"LUMNISAI_API_KEY": local.api_key, "LUMNISAI_BASE_URL": local.base_url}
+        outside = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "PYTHON", "VIRTUAL"))
+        }
+        yield {**outside, **address}
+
+
+def _build(folder: Path) -> Path:
+    """Build both archives from a copy of what the repository holds, the wheel out of the source archive."""
+    _run([sys.executable, "-m", "build", "--outdir", str(folder / "dist"), str(ROOT)])
+    (wheel,) = (folder / "dist").glob("*.whl")
+    return wheel
+
+
+def _extras(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
+    return [extra or "no extra" for extra in EXTRAS if not _try(folder, wheel, environment, extra)]
+
+
+def _oldest(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
+    """Try the lowest versions that pyproject.toml allows."""
+    smoke = _try(folder, wheel, environment, "all", "--resolution", "lowest-direct", label="oldest")
+    return ([] if smoke else ["smoke"]) + _adapter_tests(folder, "lowest-direct")
+
+
+def _newest(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
+    """Try the highest versions that pyproject.toml allows."""
+    smoke = _try(folder, wheel, environment, "all", "--resolution", "highest", label="newest")
+    return ([] if smoke else ["smoke"]) + _adapter_tests(folder, "highest")
+
+
+def _try(folder: Path, wheel: Path, environment: dict[str, str], extra: str, *options: str, label: str = "") -> bool:
+    python = _environment(folder / f"smoke-{label or extra or 'core'}")
+    wanted = f"{NAME}[{extra}] @ {wheel.as_uri()}" if extra else f"{NAME} @ {wheel.as_uri()}"
+    _install(python, wanted, "pytest>=8.3", *options)
+    place = python.parents[1] / "try"
+    place.mkdir()
+    smoke = str(shutil.copy(ROOT / "tests/package/smoke.py", place / "test_smoke.py"))
+    command = [str(python), "-W", "error::UserWarning:lumnisai_core", "-m", "pytest", "-q", "-p", "no:lumnis", smoke]
+    return _passes(command, cwd=place, env={**environment, "EXTRA": extra})
+
+
+def _adapter_tests(folder: Path, resolution: str) -> list[str]:
+    """Run the adapters' tests on the sources, with the versions of one end of what is allowed."""
+    python = _environment(folder / f"tests-{resolution}")
+    _install(python, "--editable", f"{ROOT}[dev]", "--resolution", resolution)
+    failed = []
+    for tests in ADAPTER_TESTS:
+        command = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
+        if not _passes(command, cwd=ROOT, env={**os.environ, "VIRTUAL_ENV": ""}):
+            failed.append(tests)
+    return failed
+
+
+def _types(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
+    """Let pyright judge how completely the public API is typed."""
+    python = _environment(folder / "types")
+    _install(python, f"{NAME}[all] @ {wheel.as_uri()}")
+    incomplete = []
+    for package in PACKAGES:
+        command = [sys.executable, "-m", "pyright", "--pythonpath", str(python), "--outputjson", "--ignoreexternal"]
+        done = subprocess.run(
+            [*command, "--verifytypes", package],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=folder,
+            env=environment,
+        )
+        report = json.loads(done.stdout[done.stdout.index("{") :])["typeCompleteness"]
+        print(f"{package}: {report['completenessScore']:.1%} of {report['exportedSymbolCounts']} complete")  # noqa: T201
+        for symbol in report["symbols"]:
+            if symbol["isExported"] and not symbol["isTypeKnown"]:
+                print(f"  {symbol['name']}: {[note['message'] for note in symbol['diagnostics']]}")  # noqa: T201
+        if report["completenessScore"] < 1:
+            incomplete.append(package)
+    return incomplete
+
+
+def _environment(place: Path) -> Path:
+    _run([*_uv(), "venv", "--quiet", "--python", sys.executable, str(place)])
+    return place / "bin" / "python"
+
+
+def _install(python: Path, *wanted: str) -> None:
+    _run([*_uv(), "pip", "install", "--quiet", "--python", str(python), *wanted])
+
+
+def _uv() -> Sequence[str]:
+    return (sys.executable, "-m", "uv")
+
+
+def _run(command: Sequence[str]) -> None:
+    subprocess.run(command, check=True)
+
+
+def _passes(command: Sequence[str], *, cwd: Path, env: dict[str, str]) -> bool:
+    print("$", " ".join(command), flush=True)  # noqa: T201
+    return subprocess.run(command, cwd=cwd, env=env, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
