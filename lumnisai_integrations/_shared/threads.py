@@ -141,32 +141,6 @@ def matches(given: Sequence[Turn], stored: Sequence[Turn]) -> list[int | None]:
     return found
 
 
-def not_stored(given: Sequence[Turn], stored: Sequence[Turn]) -> list[int]:
-    """Return the positions of messages that a thread does not hold yet.
-
-    An answer is found by its run, other messages by their role and text, each stored message once and in order; so a
-    text that is said a second time is new.
-
-    Args:
-        given: The messages, oldest first.
-        stored: What the thread holds and was not accounted for before, oldest first.
-    """
-    ends = {turn.response_id: at + 1 for at, turn in enumerate(stored) if turn.response_id}
-    missing: list[int] = []
-    begin = 0
-    for at, turn in enumerate(given):
-        if turn.response_id is not None and turn.response_id in ends:
-            if turn.role == "assistant":
-                begin = max(begin, ends[turn.response_id])  # what comes after an answer was not said before it
-            continue
-        found = _find(turn, stored, begin)
-        if found is None:
-            missing.append(at)
-        else:
-            begin = found + 1
-    return missing
-
-
 def not_in_runs(given: Sequence[Turn], stored: Sequence[Turn]) -> list[int]:
     """Return the positions of messages that are neither sent to runs nor answers of runs.
 

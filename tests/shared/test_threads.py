@@ -14,7 +14,6 @@ from lumnisai_integrations._shared.threads import (
     continue_thread,
     matches,
     not_in_runs,
-    not_stored,
     turns_of,
 )
 
@@ -121,24 +120,6 @@ def test_each_stored_turn_is_found_once_and_in_order(
     given: list[Turn], stored: list[Turn], found: list[int | None]
 ) -> None:
     assert matches(given, stored) == found
-
-
-@pytest.mark.parametrize(
-    ("given", "stored", "missing"),
-    [
-        (turns("u:yes", "a:One.:r1", "u:no", "a:Two.:r2"), STORED, []),
-        (turns("u:yes", "a:changed:r1"), STORED, []),
-        (turns("a:One.:other"), STORED, []),
-        (turns("u:yes:r1"), STORED, []),
-        (turns("a:Three.:r3"), STORED, [0]),
-        (turns("u:yes", "a:One.", "u:yes"), STORED, [2]),
-        # What was said after an answer is not what was said before it.
-        (turns("a:Two.:r2", "u:yes"), STORED, [1]),
-        (turns("u:yes"), [], [0]),
-    ],
-)
-def test_what_a_thread_lacks_is_told_apart(given: list[Turn], stored: list[Turn], missing: list[int]) -> None:
-    assert not_stored(given, stored) == missing
 
 
 @pytest.mark.parametrize(
