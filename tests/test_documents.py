@@ -44,6 +44,9 @@ def test_there_are_blocks() -> None:
     assert len(BLOCKS) >= 15
 
 
+# What LlamaIndex's workflow agents warn of in their own code.
+@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 @pytest.mark.parametrize("block", BLOCKS)
 def test_block_runs(
     block: str, local: LocalLumnis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

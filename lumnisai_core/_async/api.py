@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 
 from lumnisai_core._async.transport import AsyncTransport
 from lumnisai_core._config import Settings
@@ -59,9 +59,9 @@ class AsyncApi:
         resource: AsyncResponses = self._resource("responses", "AsyncResponses")
         return resource
 
-    get_response = ShortName(lambda api: api.responses.get)
-    list_responses = ShortName(lambda api: api.responses.list)
-    cancel_response = ShortName(lambda api: api.responses.cancel)
+    get_response: Final = ShortName(lambda api: api.responses.get)
+    list_responses: Final = ShortName(lambda api: api.responses.list)
+    cancel_response: Final = ShortName(lambda api: api.responses.cancel)
 
     @cached_property
     def threads(self) -> AsyncThreads:
@@ -69,11 +69,11 @@ class AsyncApi:
         resource: AsyncThreads = self._resource("threads", "AsyncThreads")
         return resource
 
-    create_thread = ShortName(lambda api: api.threads.create)
-    get_thread = ShortName(lambda api: api.threads.get)
-    list_threads = ShortName(lambda api: api.threads.list)
-    update_thread = ShortName(lambda api: api.threads.update)
-    delete_thread = ShortName(lambda api: api.threads.delete)
+    create_thread: Final = ShortName(lambda api: api.threads.create)
+    get_thread: Final = ShortName(lambda api: api.threads.get)
+    list_threads: Final = ShortName(lambda api: api.threads.list)
+    update_thread: Final = ShortName(lambda api: api.threads.update)
+    delete_thread: Final = ShortName(lambda api: api.threads.delete)
 
     @cached_property
     def users(self) -> AsyncUsers:
@@ -81,11 +81,11 @@ class AsyncApi:
         resource: AsyncUsers = self._resource("users", "AsyncUsers")
         return resource
 
-    create_user = ShortName(lambda api: api.users.create)
-    get_user = ShortName(lambda api: api.users.get)
-    list_users = ShortName(lambda api: api.users.list)
-    update_user = ShortName(lambda api: api.users.update)
-    delete_user = ShortName(lambda api: api.users.delete)
+    create_user: Final = ShortName(lambda api: api.users.create)
+    get_user: Final = ShortName(lambda api: api.users.get)
+    list_users: Final = ShortName(lambda api: api.users.list)
+    update_user: Final = ShortName(lambda api: api.users.update)
+    delete_user: Final = ShortName(lambda api: api.users.delete)
 
     @cached_property
     def tenant(self) -> AsyncTenant:
@@ -99,12 +99,12 @@ class AsyncApi:
         resource: AsyncExternalApiKeys = self._resource("external_api_keys", "AsyncExternalApiKeys")
         return resource
 
-    add_api_key = ShortName(lambda api: api.external_api_keys.create)
-    get_api_key = ShortName(lambda api: api.external_api_keys.get)
-    list_api_keys = ShortName(lambda api: api.external_api_keys.list)
-    delete_api_key = ShortName(lambda api: api.external_api_keys.delete)
-    get_api_key_mode = ShortName(lambda api: api.external_api_keys.get_mode)
-    set_api_key_mode = ShortName(lambda api: api.external_api_keys.update_mode)
+    add_api_key: Final = ShortName(lambda api: api.external_api_keys.create)
+    get_api_key: Final = ShortName(lambda api: api.external_api_keys.get)
+    list_api_keys: Final = ShortName(lambda api: api.external_api_keys.list)
+    delete_api_key: Final = ShortName(lambda api: api.external_api_keys.delete)
+    get_api_key_mode: Final = ShortName(lambda api: api.external_api_keys.get_mode)
+    set_api_key_mode: Final = ShortName(lambda api: api.external_api_keys.update_mode)
 
     @cached_property
     def model_preferences(self) -> AsyncModelPreferences:
@@ -112,8 +112,8 @@ class AsyncApi:
         resource: AsyncModelPreferences = self._resource("model_preferences", "AsyncModelPreferences")
         return resource
 
-    get_model_preferences = ShortName(lambda api: api.model_preferences.get)
-    update_model_preferences = ShortName(lambda api: api.model_preferences.update)
+    get_model_preferences: Final = ShortName(lambda api: api.model_preferences.get)
+    update_model_preferences: Final = ShortName(lambda api: api.model_preferences.update)
 
     @cached_property
     def files(self) -> AsyncFiles:
@@ -121,18 +121,18 @@ class AsyncApi:
         resource: AsyncFiles = self._resource("files", "AsyncFiles")
         return resource
 
-    upload_file = ShortName(lambda api: api.files.upload)
-    bulk_upload_files = ShortName(lambda api: api.files.bulk_upload)
-    get_file = ShortName(lambda api: api.files.get)
-    list_files = ShortName(lambda api: api.files.list)
-    update_file_scope = ShortName(lambda api: api.files.update_scope)
-    delete_file = ShortName(lambda api: api.files.delete)
-    bulk_delete_files = ShortName(lambda api: api.files.bulk_delete)
-    search_files = ShortName(lambda api: api.files.search)
-    get_file_content = ShortName(lambda api: api.files.get_content)
-    download_file = ShortName(lambda api: api.files.download)
-    get_file_status = ShortName(lambda api: api.files.get_status)
-    get_file_statistics = ShortName(lambda api: api.files.get_statistics)
+    upload_file: Final = ShortName(lambda api: api.files.upload)
+    bulk_upload_files: Final = ShortName(lambda api: api.files.bulk_upload)
+    get_file: Final = ShortName(lambda api: api.files.get)
+    list_files: Final = ShortName(lambda api: api.files.list)
+    update_file_scope: Final = ShortName(lambda api: api.files.update_scope)
+    delete_file: Final = ShortName(lambda api: api.files.delete)
+    bulk_delete_files: Final = ShortName(lambda api: api.files.bulk_delete)
+    search_files: Final = ShortName(lambda api: api.files.search)
+    get_file_content: Final = ShortName(lambda api: api.files.get_content)
+    download_file: Final = ShortName(lambda api: api.files.download)
+    get_file_status: Final = ShortName(lambda api: api.files.get_status)
+    get_file_statistics: Final = ShortName(lambda api: api.files.get_statistics)
 
     @cached_property
     def integrations(self) -> AsyncIntegrations:
@@ -140,17 +140,17 @@ class AsyncApi:
         resource: AsyncIntegrations = self._resource("integrations", "AsyncIntegrations")
         return resource
 
-    initiate_connection = ShortName(lambda api: api.integrations.initiate_connection)
-    get_connection_status = ShortName(lambda api: api.integrations.get_connection_status)
-    list_connections = ShortName(lambda api: api.integrations.list_connections)
-    get_connection_statuses = ShortName(lambda api: api.integrations.get_connection_statuses)
-    wait_for_connection = ShortName(lambda api: api.integrations.wait_for_connection)
-    disconnect_app = ShortName(lambda api: api.integrations.disconnect)
-    get_integration_tools = ShortName(lambda api: api.integrations.get_tools)
-    list_apps = ShortName(lambda api: api.integrations.list_apps)
-    is_app_enabled = ShortName(lambda api: api.integrations.is_app_enabled)
-    set_app_enabled = ShortName(lambda api: api.integrations.set_app_enabled)
-    list_integration_providers = ShortName(lambda api: api.integrations.list_providers)
+    initiate_connection: Final = ShortName(lambda api: api.integrations.initiate_connection)
+    get_connection_status: Final = ShortName(lambda api: api.integrations.get_connection_status)
+    list_connections: Final = ShortName(lambda api: api.integrations.list_connections)
+    get_connection_statuses: Final = ShortName(lambda api: api.integrations.get_connection_statuses)
+    wait_for_connection: Final = ShortName(lambda api: api.integrations.wait_for_connection)
+    disconnect_app: Final = ShortName(lambda api: api.integrations.disconnect)
+    get_integration_tools: Final = ShortName(lambda api: api.integrations.get_tools)
+    list_apps: Final = ShortName(lambda api: api.integrations.list_apps)
+    is_app_enabled: Final = ShortName(lambda api: api.integrations.is_app_enabled)
+    set_app_enabled: Final = ShortName(lambda api: api.integrations.set_app_enabled)
+    list_integration_providers: Final = ShortName(lambda api: api.integrations.list_providers)
 
     @cached_property
     def mcp_servers(self) -> AsyncMCPServers:
@@ -158,13 +158,13 @@ class AsyncApi:
         resource: AsyncMCPServers = self._resource("mcp_servers", "AsyncMCPServers")
         return resource
 
-    create_mcp_server = ShortName(lambda api: api.mcp_servers.create)
-    get_mcp_server = ShortName(lambda api: api.mcp_servers.get)
-    list_mcp_servers = ShortName(lambda api: api.mcp_servers.list)
-    update_mcp_server = ShortName(lambda api: api.mcp_servers.update)
-    delete_mcp_server = ShortName(lambda api: api.mcp_servers.delete)
-    list_mcp_server_tools = ShortName(lambda api: api.mcp_servers.list_tools)
-    test_mcp_server = ShortName(lambda api: api.mcp_servers.test)
+    create_mcp_server: Final = ShortName(lambda api: api.mcp_servers.create)
+    get_mcp_server: Final = ShortName(lambda api: api.mcp_servers.get)
+    list_mcp_servers: Final = ShortName(lambda api: api.mcp_servers.list)
+    update_mcp_server: Final = ShortName(lambda api: api.mcp_servers.update)
+    delete_mcp_server: Final = ShortName(lambda api: api.mcp_servers.delete)
+    list_mcp_server_tools: Final = ShortName(lambda api: api.mcp_servers.list_tools)
+    test_mcp_server: Final = ShortName(lambda api: api.mcp_servers.test)
 
     @cached_property
     def skills(self) -> AsyncSkills:
@@ -172,11 +172,11 @@ class AsyncApi:
         resource: AsyncSkills = self._resource("skills", "AsyncSkills")
         return resource
 
-    create_skill = ShortName(lambda api: api.skills.create)
-    get_skill = ShortName(lambda api: api.skills.get)
-    list_skills = ShortName(lambda api: api.skills.list)
-    update_skill = ShortName(lambda api: api.skills.update)
-    delete_skill = ShortName(lambda api: api.skills.delete)
+    create_skill: Final = ShortName(lambda api: api.skills.create)
+    get_skill: Final = ShortName(lambda api: api.skills.get)
+    list_skills: Final = ShortName(lambda api: api.skills.list)
+    update_skill: Final = ShortName(lambda api: api.skills.update)
+    delete_skill: Final = ShortName(lambda api: api.skills.delete)
 
     @cached_property
     def people(self) -> AsyncPeople:

@@ -7,9 +7,10 @@ try:
     import python_multipart as _python_multipart  # noqa: F401
     import starlette as _starlette  # noqa: F401
     import uvicorn as _uvicorn  # noqa: F401
-except ImportError as error:
-    message = f'lumnisai_core.local needs {error.name}: pip install "lumnisai-integrations[local]"'
-    raise ImportError(message, name=error.name) from error
+except ImportError as _error:
+    raise ImportError(
+        f'lumnisai_core.local needs {_error.name}: pip install "lumnisai-integrations[local]"', name=_error.name
+    ) from _error
 
 from lumnisai_core.local._recording import RecordedRequest
 from lumnisai_core.local._scriptable import ScriptableLumnis

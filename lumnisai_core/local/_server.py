@@ -21,6 +21,7 @@ from lumnisai_core.local._files.blobs import Blobs
 from lumnisai_core.local._files.library import Library
 from lumnisai_core.local._listener import Listener, address, bind, served
 from lumnisai_core.local._recording import RecordedRequest, RecordingApp
+from lumnisai_core.local._routes import LOCAL_PUBLIC, LOCAL_ROUTES, PUBLIC, ROUTES
 from lumnisai_core.local._runs import PollMode, Runs
 from lumnisai_core.local._store import Store
 from lumnisai_core.local._tenants import expiry_by_key, names_by_key
@@ -30,7 +31,6 @@ from lumnisai_core.local.engines.agents import AgentEngines
 from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.faults import Fault, FaultPlan
-from lumnisai_core.local.routes import LOCAL_PUBLIC, LOCAL_ROUTES, PUBLIC, ROUTES
 
 DEFAULT_STEP_DELAY = 0.02
 _MEGABYTE = 1_000_000
@@ -105,7 +105,7 @@ class LocalLumnis:
         if api_key is not None and not api_key.strip():
             raise ValueError("api_key must not be blank")
         names = names_by_key(tenants or {})
-        self.api_key = (api_key or next(iter(names), None) or _fresh_key()).strip()
+        self.api_key: str = (api_key or next(iter(names), None) or _fresh_key()).strip()
         expiry = expiry_by_key(key_expiry or {}, (self.api_key, *names))
         self._setup = _Setup(
             engine=AgentEngines(_engine(engine, step_delay), agents),

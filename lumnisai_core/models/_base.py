@@ -10,7 +10,8 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, Self, TypeAlias, TypeVar
+from importlib import import_module
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import pydantic
 from pydantic import (
@@ -48,7 +49,7 @@ Items: TypeAlias = Annotated[list[ItemT], BeforeValidator(_none_as_empty)]
 class WireModel(BaseModel):
     """A frozen view of one JSON object of the service, lenient on what the service sends."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
         extra="allow",
         populate_by_name=True,
@@ -61,6 +62,11 @@ class WireModel(BaseModel):
     def json(self) -> dict[str, Any]:  # type: ignore[override]  # replaces a deprecated method of pydantic
         """Return the object as plain JSON data, as code that handles errors asks of an error's ``response``."""
         return self.model_dump(mode="json")
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        # Notebooks ask for this; how it looks is imported only then.
+        bundle: dict[str, str] = import_module("lumnisai_core.models.display").mimebundle_of(self)
+        return bundle
 
     @model_validator(mode="wrap")
     @classmethod

@@ -2,7 +2,7 @@
 
 # Annotations are not postponed here: pydantic would have to compile every one of them at import.
 from collections.abc import Sequence
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -16,7 +16,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[^:\s]+:\S+$")]
 class RequestModel(BaseModel):
     """Base of what is checked before it is sent. Only fields that were given go out."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True, defer_build=True
     )
 

@@ -155,10 +155,11 @@ class ToolOffer:
             StructuredOutputError: It holds neither calls nor an answer, or no calls although they were asked for.
         """
         value = object_of(response)
+        may_answer = not self.is_forced and self.answer_schema is None
+        if may_answer and response.structured_response is None and not (value or {}).keys() & {"tool_calls", "content"}:
+            return Reply(content=response.output_text or "")  # an answer in words is an answer, also one in JSON
         if value is None:
-            if self.is_forced or self.answer_schema is not None:
-                raise _unusable(response, "returned no object for its response_format")
-            return Reply(content=response.output_text or "")  # an answer in words is an answer
+            raise _unusable(response, "returned no object for its response_format")
         listed = value.get("tool_calls")
         calls = [self._call(item) for item in listed] if isinstance(listed, list) else []
         content = self._content(value.get("content"))

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lumnisai_integrations._shared.lazy import lazy_names
@@ -49,7 +50,9 @@ _HOMES = {
     "register": "lumnisai_integrations.langchain.registration",
 }
 
-__getattr__ = lazy_names(__name__, _HOMES, framework="langchain_core", distribution="langchain-core", extra="langchain")
+__getattr__: Callable[[str], object] = lazy_names(
+    __name__, _HOMES, framework="langchain_core", distribution="langchain-core", extra="langchain"
+)
 
 
 def __dir__() -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from langchain_core.utils import from_env, secret_from_env
@@ -29,7 +29,7 @@ class LumnisConnection(BaseModel):
 
     _clients: Clients = PrivateAttr(default_factory=Clients)
 
-    model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
 
     if not TYPE_CHECKING:  # type checkers read the fields instead
 

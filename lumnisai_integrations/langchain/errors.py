@@ -112,7 +112,7 @@ class StructuredOutputError(structured.StructuredOutputError, OutputParserExcept
 
     def __init__(self, message: str, *, response: ResponseObject, **known: Any) -> None:
         super().__init__(message, response=response, **known)
-        self.llm_output = response.output_text
+        self.llm_output: str | None = response.output_text
 
 
 def unusable_output(error: structured.StructuredOutputError) -> StructuredOutputError:

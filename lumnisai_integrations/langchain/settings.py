@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from langchain_core.load.serializable import Serializable
@@ -36,7 +36,9 @@ class LumnisSettings(LumnisConnection, Serializable):
     progress_interval: float = 1.0
     cancel_on_interrupt: bool = True
 
-    model_config = ConfigDict(populate_by_name=True, hide_input_in_errors=True, protected_namespaces=())
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        populate_by_name=True, hide_input_in_errors=True, protected_namespaces=()
+    )
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

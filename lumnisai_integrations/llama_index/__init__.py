@@ -7,24 +7,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
+    from lumnisai_integrations.llama_index.chat_store import LumnisChatStore
     from lumnisai_integrations.llama_index.llm import LumnisLLM
+    from lumnisai_integrations.llama_index.memory import LumnisThreadMemory
     from lumnisai_integrations.llama_index.progress import LumnisProgressEvent
+    from lumnisai_integrations.llama_index.query_engine import LumnisQueryEngine
+    from lumnisai_integrations.llama_index.reader import LumnisFilesReader
+    from lumnisai_integrations.llama_index.registration import register
+    from lumnisai_integrations.llama_index.retriever import LumnisFilesRetriever
+    from lumnisai_integrations.llama_index.tools import LumnisToolSpec
 
-__all__ = ["LumnisLLM", "LumnisProgressEvent", "StructuredOutputError"]
+__all__ = [
+    "LumnisChatStore",
+    "LumnisFilesReader",
+    "LumnisFilesRetriever",
+    "LumnisLLM",
+    "LumnisProgressEvent",
+    "LumnisQueryEngine",
+    "LumnisThreadMemory",
+    "LumnisToolSpec",
+    "StructuredOutputError",
+    "register",
+]
 
 _HOMES = {
+    "LumnisChatStore": "lumnisai_integrations.llama_index.chat_store",
+    "LumnisFilesReader": "lumnisai_integrations.llama_index.reader",
+    "LumnisFilesRetriever": "lumnisai_integrations.llama_index.retriever",
     "LumnisLLM": "lumnisai_integrations.llama_index.llm",
     "LumnisProgressEvent": "lumnisai_integrations.llama_index.progress",
+    "LumnisQueryEngine": "lumnisai_integrations.llama_index.query_engine",
+    "LumnisThreadMemory": "lumnisai_integrations.llama_index.memory",
+    "LumnisToolSpec": "lumnisai_integrations.llama_index.tools",
     "StructuredOutputError": "lumnisai_integrations._shared.structured",
+    "register": "lumnisai_integrations.llama_index.registration",
 }
 
-__getattr__ = lazy_names(
+__getattr__: Callable[[str], object] = lazy_names(
     __name__, _HOMES, framework="llama_index", distribution="llama-index-core", extra="llama-index"
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -17,11 +17,26 @@ from llama_index.core.base.llms.types import (
     ThinkingBlock,
     ToolCallBlock,
 )
+from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.progress import reasoning_text
+from lumnisai_integrations._shared.threads import THREAD_ID
+from lumnisai_integrations._shared.tools import Reply, ToolOffer
 from lumnisai_integrations._shared.turns import tool_calls_text, tool_result_text
+from lumnisai_integrations.llama_index.function_calling import (
+    PROBLEMS,
+    blocks_of,
+    openai_calls_of,
+    problems_of,
+    reply_of,
+)
+
+#: Keys of ``additional_kwargs`` with the run whose answer a message is, and with the thread of that run, which stays as
+#: it is when the message moves to another thread.
+RESPONSE_ID = "lumnis_response_id"
+RUN_THREAD_ID = "lumnis_run_thread_id"
 
 _ROLES = {
     MessageRole.SYSTEM: "system",
@@ -36,7 +51,7 @@ _ROLES = {
 _TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
 
 
-def convert_in(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
+def convert_in(messages: Sequence[ChatMessage], positions: Iterable[int] | None = None) -> list[dict[str, str]]:
     """Write a conversation as the platform reads it. The given messages stay as they are.
 
     Tool results become delimited text of the user, tool calls become JSON text of the assistant. Reasoning and cache
@@ -44,11 +59,12 @@ def convert_in(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
 
     Args:
         messages: The conversation, oldest first.
+        positions: Which of them to write. Default: all.
 
     Raises:
         ValidationError: A message holds something that is not text, such as an image.
     """
-    return [_message_in(index, message) for index, message in enumerate(messages)]
+    return [_message_in(at, messages[at]) for at in (range(len(messages)) if positions is None else positions)]
 
 
 def _message_in(index: int, message: ChatMessage) -> dict[str, str]:
@@ -58,6 +74,7 @@ def _message_in(index: int, message: ChatMessage) -> dict[str, str]:
         content = tool_result_text(content, name=known.get("name"), call_id=known.get("tool_call_id"))
     else:
         calls = [_call_in(block) for block in message.blocks if isinstance(block, ToolCallBlock)]
+        calls = calls or [_older_call_in(call) for call in message.additional_kwargs.get("tool_calls") or ()]
         content = tool_calls_text(content, calls) if calls else content
     return {"role": _ROLES[message.role], "content": content}
 
@@ -79,27 +96,58 @@ def _texts(index: int, blocks: Sequence[object]) -> Iterator[str]:
 
 
 def _call_in(block: ToolCallBlock) -> dict[str, Any]:
-    arguments: object = block.tool_kwargs
-    if isinstance(arguments, str):
+    return {"id": block.tool_call_id, "name": block.tool_name, "args": _arguments(block.tool_kwargs)}
+
+
+def _older_call_in(call: object) -> dict[str, Any]:
+    # Messages of other LLMs, and of older versions, hold calls in OpenAI's form, as objects or as dicts.
+    plain = call.model_dump() if isinstance(call, BaseModel) else call
+    if not isinstance(plain, Mapping):
+        return {"id": None, "name": str(call), "args": {}}
+    about = plain.get("function") or plain
+    return {"id": plain.get("id"), "name": about.get("name"), "args": _arguments(about.get("arguments", {}))}
+
+
+def _arguments(given: object) -> object:
+    if isinstance(given, str):
         try:
-            arguments = json.loads(arguments)
+            return json.loads(given)
         except ValueError:
-            arguments = block.tool_kwargs  # shown as the model wrote it
-    return {"id": block.tool_call_id, "name": block.tool_name, "args": arguments}
+            return given  # shown as the model wrote it
+    return given
 
 
-def convert_out(response: ResponseObject) -> ChatResponse:
+def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> ChatResponse:
     """Show a finished run as a chat response.
 
+    Args:
+        response: The run.
+        offer: The tools it was offered, which its answer may ask to call.
+
     Returns:
-        The answer as the assistant's message; the whole run as a plain dict in ``raw``; ``response_id`` and
-        ``thread_id`` in ``additional_kwargs``. There is no token usage, because the platform reports none.
+        The answer as the assistant's message, tagged with its run and thread; calls of the caller's tools as blocks of
+        it; the whole run as a plain dict in ``raw``; ``response_id`` and ``thread_id`` in ``additional_kwargs``. There
+        is no token usage, because the platform reports none.
+
+    Raises:
+        StructuredOutputError: The run was offered tools and returned neither calls nor an answer.
     """
-    return ChatResponse(
-        message=_said(response.output_text or ""),
-        raw=response.model_dump(mode="json"),
-        additional_kwargs={"response_id": response.response_id, "thread_id": response.thread_id},
-    )
+    reply = Reply(content=response.output_text or "") if offer is None else reply_of(offer, response)
+    known: dict[str, Any] = {"response_id": response.response_id, "thread_id": response.thread_id}
+    if offer is not None and (problems := problems_of(offer, reply)):
+        known[PROBLEMS] = problems
+    return ChatResponse(message=_answer(response, reply), raw=response.model_dump(mode="json"), additional_kwargs=known)
+
+
+def _answer(response: ResponseObject, reply: Reply) -> ChatMessage:
+    tags: dict[str, Any] = {RESPONSE_ID: response.response_id}
+    if response.thread_id is not None:
+        tags[THREAD_ID] = tags[RUN_THREAD_ID] = response.thread_id
+    calls = blocks_of(reply)
+    if calls:
+        tags["tool_calls"] = openai_calls_of(calls)
+    texts = [TextBlock(text=reply.content)] if reply.content or not calls else []
+    return ChatMessage(role=MessageRole.ASSISTANT, blocks=[*texts, *calls], additional_kwargs=tags)
 
 
 class ChatChunks:
@@ -110,12 +158,14 @@ class ChatChunks:
 
     Args:
         chunk_size: Longest ``delta`` in characters. Default None: the answer is one delta.
+        offer: The tools that the run is offered; calls of them come with the last chunk.
     """
 
-    def __init__(self, chunk_size: int | None = None) -> None:
+    def __init__(self, chunk_size: int | None = None, offer: ToolOffer | None = None) -> None:
         if chunk_size is not None and chunk_size < 1:
             raise ValidationError(f"stream_chunk_size must be a number of characters from 1, not {chunk_size!r}.")
         self._size = chunk_size
+        self._offer = offer
 
     def accept(self, update: RunUpdate) -> Iterator[ChatResponse]:
         """Return the chunks for one update; none for news that says nothing and for a run that did not succeed."""
@@ -125,8 +175,8 @@ class ChatChunks:
             yield from self._answer_chunks(update, update.response)
 
     def _answer_chunks(self, update: RunUpdate, response: ResponseObject) -> Iterator[ChatResponse]:
-        last = convert_out(response)
-        text = response.output_text or ""
+        last = convert_out(response, self._offer)
+        text = last.message.content or ""
         size = self._size or len(text) or 1
         start = 0
         while start + size < len(text):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.generic_utils import (
     achat_to_completion_decorator,
@@ -23,24 +23,23 @@ from llama_index.core.base.llms.types import (
     CompletionResponseGen,
     LLMMetadata,
 )
-from llama_index.core.instrumentation.span import active_span_id
-from pydantic import BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from llama_index.core.llms.llm import ToolSelection
+from pydantic import Field, PrivateAttr
 
 from lumnisai_core import (
     AgentConfig,
-    AsyncClient,
     AsyncRunStream,
-    Client,
     FileAttachment,
-    InvokeParameters,
     ModelOverrides,
     RunStream,
     Scope,
 )
-from lumnisai_integrations._shared.clients import Clients, ClientSettings
-from lumnisai_integrations.llama_index.convert import ChatChunks, convert_in, convert_out
-from lumnisai_integrations.llama_index.parameters import RUN_FIELDS, run_parameters
-from lumnisai_integrations.llama_index.progress import announce, somebody_listens
+from lumnisai_integrations.llama_index.calls import RunCall, ignored_of, run_call
+from lumnisai_integrations.llama_index.connection import Id, LumnisConnection
+from lumnisai_integrations.llama_index.convert import ChatChunks, convert_out
+from lumnisai_integrations.llama_index.function_calling import prepared_chat, selections_of
+from lumnisai_integrations.llama_index.listeners import Listeners
+from lumnisai_integrations.llama_index.parameters import RUN_FIELDS
 from lumnisai_integrations.llama_index.reporting import (
     aclosing_all,
     areported,
@@ -51,16 +50,22 @@ from lumnisai_integrations.llama_index.reporting import (
 )
 from lumnisai_integrations.llama_index.structured import NativeStructuredLLM
 
-Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, UUID) else value)]
+if TYPE_CHECKING:
+    from llama_index.core.tools.types import BaseTool
 
 
-class LumnisLLM(NativeStructuredLLM):
+class LumnisLLM(LumnisConnection, NativeStructuredLLM):
     """Runs Lumnis agents wherever LlamaIndex takes an LLM.
 
     Each call is one run of an agent. Whatever says what to run or how to watch it can also be a keyword of a call:
     the fields below from ``scope`` on, and every other parameter of :meth:`lumnisai_core.Client.invoke`, such as
     ``response_format`` or ``idempotency_key``. Streams carry the agent's progress as ``thinking_delta`` and stop the
     run on the service when they are left early.
+
+    Tools of LlamaIndex work: the agent asks for calls, and whoever called the LLM runs them (``FunctionAgent``,
+    ``predict_and_call``). Those that the agent uses on the platform are progress. A conversation whose messages are
+    tagged with a thread (``LumnisThreadMemory``) continues it, and only what it does not hold yet is sent. Parameters
+    of other LLMs that mean nothing here, such as ``temperature``, are ignored with one warning.
 
     Args:
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. It is not part of ``repr``, ``to_dict``
@@ -88,15 +93,7 @@ class LumnisLLM(NativeStructuredLLM):
         ConfigurationError: No API key, or a value that cannot work.
     """
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid", hide_input_in_errors=True)
-
-    api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    base_url: str | None = None
-    tenant_id: Id | None = None
-    timeout: float | None = None
-    max_retries: int | None = None
     scope: Scope = Scope.USER
-    user_id: Id | None = None
     thread_id: Id | None = None
     model: str | None = None
     model_overrides: ModelOverrides | None = None
@@ -109,15 +106,7 @@ class LumnisLLM(NativeStructuredLLM):
     context_window: int = Field(default=200_000, gt=0)
     stream_chunk_size: int | None = Field(default=None, gt=0)
 
-    _clients: Clients = PrivateAttr(default_factory=Clients)
-
-    def __init__(self, **fields: Any) -> None:
-        super().__init__(**fields)
-        self._client()  # checks the settings; connections are opened by the first call
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return state | {"__dict__": state["__dict__"] | {"api_key": None}}
+    _told: set[str] = PrivateAttr(default_factory=set)
 
     @classmethod
     def class_name(cls) -> str:
@@ -131,8 +120,42 @@ class LumnisLLM(NativeStructuredLLM):
             context_window=self.context_window,
             num_output=-1,
             is_chat_model=True,
+            is_function_calling_model=True,
             model_name=self.model or "lumnis",
         )
+
+    # Tools
+
+    def _prepare_chat_with_tools(
+        self,
+        tools: Sequence[BaseTool],
+        user_msg: str | ChatMessage | None = None,
+        chat_history: list[ChatMessage] | None = None,
+        verbose: bool = False,  # noqa: ARG002 - whoever runs the tools prints
+        allow_parallel_tool_calls: bool = False,
+        tool_required: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        parallel, required = allow_parallel_tool_calls, tool_required
+        return prepared_chat(tools, user_msg, chat_history, kwargs, parallel=parallel, required=required)
+
+    def get_tool_calls_from_response(
+        self,
+        response: ChatResponse,
+        error_on_no_tool_call: bool = True,
+        **kwargs: Any,  # noqa: ARG002 - part of the framework's signature
+    ) -> list[ToolSelection]:
+        """Return the calls of tools that an answer, or a chunk of a stream, asks for.
+
+        Args:
+            response: The answer or chunk.
+            error_on_no_tool_call: Whether there must be a call, and none that cannot be run. Default True.
+            **kwargs: Not used.
+
+        Raises:
+            StructuredOutputError: There is no call or one that cannot be run.
+        """
+        return selections_of(response, strict=error_on_no_tool_call)
 
     # Blocking
 
@@ -172,20 +195,20 @@ class LumnisLLM(NativeStructuredLLM):
         return closing_all(reported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
     def _chat(self, messages: Sequence[ChatMessage], **given: Any) -> ChatResponse:
-        if not somebody_listens():
-            return convert_out(self._client().invoke(convert_in(messages), **self._parameters(given)))
-        span_id = active_span_id.get()
-        with self._start(messages, given) as run:
+        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+        if not listeners:
+            return convert_out(self.client().invoke(call.messages, **call.parameters), call.offer)
+        with self._start(call) as run:
             for update in run:
-                announce(update, span_id)
-        return convert_out(run.result())
+                listeners.tell(update)
+        return convert_out(run.result(), call.offer)
 
     def _chunks(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponseGen:
-        chunks = ChatChunks(given.get("stream_chunk_size", self.stream_chunk_size))
-        return _read(self._start(messages, given), chunks, active_span_id.get())
+        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+        return _read(self, self._start(call), ChatChunks(call.chunk_size, call.offer), listeners)
 
-    def _start(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> RunStream:
-        return self._client().invoke(convert_in(messages), stream=True, **self._parameters(given))
+    def _start(self, call: RunCall) -> RunStream:
+        return self.client().invoke(call.messages, stream=True, **call.parameters)
 
     # Asyncio
 
@@ -211,55 +234,48 @@ class LumnisLLM(NativeStructuredLLM):
         return aclosing_all(await areported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
     async def _achat(self, messages: Sequence[ChatMessage], **given: Any) -> ChatResponse:
-        if not somebody_listens():
-            return convert_out(await self._aclient().invoke(convert_in(messages), **self._parameters(given)))
-        span_id = active_span_id.get()
-        async with self._astart(messages, given) as run:
+        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+        if not listeners:
+            return convert_out(await self.aclient().invoke(call.messages, **call.parameters), call.offer)
+        async with self._astart(call) as run:
             async for update in run:
-                announce(update, span_id)
-        return convert_out(await run.result())
+                listeners.tell(update)
+        return convert_out(await run.result(), call.offer)
 
     def _achunks(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponseAsyncGen:
-        chunks = ChatChunks(given.get("stream_chunk_size", self.stream_chunk_size))
-        return _aread(self._astart(messages, given), chunks, active_span_id.get())
+        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+        return _aread(self, self._astart(call), ChatChunks(call.chunk_size, call.offer), listeners)
 
-    def _astart(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> AsyncRunStream:
-        return self._aclient().invoke(convert_in(messages), stream=True, **self._parameters(given))
+    def _astart(self, call: RunCall) -> AsyncRunStream:
+        return self.aclient().invoke(call.messages, stream=True, **call.parameters)
 
-    # Settings and connections
+    def _call(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> RunCall:
+        self._warn_once(ignored_of(given))
+        fields = {name: getattr(self, name) for name in (*RUN_FIELDS, "stream_chunk_size")}
+        return run_call(fields, messages, given)
 
-    def close(self) -> None:
-        """Close the connections of blocking calls; a later call opens new ones."""
-        self._clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop; a later call opens new ones."""
-        await self._clients.aclose()
-
-    def _client(self) -> Client:
-        return self._clients.blocking(self._client_settings())
-
-    def _aclient(self) -> AsyncClient:
-        return self._clients.asyncio(self._client_settings())
-
-    def _client_settings(self) -> ClientSettings:
-        return ClientSettings(self.api_key, self.base_url, self.tenant_id, self.timeout, self.max_retries)
-
-    def _parameters(self, given: dict[str, Any]) -> InvokeParameters:
-        given = {name: value for name, value in given.items() if name != "stream_chunk_size"}
-        return run_parameters({name: getattr(self, name) for name in RUN_FIELDS}, given)
+    def _warn_once(self, ignored: set[str]) -> None:
+        if news := ignored - self._told:
+            self._told |= news
+            warnings.warn(
+                f"LumnisLLM ignores {', '.join(sorted(news))}: the platform decides how its models are called. Use "
+                "agent_config= and model_overrides= to direct it.",
+                UserWarning,
+                stacklevel=4,
+            )
 
 
-def _read(run: RunStream, chunks: ChatChunks, span_id: str | None) -> ChatResponseGen:
-    with run:
+def _read(llm: LumnisLLM, run: RunStream, chunks: ChatChunks, listeners: Listeners) -> ChatResponseGen:
+    with listeners.reading(llm) as hearing, run:
         for update in run:
-            announce(update, span_id)
+            hearing.tell(update)
             yield from chunks.accept(update)
 
 
-async def _aread(run: AsyncRunStream, chunks: ChatChunks, span_id: str | None) -> ChatResponseAsyncGen:
-    async with run:
-        async for update in run:
-            announce(update, span_id)
-            for chunk in chunks.accept(update):
-                yield chunk
+async def _aread(llm: LumnisLLM, run: AsyncRunStream, chunks: ChatChunks, listeners: Listeners) -> ChatResponseAsyncGen:
+    with listeners.reading(llm) as hearing:
+        async with run:
+            async for update in run:
+                hearing.tell(update)
+                for chunk in chunks.accept(update):
+                    yield chunk

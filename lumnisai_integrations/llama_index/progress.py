@@ -1,11 +1,16 @@
-"""Progress of runs as instrumentation events."""
+"""Progress of runs as events, of the instrumentation and of workflows."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
 
 from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import Dispatcher
-from llama_index_instrumentation.event_handlers import NullEventHandler
+from llama_index_instrumentation.event_handlers import BaseEventHandler, NullEventHandler
+from workflows.events import Event
 
 from lumnisai_core import RunUpdate
 
@@ -13,10 +18,14 @@ from lumnisai_core import RunUpdate
 get_dispatcher("lumnisai_integrations")
 get_dispatcher("lumnisai_integrations.llama_index")
 _dispatcher = get_dispatcher(__name__)
+_logger = logging.getLogger(__name__)
 
 
-class LumnisProgressEvent(BaseEvent):
+class LumnisProgressEvent(BaseEvent, Event):
     """One piece of news from a run.
+
+    It reaches the event handlers of LlamaIndex' instrumentation; and from inside a step of a workflow, such as an agent
+    of LlamaIndex, also the stream of that workflow: ``async for event in handler.stream_events()``.
 
     Attributes:
         response_id: Id of the run.
@@ -43,32 +52,51 @@ class LumnisProgressEvent(BaseEvent):
         """Return the name that handlers see."""
         return "LumnisProgressEvent"
 
+    def to_dict(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """Return the event as plain data, as workflows store it."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], **_: Any) -> Self:
+        """Rebuild an event from what :meth:`to_dict` returned."""
+        return cls.model_validate({name: value for name, value in data.items() if name in cls.model_fields})
+
 
 def somebody_listens() -> bool:
     """Say whether any handler would receive progress events."""
+    return any(not isinstance(handler, NullEventHandler) for handler in _handlers())
+
+
+def handle_event(event: LumnisProgressEvent) -> None:
+    """Send an event to all handlers. What they raise is logged: it must not end a run that is paid for.
+
+    The dispatcher's own ``event`` would also swallow a Ctrl-C that arrives while a handler is at work.
+    """
+    for handler in _handlers():
+        try:
+            handler.handle(event)
+        except Exception:
+            _logger.warning("An event handler failed; the run goes on.", exc_info=True)
+
+
+def _handlers() -> Iterator[BaseEventHandler]:
     dispatcher: Dispatcher | None = _dispatcher
     while dispatcher is not None:
-        if any(not isinstance(handler, NullEventHandler) for handler in dispatcher.event_handlers):
-            return True
+        yield from dispatcher.event_handlers
         dispatcher = dispatcher.parent if dispatcher.propagate else None
-    return False
 
 
-def announce(update: RunUpdate, span_id: str | None) -> None:
-    """Send an update to all handlers. What they raise is ignored: it must not end a run that is paid for.
+def event_of(update: RunUpdate, span_id: str | None, tags: Mapping[str, Any] | None = None) -> LumnisProgressEvent:
+    """Describe an update by plain values, as tracing back ends store them.
 
     Args:
         update: The news.
-        span_id: Span of the call that made the run. Inside a generator the current one is another.
+        span_id: Span that it belongs to.
+        tags: Tags of the instrumentation.
     """
-    if somebody_listens():
-        _dispatcher.event(event_of(update, span_id))
-
-
-def event_of(update: RunUpdate, span_id: str | None) -> LumnisProgressEvent:
-    """Describe an update by plain values, as tracing back ends store them."""
     return LumnisProgressEvent(
         span_id=span_id,
+        tags=dict(tags or {}),
         response_id=update.response_id,
         thread_id=update.thread_id,
         status=str(update.status),

@@ -12,19 +12,20 @@ from llama_index.core.instrumentation.events.llm import (
     LLMStructuredPredictEndEvent,
     LLMStructuredPredictStartEvent,
 )
-from llama_index.core.llms.llm import LLM
+from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.types import Model, PydanticProgramMode
 from llama_index_instrumentation import get_dispatcher
 
 from lumnisai_core import ResponseObject
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
 
 _dispatcher = get_dispatcher(__name__)
 
 
-class NativeStructuredLLM(LLM):
+class NativeStructuredLLM(FunctionCallingLLM):
     """An LLM whose ``chat`` takes ``response_format`` and shows the whole run in ``raw``.
 
     With another ``pydantic_program_mode`` than the default one, LlamaIndex' own programs do the work.
@@ -128,6 +129,11 @@ class NativeStructuredLLM(LLM):
         llm_kwargs: dict[str, Any] | None,
         prompt_args: dict[str, Any],
     ) -> tuple[list[ChatMessage], dict[str, Any]]:
+        if (llm_kwargs or {}).get("tools"):
+            raise ValidationError(
+                "Structured prediction takes no tools, because its one run answers with the object. For both call "
+                "chat(messages, tools=..., response_format=...)."
+            )
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
         # The schema instead of the class: keywords travel in events, which back ends write as JSON.
         return messages, {**(llm_kwargs or {}), "response_format": output_cls.model_json_schema()}

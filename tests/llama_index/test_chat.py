@@ -180,8 +180,17 @@ def test_media_is_refused(llm: LumnisLLM, stage: Stage, call: str) -> None:
 
 def test_unknown_keywords_are_refused(llm: LumnisLLM) -> None:
     """A keyword that means nothing here is never dropped silently."""
-    with pytest.raises(TypeError, match="temperature"):
-        llm.chat(HELLO, temperature=0.5)
+    with pytest.raises(TypeError, match="temprature"):
+        llm.chat(HELLO, temprature=0.5)
+
+
+def test_sampling_parameters_are_ignored_with_one_warning(llm: LumnisLLM) -> None:
+    """Parameters of other LLMs that the platform decides itself are accepted; each is told once."""
+    with pytest.warns(UserWarning, match="LumnisLLM ignores max_tokens, temperature") as told:
+        assert llm.chat(HELLO, temperature=0.5, max_tokens=100, top_p=None).message.content == ANSWER
+    assert len(told) == 1
+    llm.complete("Hello", temperature=0.7)
+    assert list(llm.stream_chat(HELLO, max_tokens=5))
 
 
 def test_callers_objects_stay_as_they_are(llm: LumnisLLM) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -19,10 +20,12 @@ from llama_index.core.base.llms.types import (
     ToolCallBlock,
     VideoBlock,
 )
+from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.llama_index.convert import ChatChunks, convert_in, convert_out
+from tests.llama_index.conftest import HELLO
 
 RUN = ResponseObject(response_id="r1", thread_id="t1", status="succeeded", output_text="High tide is at noon.")
 LAST = RunUpdate("r1", "t1", "succeeded", "completed", output_text=RUN.output_text, response=RUN)
@@ -135,7 +138,11 @@ def test_answer() -> None:
     assert answer.raw["status"] == "succeeded"
     assert "usage" not in answer.raw
     assert answer.additional_kwargs == {"response_id": "r1", "thread_id": "t1"}
-    assert answer.message.additional_kwargs == {}
+    assert answer.message.additional_kwargs == {
+        "lumnis_response_id": "r1",
+        "lumnis_thread_id": "t1",
+        "lumnis_run_thread_id": "t1",
+    }
 
 
 def test_answer_without_text() -> None:
@@ -197,3 +204,33 @@ def test_chunk_size_is_checked() -> None:
     """A chunk size below 1 is refused."""
     with pytest.raises(ValidationError, match="stream_chunk_size"):
         ChatChunks(0)
+
+
+class _OlderCall(BaseModel):
+    id: str
+    function: dict[str, str]
+
+
+@pytest.mark.parametrize(
+    ("call", "written"),
+    [
+        (_OlderCall(id="c1", function={"name": "add", "arguments": '{"a": 1}'}), {"id": "c1", "args": {"a": 1}}),
+        ({"id": "c1", "function": {"name": "add", "arguments": "{"}}, {"id": "c1", "args": "{"}),
+        ({"name": "add"}, {"id": None, "args": {}}),
+        ("add", {"id": None, "args": {}}),
+    ],
+)
+def test_calls_in_older_forms(call: object, written: dict[str, object]) -> None:
+    """Calls that other LLMs left only in ``additional_kwargs`` are written like those in blocks."""
+    message = ChatMessage(role="assistant", additional_kwargs={"tool_calls": [call]})
+    assert json.loads(convert_in([message])[0]["content"]) == {"tool_calls": [{"name": "add", **written}]}
+
+
+def test_positions() -> None:
+    """Only the chosen messages are written; errors name the position in the whole conversation."""
+    messages = [ChatMessage(content=text) for text in ("a", "b", "c")]
+    assert [item["content"] for item in convert_in(messages, (0, 2))] == ["a", "c"]
+    image = ChatMessage(blocks=[ImageBlock(url="https://example.com/a.png")])
+    with pytest.raises(ValidationError, match=r"messages\[1\]"):
+        convert_in([*HELLO, image], (1,))
+    assert convert_in([image, *HELLO], (1,))[0]["content"] == "Hello"

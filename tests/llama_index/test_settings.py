@@ -66,10 +66,10 @@ def test_construction_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_metadata() -> None:
-    """Metadata promises what works: chat, a large window, no tools yet."""
+    """Metadata promises what works: chat, tools, a large window."""
     metadata = LumnisLLM(api_key=KEY, model="openai:gpt-4o", context_window=50_000).metadata
     assert (metadata.model_name, metadata.context_window, metadata.num_output) == ("openai:gpt-4o", 50_000, -1)
-    assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, False)
+    assert (metadata.is_chat_model, metadata.is_function_calling_model) == (True, True)
     assert LumnisLLM(api_key=KEY).metadata.model_name == "lumnis"
 
 

@@ -11,6 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.types import PydanticProgramMode
 from pydantic import BaseModel, Field
 
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import Script, Step
 from lumnisai_integrations.llama_index import LumnisLLM, StructuredOutputError
 from tests.llama_index.conftest import HELLO, Collector, Stage
@@ -153,6 +154,13 @@ async def test_async_events(llm: LumnisLLM, events: Collector) -> None:
     """The asynchronous prediction is announced likewise."""
     await llm.astructured_predict(Forecast, PROMPT, place="Brest")
     assert [len(events.of(f"LLMStructuredPredict{end}Event")) for end in ("Start", "End")] == [1, 1]
+
+
+def test_no_tools(llm: LumnisLLM, stage: Stage) -> None:
+    """A prediction is one run that answers with the object: tools are refused before anything is sent."""
+    with pytest.raises(ValidationError, match="takes no tools"):
+        llm.structured_predict(Forecast, PROMPT, llm_kwargs={"tools": [{"name": "add"}]}, place="Brest")
+    assert stage.requests == []
 
 
 def test_other_program_modes(make: Callable[..., LumnisLLM], stage: Stage) -> None:

@@ -101,21 +101,16 @@ def _types(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
     """Let pyright judge how completely the public API is typed."""
     python = _environment(folder / "types")
     _install(python, f"{NAME}[all] @ {wheel.as_uri()}")
+    # pyright looks for the package with the first `python` on the path.
+    inside = {**environment, "PATH": f"{python.parent}{os.pathsep}{environment['PATH']}"}
     incomplete = []
     for package in PACKAGES:
-        command = [sys.executable, "-m", "pyright", "--pythonpath", str(python), "--outputjson", "--ignoreexternal"]
-        done = subprocess.run(
-            [*command, "--verifytypes", package],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=folder,
-            env=environment,
-        )
-        report = json.loads(done.stdout[done.stdout.index("{") :])["typeCompleteness"]
-        print(f"{package}: {report['completenessScore']:.1%} of {report['exportedSymbolCounts']} complete")  # noqa: T201
+        command = [sys.executable, "-m", "pyright", "--outputjson", "--ignoreexternal", "--verifytypes", package]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=inside)
+        report = json.loads(done.stdout)["typeCompleteness"]
+        print(f"{package}: {report['completenessScore']:.1%} complete, {report['exportedSymbolCounts']}")  # noqa: T201
         for symbol in report["symbols"]:
-            if symbol["isExported"] and not symbol["isTypeKnown"]:
+            if symbol["isExported"] and (symbol["isTypeAmbiguous"] or not symbol["isTypeKnown"]):
                 print(f"  {symbol['name']}: {[note['message'] for note in symbol['diagnostics']]}")  # noqa: T201
         if report["completenessScore"] < 1:
             incomplete.append(package)

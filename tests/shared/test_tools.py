@@ -152,6 +152,7 @@ def run(value: Any, text: str = "") -> ResponseObject:
         (ToolOffer((NOW,)), run({"content": {"name": "李"}}), ([], '{"name": "李"}')),
         (ToolOffer((NOW,)), run(None, "In words."), ([], "In words.")),
         (ToolOffer((NOW,)), run(None, '{"content": "Hi."}'), ([], "Hi.")),
+        (ToolOffer((NOW,)), run(None, '{"cats": 3}'), ([], '{"cats": 3}')),
         (ToolOffer((NOW,), answer_schema=PERSON), run({"content": {"name": "李"}}), ([], '{"name": "李"}')),
         (ToolOffer((NOW,), answer_schema=PERSON), run({"content": '{"name": "Ann"}'}), ([], '{"name": "Ann"}')),
         (

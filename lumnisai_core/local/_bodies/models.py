@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, RootModel, model_validator
 
@@ -75,7 +75,7 @@ def _none_if_empty(text: str) -> str | None:
 class StoreKey(Shape):
     """Body of `POST /v1/external-api-keys`. The key itself is checked and dropped."""
 
-    model_config = ConfigDict(hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
 
     provider: KeyProvider
     api_key: str = Field(min_length=3, max_length=2000, repr=False)

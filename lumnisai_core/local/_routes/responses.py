@@ -6,10 +6,10 @@ from lumnisai_core.local._app import Call, Reply
 from lumnisai_core.local._bodies.base import Named, Page
 from lumnisai_core.local._bodies.runs import CreateRun, GiveFeedback, ListFeedback, ListRuns, Poll
 from lumnisai_core.local._errors import ApiError, not_found
+from lumnisai_core.local._routes.threads import find_thread, new_thread
 from lumnisai_core.local._store import FeedbackRow, RunFilter, RunRow
 from lumnisai_core.local._times import new_id, now
 from lumnisai_core.local._wire import artifact_json, created_json, dumps, page, row
-from lumnisai_core.local.routes.threads import find_thread, new_thread
 
 _NOTE = "Feedback is consumed by the run while it is active, in order of arrival."
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lumnisai_core.local._app import RouteLine
-from lumnisai_core.local.routes import (
+from lumnisai_core.local._routes import (
     apps,
     connections,
     faults,
@@ -20,7 +20,7 @@ from lumnisai_core.local.routes import (
     users,
     window,
 )
-from lumnisai_core.local.routes.document import document
+from lumnisai_core.local._routes.document import document
 
 PUBLIC = frozenset({"/v1/health", "/v1/openapi.json", "/v1/integrations/authorize/{state}"})
 

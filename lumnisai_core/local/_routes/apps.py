@@ -5,10 +5,10 @@ from __future__ import annotations
 from lumnisai_core.local._app import Call, Reply
 from lumnisai_core.local._bodies.integrations import AppPath, ListApps, OfUser, SetApp, WithProvider
 from lumnisai_core.local._errors import ApiError
+from lumnisai_core.local._routes.connections import is_active
 from lumnisai_core.local._times import now
 from lumnisai_core.local._wire import dumps
 from lumnisai_core.local.engines.text import word_set
-from lumnisai_core.local.routes.connections import is_active
 
 _APPS = {
     "composio": word_set(

@@ -1,0 +1,169 @@
+"""Who hears of one run: handlers of events, handlers of legacy callbacks, and the stream of a workflow."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import uuid4
+
+from llama_index.core.callbacks import CallbackManager, CBEventType, EventPayload, TokenCountingHandler
+from llama_index.core.callbacks.base_handler import BaseCallbackHandler
+from llama_index.core.tools.types import ToolMetadata
+from llama_index.core.workflow import Context
+from llama_index_instrumentation import get_dispatcher
+from llama_index_instrumentation.dispatcher import active_instrument_tags
+from llama_index_instrumentation.events.span import SpanDropEvent
+from llama_index_instrumentation.span import active_span_id
+from workflows.errors import WorkflowRuntimeError
+
+from lumnisai_core import RunUpdate, ToolCall
+from lumnisai_integrations.llama_index.progress import (
+    LumnisProgressEvent,
+    event_of,
+    handle_event,
+    somebody_listens,
+)
+
+_logger = logging.getLogger(__name__)
+_dispatcher = get_dispatcher(__name__)
+
+_NO_ARGUMENTS = inspect.signature(lambda: None).bind()
+#: Handlers that are told everything and want none of it; for them polls need not be shorter.
+_DEAF = (TokenCountingHandler,)
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who listens where a call was made. Streams are read elsewhere, so that this is settled with the call.
+
+    What a listener raises is logged and costs no answer; only interrupts, such as Ctrl-C, get through.
+
+    Attributes:
+        span_id: Span that the events belong to.
+        callbacks: Manager of the legacy callbacks.
+        write: Writes into the event stream of the workflow step around the call; None outside of one.
+        tags: Tags of the instrumentation.
+    """
+
+    span_id: str | None
+    callbacks: CallbackManager
+    write: Callable[[LumnisProgressEvent], None] | None = None
+    tags: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def here(cls, callbacks: CallbackManager) -> Listeners:
+        """Return who listens to a call that is made now."""
+        return cls(active_span_id.get(), callbacks, stream_writer(), dict(active_instrument_tags.get()))
+
+    def __bool__(self) -> bool:
+        return self.write is not None or somebody_listens() or bool(_hearing(self.callbacks.handlers))
+
+    def tell(self, update: RunUpdate) -> None:
+        """Pass on one piece of news."""
+        if self.write is not None or somebody_listens():
+            event = event_of(update, self.span_id, self.tags)
+            handle_event(event)
+            if self.write is not None:
+                _guarded(self.write, event)
+        if _hearing(self.callbacks.handlers):
+            # In a context of its own, a handler that fails leaves the trace of the calls around it as it was.
+            _guarded(copy_context().run, call_back, self.callbacks, update)
+
+    @contextmanager
+    def reading(self, llm: object) -> Iterator[Listeners]:
+        """Open a span for as long as a stream is read, inside that of the call, which ends when the stream is made."""
+        span_id = f"{type(llm).__name__}.read_stream-{uuid4()}"
+        about: dict[str, Any] = {"id_": span_id, "bound_args": _NO_ARGUMENTS, "instance": llm}
+        _dispatcher.span_enter(**about, parent_id=self.span_id, tags=self.tags)
+        try:
+            yield replace(self, span_id=span_id)
+        except GeneratorExit:  # the reader has enough
+            _dispatcher.span_exit(**about)
+            raise
+        except BaseException as error:
+            _dispatcher.event(SpanDropEvent(span_id=span_id, err_str=str(error)))
+            _dispatcher.span_drop(**about, err=error)
+            raise
+        _dispatcher.span_exit(**about)
+
+
+def _hearing(handlers: Sequence[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
+    wanted = (CBEventType.AGENT_STEP, CBEventType.FUNCTION_CALL)
+    return [
+        handler
+        for handler in handlers
+        if not isinstance(handler, _DEAF) and any(kind not in handler.event_starts_to_ignore for kind in wanted)
+    ]
+
+
+def _guarded(tell: Callable[..., object], *news: object) -> None:
+    try:
+        tell(*news)
+    except Exception:
+        _logger.warning("A listener to the progress of a run failed; the run goes on.", exc_info=True)
+
+
+def call_back(callbacks: CallbackManager, update: RunUpdate) -> None:
+    """Tell legacy callbacks of a new entry as a step of an agent, and of the service's own tool calls inside it."""
+    if update.entry_index is None:
+        return
+    if update.state == "tool_update":  # the step was told before
+        for call in update.tool_calls:
+            _call_back_tool(callbacks, call)
+        return
+    about = {"response_id": update.response_id, "thread_id": update.thread_id, "state": update.state}
+    with callbacks.event(CBEventType.AGENT_STEP, payload={EventPayload.ADDITIONAL_KWARGS: about}) as step:
+        for call in update.tool_calls:
+            _call_back_tool(callbacks, call)
+        step.on_end(payload={EventPayload.RESPONSE: update.message})
+
+
+def _call_back_tool(callbacks: CallbackManager, call: ToolCall) -> None:
+    tool = ToolMetadata(description="", name=call.name)
+    about: dict[str, Any] = {EventPayload.FUNCTION_CALL: call.args, EventPayload.TOOL: tool}
+    with callbacks.event(CBEventType.FUNCTION_CALL, payload=about) as event:
+        event.on_end(payload={EventPayload.FUNCTION_OUTPUT: call.output_text})
+
+
+def stream_writer() -> Callable[[LumnisProgressEvent], None] | None:
+    """Return what writes into the event stream of the workflow step that is running; None outside of one.
+
+    It may be called from any thread.
+    """
+    try:
+        context = Context.get_step_context()
+    except (WorkflowRuntimeError, AttributeError):  # older workflows do not know where they are
+        return None
+    loop = _loop_of(context) or _running_loop()
+    if loop is None:
+        return None
+
+    def write(event: LumnisProgressEvent) -> None:
+        if _running_loop() is loop:
+            context.write_event_to_stream(event)
+        elif not loop.is_closed():  # a stream may be read long after its workflow
+            loop.call_soon_threadsafe(context.write_event_to_stream, event)
+
+    return write
+
+
+def _loop_of(context: Context[Any]) -> asyncio.AbstractEventLoop | None:
+    # A thread knows its step, whose context it inherits, but not that step's loop. Workflows do not tell it publicly.
+    try:
+        loop: asyncio.AbstractEventLoop = context._face._internal_adapter._queues.complete.get_loop()  # type: ignore[union-attr]
+    except AttributeError:
+        return None
+    return loop
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

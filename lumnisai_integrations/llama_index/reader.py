@@ -1,0 +1,187 @@
+"""Reading the files of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from llama_index.core.readers.base import BasePydanticReader, ResourcesReaderMixin
+from llama_index.core.schema import Document
+
+from lumnisai_core import ContentType, FileMetadata, ProcessingStatus
+from lumnisai_integrations._shared.file_texts import (
+    OnUnreadable,
+    Reading,
+    afiles_to_read,
+    aread_files,
+    files_to_read,
+    read_files,
+)
+from lumnisai_integrations.llama_index.connection import LumnisConnection
+from lumnisai_integrations.llama_index.nodes import document_of
+
+FileIds = Sequence[str | UUID]
+
+
+class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMixin):
+    """A reader of the files which were uploaded to the Lumnis platform: one document a file, with its whole text.
+
+    The ``id_`` of a document is that of the file, so that an ingestion pipeline with a document store replaces what
+    changed and skips what did not. Files are listed page by page and each is read when it is due. A resource of this
+    reader is a file, named by its id.
+
+    Args:
+        user_id: User whose files are read. Needed in user scope.
+        scope: ``user`` for the user's own files only, ``tenant`` for those of the tenant only. Default: both, as far
+            as the user may see them.
+        file_type: Only files with this extension.
+        file_tags: Only files with these tags.
+        status: Only files in this processing status.
+        content_type: ``text``, ``transcript``, ``summary`` or ``structured``. Default: the service's choice.
+        on_unreadable: What happens with a file that is not processed yet, could not be processed or has no text:
+            ``warn`` (default) leaves it out and says so in the log, ``raise`` raises ``FileOperationError``.
+        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. It is not part of ``repr``, ``to_dict``
+            or a pickle; a reader that is restored from one takes the key from the environment.
+        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
+        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
+        timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
+        max_retries: Tries after the first one. Default 3.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+        ValidationError: A filter is not usable.
+    """
+
+    is_remote: bool = True
+    file_type: str | None = None
+    file_tags: str | list[str] | None = None
+    status: ProcessingStatus | None = None
+    content_type: ContentType | None = None
+    on_unreadable: OnUnreadable = "warn"
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**fields)
+        self._reading()  # refuses filters that are not usable
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name under which LlamaIndex serializes this class."""
+        return "LumnisFilesReader"
+
+    # Documents
+
+    def lazy_load_data(self, file_ids: FileIds | None = None) -> Iterator[Document]:
+        """Yield a document for each file.
+
+        Args:
+            file_ids: Only these files; then the filters do not count. Default: all that the filters let through,
+                newest first.
+
+        Raises:
+            MissingUserId: User scope and no user.
+            FileOperationError: A file has no text, and ``on_unreadable`` is ``raise``.
+            FileNotFoundError: There is no file with one of ``file_ids``.
+            LumnisAIError: The service cannot be reached or refuses.
+        """
+        for file in read_files(self.client(), self._reading(), file_ids):
+            yield document_of(file)
+
+    async def alazy_load_data(self, file_ids: FileIds | None = None) -> LazyDocuments:
+        """Return documents that are read while they are iterated over.
+
+        Returns:
+            Documents for ``async for``. An ordinary ``for`` works too, as the framework promises; it blocks.
+        """
+        return LazyDocuments(self, file_ids)
+
+    async def aload_data(self, file_ids: FileIds | None = None) -> list[Document]:
+        """Return all documents, read with asyncio; otherwise the same as :meth:`lazy_load_data`."""
+        return [document async for document in LazyDocuments(self, file_ids)]
+
+    # Resources
+
+    def list_resources(self) -> list[str]:
+        """Return the ids of all files that the filters let through."""
+        return [file.id for file in self._files()]
+
+    async def alist_resources(self) -> list[str]:
+        """Return the ids of all files that the filters let through, with asyncio."""
+        return [file.id async for file in self._afiles()]
+
+    def get_resource_info(self, resource_id: str) -> dict[str, Any]:
+        """Return everything the service knows about a file, as plain data.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        return _info(self.client().files.get(resource_id, user_id=self.user_id))
+
+    async def aget_resource_info(self, resource_id: str) -> dict[str, Any]:
+        """Do the same with asyncio."""
+        return _info(await self.aclient().files.get(resource_id, user_id=self.user_id))
+
+    def list_resources_with_info(self) -> dict[str, dict[str, Any]]:
+        """Return what the service knows about all files that the filters let through, by id."""
+        return {file.id: _info(file) for file in self._files()}
+
+    async def alist_resources_with_info(self) -> dict[str, dict[str, Any]]:
+        """Do the same with asyncio."""
+        return {file.id: _info(file) async for file in self._afiles()}
+
+    def get_permission_info(self, resource_id: str) -> dict[str, Any]:
+        """Return who may see a file: ``file_scope``, and the ``user_id`` and ``tenant_id`` it belongs to.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+        """
+        return _permissions(self.client().files.get(resource_id, user_id=self.user_id))
+
+    async def aget_permission_info(self, resource_id: str) -> dict[str, Any]:
+        """Do the same with asyncio."""
+        return _permissions(await self.aclient().files.get(resource_id, user_id=self.user_id))
+
+    def load_resource(self, resource_id: str) -> list[Document]:
+        """Return a file as a list of one document; of none if it has no text and ``on_unreadable`` is ``warn``.
+
+        Raises:
+            FileOperationError: The file has no text, and ``on_unreadable`` is ``raise``.
+            FileNotFoundError: There is no such file.
+        """
+        return self.load_data([resource_id])
+
+    async def aload_resource(self, resource_id: str) -> list[Document]:
+        """Do the same with asyncio."""
+        return await self.aload_data([resource_id])
+
+    def _reading(self) -> Reading:
+        return Reading.of(self.__dict__)
+
+    def _files(self) -> Iterator[FileMetadata]:
+        return files_to_read(self.client(), self._reading(), None)
+
+    def _afiles(self) -> AsyncIterator[FileMetadata]:
+        return afiles_to_read(self.aclient(), self._reading(), None)
+
+
+class LazyDocuments(Iterable[Document]):
+    """Documents of files, each read when it is due. Every iteration begins anew."""
+
+    def __init__(self, reader: LumnisFilesReader, file_ids: FileIds | None) -> None:
+        self._reader = reader
+        self._file_ids = file_ids
+
+    def __iter__(self) -> Iterator[Document]:
+        return iter(self._reader.lazy_load_data(self._file_ids))
+
+    async def __aiter__(self) -> AsyncIterator[Document]:
+        async for file in aread_files(self._reader.aclient(), self._reader._reading(), self._file_ids):
+            yield document_of(file)
+
+
+def _info(file: FileMetadata) -> dict[str, Any]:
+    return file.model_dump(mode="json")
+
+
+def _permissions(file: FileMetadata) -> dict[str, Any]:
+    return {name: value for name, value in _info(file).items() if name in ("file_scope", "user_id", "tenant_id")}

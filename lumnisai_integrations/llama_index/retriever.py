@@ -1,0 +1,105 @@
+"""Searching the files of the platform."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from llama_index.core import Settings
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.schema import NodeWithScore, QueryBundle
+from pydantic import SecretStr
+
+from lumnisai_core import Scope
+from lumnisai_integrations._shared.files import (
+    DEFAULT_PASSAGES,
+    SEARCH_FIELDS,
+    SearchParameters,
+    passages,
+    search_parameters,
+)
+from lumnisai_integrations.llama_index.connection import LumnisConnection
+from lumnisai_integrations.llama_index.nodes import node_of
+
+
+class LumnisFilesRetriever(BaseRetriever):
+    """A retriever that searches the files which were uploaded to the Lumnis platform.
+
+    A search finds files with several pieces each; the retriever returns the pieces, best first, as nodes whose id is
+    ``file_id:chunk_index``, with a score from 0 to 1 and the file as their source.
+
+    The search settings are attributes of the same names, which may be changed later. A retriever may be shared by
+    threads and event loops, copied and pickled; a pickle does not hold the API key, and a retriever that is restored
+    from one takes it from the environment.
+
+    Args:
+        user_id: User whose files are searched, together with those of the tenant. Needed in user scope.
+        scope: ``user`` (default) or ``tenant``: only what the whole tenant may see.
+        similarity_top_k: Most nodes to return, 1 to 50. Default 4.
+        min_score: Least score of a node, 0 to 1. Default 0.
+        file_types: Only files with these extensions.
+        file_tags: Only files with these tags.
+        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
+        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
+        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
+        timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
+        max_retries: Tries after the first one. Default 3.
+        callback_manager: Where to report. Default: that of ``Settings``.
+        verbose: Whether to print what recursive retrieval enters.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+        ValidationError: A filter is not usable.
+    """
+
+    def __init__(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        similarity_top_k: int = DEFAULT_PASSAGES,
+        min_score: float = 0.0,
+        file_types: str | Sequence[str] | None = None,
+        file_tags: str | Sequence[str] | None = None,
+        api_key: str | SecretStr | None = None,
+        base_url: str | None = None,
+        tenant_id: str | UUID | None = None,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        callback_manager: CallbackManager | None = None,
+        verbose: bool = False,
+    ) -> None:
+        super().__init__(callback_manager=callback_manager or Settings.callback_manager, verbose=verbose)
+        self.user_id = user_id
+        self.scope = scope
+        self.similarity_top_k = similarity_top_k
+        self.min_score = min_score
+        self.file_types = file_types
+        self.file_tags = file_tags
+        self._connection = LumnisConnection(
+            api_key=api_key, base_url=base_url, tenant_id=tenant_id, timeout=timeout, max_retries=max_retries
+        )
+        self._asked()  # refuses what cannot be asked for
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        asked = self._asked()
+        found = self._connection.client().files.search(query_bundle.query_str, **asked)
+        return [node_of(passage) for passage in passages(found, asked)]
+
+    async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        asked = self._asked()
+        found = await self._connection.aclient().files.search(query_bundle.query_str, **asked)
+        return [node_of(passage) for passage in passages(found, asked)]
+
+    def _asked(self) -> SearchParameters:
+        names = ("similarity_top_k", *SEARCH_FIELDS)
+        return search_parameters({name: getattr(self, name) for name in names}, {}, count="similarity_top_k")
+
+    def close(self) -> None:
+        """Close the connections of blocking calls; a later call opens new ones."""
+        self._connection.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; a later call opens new ones."""
+        await self._connection.aclose()
