@@ -112,7 +112,7 @@ class Agent(LumnisConnection):
             return self.client().invoke(messages, **self._parameters())
         with self.start(messages) as run:
             for update in run:
-                pass
+                listeners.tell(update)
         return run.result()
 
     async def aask(self, messages: Messages, callbacks: CallbackManager) -> ResponseObject:
@@ -122,7 +122,7 @@ class Agent(LumnisConnection):
             return await self.aclient().invoke(messages, **self._parameters())
         async with self.astart(messages) as run:
             async for update in run:
-                pass
+                listeners.tell(update)
         return await run.result()
 
     def start(self, messages: Messages) -> RunStream:
