@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from lumnisai_core import models
 from lumnisai_core._async.client import AsyncClient
 from lumnisai_core._async.following import AsyncRunStream
+from lumnisai_core._config import check_settings
 from lumnisai_core._hooks import RequestHook, RequestInfo, ResponseHook, ResponseInfo
 from lumnisai_core._many import RunInput, RunOutcome
 from lumnisai_core._parameters import InvokeParameters, RunParameters, WatchParameters
@@ -218,6 +219,7 @@ __all__ = [
     "UserObject",
     "WatchParameters",
     "__version__",
+    "check_settings",
 ]
 
 

@@ -91,6 +91,29 @@ def settings_from(
     )
 
 
+def check_settings(
+    *,
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    tenant_id: str | UUID | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+) -> None:
+    """Check what a client would be made of, without making one; for whoever makes clients later.
+
+    Args:
+        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
+        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
+        tenant_id: Tenant of a cross-tenant key.
+        timeout: Seconds to wait for a connection, for sending, and for an answer.
+        max_retries: Tries after the first one.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+    """
+    settings_from(api_key=api_key, base_url=base_url, tenant_id=tenant_id, timeout=timeout, max_retries=max_retries)
+
+
 def _usable_key(api_key: str | SecretStr | None) -> SecretStr:
     key = (api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key or "").strip()
     if not key:

@@ -24,7 +24,7 @@ _PARTS = re.compile(
 # What follows a `<` that is only a sign: white space, a digit, `=`, another `<`, or nothing.
 _TAG = re.compile(r"<(?![\s\d=<]|\Z)")
 _IMAGE = re.compile(r"!(?=\[)")
-_TARGET = re.compile(r"\]([(:])(\s*)(\S{1,300})")
+_TARGET = re.compile(r"\]([(:])(?=\s*(\S{1,300}))")  # looks ahead, as another link may follow at once
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _SCHEMES = frozenset({"http", "https", "mailto"})
 _NOT_IN_ADDRESSES = re.compile(r"[\x00-\x20\\]")
@@ -62,11 +62,11 @@ def _harmless(text: str) -> str:
 
 
 def _known_target(link: re.Match[str]) -> str:
-    mark, space, target = link.groups()
+    mark, target = link.groups()
     scheme = _SCHEME.match(_NOT_IN_ADDRESSES.sub("", unescape(target)))
     if scheme is None or scheme[1].lower() in _SCHEMES:
         return link[0]
-    return f"]&#{ord(mark)};{space}{target}"
+    return f"]&#{ord(mark)};"
 
 
 def _entities(code: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from lumnisai_core import AsyncClient, Client
+from lumnisai_core import AsyncClient, Client, check_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,16 @@ class ClientSettings:
     timeout: float | None
     max_retries: int | None
 
-    def make_client(self) -> Client:
-        """Make a blocking client. It opens nothing before its first request.
+    def check(self) -> None:
+        """Check that clients can be made.
 
         Raises:
             ConfigurationError: No API key, or a value that cannot work.
         """
+        check_settings(**self._arguments())
+
+    def make_client(self) -> Client:
+        """Make a blocking client. It opens nothing before its first request."""
         return Client(**self._arguments())
 
     def make_async_client(self) -> AsyncClient:

@@ -36,9 +36,8 @@ class LumnisConnection(BaseModel):
         def __init__(self, **fields: Any) -> None:
             _refuse_unknown(type(self), fields.keys())
             super().__init__(**fields)
-            # Pydantic would wrap what a validator raises. A core client opens nothing: making one checks the settings.
-            with model_errors():
-                self._client_settings().make_client()
+            with model_errors():  # here, because pydantic would wrap what a validator raises
+                self._client_settings().check()
                 self._check()
 
     def _check(self) -> None:

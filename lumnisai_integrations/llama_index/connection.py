@@ -30,7 +30,7 @@ class LumnisConnection(BaseModel):
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
-        self.client()  # checks the settings; connections are opened by the first call
+        self._client_settings().check()
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
