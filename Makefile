@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-SOURCES := lumnisai_core lumnisai_integrations tests
+SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types sync reference faults bench browser package clean
+.PHONY: help demo test lint format types sync reference docs faults bench browser package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ sync: $(VENV)/installed-dev ## generate the blocking half of the client and its 
 reference: $(VENV)/installed-dev ## write the reference pages from the docstrings
 	$(BIN)/python -m tests.reference
 
+docs: $(VENV)/installed-docs ## build the site of the documents into site/
+	$(BIN)/zensical build --strict --clean
+
 faults: $(VENV)/installed-dev ## run requests through every kind of failure and show what becomes of them
 	$(BIN)/python -m tests.faults
 
@@ -52,7 +55,7 @@ package: $(VENV)/installed-package ## build the package and try it as shipped, w
 	$(BIN)/python -m tests.package
 
 clean: ## remove everything that the other targets made
-	rm -rf $(VENV) build dist .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) build dist site .cache .coverage htmlcov .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -67,6 +70,10 @@ $(VENV)/installed-all: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable ".[dev]"
 	@touch $@ $(VENV)/installed-all
+
+$(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[docs]"
+	@touch $@
 
 $(VENV)/installed-browser: $(VENV)/installed-dev
 	$(INSTALL) --editable ".[browser]"

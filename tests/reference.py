@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +96,21 @@ def _docstring(described: griffe.Object) -> str:
                 parts.append(f"Returns: {text}\n")
             case _:
                 parts.append(f"{section.value}\n")
-    return "\n".join(parts).replace("``", "`")
+    return _plain("\n".join(parts))
+
+
+def _plain(text: str) -> str:
+    """Write the marks of docstrings as those of Markdown."""
+    return re.sub(r":\w+:`([^`]+)`", r"`\1`", text.replace("``", "`"))
+
+
+class PlainMarks(griffe.Extension):
+    """Does the same for the pages that mkdocstrings fills in; `zensical.toml` names this class."""
+
+    def on_object(self, *, obj: griffe.Object, **_others: object) -> None:
+        """Change the docstring of an object that has just been loaded."""
+        if obj.docstring is not None:
+            obj.docstring.value = _plain(obj.docstring.value)
 
 
 def _rows(head: str, items: list[griffe.DocstringElement], *, name: str = "name") -> str:
@@ -120,9 +135,11 @@ def _index(attributes: dict[str, list[griffe.Class]], core: griffe.Object | grif
     rows = ["- [Client](client.md): making clients, scopes, `invoke`"]
     for attribute, classes in attributes.items():
         summary = classes[0].docstring.value.splitlines()[0] if classes[0].docstring else ""
-        rows.append(f"- [client.{attribute}]({attribute}.md): {summary}")
+        rows.append(f"- [client.{attribute}]({attribute}.md): {_plain(summary)}")
     rows.append("- [Parameters of runs](parameters.md): what `invoke`, `responses.create` and others take")
     rows.append("- [Errors](errors.md): the whole family")
+    rows.append("- [LangChain](../api/langchain.md), [LlamaIndex](../api/llama_index.md): what the adapters export")
+    rows.append("- [Embedded service](../api/local.md): what `lumnisai_core.local` exports")
     text = "`AsyncClient` has the same methods, to be awaited; its lists and streams are read with `async for`."
     return f"# Reference\n\n{core.docstring.value.splitlines()[0]}\n\n{text}\n\n" + "\n".join(rows) + "\n"  # type: ignore[union-attr]
 

@@ -1,0 +1,139 @@
+"""The documents as a whole: links lead somewhere, every page is in the navigation, and the reference is complete."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.house import ROOT
+
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+#: Pages that are filled in by mkdocstrings, and what they describe.
+FILLED_IN = {
+    "api/langchain.md": "lumnisai_integrations.langchain",
+    "api/llama_index.md": "lumnisai_integrations.llama_index",
+    "api/local.md": "lumnisai_core.local",
+}
+
+
+def prose_of(text: str) -> str:
+    """Return a page without its blocks of code."""
+    return re.sub(r"^ *(```+|~~~+).*?^ *\1\s*?$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def links_of(text: str) -> Iterator[str]:
+    """Give the targets of all links and images of a page."""
+    without_code = re.sub(r"(`+)[^`].*?\1", "code", prose_of(text))
+    yield from re.findall(r"\]\(\s*<?([^()\s<>]+)", without_code)
+    yield from re.findall(r"^\[[^\]]+\]:\s*(\S+)", without_code, re.MULTILINE)
+
+
+def anchors_of(text: str) -> set[str]:
+    """Return the anchors that a page has both on GitHub and in the site, which make them in slightly different ways."""
+    on_github: list[str] = []
+    in_the_site: list[str] = []
+    for heading in re.findall(r"^#{1,6}\s+(.+?)\s*#*$", prose_of(text), re.MULTILINE):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
+        _add(on_github, re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-"), "-")
+        plain = unicodedata.normalize("NFKD", shown).encode("ascii", "ignore").decode()
+        _add(in_the_site, re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", plain).strip().lower()), "_")
+    return set(on_github) & set(in_the_site)
+
+
+def _add(anchors: list[str], anchor: str, mark: str) -> None:
+    number, unique = 1, anchor
+    while unique in anchors:
+        unique = f"{anchor}{mark}{number}"
+        number += 1
+    anchors.append(unique)
+
+
+def broken_links(page: Path) -> list[str]:
+    """Name the links of a page that lead nowhere."""
+    broken = []
+    for link in links_of(page.read_text("utf-8")):
+        parts = urlsplit(link)
+        if parts.scheme in ("http", "https", "mailto"):
+            continue
+        target = (page.parent / parts.path).resolve() if parts.path else page
+        within = DOCS if page.is_relative_to(DOCS) else ROOT  # the site has nothing from elsewhere
+        found = target.is_relative_to(within) and target.exists()
+        if not found or (parts.fragment and parts.fragment not in anchors_of(target.read_text("utf-8"))):
+            broken.append(link)
+    return broken
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    """A relative link names a page that exists, and a heading of it."""
+    assert broken_links(page) == []
+
+
+@pytest.mark.parametrize(
+    ("link", "leads_somewhere"),
+    [
+        ("[x](other.md)", True),
+        ("[x](other.md#two-words)", True),
+        ("[x](#own)", True),
+        ('[x](other.md "Title")', True),
+        ("[x](https://example.org/nothing.md)", True),
+        ("`[x](none.md)`", True),
+        ("```text\n[x](none.md)\n```", True),
+        ("[x](none.md)", False),
+        ("![x](none.png)", False),
+        ("[x](other.md#none)", False),
+        ("[x](#none)", False),
+        ("[x](other.md#in-a-block)", False),
+        ("[x][1]\n\n[1]: none.md", False),
+        ("[x](/other.md)", False),
+        ("[x](../../README.md)", False),
+    ],
+)
+def test_a_broken_link_is_found(
+    link: str, leads_somewhere: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only links that are no code count, and headings that are no code."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "other.md").write_text("# Other\n\n## Two `words`\n\n```console\n# in a block\n```\n")
+    page = folder / "page.md"
+    page.write_text(f"# Own\n\n{link}\n")
+    (tmp_path / "README.md").touch()
+    monkeypatch.setattr("tests.test_site.ROOT", tmp_path)
+    monkeypatch.setattr("tests.test_site.DOCS", folder)
+    assert (broken_links(page) == []) is leads_somewhere
+
+
+def _pages_of(entries: object) -> Iterator[str]:
+    match entries:
+        case str():
+            yield entries
+        case dict():
+            for value in entries.values():
+                yield from _pages_of(value)
+        case list():
+            for entry in entries:
+                yield from _pages_of(entry)
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    """What is not there is found by nobody, and the site refuses what does not exist."""
+    shown = sorted(_pages_of(tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]["nav"]))
+    assert shown == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
+
+
+@pytest.mark.parametrize("page", FILLED_IN)
+def test_the_reference_has_every_public_name(page: str) -> None:
+    """Each exported name has a heading, and below it the line that its docstring takes the place of."""
+    module = FILLED_IN[page]
+    described = re.findall(r"^## (\w+)\n.*?^::: ([\w.]+)$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert sorted(described) == sorted((name, f"{module}.{name}") for name in import_module(module).__all__)
