@@ -20,14 +20,10 @@ MOST_LINES = 400
 #: Longer modules, and why they are not divided.
 LONGER: dict[str, str] = {
     "tests/local/official.py": "one program, which runs in a process of its own without the rest of the tests",
-    "tests/local/test_faults_on_demand.py": "each kind of fault as a value and on a real connection, side by side",
-    "tests/local/test_files.py": "files from their upload to the runs that use them, told with one set of helpers",
 }
 
 #: Module and what it does against the rules: why.
-EXCEPTIONS = {
-    ("lumnisai_integrations/langchain/run_tree.py", "calls itself pure and imports asyncio"): "for a class of errors",
-}
+EXCEPTIONS: dict[tuple[str, str], str] = {}
 
 
 def test_no_module_breaks_a_rule() -> None:

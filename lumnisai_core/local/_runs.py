@@ -17,8 +17,8 @@ from lumnisai_core.local._schemas import SchemaError, compile_schema, problem
 from lumnisai_core.local._store import FeedbackRow, RunRow, Store, ThreadRow
 from lumnisai_core.local._times import new_id, now
 from lumnisai_core.local._wire import dumps
+from lumnisai_core.local.engines._answering.text import short_title
 from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
-from lumnisai_core.local.engines.text import short_title
 
 PollMode = Literal["end-only", "on-change"]
 _RESTARTED = "The service was restarted while this run was in progress; start it again."

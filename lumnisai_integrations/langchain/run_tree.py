@@ -1,4 +1,4 @@
-"""Which of LangChain's runs are going on, and how one has ended. Pure."""
+"""Which of LangChain's runs are going on, and how one has ended. Pure, but for a class of errors."""
 
 from __future__ import annotations
 

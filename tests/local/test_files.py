@@ -1,8 +1,7 @@
-"""Files: upload, processing, contents, download, search, deletion, and who may see what."""
+"""Files: upload, processing, contents, download, search and deletion."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,9 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from lumnisai_core.local import RunReport, RunRequest, RunResult
 from tests.local.conftest import Serve
-from tests.local.support import Api, EchoEngine, other_tenant
+from tests.local.support import Api, EchoEngine
 
 TIDES = "The tide at Brest is high.\nThe moon pulls the sea.\nFishing boats leave at noon.\n"
 FILE_FIELDS = {
@@ -305,52 +303,6 @@ def test_a_bad_search_is_422(api: Api, body: Any, place: list[str]) -> None:
     assert api.refused(422, "POST", "/v1/files/search", **sent) == [place]
 
 
-def _reach(api: Api, file_id: str, method: str, tail: str, user_id: str | None) -> int:
-    query = {} if user_id is None else {"user_id": user_id}
-    return api.request(method, f"/v1/files/{file_id}{tail}", params=query).status_code
-
-
-def test_a_users_file_exists_only_for_its_owner(api: Api) -> None:
-    """Without the owner's name, or with another one, no call reaches the file, also not by its id."""
-    mine = put(api, scope="user", user_id="ada")["id"]
-    reads = [("GET", ""), ("GET", "/content"), ("GET", "/download"), ("GET", "/status")]
-    for method, tail in [*reads, ("DELETE", "")]:
-        assert [_reach(api, mine, method, tail, name) for name in (None, "bob")] == [404, 404]
-    for user in ({}, {"user_id": "bob"}):
-        assert search(api, "tide", **user) == []
-        assert names(api, **user) == []
-        gone = api.ok("DELETE", "/v1/files/bulk", json={"file_ids": [mine]}, params=user)
-        assert (gone["deleted"], gone["failed"]) == ([], [mine])
-    assert api.refused(404, "PATCH", f"/v1/files/{mine}/scope", json={"scope": "tenant"}) == "NOT_FOUND"
-    assert api.refused(404, "PATCH", f"/v1/files/{mine}/scope", json={"scope": "user", "user_id": "bob"}) == "NOT_FOUND"
-    assert [_reach(api, mine, method, tail, "ada") for method, tail in reads] == [200] * 4
-    assert len(search(api, "tide", user_id="ada")) == 1
-    with other_tenant(api) as other:
-        assert [_reach(other, mine, method, tail, "ada") for method, tail in reads] == [404] * 4
-        assert search(other, "tide", user_id="ada") == []
-
-
-def test_scores_tell_nothing_about_files_of_others(api: Api) -> None:
-    """What others have does not change how rare a word counts."""
-    put(api, data="The tide is high.")
-    before = search(api, "tide whale")[0]["overall_score"]
-    for number in range(5):
-        put(api, f"{number}.txt", "A whale.", scope="user", user_id="bob")
-    assert search(api, "tide whale")[0]["overall_score"] == before
-
-
-def test_a_file_moves_between_user_and_tenant(api: Api) -> None:
-    """Its owner gives a file to all; anybody gives a tenant's file to a user; a name that is taken gets a number."""
-    file = put(api, scope="user", user_id="ada")
-    put(api)
-    shared = api.ok("PATCH", f"/v1/files/{file['id']}/scope", json={"scope": "tenant", "user_id": "ada"})
-    assert (shared["file_scope"], shared["user_id"], shared["file_name"]) == ("tenant", None, "tides_(1).txt")
-    mine = api.ok("PATCH", f"/v1/files/{file['id']}/scope", json={"scope": "user", "user_id": "bob"})
-    assert (mine["file_scope"], mine["file_name"]) == ("user", "tides_(1).txt")
-    assert _reach(api, file["id"], "GET", "", None) == 404
-    assert api.refused(422, "PATCH", f"/v1/files/{file['id']}/scope", json={"scope": "user"}) == [["body"]]
-
-
 def test_files_are_deleted_or_hidden(serve: Serve, tmp_path: Path) -> None:
     """By default nothing stays on disk; a hidden file is out of sight but can still be deleted for good."""
     api = serve(EchoEngine(), path=tmp_path / "lumnis.db")
@@ -414,83 +366,3 @@ def test_files_survive_a_restart(serve: Serve, tmp_path: Path) -> None:
     assert second.ok("GET", f"/v1/files/{done['id']}/content")["text"] == TIDES
     assert [item["file"]["id"] for item in search(second, "whale")] == [late]
     assert {path.stem for path in (tmp_path / "lumnis.db.files").iterdir()} == {done["id"], late}
-
-
-def test_files_go_with_their_user(serve: Serve, tmp_path: Path) -> None:
-    """Deleting a user deletes their files, also on disk."""
-    api = serve(EchoEngine(), path=tmp_path / "lumnis.db")
-    user = api.ok("POST", "/v1/users", json={"email": "ada@example.org"})
-    mine = put(api, scope="user", user_id=user["email"])
-    put(api, "shared.txt")
-    api.ok("DELETE", f"/v1/users/{user['id']}")
-    assert names(api, user_id=user["id"]) == ["shared.txt"]
-    assert mine["id"] not in {path.stem for path in (tmp_path / "lumnis.db.files").iterdir()}
-
-
-class Attached:
-    """Answers with the names and texts of the files that reach it."""
-
-    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
-        return RunResult(json.dumps({file["name"]: file.get("text") for file in request.files}))
-
-
-def _attached(api: Api, **fields: Any) -> dict[str, Any]:
-    run = api.finish(**fields)
-    found: dict[str, Any] = json.loads(run["output_text"])
-    return found
-
-
-def test_a_run_gets_the_text_of_stored_files(serve: Serve) -> None:
-    """A file's id as the address of a file brings its text, also while it is still being processed."""
-    api = serve(Attached())
-    file_id = upload(api).json()["file_id"]
-    outside = {"name": "x", "uri": "https://example.org/x"}
-    files = [{"name": "t", "uri": file_id}, outside, {"name": "y", "uri": f"artifact_{uuid4()}"}]
-    assert _attached(api, files=files) == {"t": TIDES, "x": None, "y": None}
-
-
-def test_stored_files_of_a_thread_stay_at_hand(serve: Serve) -> None:
-    """Later runs of a thread get the stored files of earlier ones."""
-    api = serve(Attached())
-    file_id = put(api)["id"]
-    first = api.finish(files=[{"name": "t", "uri": file_id}, {"name": "x", "uri": "https://example.org/x"}])
-    assert _attached(api, thread_id=first["thread_id"]) == {"t": TIDES}
-
-
-def test_a_run_can_use_all_files_its_user_may_see(serve: Serve) -> None:
-    """`use_files` brings the user's and the tenant's files; naming the file of somebody else brings nothing."""
-    api = serve(Attached())
-    put(api, "shared.txt", "1")
-    put(api, "ada.txt", "2", scope="user", user_id="ada")
-    bobs = put(api, "bob.txt", "3", scope="user", user_id="bob")["id"]
-    options = {"use_files": True}
-    assert _attached(api, options=options) == {"shared.txt": "1"}
-    assert _attached(api, options=options, user_id="ada") == {"ada.txt": "2", "shared.txt": "1"}
-    assert _attached(api, files=[{"name": "b", "uri": bobs}], user_id="ada") == {"b": None}
-
-
-class Making:
-    """Leaves an artifact behind, or answers with the texts of its files."""
-
-    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
-        texts = [file.get("text") for file in request.files]
-        part = {"kind": "text", "text": "Tides."}
-        return RunResult(json.dumps(texts), None, ({"artifactId": "a", "name": "n.md", "parts": [part]},))
-
-
-def test_an_artifact_of_one_run_can_be_a_file_of_the_next(serve: Serve) -> None:
-    """The address from the list of artifacts brings the text, for its owner only."""
-    api = serve(Making())
-    run = api.finish(user_id="ada")
-    (stored,) = api.ok("GET", f"/v1/responses/{run['response_id']}/artifacts")["artifacts"]
-    files = [{"name": "n", "uri": stored["uri"]}]
-    assert api.finish(files=files, user_id="ada")["output_text"] == '["Tides."]'
-    assert api.finish(files=files, user_id="bob")["output_text"] == "[null]"
-
-
-def test_the_offline_engine_answers_from_stored_files(serve: Serve) -> None:
-    """A stored file is material like any other."""
-    api = serve("offline")
-    file_id = put(api)["id"]
-    run = api.finish("When do the fishing boats leave?", files=[{"name": "t", "uri": file_id}])
-    assert run["output_text"] == "Fishing boats leave at noon."

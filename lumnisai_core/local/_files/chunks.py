@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lumnisai_core.local._store import ChunkRow
 from lumnisai_core.local._times import new_id
-from lumnisai_core.local.engines.ranking import spaced
+from lumnisai_core.local.engines._answering.ranking import spaced
 
 _SIZE = 1_000
 _ENOUGH = 600

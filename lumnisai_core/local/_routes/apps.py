@@ -8,7 +8,7 @@ from lumnisai_core.local._errors import ApiError
 from lumnisai_core.local._routes.connections import is_active
 from lumnisai_core.local._times import now
 from lumnisai_core.local._wire import dumps
-from lumnisai_core.local.engines.text import word_set
+from lumnisai_core.local.engines._answering.text import word_set
 
 _APPS = {
     "composio": word_set(

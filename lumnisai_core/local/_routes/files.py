@@ -18,7 +18,7 @@ from lumnisai_core.local._store import FileRow
 from lumnisai_core.local._store.files import ChunkHit, FileFilter
 from lumnisai_core.local._times import now
 from lumnisai_core.local._wire import chunk_value, dumps, file_value
-from lumnisai_core.local.engines.ranking import quoted, words
+from lumnisai_core.local.engines._answering.ranking import quoted, words
 
 _MAX_TERMS = 32
 

@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError
-from lumnisai_core.local.engines.answers import QUOTED, Answer, structured_from
+from lumnisai_core.local.engines._answering.answers import QUOTED, Answer, structured_from
+from lumnisai_core.local.engines._answering.question import Asked
+from lumnisai_core.local.engines._answering.text import short_title
+from lumnisai_core.local.engines._tools.calls import Call, calls_for, calls_text, calls_value
+from lumnisai_core.local.engines._tools.envelope import Envelope, envelope_of
+from lumnisai_core.local.engines._tools.exchange import Exchange, exchange_of
+from lumnisai_core.local.engines._tools.tool_answers import answer_from_results, answer_value, asked_about
+from lumnisai_core.local.engines._values.flatten import Unsatisfiable
 from lumnisai_core.local.engines.base import EngineError, RunReport, RunRequest, RunResult
-from lumnisai_core.local.engines.envelope import Envelope, envelope_of
-from lumnisai_core.local.engines.exchange import Exchange, exchange_of
-from lumnisai_core.local.engines.flatten import Unsatisfiable
-from lumnisai_core.local.engines.question import Asked
-from lumnisai_core.local.engines.text import short_title
-from lumnisai_core.local.engines.tool_answers import answer_from_results, answer_value, asked_about
-from lumnisai_core.local.engines.tools import Call, calls_for, calls_text, calls_value
 
 _INLINE_SIZE = 20_000
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from lumnisai_core.local.engines.text import word_set
+from lumnisai_core.local.engines._answering.text import word_set
 
 _MAX_SENTENCE = 600
 _END = re.compile(r"[.!?…]+[\"'”\u2019)\]*_]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")

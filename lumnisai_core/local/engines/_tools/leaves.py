@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError, Validator, compile_schema
-from lumnisai_core.local.engines.fill import Path, name_words
-from lumnisai_core.local.engines.flatten import Flat, Resolver, Schema, Unsatisfiable, flatten, merge
-from lumnisai_core.local.engines.formats import of_format
+from lumnisai_core.local.engines._values.fill import Path, name_words
+from lumnisai_core.local.engines._values.flatten import Flat, Resolver, Schema, Unsatisfiable, flatten, merge
+from lumnisai_core.local.engines._values.formats import of_format
 
 _DEPTH = 4
 _MOST = 200

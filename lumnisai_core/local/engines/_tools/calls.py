@@ -11,17 +11,17 @@ from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError, compile_schema
 from lumnisai_core.local._wire import dumps
-from lumnisai_core.local.engines import phrases
-from lumnisai_core.local.engines.arguments import arguments_from
+from lumnisai_core.local.engines._answering.question import split_question
+from lumnisai_core.local.engines._answering.ranking import Index, words
+from lumnisai_core.local.engines._answering.text import word_set
+from lumnisai_core.local.engines._tools import phrases
+from lumnisai_core.local.engines._tools.arguments import arguments_from
+from lumnisai_core.local.engines._tools.envelope import Envelope, Tool
+from lumnisai_core.local.engines._tools.exchange import Exchange
+from lumnisai_core.local.engines._tools.leaves import leaves
+from lumnisai_core.local.engines._values.flatten import Unsatisfiable, same
+from lumnisai_core.local.engines._values.samples import sample
 from lumnisai_core.local.engines.base import Message
-from lumnisai_core.local.engines.envelope import Envelope, Tool
-from lumnisai_core.local.engines.exchange import Exchange
-from lumnisai_core.local.engines.flatten import Unsatisfiable, same
-from lumnisai_core.local.engines.leaves import leaves
-from lumnisai_core.local.engines.question import split_question
-from lumnisai_core.local.engines.ranking import Index, words
-from lumnisai_core.local.engines.samples import sample
-from lumnisai_core.local.engines.text import word_set
 
 _LONG = 4_000
 _ENOUGH = 2

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from lumnisai_core.local.engines import phrases
-from lumnisai_core.local.engines.leaves import Leaf
-from lumnisai_core.local.engines.phrases import Piece
-from lumnisai_core.local.engines.ranking import COMMON_WORDS
-from lumnisai_core.local.engines.text import word_set
+from lumnisai_core.local.engines._answering.ranking import COMMON_WORDS
+from lumnisai_core.local.engines._answering.text import word_set
+from lumnisai_core.local.engines._tools import phrases
+from lumnisai_core.local.engines._tools.leaves import Leaf
+from lumnisai_core.local.engines._tools.phrases import Piece
 
 _SIGN = re.compile(r"\s*(?:=|:|\uff1a)\s*")
 _COPULA = re.compile(r"\s+(?:is|are|was|should be|of|to|as|named|called|set to)\s+(?:the\s+)?", re.IGNORECASE)

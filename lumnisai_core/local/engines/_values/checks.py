@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema_rs
 
 from lumnisai_core.local._schemas import SchemaError, Validator, compile_schema
-from lumnisai_core.local.engines.flatten import Flat, Schema
-from lumnisai_core.local.engines.text import word_set
+from lumnisai_core.local.engines._answering.text import word_set
+from lumnisai_core.local.engines._values.flatten import Flat, Schema
 
 _ROOT = "urn:lumnis:schema"
 _NEED_CHECK = word_set(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError
+from lumnisai_core.local.engines._answering.question import NOTHING, QUESTION_MARKS, Asked
+from lumnisai_core.local.engines._answering.ranking import Hit, Index, common_words, sentences, unique, words
+from lumnisai_core.local.engines._answering.text import word_set
+from lumnisai_core.local.engines._values.fill import Quotes
+from lumnisai_core.local.engines._values.flatten import Unsatisfiable
+from lumnisai_core.local.engines._values.samples import sample
 from lumnisai_core.local.engines.base import EngineError
-from lumnisai_core.local.engines.fill import Quotes
-from lumnisai_core.local.engines.flatten import Unsatisfiable
-from lumnisai_core.local.engines.question import NOTHING, QUESTION_MARKS, Asked
-from lumnisai_core.local.engines.ranking import Hit, Index, common_words, sentences, unique, words
-from lumnisai_core.local.engines.samples import sample
-from lumnisai_core.local.engines.text import word_set
 
 #: How many sentences an answer quotes at most.
 QUOTED = 3

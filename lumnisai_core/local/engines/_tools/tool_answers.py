@@ -7,13 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lumnisai_core.local._schemas import compile_schema
-from lumnisai_core.local.engines.answers import Answer, answer_from, structured_from
-from lumnisai_core.local.engines.envelope import Envelope
-from lumnisai_core.local.engines.exchange import Exchange, ToolResult
-from lumnisai_core.local.engines.flatten import Resolver
-from lumnisai_core.local.engines.leaves import alternatives
-from lumnisai_core.local.engines.question import Asked, understand
-from lumnisai_core.local.engines.ranking import rank, sentences, unique
+from lumnisai_core.local.engines._answering.answers import Answer, answer_from, structured_from
+from lumnisai_core.local.engines._answering.question import Asked, understand
+from lumnisai_core.local.engines._answering.ranking import rank, sentences, unique
+from lumnisai_core.local.engines._tools.envelope import Envelope
+from lumnisai_core.local.engines._tools.exchange import Exchange, ToolResult
+from lumnisai_core.local.engines._tools.leaves import alternatives
+from lumnisai_core.local.engines._values.flatten import Resolver
 
 _SHORT = 600
 _FIRST = 3

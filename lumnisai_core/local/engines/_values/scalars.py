@@ -10,10 +10,10 @@ from random import Random
 from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError, Validator, compile_schema
-from lumnisai_core.local.engines.fill import Fill, Path
-from lumnisai_core.local.engines.flatten import Flat, same
-from lumnisai_core.local.engines.formats import NEUTRAL_TEXTS, of_format
-from lumnisai_core.local.engines.patterns import examples
+from lumnisai_core.local.engines._values.fill import Fill, Path
+from lumnisai_core.local.engines._values.flatten import Flat, same
+from lumnisai_core.local.engines._values.formats import NEUTRAL_TEXTS, of_format
+from lumnisai_core.local.engines._values.patterns import examples
 
 _MAX_TEXTS = 400
 _MAX_CANDIDATES = 2_000

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from lumnisai_core.local.engines.ranking import COMMON_WORDS
-from lumnisai_core.local.engines.text import word_set
+from lumnisai_core.local.engines._answering.ranking import COMMON_WORDS
+from lumnisai_core.local.engines._answering.text import word_set
 
 PREPOSITIONS = word_set("in of for to from about at on by with near into")
 _QUOTED = re.compile(

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError, compile_schema
-from lumnisai_core.local.engines import phrases
-from lumnisai_core.local.engines.fill import Path
-from lumnisai_core.local.engines.flatten import Schema, Unsatisfiable
-from lumnisai_core.local.engines.labels import labelled, listed, occurring, switched
-from lumnisai_core.local.engines.leaves import Leaf, leaves
-from lumnisai_core.local.engines.phrases import Piece, Written
-from lumnisai_core.local.engines.samples import sample
-from lumnisai_core.local.engines.text import word_set
+from lumnisai_core.local.engines._answering.text import word_set
+from lumnisai_core.local.engines._tools import phrases
+from lumnisai_core.local.engines._tools.labels import labelled, listed, occurring, switched
+from lumnisai_core.local.engines._tools.leaves import Leaf, leaves
+from lumnisai_core.local.engines._tools.phrases import Piece, Written
+from lumnisai_core.local.engines._values.fill import Path
+from lumnisai_core.local.engines._values.flatten import Schema, Unsatisfiable
+from lumnisai_core.local.engines._values.samples import sample
 
 #: Which preposition stands before what, by the words of a parameter's name.
 _ROLES: Mapping[str, frozenset[str]] = {

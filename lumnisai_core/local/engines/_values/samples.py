@@ -8,9 +8,9 @@ from random import Random
 from typing import Any
 
 from lumnisai_core.local._schemas import compile_schema
-from lumnisai_core.local.engines.checks import Checks
-from lumnisai_core.local.engines.fill import Fill, Nothing, Path
-from lumnisai_core.local.engines.flatten import (
+from lumnisai_core.local.engines._values.checks import Checks
+from lumnisai_core.local.engines._values.fill import Fill, Nothing, Path
+from lumnisai_core.local.engines._values.flatten import (
     CLOSED,
     Flat,
     Resolver,
@@ -21,7 +21,7 @@ from lumnisai_core.local.engines.flatten import (
     merge,
     same,
 )
-from lumnisai_core.local.engines.scalars import numbers, options, texts
+from lumnisai_core.local.engines._values.scalars import numbers, options, texts
 
 _MAX_DEPTH = 14
 _SHALLOW = 2

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lumnisai_core.local.engines.flatten import Flat, Resolver, Schema, Unsatisfiable, flatten
+from lumnisai_core.local.engines._values.flatten import Flat, Resolver, Schema, Unsatisfiable, flatten
 
 _CALLS = "tool_calls"
 _DEFINITIONS = ("$schema", "$defs", "definitions")

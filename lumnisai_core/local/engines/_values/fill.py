@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from lumnisai_core.local.engines.ranking import words
-from lumnisai_core.local.engines.text import word_set
+from lumnisai_core.local.engines._answering.ranking import words
+from lumnisai_core.local.engines._answering.text import word_set
 
 Path = tuple[str, ...]
 

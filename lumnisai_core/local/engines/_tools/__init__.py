@@ -1,0 +1,1 @@
+"""Calls of tools that the caller runs, and answers from their results. Pure."""

@@ -1,0 +1,1 @@
+"""Values for JSON Schemas, filled with what is given. Pure."""
