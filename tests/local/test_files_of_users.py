@@ -6,12 +6,7 @@ from pathlib import Path
 
 from tests.local.conftest import Serve
 from tests.local.support import Api, EchoEngine, other_tenant
-from tests.local.test_files import names, put, search
-
-
-def _reach(api: Api, file_id: str, method: str, tail: str, user_id: str | None) -> int:
-    query = {} if user_id is None else {"user_id": user_id}
-    return api.request(method, f"/v1/files/{file_id}{tail}", params=query).status_code
+from tests.local.test_files import names, put, reach, search
 
 
 def test_a_users_file_exists_only_for_its_owner(api: Api) -> None:
@@ -19,7 +14,7 @@ def test_a_users_file_exists_only_for_its_owner(api: Api) -> None:
     mine = put(api, scope="user", user_id="ada")["id"]
     reads = [("GET", ""), ("GET", "/content"), ("GET", "/download"), ("GET", "/status")]
     for method, tail in [*reads, ("DELETE", "")]:
-        assert [_reach(api, mine, method, tail, name) for name in (None, "bob")] == [404, 404]
+        assert [reach(api, mine, method, tail, name) for name in (None, "bob")] == [404, 404]
     for user in ({}, {"user_id": "bob"}):
         assert search(api, "tide", **user) == []
         assert names(api, **user) == []
@@ -27,10 +22,10 @@ def test_a_users_file_exists_only_for_its_owner(api: Api) -> None:
         assert (gone["deleted"], gone["failed"]) == ([], [mine])
     assert api.refused(404, "PATCH", f"/v1/files/{mine}/scope", json={"scope": "tenant"}) == "NOT_FOUND"
     assert api.refused(404, "PATCH", f"/v1/files/{mine}/scope", json={"scope": "user", "user_id": "bob"}) == "NOT_FOUND"
-    assert [_reach(api, mine, method, tail, "ada") for method, tail in reads] == [200] * 4
+    assert [reach(api, mine, method, tail, "ada") for method, tail in reads] == [200] * 4
     assert len(search(api, "tide", user_id="ada")) == 1
     with other_tenant(api) as other:
-        assert [_reach(other, mine, method, tail, "ada") for method, tail in reads] == [404] * 4
+        assert [reach(other, mine, method, tail, "ada") for method, tail in reads] == [404] * 4
         assert search(other, "tide", user_id="ada") == []
 
 
@@ -51,7 +46,7 @@ def test_a_file_moves_between_user_and_tenant(api: Api) -> None:
     assert (shared["file_scope"], shared["user_id"], shared["file_name"]) == ("tenant", None, "tides_(1).txt")
     mine = api.ok("PATCH", f"/v1/files/{file['id']}/scope", json={"scope": "user", "user_id": "bob"})
     assert (mine["file_scope"], mine["file_name"]) == ("user", "tides_(1).txt")
-    assert _reach(api, file["id"], "GET", "", None) == 404
+    assert reach(api, file["id"], "GET", "", None) == 404
     assert api.refused(422, "PATCH", f"/v1/files/{file['id']}/scope", json={"scope": "user"}) == [["body"]]
 
 
