@@ -8,7 +8,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format types sync reference docs faults bench browser package clean
+.PHONY: help demo test notebooks lint format types sync reference docs faults bench browser package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ demo: $(VENV)/installed-all ## show the main job on the embedded service, or on 
 
 test: $(VENV)/installed-dev ## run the tests and measure branch coverage
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
+	$(BIN)/python -m tests.notebooks
 
 lint: $(VENV)/installed-dev ## check style and formatting, and that the generated half is current
 	$(BIN)/ruff check $(SOURCES)
@@ -43,8 +46,8 @@ docs: $(VENV)/installed-docs ## build the site of the documents into site/
 faults: $(VENV)/installed-dev ## run requests through every kind of failure and show what becomes of them
 	$(BIN)/python -m tests.faults
 
-bench: $(VENV)/installed-dev ## measure what calls cost
-	$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/installed-bench ## measure what calls cost; ARGS="--help" lists the parts and profiles
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 browser: $(VENV)/installed-browser ## drive the service's window in headless Chromium, which apt-get installs if need be
 	@command -v chromedriver >/dev/null || { $(CHROMIUM); } || \
@@ -73,6 +76,10 @@ $(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(INSTALL) --editable ".[docs]"
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-dev
+	$(INSTALL) --editable ".[bench]"
 	@touch $@
 
 $(VENV)/installed-browser: $(VENV)/installed-dev

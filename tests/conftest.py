@@ -16,7 +16,7 @@ Serve = Callable[..., LocalLumnis]
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may depend on the settings of the machine it runs on."""
-    for name in ("LUMNISAI_API_KEY", "LUMNISAI_BASE_URL", "LUMNISAI_TENANT_ID"):
+    for name in ("LUMNISAI_API_KEY", "LUMNISAI_BASE_URL", "LUMNISAI_TENANT_ID", "LUMNISAI_USER_ID"):
         monkeypatch.delenv(name, raising=False)
 
 

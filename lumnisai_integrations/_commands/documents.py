@@ -27,23 +27,28 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
     for path in paths:
         text, problem = _read(path)
         if problem:
-            problems.append(f"{path}: {problem}")
+            problems.append(f"{path} {problem}")
         else:
-            documents.append(Document(text=text, metadata={"file_name": path.name}))
+            documents.append(Document(text=text, metadata={"file_name": _sendable(path.name)}))
     if problems:
-        raise CommandError("cannot read all files\n" + "\n".join(f"  {problem}" for problem in problems))
+        raise CommandError("cannot read all files: " + "; ".join(problems))
     return documents
+
+
+def _sendable(name: str) -> str:
+    # A name may hold bytes that are no text, which could not be sent.
+    return name.encode(errors="replace").decode()
 
 
 def _read(path: Path) -> tuple[str, str | None]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return "", "there is no such file"
+        return "", "does not exist: there is no such file"
     except IsADirectoryError:
         return "", "is a folder: name the files in it"
     except OSError as error:
-        return "", error.strerror or str(error)
+        return "", f"cannot be read: {error.strerror or error}"
     if b"\x00" in content:
         return "", "is not a text file; convert it to text first"
     try:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Thread
 from typing import Any
 
 from llama_index.core import Document
-from llama_index.core.instrumentation.event_handlers import BaseEventHandler
-from llama_index.core.instrumentation.events import BaseEvent
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.retrievers.bm25 import BM25Retriever
-from llama_index_instrumentation import get_dispatcher
+from pydantic import PrivateAttr
 
+from lumnisai_core import InvokeParameters, ResponseObject
 from lumnisai_integrations._commands.connection import Connection
-from lumnisai_integrations.llama_index import LumnisLLM, LumnisProgressEvent
+from lumnisai_integrations._commands.errors import CommandError
+from lumnisai_integrations.llama_index import LumnisLLM
 
 _PASSAGES = 4
 _TOKENS_OF_A_PASSAGE = 256
@@ -26,10 +24,23 @@ _TOKENS_OF_A_PASSAGE = 256
 
 @dataclass(frozen=True)
 class Answer:
-    """What a query engine said, and the names of the files it read for it."""
+    """The run that answered, and the names of the files it was given passages of."""
 
-    text: str
+    response: ResponseObject
     sources: tuple[str, ...]
+
+
+class _WatchedLLM(LumnisLLM):
+    """Makes each run with further parameters and keeps the last one as the service sent it."""
+
+    _parameters: InvokeParameters = PrivateAttr(default_factory=InvokeParameters)
+    _last: ResponseObject | None = PrivateAttr(default=None)
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Run an agent on a conversation and keep its run."""
+        made = super().chat(messages, **self._parameters, **kwargs)
+        self._last = ResponseObject.model_validate(made.raw)
+        return made
 
 
 def answer_from(
@@ -37,8 +48,7 @@ def answer_from(
     question: str,
     *,
     service: Connection,
-    user_id: str,
-    progress: Callable[[str], None],
+    parameters: InvokeParameters,
 ) -> Answer:
     """Answer a question from documents.
 
@@ -46,55 +56,22 @@ def answer_from(
         documents: At least one, with ``file_name`` in the metadata.
         question: What the user wants to know.
         service: Where the run goes.
-        user_id: User the run is for.
-        progress: Called with each line of progress.
+        parameters: What else to run, and how to watch it.
+
+    Raises:
+        CommandError: There was no run, because LlamaIndex passed over an error.
+        LumnisAIError: The service cannot be reached, refuses, or the run fails.
     """
     splitter = SentenceSplitter(chunk_size=_TOKENS_OF_A_PASSAGE, chunk_overlap=32)
     passages = splitter.get_nodes_from_documents(documents)
     retriever = BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
-    llm = LumnisLLM(api_key=service.api_key, base_url=service.base_url, user_id=user_id)
+    llm = _WatchedLLM(api_key=service.api_key, base_url=service.base_url, user_id=service.user_id, scope=service.scope)
+    llm._parameters = parameters  # the fields of an LLM are to be saved
     try:
-        engine = RetrieverQueryEngine.from_args(retriever, llm=llm)
-        with _progress_to(progress):
-            response = engine.query(question)
+        response = RetrieverQueryEngine.from_args(retriever, llm=llm).query(question)
     finally:
         llm.close()
+    if llm._last is None:
+        raise CommandError("the question and the passages of the files could not be put to the agent")
     names = (str(source.node.metadata.get("file_name")) for source in response.source_nodes)
-    return Answer(str(response), tuple(dict.fromkeys(names)))
-
-
-class _LineHandler(BaseEventHandler):
-    """Hands on the lines of progress events."""
-
-    hand_on: Callable[[str], None]
-
-    def handle(self, event: BaseEvent, **_: Any) -> None:
-        """Hand on what one event says if it is about a run's progress."""
-        if isinstance(event, LumnisProgressEvent):
-            self.hand_on("\n".join(filter(None, [event.message, event.tool_calls])))
-
-
-@contextmanager
-def _progress_to(tell: Callable[[str], None]) -> Iterator[None]:
-    """Show progress of the runs in the block.
-
-    It is shown by a thread of its own: LlamaIndex swallows whatever is raised while an event is handled, and that must
-    not be the user's Ctrl-C.
-    """
-    lines: SimpleQueue[str | None] = SimpleQueue()
-    shower = Thread(target=_show, args=(lines, tell), daemon=True)
-    dispatcher = get_dispatcher("lumnisai_integrations.llama_index")
-    handler = _LineHandler(hand_on=lines.put)
-    dispatcher.add_event_handler(handler)
-    shower.start()
-    try:
-        yield
-    finally:
-        dispatcher.event_handlers.remove(handler)
-        lines.put(None)
-        shower.join()
-
-
-def _show(lines: SimpleQueue[str | None], tell: Callable[[str], None]) -> None:
-    while (line := lines.get()) is not None:
-        tell(line)
+    return Answer(llm._last, tuple(dict.fromkeys(names)))

@@ -1,5 +1,7 @@
 """A lean endpoint for measurements: runs of a fixed duration, held polls, and as little work of its own as possible.
 
+It also answers as OpenAI's chat completions do, for what is measured beside our calls.
+
 ``python -m tests.benchmarks.endpoint SECONDS`` prints its address and serves until it is terminated.
 """
 
@@ -12,6 +14,16 @@ import time
 from itertools import count
 from typing import cast
 
+from tests.benchmarks.processes import allow_many_connections
+
+_COMPLETION: dict[str, object] = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1767225600,
+    "model": "gpt-4o-mini",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "done"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 8, "completion_tokens": 1, "total_tokens": 9},
+}
 _ENTRY = {"ts": "2026-01-01T00:00:00+00:00", "state": "processing", "message": "Working.", "tool_calls": None}
 
 
@@ -38,7 +50,9 @@ class Endpoint(asyncio.Protocol):
             return
         self._received = body[length:]
         method, target, _ = line.split(b" ")
-        if method == b"POST":
+        if target.endswith(b"/chat/completions"):
+            self._answer(200, _COMPLETION)
+        elif method == b"POST":
             self._create()
         else:
             self._poll(target.decode())
@@ -86,4 +100,5 @@ async def serve(run_seconds: float) -> None:
 
 
 if __name__ == "__main__":
+    allow_many_connections()
     asyncio.run(serve(float(sys.argv[1])))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,6 +13,10 @@ from tests.local.conftest import Serve
 from tests.local.support import Api
 
 HELLO = {"messages": [{"role": "user", "content": "Hello"}]}
+
+
+#: An id that nothing has.
+NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 @pytest.mark.parametrize("scheme", ["Bearer {}", "bearer {}"])
@@ -51,13 +54,13 @@ def test_health_needs_no_key(api: Api) -> None:
         ("GET", "/v1/responses/", 404),
         ("PUT", "/v1/responses", 405),
         ("DELETE", "/v1/responses/abc", 405),
-        ("GET", f"/v1/responses/{uuid4()}", 404),
-        ("POST", f"/v1/responses/{uuid4()}/cancel", 404),
-        ("GET", f"/v1/responses/{uuid4()}/artifacts", 404),
+        ("GET", f"/v1/responses/{NOBODY}", 404),
+        ("POST", f"/v1/responses/{NOBODY}/cancel", 404),
+        ("GET", f"/v1/responses/{NOBODY}/artifacts", 404),
         ("GET", "/v1/threads/a%2Fb", 404),
-        ("GET", f"/v1/threads/{uuid4()}/responses", 404),
-        ("DELETE", f"/v1/threads/{uuid4()}", 404),
-        ("GET", f"/v1/tenants/{uuid4()}", 404),
+        ("GET", f"/v1/threads/{NOBODY}/responses", 404),
+        ("DELETE", f"/v1/threads/{NOBODY}", 404),
+        ("GET", f"/v1/tenants/{NOBODY}", 404),
     ],
 )
 def test_refusals_have_a_json_body_with_code_and_message(api: Api, method: str, path: str, status: int) -> None:

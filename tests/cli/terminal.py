@@ -1,0 +1,92 @@
+"""A real terminal with a command in it: what people see, and what they type."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+CTRL_C = "\x03"
+CTRL_D = "\x04"
+
+# A new session has no terminal: the command takes that of its input, so that Ctrl-C is a signal to it.
+_START = (
+    "import fcntl, runpy, sys, termios\nfcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "runpy.run_module('lumnisai_integrations.cli', run_name='__main__')"
+)
+_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\r")
+_LONGEST = 30.0
+
+
+class Terminal:
+    """The near side of a terminal."""
+
+    def __init__(self, side: int, process: subprocess.Popen[bytes]) -> None:
+        self._side = side
+        self._process = process
+        self._unread = ""
+        self.raw = ""
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        os.write(self._side, text.encode())
+
+    def until(self, text: str) -> str:
+        """Read until a text appears; return what came before it and the text, without colours."""
+        deadline = time.monotonic() + _LONGEST
+        while text not in self._unread:
+            assert self._read(deadline), f"{text!r} never came; there is {self._unread!r}"
+        seen, _, self._unread = self._unread.partition(text)
+        return seen + text
+
+    def end(self) -> tuple[int, str]:
+        """Read to the end; return the exit status and what came, without colours."""
+        deadline = time.monotonic() + _LONGEST
+        while self._read(deadline):
+            pass
+        return self._process.wait(timeout=_LONGEST), self._unread
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._side], [], [], max(0, deadline - time.monotonic()))
+        try:
+            content = os.read(self._side, 65536) if ready else b""
+        except OSError:  # the far side is closed
+            return False
+        text = content.decode(errors="replace")
+        self.raw += text
+        self._unread += _SEQUENCE.sub("", text)
+        return bool(content)
+
+
+@contextmanager
+def in_terminal(*arguments: str, environment: Mapping[str, str], folder: Path) -> Iterator[Terminal]:
+    """Run the command in a terminal of 100 columns."""
+    near, far = pty.openpty()
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    known = {name: value for name, value in os.environ.items() if not name.startswith("LUMNISAI_")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", _START, *arguments],
+        stdin=far,
+        stdout=far,
+        stderr=far,
+        start_new_session=True,
+        cwd=folder,
+        env={**known, "TERM": "xterm-256color", **environment},
+    )
+    os.close(far)
+    try:
+        yield Terminal(near, process)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(near)

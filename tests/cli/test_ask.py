@@ -1,0 +1,150 @@
+"""`lumnis ask` in a pipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lumnisai_core import Client
+from tests.cli.conftest import Lumnis
+from tests.conftest import Serve
+from tests.servers import EndlessEngine, HistoryEngine
+
+QUESTION = "Neap tides are small. Which tides are small?"
+ANSWER = "Neap tides are small.\n"
+SCHEMA = {"type": "object", "properties": {"tides": {"type": "string"}}, "required": ["tides"]}
+
+
+@pytest.fixture
+def tides(tmp_path: Path) -> str:
+    path = tmp_path / "tides.md"
+    path.write_text("# Tides\n\nNeap tides are small. Spring tides follow the full moon. Ports publish tables.\n")
+    return str(path)
+
+
+def test_files_are_asked_on_an_embedded_service(lumnis: Lumnis, tides: str) -> None:
+    """The answer alone is on standard output, progress and sources on standard error."""
+    done = lumnis("ask", "What follows the full moon?", tides)
+    assert done.status == 0
+    assert "Spring tides follow the full moon." in done.out
+    for words in ("an embedded Lumnis service", "about 1 file.", "PROCESSING", "Read: tides.md"):
+        assert words in done.err
+    assert "Spring tides" not in done.err
+    assert "--thread" not in done.err  # which ends with the command
+
+
+def test_the_agent_is_asked_on_the_service_there_is_a_key_for(lumnis: Lumnis, key: str, client: Client) -> None:
+    """With --quiet there is nothing but the answer."""
+    done = lumnis("ask", "--quiet", QUESTION)
+    assert (done.status, done.out, done.err) == (0, ANSWER, "")
+    assert client.list_responses().total == 1
+    assert "the Lumnis service at http://127.0.0.1" in lumnis("ask", QUESTION).err
+
+
+def test_the_whole_response_as_json(lumnis: Lumnis, key: str, tides: str) -> None:
+    """Of the agent, and of a question about files."""
+    response = json.loads(lumnis("ask", "--json", QUESTION).out)
+    assert (response["status"], response["output_text"]) == ("succeeded", ANSWER.strip())
+    about_files = json.loads(lumnis("ask", "--json", "What follows the full moon?", tides).out)
+    assert "Spring tides follow the full moon." in about_files["output_text"]
+    assert "Ports publish tables." in about_files["input_messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_updates_on_standard_output(lumnis: Lumnis, key: str, tides: str, files: int) -> None:
+    """As lines before the answer, or each as a line of JSON, of which the last holds the whole response."""
+    call = ["ask", "--stream", QUESTION, *[tides] * files]
+    lines = lumnis(*call).out.splitlines()
+    assert lines[0] == "PROCESSING: Thinking about the request."
+    assert "Neap tides are small." in lines[-1]
+    news = [json.loads(line) for line in lumnis(*call, "--json").out.splitlines()]
+    assert {update["status"] for update in news[:-1]} <= {"queued", "in_progress"}
+    assert news[-1]["status"] == news[-1]["response"]["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_an_object_by_a_schema(lumnis: Lumnis, key: str, tides: str, tmp_path: Path, files: int) -> None:
+    """From the command line or a file, also in the form of an OpenAI function."""
+    wrapped = tmp_path / "schema.json"
+    wrapped.write_text(json.dumps({"name": "Tides", "parameters": SCHEMA}))
+    for schema in (json.dumps(SCHEMA), str(wrapped)):
+        done = lumnis("ask", QUESTION, *[tides] * files, "--schema", schema)
+        assert done.status == 0
+        assert isinstance(json.loads(done.out)["tides"], str)
+
+
+def test_a_thread_is_continued(lumnis: Lumnis, key: str, serve: Serve, tides: str) -> None:
+    """Also by a question about files."""
+    local = serve(HistoryEngine())
+    service = ("--base-url", local.base_url, "--api-key", local.api_key)
+    thread = json.loads(lumnis("ask", "One", "--json", *service).out)["thread_id"]
+    done = lumnis("ask", "Two", "--thread", thread, *service)
+    assert done.out == "3: One | 1: One | Two\n"
+    assert "To continue" not in done.err
+    assert "One" in lumnis("ask", "Three", tides, "--thread", thread, *service).out
+    assert lumnis("threads", "list", *service).rows[0][1] == "3"
+
+
+def test_the_question_from_standard_input(lumnis: Lumnis, key: str) -> None:
+    """UTF-8, with or without a mark of it; none is wrong usage."""
+    assert lumnis("ask", "-", stdin=f"\ufeff{QUESTION}\n").out == ANSWER
+    for stdin, words in [(b" \n", "no question"), (b"\xff", "not UTF-8")]:
+        done = lumnis("ask", "-", stdin=stdin)
+        assert (done.status, done.out) == (2, "")
+        assert words in done.err
+
+
+def test_files_that_cannot_be_used_are_all_named(lumnis: Lumnis, tmp_path: Path) -> None:
+    """Missing, binary, badly encoded and empty files and folders, in one line; nothing is sent."""
+    (tmp_path / "binary.bin").write_bytes(b"\x00\x01")
+    (tmp_path / "latin.txt").write_bytes("Flußpegel".encode("latin-1"))
+    (tmp_path / "empty.txt").write_bytes(b" \n")
+    names = ["missing.txt", "binary.bin", "latin.txt", "empty.txt", "."]
+    done = lumnis("ask", "What?", *(str(tmp_path / name) for name in names))
+    assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
+    for said in ("no such file", "not a text file", "not UTF-8", "is empty", "is a folder"):
+        assert said in done.err
+
+
+def test_names_of_files_may_be_no_text(lumnis: Lumnis, key: str, tmp_path: Path) -> None:
+    """Their content counts."""
+    path = tmp_path / "caf\udce9.txt"
+    path.write_text("Neap tides are small.")
+    done = lumnis("ask", "Which tides are small?", str(path))
+    assert (done.status, done.out) == (0, ANSWER)
+    assert "Read: caf?.txt" in done.err
+
+
+def test_what_an_encoding_lacks_is_written_as_escapes(key: str) -> None:
+    """JSON stays JSON."""
+    command = [sys.executable, "-m", "lumnisai_integrations.cli", "ask", "--quiet", "Die Flut ist groß. Was ist groß?"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*command, "--json"], capture_output=True, env=environment, check=True)
+    assert json.loads(done.stdout.decode("ascii"))["output_text"] == "Die Flut ist groß."
+
+
+def test_ctrl_c_stops_a_run_about_files(serve: Serve, tides: str) -> None:
+    """Status 130 without a traceback, through LlamaIndex, and the service is not left working."""
+    local = serve(EndlessEngine(), poll="on-change")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lumnisai_integrations.cli", "ask", "What follows the full moon?", tides],
+        env={**os.environ, "LUMNISAI_API_KEY": local.api_key, "LUMNISAI_BASE_URL": local.base_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert any("Working." in line for line in iter(process.stderr.readline, ""))
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert (out, "Traceback" in errors, "Interrupted" in errors) == ("", False, True)
+    with Client(local.api_key, base_url=local.base_url, scope="tenant") as client:
+        (run,) = client.list_responses().responses
+        assert client.get_response(run.response_id, wait=10).status == "cancelled"

@@ -1,0 +1,130 @@
+"""`lumnis threads` and `lumnis runs` in a pipe."""
+
+from __future__ import annotations
+
+import json
+
+from lumnisai_core import Client
+from lumnisai_core.local import Script, Step
+from tests.cli.conftest import Lumnis
+from tests.conftest import Serve
+from tests.servers import EndlessEngine, FeedbackEngine
+
+QUESTION = "Neap tides are small. Which tides are small?"
+
+
+def test_threads_are_listed_shown_renamed_and_deleted(lumnis: Lumnis, key: str, client: Client) -> None:
+    """Lines with tabs between the cells, and JSON as the service sends it."""
+    run = client.invoke(QUESTION)
+    other = client.create_thread(title="Other")
+    listed = lumnis("threads", "list")
+    assert {(row[0], row[1], row[3]) for row in listed.rows} == {
+        (run.thread_id, "1", client.get_thread(run.thread_id or "").title),
+        (other.thread_id, "0", "Other"),
+    }
+    assert len(lumnis("threads", "list", "--limit", "1").rows) == 1
+    assert {thread["thread_id"] for thread in json.loads(lumnis("threads", "list", "--json").out)} == {
+        run.thread_id,
+        other.thread_id,
+    }
+    thread = run.thread_id or ""
+    assert lumnis("threads", "rename", thread, "Gezeiten 潮汐").rows[0][3] == "Gezeiten 潮汐"
+    assert json.loads(lumnis("threads", "rename", thread, "Tides", "--json").out)["title"] == "Tides"
+    shown = lumnis("threads", "show", thread).out
+    assert "title\tTides" in shown
+    assert f"> {QUESTION}" in shown
+    assert "Neap tides are small.\n" in shown.partition(QUESTION)[2]
+    assert json.loads(lumnis("threads", "show", thread, "--json").out)["responses"][0]["status"] == "succeeded"
+    deleted = lumnis("threads", "delete", thread, "nowhere", other.thread_id)
+    assert (deleted.status, deleted.rows) == (1, [[thread, "deleted"], [other.thread_id, "deleted"]])
+    assert "There is no thread nowhere" in deleted.err
+    assert lumnis("threads", "list").out == ""
+
+
+def test_runs_are_listed_and_shown(lumnis: Lumnis, key: str, client: Client) -> None:
+    """By status, day and conversation."""
+    first = client.invoke(QUESTION)
+    second = client.invoke("And which are large?", thread_id=first.thread_id)
+    other = client.invoke("Hello")
+    assert [row[0] for row in lumnis("runs", "list").rows] == [run.response_id for run in (other, second, first)]
+    row = lumnis("runs", "list", "--limit", "1").rows[0]
+    assert (row[1], row[3]) == ("succeeded", "Hello")
+    thread = ["runs", "list", "--thread", first.thread_id or ""]
+    assert [row[0] for row in lumnis(*thread).rows] == [second.response_id, first.response_id]
+    assert lumnis(*thread, "--status", "failed").rows == []
+    assert lumnis(*thread, "--since", "2025-01-31").status == 2
+    assert lumnis("runs", "list", "--since", "2999-01-01").rows == []
+    assert len(json.loads(lumnis("runs", "list", "--json", "--limit", "all").out)) == 3
+    shown = lumnis("runs", "show", first.response_id).out
+    for part in (f"run\t{first.response_id}", "status\tsucceeded", f"> {QUESTION}", "PROCESSING", "\nAnswer\nNeap"):
+        assert part in shown
+    assert json.loads(lumnis("runs", "show", first.response_id, "--json").out)["output_text"] == first.output_text
+    assert lumnis("runs", "show", "nowhere").status == 1
+
+
+def test_a_run_is_followed_to_its_end(lumnis: Lumnis, key: str, client: Client) -> None:
+    """The answer is on standard output; with --stream the news, too, as lines or JSON."""
+    run = client.invoke(QUESTION)
+    done = lumnis("runs", "follow", run.response_id)
+    assert (done.status, done.out) == (0, f"{run.output_text}\n")
+    assert "PROCESSING: Thinking about the request." in done.err
+    streamed = lumnis("runs", "follow", run.response_id, "--stream")
+    assert streamed.out.endswith(f"\n{run.output_text}\n")
+    assert "PROCESSING" in streamed.out
+    news = [
+        json.loads(line)
+        for line in lumnis("runs", "follow", run.response_id, "--stream", "--json").out.split("\n")[:-1]
+    ]
+    assert news[-1]["response"]["output_text"] == run.output_text
+    assert len(news) == len(run.progress) + 1
+    assert json.loads(lumnis("runs", "follow", run.response_id, "--json", "--quiet").out)["status"] == "succeeded"
+
+
+def test_following_a_run_that_fails_is_status_1(lumnis: Lumnis, key: str, serve: Serve) -> None:
+    """With the reason, and what it did before that."""
+    broken = serve(Script([Step("Searching.")], error=("AGENT_ERROR", "The register is closed.")))
+    service = ("--base-url", broken.base_url, "--api-key", broken.api_key)
+    failed = lumnis("ask", "Which ports?", *service)
+    assert (failed.status, failed.out) == (1, "")
+    assert "The register is closed. (AGENT_ERROR)" in failed.err
+    run = lumnis("runs", "list", "--status", "failed", *service).rows[0][0]
+    done = lumnis("runs", "follow", run, *service)
+    assert (done.status, done.out) == (1, "")
+    assert "Searching." in done.err
+    assert "The register is closed." in done.err
+    assert "error\t" in lumnis("runs", "show", run, *service).out
+
+
+def test_a_run_that_takes_too_long_can_be_picked_up(lumnis: Lumnis, key: str, serve: Serve) -> None:
+    """The message names the command for that; then it is cancelled."""
+    local = serve(EndlessEngine(), poll="on-change")
+    service = ("--base-url", local.base_url, "--api-key", local.api_key)
+    late = lumnis("ask", "Which ports?", "--timeout", "0.2", *service)
+    run = lumnis("runs", "list", *service).rows[0][0]
+    assert late.status == 1
+    assert late.err.endswith(f"Run {run} is not over yet. It goes on at the service: lumnis runs follow {run}\n")
+    cancelled = lumnis("runs", "cancel", run, run, "nowhere", *service)
+    assert (cancelled.status, cancelled.rows) == (1, [[run, "cancelled"]] * 2)
+    assert "nowhere" in cancelled.err
+
+
+def test_a_run_is_told_something_while_it_works(lumnis: Lumnis, key: str, user: str, serve: Serve) -> None:
+    """It reads feedback before it answers."""
+    engine = FeedbackEngine()
+    local = serve(engine, poll="on-change")
+    service = ("--base-url", local.base_url, "--api-key", local.api_key)
+    try:
+        with Client(local.api_key, base_url=local.base_url, user_id=user) as client:
+            run = client.responses.create("Which ports?").response_id
+        assert lumnis("runs", "feedback", run, "Only Norway.", "--type", "correction", *service).status == 0
+        assert json.loads(lumnis("runs", "feedback", run, "Please.", "--json", *service).out)["feedback_id"]
+    finally:
+        engine.release()
+    assert lumnis("runs", "follow", run, "--quiet", *service).out == "Only Norway. | Please.\n"
+    told = lumnis("runs", "feedback", run, *service).rows
+    assert [(row[1], row[2], row[4]) for row in told] == [
+        ("correction", "read", "Only Norway."),
+        ("suggestion", "read", "Please."),
+    ]
+    assert json.loads(lumnis("runs", "feedback", run, "--json", *service).out)["consumed_count"] == 2
+    assert "409" in lumnis("runs", "feedback", run, "Too late.", *service).err

@@ -1,0 +1,143 @@
+"""Each command in a real terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from lumnisai_core import Client
+from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
+from tests.cli.terminal import CTRL_C, CTRL_D, in_terminal
+from tests.conftest import Serve
+from tests.servers import EndlessEngine
+
+COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-9]m")
+QUESTION = "Neap tides are small. Which tides are small?"
+
+
+class OnceEndlessEngine(EndlessEngine):
+    """Never answers its first run; later ones with the number of messages in the conversation."""
+
+    def __init__(self) -> None:
+        self._is_first = True
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        if self._is_first:
+            self._is_first = False
+            return await super().run(request, report)
+        await asyncio.sleep(0)
+        return RunResult(output_text=f"There are **{len(request.messages)} messages**.")
+
+
+@pytest.fixture
+def service(local: LocalLumnis, user: str) -> dict[str, str]:
+    """The shared service as an environment."""
+    return environment(local, user)
+
+
+def environment(local: LocalLumnis, user: str) -> dict[str, str]:
+    return {"LUMNISAI_API_KEY": local.api_key, "LUMNISAI_BASE_URL": local.base_url, "LUMNISAI_USER_ID": user}
+
+
+def test_chat(serve: Serve, user: str, tmp_path: Path) -> None:
+    """Ctrl-C stops the run on the service and the chat goes on; then the commands; Ctrl-D leaves."""
+    local = serve(OnceEndlessEngine(), poll="on-change")
+    with in_terminal("chat", environment=environment(local, user), folder=tmp_path) as terminal:
+        terminal.until("/help lists commands")
+        terminal.until("> ")
+        terminal.type("What is a neap tide?\n")
+        terminal.until("Working.")
+        terminal.type(CTRL_C)
+        terminal.until("Stopped.")
+        terminal.until("> ")
+        terminal.type("And a spring tide?\n")
+        terminal.until("messages.")
+        terminal.until("> ")
+        for typed, shown in [
+            ("/title Tides of North Quay", "Title: Tides of North Quay"),
+            ("/history", "(cancelled)"),
+            ("/nope", "there is no command /nope"),
+            ("/new", "starts a new conversation"),
+            ("/thread 1", "There is no thread 1"),
+            ("/threads", "Tides of North Quay\n"),
+            ("/thread 1", "Continuing Tides of North Quay"),
+        ]:
+            terminal.type(f"{typed}\n")
+            terminal.until(shown)
+            terminal.until("> ")
+        terminal.type(f"half a question{CTRL_C}")
+        terminal.until("/quit or Ctrl-D leaves.")
+        terminal.until("> ")
+        terminal.type(CTRL_D)
+        status, rest = terminal.end()
+    assert (status, "Traceback" in terminal.raw) == (0, False)
+    assert "To continue: lumnis chat --thread" in rest
+    with Client(local.api_key, base_url=local.base_url, user_id=user) as client:
+        (thread,) = client.list_threads().threads
+        runs = client.threads.get_responses(thread.thread_id)
+    assert [run.status for run in runs] == ["succeeded", "cancelled"]
+
+
+def test_ctrl_c_in_ask(serve: Serve, user: str, tmp_path: Path) -> None:
+    """Status 130, no traceback, no colour where none is wanted, and the run is stopped on the service."""
+    local = serve(EndlessEngine(), poll="on-change")
+    known = environment(local, user) | {"NO_COLOR": "1"}
+    with in_terminal("ask", "What is a neap tide?", environment=known, folder=tmp_path) as terminal:
+        terminal.until("Working.")
+        terminal.type(CTRL_C)
+        terminal.until("Interrupted.")
+        status, _ = terminal.end()
+    assert (status, "Traceback" in terminal.raw, COLOUR.search(terminal.raw)) == (130, False, None)
+    with Client(local.api_key, base_url=local.base_url, user_id=user) as client:
+        (run,) = client.list_responses().responses
+        assert client.get_response(run.response_id, wait=10).status == "cancelled"
+
+
+def test_ask(service: dict[str, str], tmp_path: Path) -> None:
+    """A picture of the progress, in colours, and then the answer."""
+    with in_terminal("ask", QUESTION, environment=service, folder=tmp_path) as terminal:
+        terminal.until("search_material")
+        terminal.until("Neap tides are small.")
+        status, rest = terminal.end()
+    assert status == 0
+    assert COLOUR.search(terminal.raw)
+    assert "To continue: lumnis ask --thread" in rest
+
+
+def test_lists(service: dict[str, str], tmp_path: Path, client: Client) -> None:
+    """Tables with titles, whole ids, and times for people."""
+    run = client.invoke(QUESTION)
+    file = client.files.upload(b"Tides.", file_name="tides.md").file_id
+    for command, title, identity in [
+        ("runs", "ABOUT", run.response_id),
+        ("threads", "LAST RUN", run.thread_id or ""),
+        ("files", "NAME", file),
+    ]:
+        with in_terminal(command, "list", environment=service, folder=tmp_path) as terminal:
+            terminal.until(title)
+            terminal.until(identity)
+            assert terminal.end()[0] == 0
+            assert all(len(line) <= 100 for line in terminal.raw.splitlines())
+
+
+def test_serve(tmp_path: Path) -> None:
+    """Ctrl-C is the regular end."""
+    with in_terminal("serve", "--port", "0", environment={}, folder=tmp_path) as terminal:
+        terminal.until("LUMNISAI_API_KEY=lmn_")
+        terminal.until("Stop with Ctrl-C.")
+        terminal.type(CTRL_C)
+        assert terminal.end()[0] == 0
+    assert "Traceback" not in terminal.raw
+
+
+def test_demo(tmp_path: Path) -> None:
+    """All four parts succeed on a machine without an account."""
+    with in_terminal("demo", environment={}, folder=tmp_path) as terminal:
+        for part in ("prompt | ChatLumnis | parser", "same thread", "with_structured_output", "query engine"):
+            terminal.until(part)
+        status, rest = terminal.end()
+    assert (status, "Traceback" in terminal.raw) == (0, False)
+    assert "Done." in rest
