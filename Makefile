@@ -17,14 +17,14 @@ demo: $(VENV)/installed-all ## show the main job on the embedded service, or on 
 	@$(BIN)/lumnis demo
 
 test: $(VENV)/installed-dev ## run the tests and measure branch coverage
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --benchmark-disable --cov --cov-report=term:skip-covered
 
 notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
 	$(BIN)/python -m tests.notebooks
 
 lint: $(VENV)/installed-dev ## check style and formatting, and that the generated half is current
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES) notebooks
 	$(BIN)/python -m tests.mirror --check
 
 format: $(VENV)/installed-dev ## format the code and mend what can be mended

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 import pydantic
 from pydantic import BaseModel
@@ -31,12 +31,11 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 _QUOTED_CHARACTERS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What came back: status, headers (names in lower case) and the whole body."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes = b""
 
     @property
@@ -57,7 +56,7 @@ class Answer:
     def without(self, secret: str) -> Answer:
         """Return the same answer with a secret blotted out of its body."""
         key = secret.encode()
-        return replace(self, body=self.body.replace(key, b"[redacted]")) if key in self.body else self
+        return self._replace(body=self.body.replace(key, b"[redacted]")) if key in self.body else self
 
 
 def read_answer(call: Call[T], answer: Answer) -> T:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from os import PathLike
-from typing import Any, BinaryIO, Generic, TypeAlias, TypeVar
+from types import MappingProxyType
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from lumnisai_core.exceptions import ValidationError
@@ -26,8 +26,7 @@ SETTING_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 FileContent: TypeAlias = bytes | PathLike[str] | BinaryIO
 
 
-@dataclass(frozen=True, slots=True)
-class FormFile:
+class FormFile(NamedTuple):
     """One file of a multipart form.
 
     Attributes:
@@ -43,16 +42,14 @@ class FormFile:
     content_type: str = "application/octet-stream"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """A multipart form: plain fields, then files."""
 
     fields: Mapping[str, str]
     files: Sequence[FormFile]
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(NamedTuple, Generic[T]):
     """One request and how to read its answer.
 
     Attributes:
@@ -70,7 +67,7 @@ class Call(Generic[T]):
     method: str
     path: str
     read: Callable[[Any], T]
-    query: Mapping[str, QueryValue] = field(default_factory=dict)
+    query: Mapping[str, QueryValue] = MappingProxyType({})
     body: Mapping[str, Any] | Sequence[Any] | None = None
     form: Form | None = None
     idempotency_key: str | None = None

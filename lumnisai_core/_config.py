@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -26,8 +25,7 @@ _CREDENTIALS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("X-API-Key
 _OWN_HEADERS = frozenset({"authorization", "x-api-key", "idempotency-key", "content-type", "content-length", "host"})
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What a client is made of. The API key is never part of its text.
 
     Attributes:
@@ -175,7 +173,7 @@ def settings_for_user(settings: Settings, user_id: str | UUID) -> Settings:
     named = user_id_from(user_id)
     if named is None:
         raise ConfigurationError("user_id is None: name the user the client is for.")
-    return replace(settings, scope=Scope.USER, user_id=named)
+    return settings._replace(scope=Scope.USER, user_id=named)
 
 
 def user_of_call(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,7 @@ RequestHook: TypeAlias = Callable[[RequestInfo], object]
 ResponseHook: TypeAlias = Callable[[ResponseInfo], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(NamedTuple):
     """Who is told; what they raise is logged and harms no request."""
 
     on_request: RequestHook | None = None

@@ -7,11 +7,10 @@ import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, aclosing, closing, suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from os import PathLike
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,6 +19,7 @@ import httpx
 from lumnisai_core._answer import Answer
 from lumnisai_core._call import FileContent
 from lumnisai_core._download import Sink
+from lumnisai_core._exchange import ExchangeFailed, Request
 from lumnisai_core._multipart import Upload
 from lumnisai_core._service import Service
 from lumnisai_core._waiting import last_things_done
@@ -38,31 +38,6 @@ BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
 _CHUNK = 1 << 18
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
-
-
-class ExchangeFailed(Exception):
-    """There is no complete answer. The text says what happened."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One HTTP request, complete but for the credential.
-
-    Attributes:
-        content: The body: bytes, or pieces that are read while they are sent.
-        timeout: Seconds for connecting, sending and each wait for data.
-        held: Seconds the service may take on top before it answers.
-        with_credential: Whether the credential goes along.
-    """
-
-    method: str
-    url: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    content: bytes | Upload | None
-    timeout: float
-    held: float = 0.0
-    with_credential: bool = True
 
 
 class Pool:
@@ -249,8 +224,7 @@ class _Closing:
         _forgotten.pop(self, None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Forgotten:
+class _Forgotten(NamedTuple):
     loop: asyncio.AbstractEventLoop
     guard: AsyncGenerator[None, None]
     task: asyncio.Task[None] | None = None

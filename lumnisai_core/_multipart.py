@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from lumnisai_core._call import FileContent, Form
 from lumnisai_core.exceptions import ValidationError
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(NamedTuple):
     """A request body that is read while it is sent.
 
     Attributes:

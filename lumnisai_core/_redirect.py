@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from lumnisai_core._answer import Answer
 from lumnisai_core._call import SAFE_METHODS
-from lumnisai_core._http import Request
+from lumnisai_core._exchange import Request
 from lumnisai_core.exceptions import TransportError
 
 #: Redirects followed one after the other before we give up.
@@ -43,9 +42,9 @@ def redirected(request: Request, answer: Answer) -> Request | None:
     if request.method not in SAFE_METHODS and not (same_host and answer.status in _KEEP_METHOD):
         raise _refused(request, answer, url, "which is not followed for a request that sends data")
     if same_host:
-        return replace(request, url=url, query={})
+        return request._replace(url=url, query={})
     headers = {name: value for name, value in request.headers.items() if name.lower() in _HARMLESS_HEADERS}
-    return replace(request, url=url, query={}, headers=headers, with_credential=False)
+    return request._replace(url=url, query={}, headers=headers, with_credential=False)
 
 
 def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from lumnisai_core._call import SETTING_METHODS, Call, json_bytes, query_pairs
+from lumnisai_core._exchange import Request
 from lumnisai_core._hooks import RequestInfo
-from lumnisai_core._http import Request
 from lumnisai_core._multipart import Upload, multipart
 from lumnisai_core._service import Service
 

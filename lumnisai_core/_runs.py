@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import uuid4
 
 from lumnisai_core._answer import model, nothing
@@ -22,8 +21,7 @@ _ROUTE = "/v1/responses"
 _LONGEST_KEY = 255
 
 
-@dataclass(frozen=True, slots=True)
-class RunStart:
+class RunStart(NamedTuple):
     """How to begin following a run: by creating it, or by looking at one whose id is known."""
 
     call: Call[ResponseObject]

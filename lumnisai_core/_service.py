@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -12,8 +14,7 @@ from pydantic import SecretStr
 from lumnisai_core.exceptions import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(NamedTuple):
     """A service to talk to.
 
     Attributes:
@@ -30,7 +31,7 @@ class Service:
     credential: SecretStr
     credential_header: str = "Authorization"
     credential_prefix: str = "Bearer "
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
 
     @property
     def is_local(self) -> bool:

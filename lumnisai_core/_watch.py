@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lumnisai_core._checks import check_seconds
 from lumnisai_core.exceptions import (
@@ -52,8 +53,7 @@ class WatchOptions:
             check_seconds("run_timeout", self.run_timeout, endless=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(NamedTuple):
     """The next poll: pause this many seconds first, then ask the service to hold it this long."""
 
     pause: float
@@ -233,6 +233,14 @@ def _reason(response: ResponseObject) -> str:
     if error:
         return str(error)
     return response.progress[-1].message if response.progress else "the service gave no reason"
+
+
+def interrupt_note(response: ResponseObject, *, is_stopped: bool) -> str:
+    """Say what becomes of a run that was left by an interrupt, and how to go on with it."""
+    if not is_stopped:
+        return f"The run goes on: pick it up with client.responses.wait({response.response_id!r})."
+    thread = f" Its conversation goes on with thread_id={response.thread_id!r}." if response.thread_id else ""
+    return f"The service was asked to stop run {response.response_id}.{thread}"
 
 
 def timeout_error(response: ResponseObject, run_timeout: float | None) -> RunTimeoutError:

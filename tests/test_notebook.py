@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from lumnisai_core import Client, ResponseObject, RunOutcome, RunUpdate
 from lumnisai_core.exceptions import RunFailedError, TransportError, ValidationError
 from lumnisai_core.local import LocalLumnis, OfflineEngine
-from lumnisai_integrations.notebook import LumnisProgress, Markdown, table
+from lumnisai_integrations.notebook import (
+    LumnisProgress,
+    Markdown,
+    load_ipython_extension,
+    table,
+    unload_ipython_extension,
+)
 from tests.notebooks import clean_jupyter
 from tests.servers import EndlessEngine
 
@@ -96,7 +105,9 @@ def kernel(endless: LocalLumnis) -> Iterator[Kernel]:
             "ENDLESS_BASE_URL": endless.base_url,
         }
         manager = KernelManager()
-        manager.start_kernel(env=os.environ | environment, extra_arguments=["--log-level=ERROR"])
+        # Measured by coverage, a kernel under load was seen to lose the cancellation of a cell.
+        outside = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+        manager.start_kernel(env=outside | environment, extra_arguments=["--log-level=ERROR"])
         client = manager.client()
         try:
             client.start_channels()
@@ -207,14 +218,55 @@ def test_without_a_notebook_progress_is_lines(client: Client, capsys: pytest.Cap
 
 def test_without_a_cell_a_with_block_says_how_to_go_on() -> None:
     lines: list[str] = []
+    picked = "client.responses.wait('r-1') picks up a run that works on."
     with pytest.raises(KeyboardInterrupt), LumnisProgress(lines.append) as progress:
         progress(RunUpdate("r-1", "t-1", "in_progress", "processing", "Working.", entry_index=0))
         raise KeyboardInterrupt
     assert lines == [
         "PROCESSING: Working.",
-        "INTERRUPTED: The run is stopped on the service: thread_id='t-1' goes on in its conversation.",
-        "TO RESUME: A run that was made with cancel_on_interrupt=False works on: client.responses.wait('r-1').",
+        "INTERRUPTED: This stops the run on the service, unless it was made with cancel_on_interrupt=False.",
+        f"TO RESUME: thread_id='t-1' goes on in its conversation; {picked}",
     ]
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        (SimpleNamespace(error_in_exec=KeyboardInterrupt()), True),
+        (None, True),  # cancelled while it awaited something
+        (SimpleNamespace(error_in_exec=ZeroDivisionError()), False),
+        (SimpleNamespace(error_in_exec=None), False),
+    ],
+)
+def test_only_an_interrupted_cell_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace | None, says: bool
+) -> None:
+    ended: list[Callable[[object], None]] = []
+    events = SimpleNamespace(register=lambda _, call: ended.append(call), unregister=lambda _, call: ended.remove(call))
+    ipython = SimpleNamespace(get_ipython=lambda: SimpleNamespace(events=events))
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    lines: list[str] = []
+    progress = LumnisProgress(lines.append)
+    for message in ("Reading.", "Working."):
+        progress(RunUpdate("r-1", "t-1", "in_progress", "processing", message, entry_index=0))
+    (cell_ended,) = ended
+    cell_ended(result)
+    assert ended == []
+    assert any("r-1" in line for line in lines) == says
+
+
+def test_the_extension_changes_lists_of_models_only() -> None:
+    formatter: Any = DisplayFormatter()
+    shell = SimpleNamespace(display_formatter=formatter)
+    load_ipython_extension(shell)
+    run, _, good = ResponseObject(response_id="r-1"), *outcomes()[1:]
+    assert "r-1" in formatter.format([run])[0]["text/html"]
+    assert formatter.format(good)[0]["text/markdown"] == "&lt;b>Small&lt;/b>"
+    assert "No answer." in formatter.format(outcomes()[0])[0]["text/html"]
+    for other in ([], [run, 1], [1, 2], ()):
+        assert "text/html" not in formatter.format(other)[0]
+    unload_ipython_extension(shell)
+    assert "text/html" not in formatter.format([run])[0]
 
 
 def test_an_unknown_display_is_refused() -> None:

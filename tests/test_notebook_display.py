@@ -114,6 +114,16 @@ def test_an_object_that_the_text_repeats_is_shown_once() -> None:
     assert text == '```json\n{\n  "size": 1\n}\n```'
 
 
+def test_a_text_that_only_looks_like_an_object_is_kept() -> None:
+    text = mimebundle_of(run(output_text="{Small}", structured_response={"size": 1}))["text/markdown"]
+    assert text.startswith("{Small}\n\n```json")
+
+
+def test_models_inside_a_cell_are_written_as_json() -> None:
+    thread = ThreadObject(thread_id="t-1")
+    assert table_text([{"one": thread, "two": [thread]}]).splitlines()[1].count('"thread_id": "t-1"') == 2
+
+
 def test_a_long_answer_says_how_much_is_left_out() -> None:
     text = mimebundle_of(run(output_text="a" * 150_000))["text/markdown"]
     assert len(text) < 100_100

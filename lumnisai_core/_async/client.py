@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Coroutine, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -21,11 +21,13 @@ from lumnisai_core._config import (
 )
 from lumnisai_core._create import MessagesInput
 from lumnisai_core._hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._http import AsyncHTTPClient, AsyncPool
 from lumnisai_core._parameters import InvokeParameters
 from lumnisai_core._retry import RetryPolicy
 from lumnisai_core._waiting import check_async_callback
 from lumnisai_core.models import ResponseObject, Scope
+
+if TYPE_CHECKING:
+    from lumnisai_core._http import AsyncHTTPClient
 
 
 class AsyncClient(AsyncApi):
@@ -82,6 +84,9 @@ class AsyncClient(AsyncApi):
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_async_callback(name, hook)
+        # Imported here, because it takes longer than all the rest, and many import this package who make no client yet.
+        from lumnisai_core._http import AsyncPool
+
         pool = AsyncPool(settings.service, http_client)
         policy = RetryPolicy(max_retries=settings.max_retries)
         hooks = Hooks(on_request, on_response)

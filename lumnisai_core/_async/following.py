@@ -23,7 +23,7 @@ from lumnisai_core._waiting import (
     async_sleep,
     check_async_callback,
 )
-from lumnisai_core._watch import RunWatch, WatchOptions, error_of_run, timeout_error
+from lumnisai_core._watch import RunWatch, WatchOptions, error_of_run, interrupt_note, timeout_error
 from lumnisai_core.exceptions import LumnisAIError, RunError
 from lumnisai_core.models import ResponseObject, RunUpdate
 
@@ -156,9 +156,12 @@ async def _follow(
             response = await transport.send(get_call(started.response_id, wait=poll.wait))
             for update in watch.accept(response, poll=poll, took=time.monotonic() - asked):
                 yield update
-    except INTERRUPTS:
-        if options.cancel_on_interrupt and not watch.over and not watch.detached:
-            await async_grace(lambda: _stop(transport, start, watch.response))
+    except INTERRUPTS as interrupt:
+        if not watch.over and not watch.detached:
+            if options.cancel_on_interrupt:
+                await async_grace(lambda: _stop(transport, start, watch.response))
+            if watch.response is not None:
+                interrupt.add_note(interrupt_note(watch.response, is_stopped=options.cancel_on_interrupt))
         raise
     except LumnisAIError as error:
         if watch.response is not None and not isinstance(error, RunError):

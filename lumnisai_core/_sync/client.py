@@ -6,7 +6,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -19,7 +19,6 @@ from lumnisai_core._config import (
 )
 from lumnisai_core._create import MessagesInput
 from lumnisai_core._hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._http import HTTPClient, Pool
 from lumnisai_core._parameters import InvokeParameters
 from lumnisai_core._retry import RetryPolicy
 from lumnisai_core._sync.api import Api
@@ -27,6 +26,9 @@ from lumnisai_core._sync.following import RunStream, start_run
 from lumnisai_core._sync.transport import Transport
 from lumnisai_core._waiting import check_callback
 from lumnisai_core.models import ResponseObject, Scope
+
+if TYPE_CHECKING:
+    from lumnisai_core._http import HTTPClient
 
 
 class Client(Api):
@@ -83,6 +85,9 @@ class Client(Api):
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_callback(name, hook)
+        # Imported here, because it takes longer than all the rest, and many import this package who make no client yet.
+        from lumnisai_core._http import Pool
+
         pool = Pool(settings.service, http_client)
         policy = RetryPolicy(max_retries=settings.max_retries)
         hooks = Hooks(on_request, on_response)

@@ -8,19 +8,22 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lumnisai_core._answer import Answer, error_from_answer, nothing, read_answer
 from lumnisai_core._call import Call
 from lumnisai_core._download import FileSink, MemorySink, Sink
+from lumnisai_core._exchange import ExchangeFailed, Request
 from lumnisai_core._hooks import Hooks, ResponseInfo
-from lumnisai_core._http import ExchangeFailed, Pool, Request
 from lumnisai_core._redirect import MOST_REDIRECTS, redirected
 from lumnisai_core._request import about_request, request_for
 from lumnisai_core._retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 from lumnisai_core._service import Service
 from lumnisai_core._waiting import notify, sleep
 from lumnisai_core.exceptions import LumnisAIError, RateLimitError, TransportError
+
+if TYPE_CHECKING:
+    from lumnisai_core._http import Pool
 
 T = TypeVar("T")
 

@@ -73,7 +73,12 @@ def in_terminal(*arguments: str, environment: Mapping[str, str], folder: Path) -
     """Run the command in a terminal of 100 columns."""
     near, far = pty.openpty()
     fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    known = {name: value for name, value in os.environ.items() if not name.startswith("LUMNISAI_")}
+    # A size in the environment would win over that of the terminal.
+    known = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("LUMNISAI_") and name not in ("COLUMNS", "LINES")
+    }
     process = subprocess.Popen(
         [sys.executable, "-c", _START, *arguments],
         stdin=far,

@@ -56,9 +56,10 @@ def test_chat(serve: Serve, user: str, tmp_path: Path) -> None:
         terminal.type("And a spring tide?\n")
         terminal.until("messages.")
         terminal.until("> ")
+        seen: dict[str, str] = {}
         for typed, shown in [
             ("/title Tides of North Quay", "Title: Tides of North Quay"),
-            ("/history", "(cancelled)"),
+            ("/history", "messages."),
             ("/nope", "there is no command /nope"),
             ("/new", "starts a new conversation"),
             ("/thread 1", "There is no thread 1"),
@@ -66,8 +67,9 @@ def test_chat(serve: Serve, user: str, tmp_path: Path) -> None:
             ("/thread 1", "Continuing Tides of North Quay"),
         ]:
             terminal.type(f"{typed}\n")
-            terminal.until(shown)
+            seen[typed] = terminal.until(shown)
             terminal.until("> ")
+        assert "(cancelled)" in seen["/history"]
         terminal.type(f"half a question{CTRL_C}")
         terminal.until("/quit or Ctrl-D leaves.")
         terminal.until("> ")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lumnisai_core._answer import Answer
-from lumnisai_core._http import Request
+from lumnisai_core._exchange import Request
 from lumnisai_core._redirect import redirected
 from lumnisai_core.exceptions import TransportError
 
