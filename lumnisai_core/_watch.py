@@ -235,12 +235,23 @@ def _reason(response: ResponseObject) -> str:
     return response.progress[-1].message if response.progress else "the service gave no reason"
 
 
-def interrupt_note(response: ResponseObject, *, is_stopped: bool) -> str:
-    """Say what becomes of a run that was left by an interrupt, and how to go on with it."""
-    if not is_stopped:
-        return f"The run goes on: pick it up with client.responses.wait({response.response_id!r})."
-    thread = f" Its conversation goes on with thread_id={response.thread_id!r}." if response.thread_id else ""
-    return f"The service was asked to stop run {response.response_id}.{thread}"
+def note_interrupt(error: BaseException, watch: RunWatch, *, is_stopped: bool) -> None:
+    """Let an interrupt say what becomes of the run that it left, and how to go on with it; once.
+
+    Args:
+        error: The interrupt.
+        watch: What is known of the run. There is nothing to say about one that is over or was left alone.
+        is_stopped: Whether the service was asked to stop the run.
+    """
+    response = watch.response
+    if response is None or watch.over or watch.detached:
+        return
+    note = f"The run goes on: pick it up with client.responses.wait({response.response_id!r})."
+    if is_stopped:
+        thread = f" Its conversation goes on with thread_id={response.thread_id!r}." if response.thread_id else ""
+        note = f"The service was asked to stop run {response.response_id}.{thread}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)
 
 
 def timeout_error(response: ResponseObject, run_timeout: float | None) -> RunTimeoutError:

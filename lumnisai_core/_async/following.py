@@ -23,7 +23,7 @@ from lumnisai_core._waiting import (
     async_sleep,
     check_async_callback,
 )
-from lumnisai_core._watch import RunWatch, WatchOptions, error_of_run, interrupt_note, timeout_error
+from lumnisai_core._watch import RunWatch, WatchOptions, error_of_run, note_interrupt, timeout_error
 from lumnisai_core.exceptions import LumnisAIError, RunError
 from lumnisai_core.models import ResponseObject, RunUpdate
 
@@ -49,6 +49,7 @@ class AsyncRunStream(AsyncReady):
         for listener in listeners:
             check_async_callback("on_progress", listener)
         self._watch = RunWatch(options)
+        self._options = options
         self._listeners = listeners
         # The generator must not know this object: without a cycle, a stream that is dropped is closed at once.
         self._updates = _follow(transport, start, options, self._watch)
@@ -103,6 +104,8 @@ class AsyncRunStream(AsyncReady):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+        if isinstance(error, INTERRUPTS):  # which may have fallen into a listener or into the block
+            note_interrupt(error, self._watch, is_stopped=self._options.cancel_on_interrupt)
 
 
 def start_run(
@@ -160,8 +163,7 @@ async def _follow(
         if not watch.over and not watch.detached:
             if options.cancel_on_interrupt:
                 await async_grace(lambda: _stop(transport, start, watch.response))
-            if watch.response is not None:
-                interrupt.add_note(interrupt_note(watch.response, is_stopped=options.cancel_on_interrupt))
+            note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
         raise
     except LumnisAIError as error:
         if watch.response is not None and not isinstance(error, RunError):

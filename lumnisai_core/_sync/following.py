@@ -24,7 +24,7 @@ from lumnisai_core._waiting import (
     notify,
     sleep,
 )
-from lumnisai_core._watch import RunWatch, WatchOptions, error_of_run, interrupt_note, timeout_error
+from lumnisai_core._watch import RunWatch, WatchOptions, error_of_run, note_interrupt, timeout_error
 from lumnisai_core.exceptions import LumnisAIError, RunError
 from lumnisai_core.models import ResponseObject, RunUpdate
 
@@ -50,6 +50,7 @@ class RunStream(Ready):
         for listener in listeners:
             check_callback("on_progress", listener)
         self._watch = RunWatch(options)
+        self._options = options
         self._listeners = listeners
         # The generator must not know this object: without a cycle, a stream that is dropped is closed at once.
         self._updates = _follow(transport, start, options, self._watch)
@@ -104,6 +105,8 @@ class RunStream(Ready):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if isinstance(error, INTERRUPTS):  # which may have fallen into a listener or into the block
+            note_interrupt(error, self._watch, is_stopped=self._options.cancel_on_interrupt)
 
 
 def start_run(
@@ -159,8 +162,7 @@ def _follow(
         if not watch.over and not watch.detached:
             if options.cancel_on_interrupt:
                 grace(lambda: _stop(transport, start, watch.response))
-            if watch.response is not None:
-                interrupt.add_note(interrupt_note(watch.response, is_stopped=options.cancel_on_interrupt))
+            note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
         raise
     except LumnisAIError as error:
         if watch.response is not None and not isinstance(error, RunError):

@@ -36,9 +36,29 @@ def test_ctrl_c_stops_the_run_on_the_service(serve: Serve, kind: str) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in errors
-    assert f"asked to stop run {response_id}" in errors
+    assert errors.count(f"asked to stop run {response_id}") == 1
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
         assert client.get_response(response_id, wait=10).status == "cancelled"
+
+
+@pytest.mark.parametrize(("stops", "said"), [(True, "asked to stop run"), (False, "responses.wait")])
+def test_an_interrupt_in_a_listener_or_in_the_block_names_the_run(serve: Serve, stops: bool, said: str) -> None:
+    """Wherever Ctrl-C falls, it says what becomes of the run."""
+    local = serve(EndlessEngine(), poll="on-change")
+
+    def interrupt(update: RunUpdate) -> None:
+        raise KeyboardInterrupt
+
+    def leave() -> None:
+        with client.invoke("Hi", stream=True, cancel_on_interrupt=stops) as updates:
+            interrupt(next(updates))
+
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        for ask in (lambda: client.invoke("Hi", on_progress=interrupt, cancel_on_interrupt=stops), leave):
+            with pytest.raises(KeyboardInterrupt) as caught:
+                ask()
+            (note,) = caught.value.__notes__
+            assert said in note
 
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
