@@ -27,7 +27,7 @@ from lumnisai_integrations.langchain.chunks import ChunkWriter
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.events import EventWriter
-from lumnisai_integrations.langchain.progress import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.progress_events import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.structured import Schema, structured_chain
 from lumnisai_integrations.langchain.tool_binding import (
     StructuredChain,

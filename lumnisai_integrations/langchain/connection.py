@@ -29,7 +29,7 @@ class LumnisConnection(BaseModel):
 
     _clients: Clients = PrivateAttr(default_factory=Clients)
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
     if not TYPE_CHECKING:  # type checkers read the fields instead
 

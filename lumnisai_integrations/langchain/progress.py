@@ -1,87 +1,23 @@
-"""Progress of a run as LangChain's custom event ``lumnis_progress``, and a handler that shows it."""
+"""A callback handler that shows the progress of runs."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
-from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
-from langchain_core.callbacks.manager import BaseRunManager, ahandle_event, handle_event
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from typing_extensions import override
 
-from lumnisai_core import ResponseStatus, RunUpdate
+from lumnisai_core import ResponseStatus
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
 from lumnisai_integrations._shared.progress import ProgressNews, progress_lines
-from lumnisai_integrations.langchain.convert import progress_data
-from lumnisai_integrations.langchain.graph_stream import graph_writer
+from lumnisai_integrations.langchain.progress_events import PROGRESS_EVENT
 from lumnisai_integrations.langchain.run_tree import RunTree, ending_of
-
-PROGRESS_EVENT = "lumnis_progress"
-
-_DEAF = (BaseCallbackHandler.on_custom_event, AsyncCallbackHandler.on_custom_event)
-
-
-def progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate], None] | None:
-    """Return a listener that passes news on to the callbacks of a LangChain run and to LangGraph's custom stream.
-
-    Callbacks hear the event ``lumnis_progress`` with the id of that run and the data of :func:`progress_data`. In a
-    node of a graph that is streamed with ``stream_mode="custom"`` the same data come as ``{"lumnis_progress": data}``.
-    What a handler or a stream raises is logged and does not end the run.
-
-    Args:
-        run_manager: The manager of a model, chain or tool run, or None if the run has none.
-
-    Returns:
-        The listener, or None if nobody wants the news: listening makes polls shorter.
-    """
-    handlers, write = _listening(run_manager), graph_writer()
-    if not handlers and write is None:
-        return None
-    about = _about(run_manager)
-
-    def tell(update: RunUpdate) -> None:
-        data = progress_data(update)
-        if write is not None:
-            write({PROGRESS_EVENT: data})
-        handle_event(handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, data, **about)
-
-    return tell
-
-
-def async_progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate], Awaitable[None]] | None:
-    """Do the same for asyncio; handlers may be functions or coroutine functions."""
-    handlers, write = _listening(run_manager), graph_writer()
-    if not handlers and write is None:
-        return None
-    about = _about(run_manager)
-    for handler in handlers:
-        if isinstance(handler, LumnisProgressHandler) and run_manager is not None:
-            handler.watch_task(run_manager.run_id)
-
-    async def tell(update: RunUpdate) -> None:
-        data = progress_data(update)
-        if write is not None:
-            write({PROGRESS_EVENT: data})
-        await ahandle_event(handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, data, **about)
-
-    return tell
-
-
-def _listening(run_manager: BaseRunManager | None) -> list[BaseCallbackHandler]:
-    # Listening makes polls shorter, so that a mere tracer must not count.
-    handlers = run_manager.handlers if run_manager else []
-    return [handler for handler in handlers if type(handler).on_custom_event not in _DEAF]
-
-
-def _about(run_manager: BaseRunManager | None) -> dict[str, Any]:
-    if run_manager is None:
-        return {}
-    return {"run_id": run_manager.run_id, "tags": run_manager.tags, "metadata": run_manager.metadata}
 
 
 def progress_text_lines(data: Mapping[str, Any]) -> list[str]:

@@ -25,7 +25,7 @@ from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.feedback import FeedbackSender
 from lumnisai_integrations.langchain.inputs import KnownRun, LumnisInput, NewRun, run_of_input, start_of_input
-from lumnisai_integrations.langchain.progress import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.progress_events import async_progress_callback, progress_callback
 
 
 class LumnisRunnable(FeedbackSender, RunnableSerializable[LumnisInput, RunUpdate | ResponseObject]):

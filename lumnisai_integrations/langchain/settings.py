@@ -37,7 +37,7 @@ class LumnisSettings(LumnisConnection, Serializable):
     cancel_on_interrupt: bool = True
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        populate_by_name=True, hide_input_in_errors=True, protected_namespaces=()
+        populate_by_name=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
     )
 
     @classmethod

@@ -11,6 +11,7 @@ from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.tools import Tool, ToolOffer, choice_of
@@ -126,6 +127,8 @@ def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | Non
 
 
 class _Binding(RunnableBinding[LanguageModelInput, Any]):  # type: ignore[no-redef] # its field named kwargs
+    model_config = ConfigDict(defer_build=True)
+
     @classmethod
     def lc_id(cls) -> list[str]:
         """Return the id of the class that loads it: what is saved is a plain binding."""

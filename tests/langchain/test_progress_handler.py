@@ -26,7 +26,7 @@ from lumnisai_core import RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script, ScriptedEngine, Step
 from lumnisai_integrations.langchain import LumnisProgressHandler
-from lumnisai_integrations.langchain.progress import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.progress_events import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.run_tree import RunTree
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect
@@ -382,7 +382,8 @@ def look_outside(found: list[object]) -> None:
 def test_langgraph_is_not_imported_for_it(local: LocalLumnis) -> None:
     """Nor is anything that only displays need."""
     program = (
-        "import sys\nfrom lumnisai_integrations.langchain.progress import progress_callback, LumnisProgressHandler\n"
+        "import sys\nfrom lumnisai_integrations.langchain.progress import LumnisProgressHandler\n"
+        "from lumnisai_integrations.langchain.progress_events import progress_callback\n"
         "LumnisProgressHandler()\nassert progress_callback(None) is None\n"
         "loaded = {'langgraph', 'rich.tree', 'IPython'} & sys.modules.keys()\nassert not loaded, loaded"
     )
