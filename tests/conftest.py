@@ -20,9 +20,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def local() -> Iterator[LocalLumnis]:
-    """An embedded service with the offline engine, shared by all tests."""
+    """An embedded service with the offline engine, shared by the tests of one module."""
     with LocalLumnis(engine=OfflineEngine(step_delay=0)) as service:
         yield service
 

@@ -49,6 +49,18 @@ class Terminal:
         seen, _, self._unread = self._unread.partition(text)
         return seen + text
 
+    def press_until(self, key: str, text: str) -> None:
+        """Press a key, again if need be, until a text appears.
+
+        A signal that comes in the moment in which readline is about to wait for a key is noticed with the next one.
+        """
+        deadline = time.monotonic() + _LONGEST
+        while text not in self._unread:
+            assert time.monotonic() < deadline, f"{text!r} never came; there is {self._unread!r}"
+            self.type(key)
+            self._read(time.monotonic() + 1)
+        self._unread = self._unread.partition(text)[2]
+
     def end(self) -> tuple[int, str]:
         """Read to the end; return the exit status and what came, without colours."""
         deadline = time.monotonic() + _LONGEST

@@ -70,8 +70,9 @@ def test_chat(serve: Serve, user: str, tmp_path: Path) -> None:
             seen[typed] = terminal.until(shown)
             terminal.until("> ")
         assert "(cancelled)" in seen["/history"]
-        terminal.type(f"half a question{CTRL_C}")
-        terminal.until("/quit or Ctrl-D leaves.")
+        terminal.type("half a question")
+        terminal.until("half a question")
+        terminal.press_until(CTRL_C, "/quit or Ctrl-D leaves.")
         terminal.until("> ")
         terminal.type(CTRL_D)
         status, rest = terminal.end()
