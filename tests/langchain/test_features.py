@@ -15,10 +15,10 @@ from langchain_core.messages import AIMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField, RunnableLambda
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import RetryPolicy
+from langgraph.types import RetryPolicy, TimeoutPolicy
 
 from lumnisai_core.exceptions import RunFailedError, TransportError
-from lumnisai_core.local import Fault, LocalLumnis, Script
+from lumnisai_core.local import Fault, LocalLumnis, Script, Step
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect
 from tests.servers import RecordingEngine
@@ -156,3 +156,18 @@ def test_there_is_one_layer_of_retries(serve: Serve, connect: Connect, failures:
             model.invoke("Well?")
         assert isinstance(caught.value, TransportError)
     assert len(engine.requests) == works
+
+
+async def test_a_long_run_that_reports_is_not_idle(serve: Serve, connect: Connect) -> None:
+    """A graph whose nodes may not be silent for long lets a run work as long as it reports."""
+    steps = [Step(f"Step {number}.", after=0.4) for number in range(6)]
+    model = connect(serve(Script(steps=steps, output_text="Done."), poll="on-change"))
+
+    async def ask(state: MessagesState) -> dict[str, Any]:
+        return {"messages": [await model.ainvoke(state["messages"])]}
+
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("ask", ask, timeout=TimeoutPolicy(idle_timeout=1.5))
+    graph.add_edge(START, "ask")
+    state = await graph.compile().ainvoke({"messages": ["How long?"]})
+    assert state["messages"][-1].text == "Done."
