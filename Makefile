@@ -17,7 +17,7 @@ demo: $(VENV)/installed-all ## show the main job on the embedded service, or on 
 	@$(BIN)/lumnis demo
 
 test: $(VENV)/installed-dev ## run the tests and measure branch coverage
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --benchmark-disable --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable --cov --cov-report=term:skip-covered
 
 notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
 	$(BIN)/python -m tests.notebooks
