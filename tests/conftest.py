@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -18,6 +20,16 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may depend on the settings of the machine it runs on."""
     for name in ("LUMNISAI_API_KEY", "LUMNISAI_BASE_URL", "LUMNISAI_TENANT_ID", "LUMNISAI_USER_ID"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_loop_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close the event loop that blocking calls of LlamaIndex leave in the thread; it would warn in a later test."""
+    yield
+    if not inspect.iscoroutinefunction(getattr(request, "function", None)):
+        with suppress(RuntimeError):  # there is none
+            asyncio.get_event_loop_policy().get_event_loop().close()
+        asyncio.set_event_loop(None)
 
 
 @pytest.fixture(scope="module")

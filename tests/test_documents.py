@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,15 +25,6 @@ def blocks_of(page: Path) -> list[object]:
 
 
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
-
-
-@pytest.fixture(autouse=True)
-def _no_loop_left_behind() -> Iterator[None]:
-    """Close the event loop that blocking calls of LlamaIndex leave in the thread."""
-    yield
-    with suppress(RuntimeError):  # there is none
-        asyncio.get_event_loop_policy().get_event_loop().close()
-    asyncio.set_event_loop(None)
 
 
 def test_there_are_blocks() -> None:

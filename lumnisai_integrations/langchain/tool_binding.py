@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
@@ -127,7 +127,7 @@ def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | Non
 
 
 class _Binding(RunnableBinding[LanguageModelInput, Any]):  # type: ignore[no-redef] # its field named kwargs
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     @classmethod
     def lc_id(cls) -> list[str]:
