@@ -15,7 +15,7 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, asks_for_tenant_view, with_smart_model
 from lumnisai_integrations._shared.threads import Continuation, continue_thread
 from lumnisai_integrations._shared.tools import ToolOffer
-from lumnisai_integrations.langchain.convert import convert_in, place_of
+from lumnisai_integrations.langchain.convert import AnswerOptions, convert_in, place_of
 from lumnisai_integrations.langchain.structured import json_schema_of
 from lumnisai_integrations.langchain.tool_binding import TOOL_KEYWORDS, offer_of
 
@@ -83,8 +83,8 @@ class RunCall:
     offer: ToolOffer | None = None
 
     @property
-    def writing(self) -> dict[str, Any]:
-        """How the answer becomes a message: the keywords of ``convert_out`` and ``ChunkWriter``."""
+    def writing(self) -> AnswerOptions:
+        """How the answer becomes a message."""
         structured = self.parameters.get("response_format") is not None
         return {"model_name": self.model_name, "structured": structured, "stop": self.stop, "offer": self.offer}
 

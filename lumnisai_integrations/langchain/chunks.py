@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from lumnisai_core import ResponseObject, ResponseStatus, RunUpdate
-from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.blocks import (
     SHOWN_AS_BLOCKS,
     BlockPart,
@@ -20,33 +19,19 @@ from lumnisai_integrations.langchain.blocks import (
     artifact_blocks,
     as_chunk,
 )
-from lumnisai_integrations.langchain.convert import convert_out, progress_kwargs
+from lumnisai_integrations.langchain.convert import AnswerOptions, convert_out, progress_kwargs
 
 
 class ChunkWriter:
     """Writes the news of one run as chunks that add up to the message of :func:`convert_out`.
 
     Args:
-        model_name: The model that was asked for.
-        structured: Whether an object was asked for.
-        stop: Texts before which the answer is cut off.
-        offer: The tools that the run was offered.
         as_blocks: Whether the content of chunks is a list of blocks.
+        **options: As :func:`convert_out` takes them.
     """
 
-    def __init__(
-        self,
-        *,
-        model_name: str | None = None,
-        structured: bool = False,
-        stop: Sequence[str] = (),
-        offer: ToolOffer | None = None,
-        as_blocks: bool = False,
-    ) -> None:
-        self._model_name = model_name
-        self._structured = structured
-        self._stop = stop
-        self._offer = offer
+    def __init__(self, *, as_blocks: bool = False, **options: Unpack[AnswerOptions]) -> None:
+        self._options = options
         self._as_blocks = as_blocks
         self._progress: ProgressBlocks | None = None
 
@@ -60,13 +45,7 @@ class ChunkWriter:
             return self._news(update)
         if update.response.status != ResponseStatus.SUCCEEDED:
             return None  # the stream raises next
-        message = convert_out(
-            update.response,
-            model_name=self._model_name,
-            structured=self._structured,
-            stop=self._stop,
-            offer=self._offer,
-        )
+        message = convert_out(update.response, **self._options)
         return _chunk(self._blocks_end(update, message) if self._as_blocks else _text_end(message))
 
     def _news(self, update: RunUpdate) -> ChatGenerationChunk | None:

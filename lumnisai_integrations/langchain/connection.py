@@ -47,6 +47,16 @@ class LumnisConnection(BaseModel):
         state = super().__getstate__()
         return state | {"__dict__": state["__dict__"] | {"lumnis_api_key": None}}
 
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether LangChain may save this. The API key is saved as a reference to the environment."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where the API key is read from when a saved component is loaded."""
+        return {"lumnis_api_key": "LUMNISAI_API_KEY"}
+
     def _client_settings(self) -> ClientSettings:
         return ClientSettings(
             api_key=self.lumnis_api_key,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from langchain_core.messages import (
     AIMessage,
@@ -162,26 +162,36 @@ def place_of(message: BaseMessage) -> Place:
     return Place()
 
 
-def convert_out(
-    response: ResponseObject,
-    *,
-    model_name: str | None = None,
-    structured: bool = False,
-    stop: Sequence[str] = (),
-    offer: ToolOffer | None = None,
-    as_blocks: bool = False,
-) -> AIMessage:
-    """Write a finished run as a message.
+class AnswerOptions(TypedDict, total=False):
+    """How the answer of a run becomes a message.
 
-    Args:
-        response: The run.
+    Attributes:
         model_name: The model that was asked for.
         structured: Whether an object was asked for. It becomes the content, as JSON text, and the run's own text goes
             to ``response_metadata["output_text"]``. If there is no object, the content is that text.
         stop: Texts before which the answer is cut off; they do not cut JSON.
         offer: The tools that the run was offered. The calls it asks for become ``tool_calls``.
+    """
+
+    model_name: str | None
+    structured: bool
+    stop: Sequence[str]
+    offer: ToolOffer | None
+
+
+def convert_out(
+    response: ResponseObject,
+    *,
+    as_blocks: bool = False,
+    **options: Unpack[AnswerOptions],
+) -> AIMessage:
+    """Write a finished run as a message.
+
+    Args:
+        response: The run.
         as_blocks: Whether the content is a list of all blocks, as with ``output_version="v1"``. Otherwise it is the
             text, and reasoning and artifacts are in ``additional_kwargs``.
+        **options: The rest.
 
     Returns:
         The message. Its id is that of the run, and its reasoning is what the run reported on its way.
@@ -189,7 +199,7 @@ def convert_out(
     Raises:
         StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
     """
-    outcome = _outcome(response, model_name=model_name, structured=structured, stop=stop, offer=offer)
+    outcome = _outcome(response, options)
     calls = [tool_call(name=call.name, args=call.args, id=call.id) for call in outcome.calls]
     invalid = [
         invalid_tool_call(name=call.name, args=arguments_text(call.args), id=call.id, error=call.problem)
@@ -221,17 +231,11 @@ class _Outcome:
     invalid: Sequence[Call] = ()
 
 
-def _outcome(
-    response: ResponseObject,
-    *,
-    model_name: str | None,
-    structured: bool,
-    stop: Sequence[str],
-    offer: ToolOffer | None,
-) -> _Outcome:
+def _outcome(response: ResponseObject, options: AnswerOptions) -> _Outcome:
+    structured, stop, offer = options.get("structured", False), options.get("stop", ()), options.get("offer")
     metadata: dict[str, Any] = {
         "model_provider": "lumnis",
-        "model_name": model_name or DEFAULT_MODEL_NAME,
+        "model_name": options.get("model_name") or DEFAULT_MODEL_NAME,
         "response_id": response.response_id,
         "thread_id": response.thread_id,
         "status": str(response.status),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from langchain_core.messages.content import ContentBlock
 
 from lumnisai_core import ResponseObject, ResponseStatus, RunUpdate
-from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.blocks import (
     CALLS,
     SHOWN_AS_BLOCKS,
@@ -17,7 +16,7 @@ from lumnisai_integrations.langchain.blocks import (
     artifact_blocks,
     call_chunk,
 )
-from lumnisai_integrations.langchain.convert import DEFAULT_MODEL_NAME, convert_out
+from lumnisai_integrations.langchain.convert import DEFAULT_MODEL_NAME, AnswerOptions, convert_out
 
 if TYPE_CHECKING:
     from langchain_protocol.protocol import (
@@ -46,24 +45,11 @@ class EventWriter:
     the service does not send it in pieces.
 
     Args:
-        model_name: The model that was asked for.
-        structured: Whether an object was asked for.
-        stop: Texts before which the answer is cut off.
-        offer: The tools that the run was offered. The calls it asks for become ``tool_call`` blocks.
+        **options: As :func:`convert_out` takes them. Calls that the run asks for become ``tool_call`` blocks.
     """
 
-    def __init__(
-        self,
-        *,
-        model_name: str | None = None,
-        structured: bool = False,
-        stop: Sequence[str] = (),
-        offer: ToolOffer | None = None,
-    ) -> None:
-        self._model_name = model_name
-        self._structured = structured
-        self._stop = stop
-        self._offer = offer
+    def __init__(self, **options: Unpack[AnswerOptions]) -> None:
+        self._options = options
         self._progress: ProgressBlocks | None = None
         self._reasoning_index = 0
         self._reasoning: list[str] = []
@@ -95,7 +81,7 @@ class EventWriter:
             "event": "message-start",
             "role": "ai",
             "id": response_id,
-            "metadata": {"provider": "lumnis", "model": self._model_name or DEFAULT_MODEL_NAME},
+            "metadata": {"provider": "lumnis", "model": self._options.get("model_name") or DEFAULT_MODEL_NAME},
         }
 
     def _reasoning_part(self, index: int, text: str) -> Iterator[MessagesData]:
@@ -111,13 +97,7 @@ class EventWriter:
             self._reasoning = []
 
     def _end(self, response: ResponseObject, index: int) -> Iterator[MessagesData]:
-        message = convert_out(
-            response,
-            model_name=self._model_name,
-            structured=self._structured,
-            stop=self._stop,
-            offer=self._offer,
-        )
+        message = convert_out(response, **self._options)
         said = answer_blocks(str(message.text), message.tool_calls, message.invalid_tool_calls)
         for position, block in enumerate(said + artifact_blocks(response), index):
             yield from _whole_block(position, block)

@@ -123,16 +123,6 @@ class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
         config = ensure_config(config)
         return await super().ainvoke(input, config, **_with_config(config, kwargs))
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Whether LangChain may save this retriever. The API key is saved as a reference to the environment."""
-        return True
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Where the API key is read from when a saved retriever is loaded."""
-        return {"lumnis_api_key": "LUMNISAI_API_KEY"}
-
 
 def _with_config(config: RunnableConfig, keywords: Mapping[str, Any]) -> dict[str, Any]:
     configured = from_config(config.get("configurable") or {})

@@ -39,13 +39,3 @@ class LumnisSettings(LumnisConnection, Serializable):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
     )
-
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        """Whether LangChain may save this. The API key is saved as a reference to the environment."""
-        return True
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Where the API key is read from when this is loaded again."""
-        return {"lumnis_api_key": "LUMNISAI_API_KEY"}

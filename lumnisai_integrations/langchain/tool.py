@@ -11,24 +11,14 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
-from pydantic import BaseModel, Field
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import LumnisAIError
+from lumnisai_integrations._shared.agent_tasks import AGENT_DESCRIPTION, AgentTask
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.runnable import LumnisRunnable
 
 _RESPONSE_FORMATS = ("content", "content_and_artifact")
-
-
-class AgentTask(BaseModel):
-    """What a model says when it calls the tool."""
-
-    task: str = Field(
-        min_length=1,
-        description="What to do, in full sentences and with everything that must be known for it: the agent sees "
-        "nothing of this conversation.",
-    )
 
 
 class LumnisTool(BaseTool):
@@ -62,10 +52,7 @@ class LumnisTool(BaseTool):
     """
 
     name: str = "lumnis_agent"
-    description: str = (
-        "Gives a task to an agent that plans, researches and works on its own, and returns its answer. It may take "
-        "minutes: use it for tasks that need several steps, not for what you know yourself."
-    )
+    description: str = AGENT_DESCRIPTION
     args_schema: ArgsSchema | None = AgentTask
     response_format: str = "content_and_artifact"  # type: ignore[assignment] # checked in the constructor
     runnable: LumnisRunnable

@@ -9,27 +9,14 @@ from llama_index.core import Settings
 from llama_index.core.base.response.schema import Response
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 from llama_index.core.tools.types import ToolMetadata
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.agent_tasks import AGENT_DESCRIPTION, AgentTask
 from lumnisai_integrations.llama_index.agent import Agent, AgentFields
 from lumnisai_integrations.llama_index.answers import response_of
 
-DEFAULT_DESCRIPTION = (
-    "Gives a task to an agent that plans, researches and works on its own, and returns its answer. It may take "
-    "minutes: use it for tasks that need several steps, not for what you know yourself."
-)
 _FUNCTIONS = ("run_task", "arun_task")
-
-
-class AgentTask(BaseModel):
-    """What a model says when it calls the tool."""
-
-    task: str = Field(
-        min_length=1,
-        description="What to do, in full sentences and with everything that must be known for it: the agent sees "
-        "nothing of this conversation.",
-    )
 
 
 class LumnisToolSpec(BaseToolSpec):
@@ -64,7 +51,7 @@ class LumnisToolSpec(BaseToolSpec):
         self,
         *,
         name: str = "run_task",
-        description: str = DEFAULT_DESCRIPTION,
+        description: str = AGENT_DESCRIPTION,
         return_direct: bool = False,
         **agent: Unpack[AgentFields],
     ) -> None:
