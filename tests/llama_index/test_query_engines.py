@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from llama_index.core import QueryBundle, SummaryIndex, get_response_synthesizer
@@ -66,11 +67,10 @@ async def test_aquery(llm: LumnisLLM, stage: Stage, mode: ResponseMode) -> None:
 
 @pytest.mark.parametrize("mode", list(RUNS))
 def test_streaming_query(make: Callable[..., LumnisLLM], stage: Stage, mode: ResponseMode) -> None:
-    """A streaming engine yields the answer in pieces, progress leaves no trace in its text."""
+    """Progress leaves no trace in the text of a streaming engine, which older ones put together again."""
     _numbered(stage)
-    answer = _engine(make(stream_chunk_size=4), mode, streaming=True).query(QUESTION)
-    pieces = [piece for piece in answer.response_gen if piece]  # type: ignore[union-attr]
-    assert pieces == ["Answ", f"er {RUNS[mode]}", "."]
+    answer: Any = _engine(make(stream_chunk_size=4), mode, streaming=True).query(QUESTION)
+    assert "".join(answer.response_gen) == f"Answer {RUNS[mode]}."
 
 
 @pytest.mark.parametrize("mode", list(RUNS))
