@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
@@ -19,9 +20,11 @@ from lumnisai_integrations.langchain.calls import (
     cache_facts,
     continues_a_thread,
     model_name_of,
+    stops_of,
     warn_of_ignored,
 )
 from lumnisai_integrations.langchain.convert import DEFAULT_MODEL_NAME
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.settings import LumnisSettings
 
 #: What agents and middleware may expect. The platform does not say how much a model can read, so neither does this.
@@ -65,12 +68,14 @@ class LumnisModel(LumnisSettings, BaseChatModel):
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         settings = self._client_settings()
         key = settings.api_key.get_secret_value() if settings.api_key else ""
+        with model_errors():
+            call = cache_facts(self.__dict__, stop, kwargs)
         facts = {
             "type": self._llm_type,
             "key": hashlib.sha256(key.encode()).hexdigest()[:16],
             "base_url": settings.base_url,
             "tenant_id": settings.tenant_id,
-            "call": cache_facts(self.__dict__, stop, kwargs),
+            "call": call,
         }
         return json.dumps(facts, sort_keys=True, default=str)
 
@@ -97,7 +102,8 @@ class LumnisModel(LumnisSettings, BaseChatModel):
         )
 
     def _for_caching(self, messages: Sequence[BaseMessage], keywords: Mapping[str, Any]) -> Self:
-        in_thread = continues_a_thread(self.__dict__, messages, keywords)
+        with model_errors():
+            in_thread = continues_a_thread(self.__dict__, messages, keywords)
         return self.model_copy(update={"cache": False}) if in_thread else self
 
     # What the framework asks
@@ -124,9 +130,20 @@ class LumnisModel(LumnisSettings, BaseChatModel):
             ls_model_type="chat",
             ls_model_name=model_name_of(self.__dict__, kwargs) or DEFAULT_MODEL_NAME,
         )
-        if stop or self.stop:
-            shown["ls_stop"] = list(stop or self.stop or ())
+        stops = stops_of(self.__dict__, stop)
+        if stops:
+            shown["ls_stop"] = stops
         return shown
+
+    def get_num_tokens(self, text: str) -> int:
+        """Estimate the tokens of a text, without a tokenizer unless ``custom_get_token_ids`` is one.
+
+        Args:
+            text: The text.
+        """
+        if self.custom_get_token_ids is not None:
+            return super().get_num_tokens(text)
+        return math.ceil(len(text) / 4)  # as count_tokens_approximately does
 
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """Estimate the tokens of messages, without a tokenizer.

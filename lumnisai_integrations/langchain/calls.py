@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
+import pydantic
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
@@ -125,9 +126,15 @@ def run_call(
         messages=[written[at] for at in going_on.send],
         parameters=parameters,
         model_name=model or parameters.get("model_overrides", {}).get("smart_model"),
-        stop=stop or fields.get("stop") or (),
+        stop=stops_of(fields, stop),
         offer=offer if offer is not None and offer.is_open else None,
     )
+
+
+def stops_of(fields: Mapping[str, Any], stop: str | Sequence[str] | None) -> list[str]:
+    """Return the texts before which an answer is cut off: those of the call, else the model's; one may be bare."""
+    wanted = stop or fields.get("stop") or ()
+    return [wanted] if isinstance(wanted, str) else list(wanted)
 
 
 def _wants_new_thread(keywords: Mapping[str, Any]) -> bool:
@@ -210,7 +217,10 @@ def model_name_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> str
 
 
 def _model_overrides(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, str]:
-    overrides = plain_overrides(keywords.get("model_overrides", fields["model_overrides"])) or {}
+    try:
+        overrides = plain_overrides(keywords.get("model_overrides", fields["model_overrides"])) or {}
+    except pydantic.ValidationError as error:
+        raise ValidationError(f"model_overrides cannot be read: {error}") from error
     of_this_call = bool(model_name_of({}, keywords))
     return with_smart_model(overrides, model_name_of(fields, keywords), of_this_call=of_this_call)
 
@@ -248,7 +258,7 @@ def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords:
     parameters = _run_parameters(fields, keywords)
     parameters |= {name: keywords[name] for name in TOOL_KEYWORDS if keywords.get(name)}
     facts = {name: value for name, value in parameters.items() if name not in _WATCHING and value is not None}
-    return facts | {"stop": list(stop or fields.get("stop") or ())}
+    return facts | {"stop": stops_of(fields, stop)}
 
 
 def plain_overrides(given: ModelOverrides | Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -336,11 +336,12 @@ class ChatLumnis(LumnisModel):
             ValidationError: The schema or the method is not known.
             StructuredOutputError: From the chain: a run has no object that fits. Carries the run.
         """
-        if kwargs.get("tools"):
-            kwargs["tools"] = bound_tools(kwargs["tools"])
-        chain = structured_chain(
-            self.bind, schema, method=method, include_raw=include_raw, strict=strict, parameters=kwargs
-        )
+        with model_errors():
+            if kwargs.get("tools"):
+                kwargs["tools"] = bound_tools(kwargs["tools"])
+            chain = structured_chain(
+                self.bind, schema, method=method, include_raw=include_raw, strict=strict, parameters=kwargs
+            )
         return StructuredChain(bound=chain, kwargs={}, config={})
 
 

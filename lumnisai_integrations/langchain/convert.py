@@ -12,7 +12,9 @@ from langchain_core.messages import (
     ChatMessage,
     FunctionMessage,
     HumanMessage,
+    InvalidToolCall,
     SystemMessage,
+    ToolCall,
     ToolMessage,
 )
 from langchain_core.messages.tool import invalid_tool_call, tool_call
@@ -39,7 +41,8 @@ _ROLES = {
     "assistant": MessageRole.ASSISTANT,
 }
 
-#: Blocks of an answer that are not part of what was said. Tool calls go out from ``AIMessage.tool_calls``.
+#: Blocks of an answer that are not part of what was said. Tool calls go out from ``AIMessage.tool_calls`` and
+#: ``AIMessage.invalid_tool_calls``.
 _UNSAID_BLOCKS = frozenset(
     {
         "reasoning",
@@ -106,9 +109,10 @@ def _turn(role: MessageRole, text: str) -> dict[str, str]:
 
 def _assistant_text(index: int, message: AIMessage) -> str:
     said = _text(index, message)
-    if not message.tool_calls:
+    calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]
+    if not calls:
         return said
-    return tool_calls_text(said, [{key: call[key] for key in ("id", "name", "args")} for call in message.tool_calls])
+    return tool_calls_text(said, [{key: call.get(key) for key in ("id", "name", "args")} for call in calls])
 
 
 def _text(index: int, message: BaseMessage) -> str:

@@ -34,8 +34,19 @@ def json_schema_of(schema: Schema) -> dict[str, Any]:
     """Return the titled JSON Schema of a pydantic class (v2 or v1), dataclass, TypedDict, schema or tool dict.
 
     Raises:
-        ValidationError: It is none of these.
+        ValidationError: It is none of these, or describes something else than an object.
     """
+    described = _described(schema)
+    kind = described.get("type", "object")
+    if kind != "object" and not (isinstance(kind, list) and "object" in kind):
+        raise ValidationError(
+            f"The schema {described.get('title')!r} describes a value of type {kind!r}, and runs return objects: "
+            "put it into an object, as one of its properties."
+        )
+    return described
+
+
+def _described(schema: Schema) -> dict[str, Any]:
     if isinstance(schema, Mapping):
         return plain_schema(schema)
     if isinstance(schema, type):
@@ -186,4 +197,6 @@ def structured_chain(
         return bound | parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     not_parsed = RunnablePassthrough.assign(parsed=lambda _: None)
-    return RunnableMap(raw=bound) | parsed.with_fallbacks([not_parsed], exception_key="parsing_error")
+    # The model stands first, because a map would not hand the keywords of a call down to it.
+    named = bound | RunnableMap(raw=RunnablePassthrough())
+    return named | parsed.with_fallbacks([not_parsed], exception_key="parsing_error")

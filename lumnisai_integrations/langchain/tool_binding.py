@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableParallel, RunnableSequence
+from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 from langchain_core.tools import BaseTool
 from langchain_core.tools.base import create_schema_from_function
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict
+from pydantic import ConfigDict, PydanticUserError
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.tools import Tool, ToolOffer, choice_of
@@ -36,7 +36,8 @@ def tool_of(given: ToolLike) -> Tool:
     """
     try:
         shown = convert_to_openai_tool(given)
-    except (ValueError, TypeError, KeyError) as error:
+        parameters = _parameters(given)
+    except (ValueError, TypeError, KeyError, AttributeError, PydanticUserError) as error:
         raise ValidationError(f"{given!r} is no tool: {error}") from error
     function = shown.get("function")
     if not isinstance(function, Mapping):
@@ -44,10 +45,12 @@ def tool_of(given: ToolLike) -> Tool:
             f"A tool of type {shown.get('type')!r} runs at another platform, and Lumnis brings its own tools: bind "
             "functions, LangChain tools, classes or schemas."
         )
+    if not isinstance(function.get("name"), str):
+        raise ValidationError(f"{given!r} is no tool: it has no name.")
     return Tool(
         name=function["name"],
         description=function.get("description") or "",
-        parameters=_bare(_parameters(given) or function.get("parameters") or {}),
+        parameters=_bare(parameters or function.get("parameters") or {}),
     )
 
 
@@ -100,9 +103,9 @@ def tool_keywords(
     Raises:
         ValidationError: Something is no tool, or the choice names none of them.
     """
-    about = {"tools": bound_tools(tools), "tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
-    given = {name: value for name, value in about.items() if value is not None}
     with model_errors():
+        about = {"tools": bound_tools(tools), "tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
+        given = {name: value for name, value in about.items() if value is not None}
         offer_of(given, None)  # what does not fit is said here, not in the first call
     return {**others, **given}
 
@@ -154,9 +157,5 @@ class StructuredChain(_Binding):  # type: ignore[no-redef] # as above
     def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
         """Return the chain with tools that the agent may ask for first; see :meth:`ChatLumnis.bind_tools`."""
         model, *others = cast("RunnableSequence[LanguageModelInput, Any]", self.bound).steps
-        keywords = tool_keywords(tools, **kwargs)
-        if isinstance(model, RunnableParallel):
-            offered: Runnable[Any, Any] = RunnableParallel(raw=model.steps__["raw"].bind(**keywords))
-        else:
-            offered = model.bind(**keywords)
+        offered = model.bind(**tool_keywords(tools, **kwargs))
         return self.model_copy(update={"bound": RunnableSequence(offered, *others)})

@@ -10,6 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from pydantic import BaseModel
 
 from lumnisai_core import InvokeParameters
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations._shared.schemas import plain_schema
 from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place, continue_thread
@@ -49,7 +50,11 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], given: 
 
     Raises:
         ValidationError: Something about the run is not acceptable.
+        TypeError: ``stream`` is among the keywords.
     """
+    _refuse_others(messages)
+    if "stream" in given:
+        raise TypeError("unexpected keyword argument stream: streams are what stream_chat and stream_complete return.")
     parameters = run_parameters(
         {name: fields[name] for name in RUN_FIELDS},
         {name: value for name, value in given.items() if name not in _OWN},
@@ -65,6 +70,15 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], given: 
         parameters["response_format_instructions"] = offer.instructions(instructions)
     chunk_size = given.get("stream_chunk_size", fields.get("stream_chunk_size"))
     return RunCall(convert_in(messages, unsent), parameters, offer, chunk_size)
+
+
+def _refuse_others(messages: Sequence[object]) -> None:
+    for at, message in enumerate(messages):
+        if not isinstance(message, ChatMessage):
+            raise ValidationError(
+                f"messages[{at}] is no ChatMessage but {type(message).__name__}: pass a list of "
+                "ChatMessage(role=..., content=...)."
+            )
 
 
 def ignored_of(given: Mapping[str, Any]) -> set[str]:

@@ -180,8 +180,7 @@ def response_id_of(message: ChatMessage) -> str | None:
 
 def _records_of(run: ResponseObject) -> list[Record]:
     turns = [(_role(str(sent.role)), sent.content) for sent in run.input_messages or ()]
-    if answer := _answer_of(run):
-        turns.append((MessageRole.ASSISTANT, answer))
+    turns.append((MessageRole.ASSISTANT, _answer_of(run)))
     return [Record(message=ChatMessage(role=role, content=text), response_id=run.response_id) for role, text in turns]
 
 
@@ -201,7 +200,9 @@ def _role(role: str) -> MessageRole:
 
 
 def _is_hidden(record: Record) -> bool:
-    return record.message.role == MessageRole.SYSTEM  # engines give their instructions to each run anew
+    # Engines give their instructions to each run anew, and an answer without words says nothing.
+    role = record.message.role
+    return role == MessageRole.SYSTEM or (role == MessageRole.ASSISTANT and not record.message.content)
 
 
 def _unanswered(waiting: Sequence[Record]) -> int:

@@ -64,14 +64,23 @@ def convert_in(messages: Sequence[ChatMessage], positions: Iterable[int] | None 
     Raises:
         ValidationError: A message holds something that is not text, such as an image.
     """
-    return [_message_in(at, messages[at]) for at in (range(len(messages)) if positions is None else positions)]
+    names = _names_of_calls(messages)
+    return [_message_in(at, messages[at], names) for at in (range(len(messages)) if positions is None else positions)]
 
 
-def _message_in(index: int, message: ChatMessage) -> dict[str, str]:
+def _names_of_calls(messages: Iterable[ChatMessage]) -> dict[str, str]:
+    calls = (block for message in messages for block in message.blocks if isinstance(block, ToolCallBlock))
+    return {call.tool_call_id: call.tool_name for call in calls if call.tool_call_id}
+
+
+def _message_in(index: int, message: ChatMessage, names: Mapping[str, str]) -> dict[str, str]:
     content = "\n".join(_texts(index, message.blocks))
     if message.role in _TOOL_ROLES:
         known = message.additional_kwargs
-        content = tool_result_text(content, name=known.get("name"), call_id=known.get("tool_call_id"))
+        call_id = known.get("tool_call_id")
+        # Agents of LlamaIndex give the id alone, which the platform never saw: the name says which call it answers.
+        called = names.get(call_id) if isinstance(call_id, str) else None
+        content = tool_result_text(content, name=known.get("name") or called, call_id=call_id)
     else:
         calls = [_call_in(block) for block in message.blocks if isinstance(block, ToolCallBlock)]
         calls = calls or [_older_call_in(call) for call in message.additional_kwargs.get("tool_calls") or ()]
@@ -162,7 +171,7 @@ class ChatChunks:
     """
 
     def __init__(self, chunk_size: int | None = None, offer: ToolOffer | None = None) -> None:
-        if chunk_size is not None and chunk_size < 1:
+        if chunk_size is not None and (type(chunk_size) is not int or chunk_size < 1):
             raise ValidationError(f"stream_chunk_size must be a number of characters from 1, not {chunk_size!r}.")
         self._size = chunk_size
         self._offer = offer

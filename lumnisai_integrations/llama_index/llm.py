@@ -34,6 +34,7 @@ from lumnisai_core import (
     RunStream,
     Scope,
 )
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations.llama_index.calls import RunCall, ignored_of, run_call
 from lumnisai_integrations.llama_index.connection import Id, LumnisConnection
 from lumnisai_integrations.llama_index.convert import ChatChunks, convert_out
@@ -107,6 +108,10 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
     stream_chunk_size: int | None = Field(default=None, gt=0)
 
     _told: set[str] = PrivateAttr(default_factory=set)
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
+        self._warn_once(ignored_of(fields))
 
     @classmethod
     def class_name(cls) -> str:

@@ -256,7 +256,9 @@ def _forgiven() -> Iterator[None]:
         _logger.warning("The files could not be searched for sources; the answer goes without: %s", error)
 
 
-def _checked_template(template: BasePromptTemplate) -> BasePromptTemplate:
+def _checked_template(template: object) -> BasePromptTemplate:
+    if not isinstance(template, BasePromptTemplate):
+        raise ValidationError(f"{_TEMPLATE} must be a prompt template, such as PromptTemplate(...), not {template!r}.")
     known = {*template.template_vars, *(template.template_var_mappings or {}), *(template.function_mappings or {})}
     if _QUERY not in known:
         raise ValidationError(f"{_TEMPLATE} has no variable {_QUERY!r}, so that the agent would not see the query.")

@@ -91,9 +91,10 @@ class _Board:
 
     def alike(self, record: Record, *, newer_than: int) -> int | None:
         """Find a message by its text, in order."""
-        text, role = _text(record.message).strip(), wire_role(record.message)
-        if not text:
+        text, role = _text(record.message), wire_role(record.message)
+        if text is None:
             return None
+        text = text.strip()
 
         def is_open(at: int) -> bool:
             is_newer = at >= record.after or self._stored[at].response_id in self._answered
@@ -101,7 +102,7 @@ class _Board:
 
         same = self._by_words.get((role, _words(text)), ())
         place = next((at for at in same if is_open(at)), None)
-        if place is None:
+        if place is None and text:
             begin = max(newer_than + 1, 0 if self._answered else record.after)
             others = (
                 at for at in range(begin, len(self._stored)) if self._stored[at].message.role == role and is_open(at)
@@ -139,14 +140,14 @@ def _is_within(text: str, stored: ChatMessage) -> bool:
     return f"\n{text}\n" in f"\n{held}\n"
 
 
-def _text(message: ChatMessage) -> str:
+def _text(message: ChatMessage) -> str | None:
     calls = [block for block in message.blocks if isinstance(block, ToolCallBlock)]
     if calls:
         return tool_calls_text(message.content or "", [_call(block) for block in calls])
     try:
         return convert_in([message])[0]["content"]
     except ValidationError:  # nothing that a run could have taken along
-        return ""
+        return None
 
 
 def _call(block: ToolCallBlock) -> dict[str, Any]:

@@ -112,9 +112,9 @@ def _checked_task(task: object) -> str:
 
 
 def _check_tool(name: str, description: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         raise ValidationError(
             f"name must be 1 to 64 letters, digits, '_' or '-', which is what models can call, not {name!r}."
         )
-    if not description.strip():
+    if not isinstance(description, str) or not description.strip():
         raise ValidationError("description is empty: models read there when to call the tool.")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.calls import cache_facts, from_config, run_call
 
@@ -38,6 +39,21 @@ def test_a_call_wins_over_fields_and_none_takes_away() -> None:
     """Keywords of a call replace the model's fields, also by None."""
     call = run_call(fields(user_id="a", thread_id="t", stop=["x"]), ASKED, ["y"], {"thread_id": None, "user_id": "b"})
     assert (call.parameters["user_id"], call.parameters["thread_id"], call.stop) == ("b", None, ["y"])
+
+
+@pytest.mark.parametrize("stop", ["DONE", ["DONE"]])
+def test_one_text_to_stop_at_may_be_bare(stop: Any) -> None:
+    """A bare text is one mark, not as many as it has letters."""
+    model = fields(user_id="a")
+    assert list(run_call(model, ASKED, stop, {}).stop) == ["DONE"]
+    assert cache_facts(model, stop, {})["stop"] == ["DONE"]
+    assert ChatLumnis(api_key="k")._get_ls_params(stop=stop).get("ls_stop") == ["DONE"]
+
+
+def test_unknown_overrides_of_a_call_are_named() -> None:
+    """What no override is called is refused with an error of the package."""
+    with pytest.raises(ValidationError, match=r"model_overrides.*\n?.*slow_model"):
+        run_call(fields(), ASKED, None, {"model_overrides": {"slow_model": "openai:s"}})
 
 
 def test_one_call_may_ask_for_the_tenant() -> None:

@@ -54,6 +54,14 @@ BOTH_RESULTS = (
             'Let me see.\n{"tool_calls": [{"id": "c1", "name": "add", "args": {"x": "数"}}]}',
         ),
         (
+            AIMessage("", tool_calls=[CALL], invalid_tool_calls=[{**CALL, "id": "c2", "args": "{x", "error": "?"}]),
+            "assistant",
+            (
+                '{"tool_calls": [{"id": "c1", "name": "add", "args": {"x": "数"}}, '
+                '{"id": "c2", "name": "add", "args": "{x"}]}'
+            ),
+        ),
+        (
             AIMessage([{"type": "tool_use", **CALL}], tool_calls=[CALL]),
             "assistant",
             '{"tool_calls": [{"id": "c1", "name": "add", "args": {"x": "数"}}]}',

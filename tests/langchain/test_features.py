@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from blockbuster import BlockBuster
 from langchain_core.caches import InMemoryCache
-from langchain_core.exceptions import ModelAPIError
+from langchain_core.exceptions import ModelAPIError, ModelInvalidRequestError
 from langchain_core.messages import AIMessage
 from langchain_core.rate_limiters import BaseRateLimiter
 from langchain_core.runnables import ConfigurableField, RunnableLambda
@@ -95,6 +95,20 @@ def test_a_cache_does_not_mix_threads_that_come_from_the_config(serve: Serve, co
     for thread in (first, other):
         answer = chain.invoke("And?", {"configurable": {"lumnis_thread_id": thread}})
         assert answer.response_metadata["thread_id"] == thread
+
+
+@pytest.mark.parametrize("keywords", [{"history": "both"}, {"response_format": 3}])
+def test_bad_keywords_are_the_same_error_with_a_cache(local: LocalLumnis, connect: Connect, keywords: Any) -> None:
+    """What a cache asks about a call raises as the call does."""
+    with pytest.raises(ModelInvalidRequestError):
+        connect(local, cache=InMemoryCache()).invoke("Well?", **keywords)
+
+
+def test_tokens_are_estimated_without_a_tokenizer(local: LocalLumnis, connect: Connect) -> None:
+    """Texts can be measured, as splitters do, and a tokenizer of the caller counts exactly."""
+    model = connect(local)
+    assert (model.get_num_tokens(""), model.get_num_tokens("x" * 400)) == (0, 100)
+    assert connect(local, custom_get_token_ids=lambda text: [1] * len(text)).get_num_tokens("abc") == 3
 
 
 def test_threads_with_loops_of_their_own_share_a_model(local: LocalLumnis, connect: Connect) -> None:

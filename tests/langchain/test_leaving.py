@@ -69,6 +69,15 @@ async def test_cancelling_a_task_cancels(endless: LocalLumnis, connect: Connect)
     await asyncio.to_thread(assert_cancelled, endless, ids[0])
 
 
+@pytest.mark.filterwarnings("ignore::langchain_core._api.beta_decorator.LangChainBetaWarning")
+async def test_leaving_the_events_of_an_asyncio_stream_cancels(endless: LocalLumnis, connect: Connect) -> None:
+    """Who leaves the block of an event stream stops the run, though LangChain reads it in a task of its own."""
+    model = connect(endless, progress_interval=0.1)
+    async with await model.astream_events("Work.", version="v3") as events:
+        first: Any = await anext(aiter(events))
+    await asyncio.to_thread(assert_cancelled, endless, first["id"])
+
+
 def test_runs_may_be_left_going_on(endless: LocalLumnis, connect: Connect) -> None:
     """With cancel_on_interrupt=False the run goes on."""
     stream = cast(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import reduce
+from operator import add
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from langchain_core.exceptions import OutputParserException
+from langchain_core.exceptions import ModelInvalidRequestError, OutputParserException
 from langchain_core.messages import AIMessage
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, RootModel
 from pydantic.v1 import BaseModel as OldBaseModel
 
 from lumnisai_core.exceptions import RunError, ValidationError
@@ -84,6 +86,15 @@ def test_what_is_no_schema_is_refused(schema: Any) -> None:
     """Something that describes no object is refused before anything is sent."""
     with pytest.raises(ValidationError, match="No JSON Schema can be made of"):
         json_schema_of(schema)
+
+
+@pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "json_object"}, RootModel[list[int]]])
+def test_a_schema_of_something_else_than_an_object_is_refused(schema: Any) -> None:
+    """Runs return objects, so that a list would be paid for and lost."""
+    with pytest.raises(ValidationError, match="runs return objects"):
+        json_schema_of(schema)
+    assert json_schema_of({"type": ["object", "null"]})["type"] == ["object", "null"]
+    assert json_schema_of({"anyOf": [SCHEMA]})["anyOf"] == [SCHEMA]
 
 
 @pytest.fixture
@@ -165,6 +176,24 @@ def test_include_raw_keeps_the_error(serve: Serve, connect: Connect) -> None:
     assert isinstance(answer["parsing_error"], StructuredOutputError)
 
 
+async def test_include_raw_heeds_the_keywords_of_a_call(model: ChatLumnis) -> None:
+    """A call may name its thread with the message, too, in every way to make it."""
+    thread_id = model.invoke("Ann is 30 years old.").response_metadata["thread_id"]
+    chain: Any = model.with_structured_output(Person, include_raw=True)
+    answers = [
+        chain.invoke("Ann?", thread_id=thread_id),
+        await chain.ainvoke("Ann?", thread_id=thread_id),
+        *chain.batch(["Ann?"], thread_id=thread_id),
+        chain.bind(thread_id=thread_id).invoke("Ann?"),
+        reduce(add, chain.stream("Ann?", thread_id=thread_id)),
+        reduce(add, [part async for part in chain.astream("Ann?", thread_id=thread_id)]),
+    ]
+    for answer in answers:
+        assert answer["raw"].response_metadata["thread_id"] == thread_id
+        assert isinstance(answer["parsed"], Person)
+        assert answer["parsing_error"] is None
+
+
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
 def test_all_methods_are_the_same(model: ChatLumnis, method: str) -> None:
     """The three method names of LangChain are accepted and mean the platform's response_format."""
@@ -174,8 +203,9 @@ def test_all_methods_are_the_same(model: ChatLumnis, method: str) -> None:
 
 def test_unknown_methods_are_refused(model: ChatLumnis) -> None:
     """A method that does not exist is refused when the chain is made."""
-    with pytest.raises(ValidationError, match="'magic'"):
+    with pytest.raises(ValidationError, match="'magic'") as caught:
         model.with_structured_output(Person, method="magic")
+    assert isinstance(caught.value, ModelInvalidRequestError)
 
 
 def test_bare_texts_are_read(model: ChatLumnis) -> None:

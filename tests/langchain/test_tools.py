@@ -6,9 +6,11 @@ import copy
 import json
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypedDict
 
 import pytest
+from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.runnables import Runnable
 from langchain_core.tools import StructuredTool, tool
@@ -115,10 +117,27 @@ def test_a_schema_that_refers_to_itself_stays_whole() -> None:
     assert parameters["$defs"]["Node"]["properties"]["children"]["items"] == {"$ref": "#/$defs/Node"}
 
 
-@pytest.mark.parametrize("given", [3, {"type": "web_search_preview"}, {"what": "is this"}])
+def call_back(then: Callable[[], None]) -> None:
+    """Call back."""
+    then()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        3,
+        {"type": "web_search_preview"},
+        {"what": "is this"},
+        {"type": "function", "function": {"parameters": QUERY}},
+        {"type": "function", "function": {"name": 3}},
+        partial(subtract, b=1),
+        call_back,
+    ],
+)
 def test_what_is_no_tool_is_refused(model: ChatLumnis, given: Any) -> None:
-    with pytest.raises(ValidationError, match=r"tool|Tool"):
+    with pytest.raises(ValidationError, match=r"tool|Tool") as caught:
         model.bind_tools([given])
+    assert isinstance(caught.value, ModelInvalidRequestError)
 
 
 @pytest.mark.parametrize(

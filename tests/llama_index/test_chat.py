@@ -184,6 +184,22 @@ def test_unknown_keywords_are_refused(llm: LumnisLLM) -> None:
         llm.chat(HELLO, temprature=0.5)
 
 
+@pytest.mark.parametrize("call", ["chat", "stream_chat"])
+def test_stream_is_no_keyword(llm: LumnisLLM, stage: Stage, call: str) -> None:
+    """Streams have methods of their own; the keyword is refused, with their names, before anything is sent."""
+    with pytest.raises(TypeError, match="stream_chat"):
+        list(getattr(llm, call)(HELLO, stream=True))
+    assert stage.requests == []
+
+
+@pytest.mark.parametrize("call", ["chat", "stream_chat"])
+def test_other_messages_are_refused(llm: LumnisLLM, stage: Stage, call: str) -> None:
+    """What is no message of LlamaIndex is named with its place before anything is sent."""
+    with pytest.raises(ValidationError, match=r"messages\[1\] is no ChatMessage but dict"):
+        list(getattr(llm, call)([*HELLO, {"role": "user", "content": "Hello"}]))
+    assert stage.requests == []
+
+
 def test_sampling_parameters_are_ignored_with_one_warning(llm: LumnisLLM) -> None:
     """Parameters of other LLMs that the platform decides itself are accepted; each is told once."""
     with pytest.warns(UserWarning, match="LumnisLLM ignores max_tokens, temperature") as told:

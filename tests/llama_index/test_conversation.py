@@ -81,7 +81,8 @@ CASES = {
     "an instruction": ([("system", "Be kind."), ("user", "Hi")], run_of("r", [("system", "Be kind.")], "OK"), ["Hi"]),
     "a run that failed": ([("user", "Hi")], run_of("r", [("user", "Hi")], status="failed"), ["Hi"]),
     "a run under way": ([("user", "Hi")], run_of("r", [("user", "Hi")], status="in_progress"), ["Hi"]),
-    "an empty text": ([("user", "")], run_of("r", [("user", "")], "Hello"), [""]),
+    "an empty text": ([("user", "")], run_of("r", [("user", "")], "Hello"), []),
+    "an empty text next to others": ([("user", "")], run_of("r", [("user", "Hi")], "Hello"), [""]),
 }
 
 
@@ -91,6 +92,14 @@ def test_what_a_run_took_along_no_longer_waits(case: str) -> None:
     put, run, left = CASES[case]
     conversation = begun(*(message(role, text) for role, text in put)).accept([run])
     assert [text for _, text, is_stored in shown(conversation) if not is_stored] == left
+
+
+def test_an_empty_answer_keeps_its_place() -> None:
+    """One that was put is found by its run; one that nobody put is not shown."""
+    conversation = begun(message("user", "Hi"), message("assistant", "", lumnis_response_id="r1"))
+    conversation = conversation.accept([run_of("r1", [("user", "Hi")], "")])
+    conversation = conversation.accept([run_of("r2", [("user", "Well?")], None)])
+    assert shown(conversation) == [("user", "Hi", True), ("assistant", "", True), ("user", "Well?", True)]
 
 
 def test_an_answer_is_found_by_its_run() -> None:

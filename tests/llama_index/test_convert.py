@@ -107,6 +107,26 @@ def test_tool_results(role: MessageRole) -> None:
 
 
 @pytest.mark.parametrize(
+    ("positions", "known", "name"),
+    [
+        (None, {"tool_call_id": "c2"}, "multiply"),
+        ([2], {"tool_call_id": "c1"}, "add"),
+        ([2], {"tool_call_id": "c1", "name": "sum"}, "sum"),
+        (None, {"tool_call_id": "c3"}, None),
+        (None, {"tool_call_id": ["c1"]}, None),
+        (None, {}, None),
+    ],
+)
+def test_tool_results_name_their_tool(positions: list[int] | None, known: dict[str, Any], name: str | None) -> None:
+    """A result that has only the id of its call, as from agents, gets the name from the call, sent now or before."""
+    names = {"c1": "add", "c2": "multiply"}
+    calls = [ToolCallBlock(tool_call_id=at, tool_name=called, tool_kwargs={}) for at, called in names.items()]
+    result = ChatMessage(role="tool", content="42", additional_kwargs=known)
+    sent = convert_in([*HELLO, ChatMessage(role="assistant", blocks=calls), result], positions)
+    assert json.loads(sent[-1]["content"].partition("\n")[0])["tool_result"]["name"] == name
+
+
+@pytest.mark.parametrize(
     ("given", "shown"), [({"a": 1}, '{"a": 1}'), ('{"a": 1}', '{"a": 1}'), ("not json", '"not json"')]
 )
 def test_tool_calls(given: Any, shown: str) -> None:
@@ -200,10 +220,11 @@ def test_empty_answer_is_one_chunk() -> None:
     assert chunk.additional_kwargs["response_id"] == "r1"
 
 
-def test_chunk_size_is_checked() -> None:
-    """A chunk size below 1 is refused."""
+@pytest.mark.parametrize("size", [0, -1, "8", 1.5, True])
+def test_chunk_size_is_checked(size: Any) -> None:
+    """What is no whole number from 1 is refused."""
     with pytest.raises(ValidationError, match="stream_chunk_size"):
-        ChatChunks(0)
+        ChatChunks(size)
 
 
 class _OlderCall(BaseModel):

@@ -198,6 +198,24 @@ class TestWithoutRuns:
         assert [text for role, text in said(client, memory.thread_id) if role == "user"] == ["First", "Second"]
         assert are_stored(memory.get()) == [True, True, True]
 
+    async def test_messages_without_words_are_sent_once(
+        self, remember: Remember, llm: LumnisLLM, stage: Stage, client: Client
+    ) -> None:
+        """Neither an empty question nor an empty answer goes out again with later turns."""
+        memory = remember()
+        engine = simple(llm, memory)
+        for question in ("", "  "):
+            engine.chat(question)
+        stage.play(Script(output_text=""))
+        engine.chat("Silence")
+        stage.answer(echo)
+        engine.chat("Last")
+        asked = [text for role, text in said(client, memory.thread_id) if role == "user"]
+        assert asked == ["", "  ", "Silence", "Last"]
+        messages = memory.get()
+        assert [message.role for message in messages] == [MessageRole.USER, MessageRole.ASSISTANT] * 4
+        assert all(are_stored(messages))
+
     async def test_a_user_is_needed(self, remember: Remember) -> None:
         """The thread is somebody's."""
         memory = remember(user_id=None)

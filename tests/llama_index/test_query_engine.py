@@ -350,6 +350,7 @@ async def test_queries_that_cannot_be_sent(engine: MakeEngine, stage: Stage, str
         ({"similarity_top_k": 51}, "from 0 to 50"),
         ({"similarity_top_k": True}, "similarity_top_k"),
         ({"stream_chunk_size": 0}, "stream_chunk_size"),
+        ({"query_template": "{query_str}"}, "must be a prompt template"),
         ({"users": "ada"}, "users"),
         ({"api_key": None}, "LUMNISAI_API_KEY"),
     ],

@@ -43,7 +43,7 @@ def test_impossible_settings(wrong: dict[str, object]) -> None:
     assert KEY not in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": 0.5}, {"scope": "world"}, {"context_window": 0}])
+@pytest.mark.parametrize("wrong", [{"temprature": 0.5}, {"scope": "world"}, {"context_window": 0}])
 def test_impossible_fields(wrong: dict[str, object]) -> None:
     """Fields that do not exist or do not fit are refused, without showing the key."""
     with pytest.raises(pydantic.ValidationError) as caught:
@@ -158,3 +158,12 @@ async def test_use_after_close(llm: LumnisLLM) -> None:
         assert (await llm.achat(HELLO)).message.content == ANSWER
         llm.close()
         await llm.aclose()
+
+
+def test_sampling_parameters_of_a_constructor_are_ignored_with_a_warning(local: LocalLumnis) -> None:
+    """As those of a call; what nobody knows is refused."""
+    with pytest.warns(UserWarning, match="ignores max_tokens, temperature"):
+        llm = LumnisLLM(api_key="k", temperature=0.1, max_tokens=5, top_p=None)
+    assert "temperature" not in llm.to_dict()
+    with pytest.raises(ValueError, match="temprature"):
+        LumnisLLM(api_key="k", temprature=0.1)

@@ -263,11 +263,12 @@ def test_unusable_settings_are_refused(spec: MakeSpec, local: LocalLumnis, stage
     """Before anything is sent, with the name of what is wrong."""
     with pytest.raises(core.ConfigurationError, match="LUMNISAI_API_KEY"):
         LumnisToolSpec()
-    for name in ("", "a b", "x" * 65):
+    for name in ("", "a b", "x" * 65, None):
         with pytest.raises(core.ValidationError, match="name must be"):
             spec(name=name)
-    with pytest.raises(core.ValidationError, match="description is empty"):
-        spec(description=" ")
+    for description in (" ", None):
+        with pytest.raises(core.ValidationError, match="description is empty"):
+            spec(description=description)
     with pytest.raises(ValueError, match="users"):
         spec(users="ada")
     with pytest.raises(ValueError, match="run_timeout"):
