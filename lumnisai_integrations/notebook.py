@@ -176,8 +176,13 @@ def table(items: Iterable[object], columns: Iterable[str] | None = None) -> Tabl
         columns: Which columns, in this order. Default: the telling ones of models, all of mappings.
 
     Raises:
-        ValidationError: A column is not there.
+        ValidationError: A column is not there, or the items are a single text or model, such as a page of threads.
     """
+    if isinstance(items, str) or is_model(items):
+        what = type(items).__name__
+        raise ValidationError(f"table() takes several things, not one {what}: pass a list, such as page.threads.")
+    if isinstance(columns, str):
+        raise ValidationError(f"columns must be a list of names, such as [{columns!r}], not {columns!r}.")
     given = list(items)
     if given and all(isinstance(item, RunOutcome) for item in given):
         given.sort(key=_index)

@@ -302,6 +302,15 @@ def test_columns_can_be_chosen() -> None:
     assert repr(table([], columns=["a"])) == "nothing"
 
 
+def test_a_table_of_one_thing_is_refused(client: Client) -> None:
+    """Pages and texts can be iterated over, but what comes is no rows."""
+    for one in (client.list_threads(limit=1), "threads"):
+        with pytest.raises(ValidationError, match=f"several things, not one {type(one).__name__}: pass a list"):
+            table(one)
+    with pytest.raises(ValidationError, match=r"such as \['title'\], not 'title'"):
+        table([{"title": "Tides"}], columns="title")
+
+
 def test_a_text_of_a_framework_is_shown_as_harmless_markdown() -> None:
     text = Markdown("**Small** <script>")
     assert text._repr_markdown_() == "**Small** &lt;script>"

@@ -27,9 +27,12 @@ def bind(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
         sock.listen(2048)
         sock.setblocking(False)
-    except OSError:
+    except (OSError, UnicodeError) as error:
         sock.close()
-        raise
+        place = f"cannot listen on {host}, port {port}"
+        if isinstance(error, UnicodeError):  # what names of hosts that cannot be are answered with
+            raise OSError(f"{error}: {place}") from error
+        raise OSError(error.errno, f"{error.strerror}: {place}") from error
     return sock
 
 

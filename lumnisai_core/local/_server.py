@@ -104,6 +104,10 @@ class LocalLumnis:
             raise ValueError(f"artifact_shape must be 'parts' or 'content', not {artifact_shape!r}")
         if api_key is not None and not api_key.strip():
             raise ValueError("api_key must not be blank")
+        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
+            raise ValueError(f"port must be a whole number from 0 to 65535, not {port!r}")
+        if isinstance(faults, Fault):
+            raise ValueError("faults must be a list of Fault objects, not a single Fault")
         names = names_by_key(tenants or {})
         self.api_key: str = (api_key or next(iter(names), None) or _fresh_key()).strip()
         expiry = expiry_by_key(key_expiry or {}, (self.api_key, *names))
@@ -145,7 +149,7 @@ class LocalLumnis:
         """Start serving; returns when requests are answered. Does nothing if it runs already.
 
         Raises:
-            OSError: the port is taken.
+            OSError: the port is taken, or the host is none of this machine.
             StoreError: the file is no database of this service, or another one has it open.
         """
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import sys
 from itertools import islice
@@ -112,8 +113,10 @@ def _add_search(actions: Commands) -> argparse.ArgumentParser:
         examples='lumnis files search "spring tides" --limit 3',
     )
     parser.add_argument("query", metavar="QUERY", type=text, help="what to look for")
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="most files, 1 to 50 (default: %(default)s)")
-    parser.add_argument("--min-score", type=float, default=0.0, metavar="SCORE", help="least score, 0 to 1")
+    parser.add_argument(
+        "--limit", type=_most_found, default=10, metavar="N", help="most files, 1 to 50 (default: %(default)s)"
+    )
+    parser.add_argument("--min-score", type=_score, default=0.0, metavar="SCORE", help="least score, 0 to 1")
     _add_tags(parser, "only files with this tag; repeat it for more")
     add_json_option(parser)
     return parser
@@ -273,6 +276,8 @@ def _download(client: Client, options: argparse.Namespace) -> int:
     target = Path(name)
     if target.is_dir():
         raise UsageError(f"{target} is a folder: name the file to write with -o PATH")
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}: make it, or use another one with -o PATH")
     if target.exists() and not options.force:
         raise UsageError(f"{target} is there already: use --force, or another name with -o PATH")
     write(str(client.files.download_to(options.file, target)))
@@ -284,6 +289,22 @@ def _delete(client: Client, options: argparse.Namespace) -> int:
         client.files.delete(file, hard_delete=not options.hide)
 
     return for_each(options.files, delete, done="deleted")
+
+
+def _most_found(given: str) -> int:
+    if not given.isdecimal() or not 1 <= int(given) <= 50:
+        raise argparse.ArgumentTypeError(f"{given!r} is no limit: use a number from 1 to 50")
+    return int(given)
+
+
+def _score(given: str) -> float:
+    try:
+        score = float(given)
+    except ValueError:
+        score = math.nan
+    if not 0 <= score <= 1:
+        raise argparse.ArgumentTypeError(f"{given!r} is no score: use a number from 0 to 1")
+    return score
 
 
 def _lines(given: str) -> tuple[int, int]:

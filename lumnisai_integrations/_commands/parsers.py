@@ -105,7 +105,7 @@ def add_timeout_option(parser: argparse.ArgumentParser) -> None:
     """Add ``--timeout`` for those who wait for a run."""
     parser.add_argument(
         "--timeout",
-        type=seconds,
+        type=seconds_of_waiting,
         default=600.0,
         metavar="SECONDS",
         help="how long to wait for the end of a run, which goes on after that (default: %(default)g)",
@@ -143,4 +143,12 @@ def seconds(given: str) -> float:
         number = math.nan
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{given!r} is no number of seconds")
+    return number
+
+
+def seconds_of_waiting(given: str) -> float:
+    """Read a number of seconds above 0."""
+    number = seconds(given)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{given!r} is no time to wait: use a number of seconds above 0")
     return number

@@ -52,7 +52,7 @@ def add(commands: Commands) -> None:
         actions,
         "follow",
         summary="follow a run to its end and print its answer",
-        about="Ctrl-C stops following; the run goes on.",
+        about="Of a run that made an object, that is printed as JSON. Ctrl-C stops following; the run goes on.",
         examples="lumnis runs follow RUN\nlumnis runs follow RUN --stream --json",
     )
     cancelling = new_command(
@@ -188,10 +188,13 @@ def _follow(client: Client, options: argparse.Namespace) -> int:
         response = client.responses.wait(
             options.response, on_progress=hear, cancel_on_interrupt=False, run_timeout=options.timeout
         )
-    if not options.json:
+    if options.json:
+        if not options.stream:  # else the last update had it
+            print_json(response.json())
+    elif response.structured_response is not None:
+        print_json(response.structured_response)
+    else:
         screen.answer(response.output_text or "")
-    elif not options.stream:  # else the last update had it
-        print_json(response.json())
     return 0
 
 

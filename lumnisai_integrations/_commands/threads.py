@@ -118,6 +118,8 @@ def print_conversation(runs: list[ResponseObject], screen: Screen) -> None:
             screen.said(message.content if message.role == "user" else f"({message.role}) {message.content}")
         if run.output_text:
             screen.answer(run.output_text)
+        elif run.structured_response is not None:
+            print_json(run.structured_response)
         else:
             screen.note(f"({run.status})")
 

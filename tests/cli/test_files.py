@@ -63,7 +63,7 @@ def test_a_search_shows_passages(lumnis: Lumnis, file: str) -> None:
     assert 0 < float(row[1]) <= 1
     assert "Spring tides follow the full moon." in row[4]
     assert json.loads(lumnis("files", "search", "full moon", "--json").out)["results"][0]["file"]["id"] == file
-    assert lumnis("files", "search", "full moon", "--limit", "99").status == 1
+    assert lumnis("files", "search", "full moon", "--limit", "99").status == 2
 
 
 def test_a_file_is_shown(lumnis: Lumnis, file: str) -> None:
@@ -82,6 +82,8 @@ def test_a_download_replaces_nothing_unasked(lumnis: Lumnis, file: str, folder: 
     assert "--force" in lumnis("files", "download", file).err
     (folder / "tides.md").write_text("old")
     assert lumnis("files", "download", file, "-o", str(folder)).status == 2
+    nowhere = lumnis("files", "download", file, "-o", str(folder / "sub" / "tides.md"))
+    assert (nowhere.status, f"there is no folder {folder / 'sub'}:" in nowhere.err) == (2, True)
     assert lumnis("files", "download", file, "--force").status == 0
     assert (folder / "tides.md").read_text() == TIDES
     assert lumnis("files", "download", file, "-o", "copy.md").status == 0

@@ -80,6 +80,23 @@ def test_a_run_is_followed_to_its_end(lumnis: Lumnis, key: str, client: Client) 
     assert json.loads(lumnis("runs", "follow", run.response_id, "--json", "--quiet").out)["status"] == "succeeded"
 
 
+def test_the_object_of_a_run_is_not_lost(lumnis: Lumnis, key: str, serve: Serve) -> None:
+    """Following the run prints it as asking with a schema does; a conversation shows it where there is no text."""
+    tide = {"port": "北港", "range_m": 4.1}
+    local = serve([Script(structured_response=tide), Script(output_text="It is 4.1 m.", structured_response=tide)])
+    service = ["--api-key", local.api_key, "--base-url", local.base_url]
+    with Client(local.api_key, base_url=local.base_url, user_id="user-123") as there:
+        service += ["--user-id", "user-123"]
+        runs = [there.invoke("What is the range?", response_format={"type": "object"}) for _ in range(2)]
+    for run in runs:
+        followed = lumnis("runs", "follow", run.response_id, *service)
+        assert (followed.status, json.loads(followed.out)) == (0, tide)
+    assert (
+        json.loads(lumnis("threads", "show", runs[0].thread_id or "", *service).out.rpartition("range?\n")[2]) == tide
+    )
+    assert lumnis("threads", "show", runs[1].thread_id or "", *service).out.endswith("range?\nIt is 4.1 m.\n")
+
+
 def test_following_a_run_that_fails_is_status_1(lumnis: Lumnis, key: str, serve: Serve) -> None:
     """With the reason, and what it did before that."""
     broken = serve(Script([Step("Searching.")], error=("AGENT_ERROR", "The register is closed.")))

@@ -71,3 +71,21 @@ def test_wrong_agents_are_refused_at_once(agents: dict[str, Any], words: str) ->
     """Before anything is served."""
     with pytest.raises(ValueError, match=words):
         LocalLumnis(agents=agents)
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        (5, "is int, which is no engine: it has no method run"),
+        (None, "is NoneType, which is no engine"),
+        (Script(output_text="Hello"), "is Script, which is no engine"),
+        (ScriptedEngine, "is the class ScriptedEngine, which is no engine: make an object of it"),
+    ],
+    ids=["number", "nothing", "script", "class"],
+)
+def test_what_cannot_answer_runs_is_refused_at_once(engine: Any, words: str) -> None:
+    """Before the service starts, and not with the first run."""
+    with pytest.raises(ValueError, match=f"^engine {words}"):
+        LocalLumnis(engine=engine)
+    with pytest.raises(ValueError, match=rf"^agents\['{PEOPLE}'\] {words}"):
+        LocalLumnis(agents={PEOPLE: engine})

@@ -168,6 +168,7 @@ def test_a_date_may_be_iso_8601() -> None:
         ([Fault("GET /v1/nothing", status=500)], "no route 'GET /v1/nothing'"),
         ([Fault("PUT /v1/responses", status=500)], "no route 'PUT /v1/responses'"),
         ([Fault("GET /v1/_local/faults", status=500)], "no route"),
+        (Fault(status=500), "not a single Fault"),
         ([{"status": 500}], "must be Fault objects, not dict"),
     ],
 )

@@ -11,6 +11,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -59,9 +60,29 @@ def test_each_service_has_a_key_of_its_own() -> None:
 
 
 def test_a_taken_port_is_an_error() -> None:
-    """Starting on a taken port fails and leaves nothing behind."""
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
-        LocalLumnis(port=taken.getsockname()[1]).start()
+    """Starting on a taken port fails, names the port and leaves nothing behind."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match=f"in use: cannot listen on 127.0.0.1, port {port}$"):
+            LocalLumnis(port=port).start()
+
+
+@pytest.mark.parametrize("host", ["no..host", "256.0.0.1"])
+def test_a_host_that_cannot_be_listened_on_is_an_error(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is named, and nothing is left behind."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(OSError, match=f"cannot listen on {host}, port 0$"):
+        LocalLumnis(host=host).start()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("port", [-1, 65536, "8787", True, None])
+def test_what_is_no_port_is_refused(port: Any) -> None:
+    """Before anything is started."""
+    with pytest.raises(ValueError, match=f"port must be a whole number from 0 to 65535, not {port!r}"):
+        LocalLumnis(port=port)
 
 
 def test_closing_answers_held_polls_and_stops_engines(held: HeldEngine) -> None:
@@ -131,8 +152,8 @@ def test_accepted_runs_are_not_lost(tmp_path: Path, held: HeldEngine) -> None:
 
 
 def test_a_file_serves_one_service_at_a_time(tmp_path: Path) -> None:
-    """A file that another service has open is refused."""
-    with LocalLumnis(path=tmp_path / "db"), pytest.raises(StoreError, match="locked"):
+    """A file that another service has open is refused, and the message says so."""
+    with LocalLumnis(path=tmp_path / "db"), pytest.raises(StoreError, match="db is locked: another service has it"):
         LocalLumnis(path=tmp_path / "db").start()
 
 

@@ -35,6 +35,10 @@ class Database:
             self._open(durable=durable)
         except sqlite3.Error as error:
             self.sql.close()
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+                raise StoreError(
+                    f"{path} is locked: another service has it open. Stop that, or use another file"
+                ) from error
             raise StoreError(f"{path} cannot be opened as a database: {error}") from error
         except StoreError as error:
             self.sql.close()

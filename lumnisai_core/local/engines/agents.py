@@ -19,19 +19,17 @@ class AgentEngines:
         agents: engines by the name of the specialized agent.
 
     Raises:
-        ValueError: a name is blank, or an engine has no method `run`.
+        ValueError: a name is blank, or an engine is no object with a method `run`.
     """
 
     def __init__(self, engine: Engine, agents: Mapping[str, Engine] | None = None) -> None:
+        _check("engine", engine)
         self._engine = engine
         self._agents = dict(agents or {})
         for name, agent in self._agents.items():
             if not isinstance(name, str) or not name.strip():
                 raise ValueError(f"agents must be named, not {name!r}")
-            if not isinstance(agent, Engine):
-                raise ValueError(
-                    f"agents[{name!r}] is {type(agent).__name__}, which is no engine: it has no method run"
-                )
+            _check(f"agents[{name!r}]", agent)
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Answer one run.
@@ -47,3 +45,10 @@ class AgentEngines:
             message = f"There is no engine for the specialized agent {name!r}; those that have one: {known}."
             raise EngineError("AGENT_NOT_AVAILABLE", message)
         return await self._agents.get(name, self._engine).run(request, report)
+
+
+def _check(name: str, given: object) -> None:
+    if isinstance(given, type):  # which has the method, but nothing to call it on
+        raise ValueError(f"{name} is the class {given.__name__}, which is no engine: make an object of it")
+    if not isinstance(given, Engine):
+        raise ValueError(f"{name} is {type(given).__name__}, which is no engine: it has no method run")
