@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.globals import get_llm_cache
 from langchain_core.language_models import BaseChatModel, LangSmithParams, ModelProfile
 from langchain_core.messages import BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
@@ -102,6 +103,8 @@ class LumnisModel(LumnisSettings, BaseChatModel):
         )
 
     def _for_caching(self, messages: Sequence[BaseMessage], keywords: Mapping[str, Any]) -> Self:
+        if self.cache is False or (self.cache is None and get_llm_cache() is None):
+            return self  # there is none, as mostly
         with model_errors():
             in_thread = continues_a_thread(self.__dict__, messages, keywords)
         return self.model_copy(update={"cache": False}) if in_thread else self

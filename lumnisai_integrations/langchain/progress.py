@@ -15,14 +15,9 @@ from typing_extensions import override
 
 from lumnisai_core import ResponseStatus
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
-from lumnisai_integrations._shared.progress import ProgressNews, progress_lines
+from lumnisai_integrations._shared.progress import ProgressNews
 from lumnisai_integrations.langchain.progress_events import PROGRESS_EVENT
 from lumnisai_integrations.langchain.run_tree import RunTree, ending_of
-
-
-def progress_text_lines(data: Mapping[str, Any]) -> list[str]:
-    """Write the data of one event as lines: ``STATE: message``, then an indented line for each tool call."""
-    return progress_lines(ProgressNews.of_data(data))
 
 
 class LumnisProgressHandler(BaseCallbackHandler):

@@ -11,7 +11,7 @@ from typing import Any
 
 from lumnisai_core.local._schemas import SchemaError, Validator, compile_schema
 from lumnisai_core.local.engines._values.fill import Fill, Path
-from lumnisai_core.local.engines._values.flatten import Flat, same
+from lumnisai_core.local.engines._values.flatten import Flat
 from lumnisai_core.local.engines._values.formats import NEUTRAL_TEXTS, of_format
 from lumnisai_core.local.engines._values.patterns import examples
 
@@ -157,8 +157,3 @@ def _check(flat: Flat, *keys: str) -> Validator | None:
         return compile_schema({"allOf": parts}, formats=True)
     except SchemaError:
         return None
-
-
-def is_among(value: Any, others: Iterable[Any]) -> bool:
-    """Tell whether an equal value is there already."""
-    return any(same(value, other) for other in others)
