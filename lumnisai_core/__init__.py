@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lumnisai_core import models
-from lumnisai_core._async.client import AsyncClient
-from lumnisai_core._async.following import AsyncRunStream
-from lumnisai_core._config import check_settings
-from lumnisai_core._hooks import RequestHook, RequestInfo, ResponseHook, ResponseInfo
-from lumnisai_core._many import RunInput, RunOutcome
-from lumnisai_core._parameters import InvokeParameters, RunParameters, WatchParameters
-from lumnisai_core._sync.client import Client
-from lumnisai_core._sync.following import RunStream
+from lumnisai_core._transport.hooks import RequestHook, RequestInfo, ResponseHook, ResponseInfo
+from lumnisai_core._transport.waiting import ProgressCallback
 from lumnisai_core._version import VERSION
-from lumnisai_core._waiting import ProgressCallback
-from lumnisai_core.models import (
+from lumnisai_core.lumnis import models
+from lumnisai_core.lumnis._async.client import AsyncClient
+from lumnisai_core.lumnis._async.following import AsyncRunStream
+from lumnisai_core.lumnis._sync.client import Client
+from lumnisai_core.lumnis._sync.following import RunStream
+from lumnisai_core.lumnis.calls.runs import InvokeParameters, RunParameters, WatchParameters
+from lumnisai_core.lumnis.config import check_settings
+from lumnisai_core.lumnis.models import (
     AgentConfig,
     AgentMode,
     Artifact,
@@ -40,9 +39,10 @@ from lumnisai_core.models import (
     ThreadObject,
     ToolCall,
 )
+from lumnisai_core.lumnis.runs.batch import RunInput, RunOutcome
 
 if TYPE_CHECKING:
-    from lumnisai_core.models import (
+    from lumnisai_core.lumnis.models import (
         ApiKeyMode,
         ApiKeyModeObject,
         ApiProvider,

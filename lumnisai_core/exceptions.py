@@ -29,7 +29,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lumnisai_core.models import ResponseObject
+    from lumnisai_core.lumnis.models import ResponseObject
 
 __all__ = [
     "AppConnectionError",

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from lumnisai_core import ResponseObject, RunOutcome, RunUpdate
+from lumnisai_core.display import is_model, mimebundle_of, safe_markdown, table_html, table_text
 from lumnisai_core.exceptions import RunError, ValidationError
-from lumnisai_core.models.display import is_model, mimebundle_of, safe_markdown, table_html, table_text
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
 from lumnisai_integrations._shared.progress import ProgressNews
 

@@ -20,8 +20,8 @@ PUBLIC = (
     "lumnisai_core",
     "lumnisai_core.exceptions",
     "lumnisai_core.local",
-    "lumnisai_core.models",
-    "lumnisai_core.models.display",  # imported only where something is displayed
+    "lumnisai_core.lumnis.models",
+    "lumnisai_core.display",  # imported only where something is displayed
 )
 
 #: The command line shows both frameworks, and its extra brings them.
@@ -31,9 +31,9 @@ _LLAMA_INDEX = ("lumnisai_integrations/llama_index", "lumnisai_integrations/_com
 #: Where each package of others may be imported: a folder and all below it, or a file.
 PLACES = {
     "IPython": ("lumnisai_integrations/_shared/display/notebook.py", "lumnisai_integrations/notebook.py"),
-    "aiohttp": ("lumnisai_core/_aiohttp.py",),
-    "httpx": ("lumnisai_core/_http.py", "lumnisai_core/_aiohttp.py"),
-    "httpx_aiohttp": ("lumnisai_core/_aiohttp.py",),
+    "aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
+    "httpx": ("lumnisai_core/_transport/pool.py", "lumnisai_core/_transport/pool_aiohttp.py"),
+    "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
     "jsonschema_rs": ("lumnisai_core/local",),
     "langchain": _LANGCHAIN,
     "langchain_core": _LANGCHAIN,

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: Folders that are written, and the folders generated from them.
 FOLDERS = {
-    "lumnisai_core/_async": "lumnisai_core/_sync",
+    "lumnisai_core/_transport/_async": "lumnisai_core/_transport/_sync",
+    "lumnisai_core/lumnis/_async": "lumnisai_core/lumnis/_sync",
     "tests/core/_async": "tests/core/_sync",
 }
 

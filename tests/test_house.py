@@ -35,17 +35,17 @@ def test_no_module_breaks_a_rule() -> None:
 
 
 BROKEN = [
-    ("lumnisai_core/_call.py", "import langchain_core", "imports langchain_core, which only"),
-    ("lumnisai_core/_call.py", "from lumnisai_integrations import cli", "imports lumnisai_integrations"),
-    ("lumnisai_core/_call.py", "from lumnisai_core import local", "imports lumnisai_core.local"),
-    ("lumnisai_core/_call.py", "def f():\n    import httpx", "imports httpx, which only"),
-    ("lumnisai_core/_call.py", "import numpy", "which has no place"),
-    ("lumnisai_core/_call.py", "from . import _retry", "without the name of its package"),
-    ("lumnisai_core/local/_app.py", "import lumnisai_integrations.cli", "imports lumnisai_integrations"),
-    ("lumnisai_integrations/langchain/x.py", "from lumnisai_core._call import Call", "no public module"),
-    ("lumnisai_integrations/langchain/x.py", "import lumnisai_core._call", "no public module"),
+    ("lumnisai_core/_transport/call.py", "import langchain_core", "imports langchain_core, which only"),
+    ("lumnisai_core/_transport/call.py", "from lumnisai_integrations import cli", "imports lumnisai_integrations"),
+    ("lumnisai_core/_transport/call.py", "from lumnisai_core import local", "imports lumnisai_core.local"),
+    ("lumnisai_core/_transport/call.py", "def f():\n    import httpx", "imports httpx, which only"),
+    ("lumnisai_core/_transport/call.py", "import numpy", "which has no place"),
+    ("lumnisai_core/_transport/call.py", "from . import _retry", "without the name of its package"),
+    ("lumnisai_core/local/lumnis/app.py", "import lumnisai_integrations.cli", "imports lumnisai_integrations"),
+    ("lumnisai_integrations/langchain/x.py", "from lumnisai_core._transport.call import Call", "no public module"),
+    ("lumnisai_integrations/langchain/x.py", "import lumnisai_core._transport.call", "no public module"),
     ("lumnisai_integrations/langchain/x.py", "from lumnisai_core import _call", "does not export it"),
-    ("lumnisai_integrations/langchain/x.py", "from lumnisai_core.local.faults import Armed", "no public module"),
+    ("lumnisai_integrations/langchain/x.py", "from lumnisai_core.local.web.faults import Armed", "no public module"),
     ("lumnisai_integrations/langchain/x.py", "import llama_index.core", "imports llama_index.core, which only"),
     (
         "lumnisai_integrations/langchain/x.py",
@@ -63,7 +63,7 @@ BROKEN = [
     ("lumnisai_integrations/llama_index/x.py", "ROUTE = '/v1/responses'", "has a route of the API"),
     ("lumnisai_integrations/llama_index/x.py", "ROUTE = f'/v1/{x}'", "has a route of the API"),
     ("lumnisai_integrations/llama_index/x.py", "headers['Authorization'] = key", "has a header"),
-    ("lumnisai_core/_call.py", "", "has no docstring"),
+    ("lumnisai_core/_transport/call.py", "", "has no docstring"),
 ]
 
 

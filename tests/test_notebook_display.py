@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from lumnisai_core import FileMetadata, ResponseList, ResponseObject, ThreadList, ThreadObject
-from lumnisai_core.models import FileSearchResults
-from lumnisai_core.models.display import mimebundle_of, safe_markdown, table_html, table_text
+from lumnisai_core.display import mimebundle_of, safe_markdown, table_html, table_text
+from lumnisai_core.lumnis.models import FileSearchResults
 
 PLAIN = [
     "A *neap* tide is **small**.",
@@ -181,7 +181,7 @@ def test_a_long_list_says_how_much_is_left_out() -> None:
 
 def test_models_show_themselves_and_nothing_is_imported_before() -> None:
     code = (
-        "import sys, lumnisai_core as core; late = 'lumnisai_core.models.display'; assert late not in sys.modules;"
+        "import sys, lumnisai_core as core; late = 'lumnisai_core.display'; assert late not in sys.modules;"
         "run = core.ResponseObject(response_id='r', status='succeeded', output_text='*a*');"
         "assert run._repr_mimebundle_(include=None, exclude=None) == {'text/markdown': '*a*'};"
         "assert late in sys.modules and 'IPython' not in sys.modules"

@@ -12,10 +12,6 @@ except ImportError as _error:
         f'lumnisai_core.local needs {_error.name}: pip install "lumnisai-integrations[local]"', name=_error.name
     ) from _error
 
-from lumnisai_core.local._recording import RecordedRequest
-from lumnisai_core.local._scriptable import ScriptableLumnis
-from lumnisai_core.local._server import LocalLumnis
-from lumnisai_core.local._store import StoreError
 from lumnisai_core.local.engines.base import (
     Engine,
     EngineError,
@@ -28,7 +24,10 @@ from lumnisai_core.local.engines.base import (
 )
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
-from lumnisai_core.local.faults import Fault
+from lumnisai_core.local.lumnis.store import StoreError
+from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
+from lumnisai_core.local.web.faults import Fault
+from lumnisai_core.local.web.layers import RecordedRequest
 
 __all__ = [
     "Engine",

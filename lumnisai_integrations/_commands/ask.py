@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lumnisai_core import InvokeParameters, ResponseObject
 from lumnisai_integrations._commands.connection import Connection, connection
 from lumnisai_integrations._commands.errors import UsageError
-from lumnisai_integrations._commands.following import Listener, followed, listening
-from lumnisai_integrations._commands.output import print_json
+from lumnisai_integrations._commands.output import Screen, print_json
 from lumnisai_integrations._commands.parsers import (
     Commands,
     add_json_option,
@@ -22,7 +21,7 @@ from lumnisai_integrations._commands.parsers import (
     new_command,
     text,
 )
-from lumnisai_integrations._commands.screen import Screen
+from lumnisai_integrations._commands.progress import Listener, followed, listening
 from lumnisai_integrations._shared.schemas import plain_schema
 from lumnisai_integrations._shared.structured import structured_value
 
@@ -104,7 +103,7 @@ def _answer(
     if not documents:
         with service.client() as client:
             return client.invoke(question, **parameters), ()
-    from lumnisai_integrations._commands.query import answer_from
+    from lumnisai_integrations._commands.documents import answer_from
 
     found = answer_from(documents, question, service=service, parameters=parameters)
     return found.response, found.sources

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 
+from lumnisai_core import Client, ThreadObject
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError
 from lumnisai_integrations._commands.connection import connection
-from lumnisai_integrations._commands.conversation import Conversation
 from lumnisai_integrations._commands.errors import CommandError
-from lumnisai_integrations._commands.output import is_terminal
+from lumnisai_integrations._commands.output import Screen, is_terminal, print_rows
 from lumnisai_integrations._commands.parsers import (
     Commands,
     add_service_options,
@@ -18,7 +20,8 @@ from lumnisai_integrations._commands.parsers import (
     new_command,
     text,
 )
-from lumnisai_integrations._commands.screen import Screen
+from lumnisai_integrations._commands.progress import followed, shown_progress
+from lumnisai_integrations._commands.threads import print_conversation
 from lumnisai_integrations._shared.progress import one_line
 
 _ABOUT = """\
@@ -139,3 +142,149 @@ class Reader:
             sys.stderr.flush()
             return sys.stdin.readline()
         return sys.stdin.buffer.readline().decode()
+
+
+#: Conversations that ``/threads`` and runs that ``/history`` show.
+_SHOWN = 10
+
+_HELP = """\
+/new [TITLE]        start a new conversation
+/threads            list conversations
+/thread [ID]        continue one, by id or by its number in the list; without an id, show which one this is
+/title [TITLE]      give this conversation a title, or show it
+/history            show the last questions and answers
+/help               show this
+/quit               leave; so does Ctrl-D
+Ctrl-C stops the run that is under way. A question that begins with a slash is written with two."""
+
+
+def split_line(line: str) -> tuple[str, str]:
+    """Tell commands from questions. Pure.
+
+    Args:
+        line: What was typed.
+
+    Returns:
+        The name of a command without its slash, and what follows it; for a question an empty name, and the question.
+    """
+    said = line.strip()
+    if said.startswith("//"):
+        return "", said[1:]
+    if not said.startswith("/"):
+        return "", said
+    name, _, argument = said[1:].partition(" ")
+    return name.lower() or "help", argument.strip()
+
+
+class Conversation:
+    """Questions and answers in one thread at a time.
+
+    Args:
+        client: The client.
+        screen: Where answers and notes go.
+        timeout: Seconds to wait for the end of a run.
+        goes_on: Whether the service outlives the chat.
+    """
+
+    def __init__(self, client: Client, screen: Screen, *, timeout: float, goes_on: bool) -> None:
+        self._client = client
+        self._screen = screen
+        self._timeout = timeout
+        self._goes_on = goes_on
+        self._title = ""
+        self._listed: list[ThreadObject] = []
+        self.thread_id: str | None = None
+        self._commands: dict[str, Callable[[str], None]] = {
+            "new": self._start_new,
+            "threads": self._list_threads,
+            "thread": self._choose_thread,
+            "title": self._set_title,
+            "history": self._show_history,
+            "help": lambda _: screen.note(_HELP),
+        }
+
+    def begin(self, title: str) -> None:
+        """Let the next question start a new thread, with a title if one is given."""
+        self.thread_id, self._title = None, title
+
+    def continue_thread(self, thread_id: str) -> None:
+        """Let the next question continue a thread.
+
+        Raises:
+            NotFoundError: There is no such thread.
+        """
+        thread = self._client.threads.get(thread_id)
+        self.thread_id, self._title = thread.thread_id, thread.title or ""
+        self._screen.note(f"Continuing {self._title or 'a conversation without a title'} ({thread.thread_id}).")
+
+    def accept(self, line: str) -> bool:
+        """Do what a line says: ask, or one of the commands. A blank line says nothing.
+
+        Returns:
+            Whether the conversation goes on.
+
+        Raises:
+            CommandError: There is no such command, or its argument cannot be used.
+            LumnisAIError: The service cannot be reached, refuses, or the run fails.
+        """
+        name, argument = split_line(line)
+        if name in ("quit", "exit"):
+            return False
+        if name:
+            if name not in self._commands:
+                raise CommandError(f"there is no command /{name}: /help lists those there are")
+            self._commands[name](argument)
+        elif argument:
+            self._ask(argument)
+        return True
+
+    def _ask(self, question: str) -> None:
+        if self.thread_id is None and self._title:
+            self.thread_id = self._client.threads.create(title=self._title).thread_id
+        hear = None
+        try:
+            with shown_progress(self._screen) as show, followed(show, goes_on=self._goes_on) as hear:
+                response = self._client.invoke(
+                    question, thread_id=self.thread_id, on_progress=hear, run_timeout=self._timeout
+                )
+        finally:
+            # Also a run that failed or was stopped began its thread.
+            if hear is not None and hear.last is not None:
+                self.thread_id = hear.last.thread_id or self.thread_id
+        self._screen.answer(response.output_text or "")
+
+    # Commands
+
+    def _start_new(self, title: str) -> None:
+        self.begin(title)
+        self._screen.note("The next question starts a new conversation.")
+
+    def _list_threads(self, _: str) -> None:
+        self._listed = list(islice(self._client.threads.iter(page_size=_SHOWN), _SHOWN))
+        rows = (
+            (number, thread.thread_id, thread.last_response_at or thread.created_at, thread.title)
+            for number, thread in enumerate(self._listed, 1)
+        )
+        print_rows(("", "id", "last run", "title"), rows, nothing="There are no conversations.")
+
+    def _choose_thread(self, given: str) -> None:
+        if not given:
+            self._screen.note(self.thread_id or "The next question starts a new conversation.")
+            return
+        is_number = given.isdecimal() and 1 <= int(given) <= len(self._listed)
+        self.continue_thread(self._listed[int(given) - 1].thread_id if is_number else given)
+
+    def _set_title(self, title: str) -> None:
+        if title and self.thread_id is not None:
+            title = self._client.threads.update(self.thread_id, title=title).title or title
+        elif not title and self.thread_id is not None:
+            title = self._client.threads.get(self.thread_id).title or ""
+        self._title = title or self._title
+        self._screen.note(f"Title: {self._title}" if self._title else "This conversation has no title yet.")
+
+    def _show_history(self, _: str) -> None:
+        if self.thread_id is None:
+            self._screen.note("Nothing has been said yet.")
+            return
+        runs = list(islice(self._client.threads.iter_responses(self.thread_id, page_size=_SHOWN), _SHOWN))
+        print_conversation(runs[::-1], self._screen)

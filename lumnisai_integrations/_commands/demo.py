@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from pydantic import BaseModel, Field
+
+from lumnisai_integrations._commands.connection import Connection, connection
+from lumnisai_integrations._commands.documents import answer_from, own_documents
+from lumnisai_integrations._commands.output import Screen
 from lumnisai_integrations._commands.parsers import Commands, add_service_options, new_command
+from lumnisai_integrations._commands.progress import shown_progress
+from lumnisai_integrations.langchain import ChatLumnis, LumnisProgressHandler
 
 _ABOUT = """\
 A chain of LangChain with live progress, a follow-up in the same thread, a typed object, and a query engine of
@@ -22,6 +31,81 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the main job."""
-    from lumnisai_integrations._commands.demonstration import demonstrate  # noqa: PLC0415 - loads both frameworks
-
     return demonstrate(options)
+
+
+NOTES = """\
+The tide table of the port North Quay covers March. Spring tides come two days after new and full moon.
+At spring tides the water rises 4.1 m, at neap tides 1.9 m. High water lasts about twenty minutes.
+Boats with a draught above 2.5 m leave the harbour only at spring tides. The harbour office opens at 7:30."""
+
+
+class Tide(BaseModel):
+    """The tides of one port."""
+
+    port: str = Field(description="Name of the port")
+    spring_range_m: float = Field(description="Metres the water rises at spring tides")
+
+
+def demonstrate(options: argparse.Namespace) -> int:
+    """Show a chain with live progress, a follow-up, a typed object and a query engine.
+
+    Args:
+        options: What says where the service is and for whom it works.
+
+    Returns:
+        0 if everything worked; any failure raises.
+    """
+    screen = Screen()
+    with connection(options, embedded=True) as service:
+        screen.note(f"Runs go to {service.description}.")
+        with service.client() as client:
+            thread_id = client.create_thread(title="Tides of North Quay").thread_id
+        model = ChatLumnis(
+            api_key=service.api_key, base_url=service.base_url, user_id=service.user_id, thread_id=thread_id
+        )
+        try:
+            _chain(model, screen)
+            _follow_up(model, screen)
+            _structured(model, screen)
+        finally:
+            model.close()
+        _query_engine(service, screen)
+    screen.heading('Done. Next: lumnis chat, or lumnis ask "QUESTION" FILE...')
+    return 0
+
+
+def _chain(model: ChatLumnis, screen: Screen) -> None:
+    screen.heading("1. LangChain: prompt | ChatLumnis | parser, with live progress")
+    prompt = ChatPromptTemplate.from_messages([("system", "Answer from these notes:\n{notes}"), ("user", "{question}")])
+    chain = prompt | model | StrOutputParser()
+    question = "When do spring tides come?"
+    screen.said(question)
+    progress = LumnisProgressHandler(screen.note)
+    answer = chain.invoke({"notes": NOTES, "question": question}, config={"callbacks": [progress]})
+    screen.answer(answer)
+
+
+def _follow_up(model: ChatLumnis, screen: Screen) -> None:
+    screen.heading("2. A follow-up in the same thread, without repeating the notes")
+    question = "Which boats leave only at spring tides?"
+    screen.said(question)
+    screen.answer(str(model.invoke(question).content))
+
+
+def _structured(model: ChatLumnis, screen: Screen) -> None:
+    screen.heading("3. A pydantic object through with_structured_output")
+    question = "What is the spring range at the port North Quay?"
+    screen.said(question)
+    tide = model.with_structured_output(Tide).invoke(f"{NOTES}\n\n{question}")
+    screen.answer(f"`{tide!r}`")
+
+
+def _query_engine(service: Connection, screen: Screen) -> None:
+    screen.heading("4. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
+    question = "What happens when I press Ctrl-C?"
+    screen.said(question)
+    with shown_progress(screen) as hear:
+        answer = answer_from(own_documents(), question, service=service, parameters={"on_progress": hear})
+    screen.answer(answer.response.output_text or "")
+    screen.note("Read: " + ", ".join(answer.sources))

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import metadata
 from pathlib import Path
+from typing import Any
 
 from llama_index.core import Document
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.node_parser import SentenceSplitter
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.retrievers.bm25 import BM25Retriever
+from pydantic import PrivateAttr
 
+from lumnisai_core import InvokeParameters, ResponseObject
+from lumnisai_integrations._commands.connection import Connection
 from lumnisai_integrations._commands.errors import CommandError
+from lumnisai_integrations.llama_index import LumnisLLM
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 
@@ -65,3 +75,62 @@ def own_documents() -> list[Document]:
         return read_documents(paths)
     description = metadata("lumnisai-integrations").json.get("description", "")
     return [Document(text=str(description), metadata={"file_name": "README.md"})]
+
+
+_PASSAGES = 4
+_TOKENS_OF_A_PASSAGE = 256
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The run that answered, and the names of the files it was given passages of."""
+
+    response: ResponseObject
+    sources: tuple[str, ...]
+
+
+class _WatchedLLM(LumnisLLM):
+    """Makes each run with further parameters and keeps the last one as the service sent it."""
+
+    _parameters: InvokeParameters = PrivateAttr(default_factory=InvokeParameters)
+    _last: ResponseObject | None = PrivateAttr(default=None)
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Run an agent on a conversation and keep its run."""
+        made = super().chat(messages, **self._parameters, **kwargs)
+        self._last = ResponseObject.model_validate(made.raw)
+        return made
+
+
+def answer_from(
+    documents: Sequence[Document],
+    question: str,
+    *,
+    service: Connection,
+    parameters: InvokeParameters,
+) -> Answer:
+    """Answer a question from documents.
+
+    Args:
+        documents: At least one, with ``file_name`` in the metadata.
+        question: What the user wants to know.
+        service: Where the run goes.
+        parameters: What else to run, and how to watch it.
+
+    Raises:
+        CommandError: There was no run, because LlamaIndex passed over an error.
+        LumnisAIError: The service cannot be reached, refuses, or the run fails.
+    """
+    splitter = SentenceSplitter(chunk_size=_TOKENS_OF_A_PASSAGE, chunk_overlap=32)
+    passages = splitter.get_nodes_from_documents(documents)
+    retriever = BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
+    llm = _WatchedLLM(api_key=service.api_key, base_url=service.base_url, user_id=service.user_id, scope=service.scope)
+    llm._parameters = parameters  # the fields of an LLM are to be saved
+    try:
+        response = RetrieverQueryEngine.from_args(retriever, llm=llm).query(question)
+    finally:
+        llm.close()
+    if llm._last is None:
+        raise CommandError("the question and the passages of the files could not be put to the agent")
+    names = (str(source.node.metadata.get("file_name")) for source in response.source_nodes)
+    return Answer(llm._last, tuple(dict.fromkeys(names)))

@@ -12,8 +12,8 @@ from pathlib import Path
 from lumnisai_core import Client, DuplicateHandling, FileMetadata, ProcessingStatus
 from lumnisai_integrations._commands.connection import connected
 from lumnisai_integrations._commands.errors import CommandError, UsageError
-from lumnisai_integrations._commands.many import for_each
 from lumnisai_integrations._commands.output import (
+    for_each,
     is_terminal,
     print_fields,
     print_json,

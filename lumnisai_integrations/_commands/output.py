@@ -6,16 +6,85 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
 
+from lumnisai_core.exceptions import AuthenticationError, FileAccessDeniedError, LumnisAIError, TransportError
+from lumnisai_integrations._commands.errors import CommandError
 from lumnisai_integrations._shared.progress import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+class Screen:
+    """Where a command shows things.
+
+    Args:
+        apart: Whether everything but answers goes to standard error, so that answers can be piped.
+        quiet: Whether everything but answers is left out.
+    """
+
+    def __init__(self, *, apart: bool = False, quiet: bool = False) -> None:
+        self._out = sys.stdout
+        self._about = sys.stderr if apart else sys.stdout
+        self._quiet = quiet
+        self._consoles: dict[int, Console | None] = {}
+
+    @property
+    def can_draw(self) -> bool:
+        """Whether somebody looks at both outputs, so that a picture may be drawn between answers."""
+        return not self._quiet and is_terminal(sys.stdout) and is_terminal(sys.stderr)
+
+    def heading(self, text: str) -> None:
+        """Show a heading."""
+        self._tell(f"\n{text}", "bold cyan")
+
+    def note(self, text: str) -> None:
+        """Show something about what is being done; an empty text shows nothing."""
+        if text.strip():
+            self._tell(text.rstrip(), "dim")
+
+    def said(self, text: str) -> None:
+        """Show what the user asked."""
+        self._tell(f"> {text}", "bold")
+
+    def failure(self, text: str) -> None:
+        """Show what went wrong, also where notes are left out."""
+        self._print(self._about, text, "red")
+
+    def answer(self, text: str) -> None:
+        """Show an answer: rendered as Markdown on a terminal, as it is in a pipe."""
+        console = self._console(self._out)
+        if console is None:
+            shown = safe_text(text) if is_terminal(self._out) else text
+            self._out.write(shown if shown.endswith("\n") else f"{shown}\n")
+            self._out.flush()
+            return
+        from rich.markdown import Markdown  # noqa: PLC0415 - only for a terminal
+
+        console.print(Markdown(safe_text(text), hyperlinks=False))
+
+    def _tell(self, text: str, style: str) -> None:
+        if not self._quiet:
+            self._print(self._about, text, style)
+
+    def _print(self, stream: TextIO, text: str, style: str) -> None:
+        console = self._console(stream)
+        if console is None:
+            stream.write((safe_text(text) if is_terminal(stream) else text) + "\n")
+            stream.flush()
+        else:
+            console.print(safe_text(text), style=style, soft_wrap=True)
+
+    def _console(self, stream: TextIO) -> Console | None:
+        if id(stream) not in self._consoles:
+            self._consoles[id(stream)] = console_for(stream)
+        return self._consoles[id(stream)]
+
 
 Cell: TypeAlias = str | int | float | datetime | None
 
@@ -168,3 +237,35 @@ def size_text(size: int) -> str:
             return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
         number /= 1000
     raise AssertionError("the last unit takes every number")
+
+
+T = TypeVar("T")
+
+
+def for_each(things: Iterable[T], act: Callable[[T], object], *, done: str) -> int:
+    """Do something with each thing and print what became of it.
+
+    Args:
+        things: What to work on.
+        act: What to do with one of them. A text that it returns is printed instead of ``done``.
+        done: What to print of those that worked.
+
+    Returns:
+        0 if all worked, else 1.
+
+    Raises:
+        AuthenticationError: The key is refused, so that nothing can work.
+        TransportError: The service cannot be reached.
+    """
+    status = 0
+    for thing in things:
+        try:
+            made = act(thing)
+        except (LumnisAIError, CommandError) as error:
+            if isinstance(error, TransportError | AuthenticationError) and not isinstance(error, FileAccessDeniedError):
+                raise
+            sys.stderr.write(f"lumnis: {thing}: {one_line(error)}\n")
+            status = 1
+        else:
+            write(row_text((str(thing), made if isinstance(made, str) else done)))
+    return status

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from datetime import date
 from itertools import islice
 
-from lumnisai_core import Client, ResponseObject, ResponseStatus
-from lumnisai_core.models import FeedbackType
+from lumnisai_core import Client, FeedbackType, ResponseObject, ResponseStatus
 from lumnisai_integrations._commands.connection import connected
 from lumnisai_integrations._commands.errors import UsageError
-from lumnisai_integrations._commands.following import followed, listening
-from lumnisai_integrations._commands.many import for_each
-from lumnisai_integrations._commands.output import print_fields, print_json, print_rows
+from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows
 from lumnisai_integrations._commands.parsers import (
     Commands,
     add_json_option,
@@ -23,7 +20,7 @@ from lumnisai_integrations._commands.parsers import (
     new_command,
     text,
 )
-from lumnisai_integrations._commands.screen import Screen
+from lumnisai_integrations._commands.progress import followed, listening
 from lumnisai_integrations._shared.progress import ProgressNews, progress_lines
 
 _EXAMPLES = """\

@@ -8,8 +8,7 @@ from itertools import islice
 
 from lumnisai_core import Client, ResponseObject, ThreadObject
 from lumnisai_integrations._commands.connection import connected
-from lumnisai_integrations._commands.many import for_each
-from lumnisai_integrations._commands.output import print_fields, print_json, print_rows, write
+from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows, write
 from lumnisai_integrations._commands.parsers import (
     Commands,
     add_json_option,
@@ -18,7 +17,6 @@ from lumnisai_integrations._commands.parsers import (
     new_command,
     text,
 )
-from lumnisai_integrations._commands.screen import Screen
 
 _EXAMPLES = """\
 lumnis threads list

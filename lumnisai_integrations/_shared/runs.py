@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel, Field
+
 from lumnisai_core import Scope
 
 #: Parameters that chat models have in common and that the platform decides itself.
@@ -43,3 +45,20 @@ def with_smart_model(overrides: Mapping[str, Any], model: str | None, *, of_this
 def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:
     """Say whether one call wants tenant scope, so that the adapter's own user does not go along."""
     return keywords.get("scope") == Scope.TENANT and "user_id" not in keywords
+
+
+#: When a model should call an agent.
+AGENT_DESCRIPTION = (
+    "Gives a task to an agent that plans, researches and works on its own, and returns its answer. It may take "
+    "minutes: use it for tasks that need several steps, not for what you know yourself."
+)
+
+
+class AgentTask(BaseModel):
+    """What a model says when it calls the tool."""
+
+    task: str = Field(
+        min_length=1,
+        description="What to do, in full sentences and with everything that must be known for it: the agent sees "
+        "nothing of this conversation.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,3 +31,93 @@ def plain_schema(given: Mapping[str, Any]) -> dict[str, Any]:
 def _titled(schema: Mapping[str, Any], *, title: str, description: str | None) -> dict[str, Any]:
     head = {"title": title} | ({"description": description} if description else {})
     return head | dict(schema)
+
+
+_DEFINITIONS = ("$defs", "definitions")
+#: Keywords whose value maps names, which may look like keywords, to schemas.
+_NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "dependentSchemas", *_DEFINITIONS})
+#: Keywords whose value is data, which may look like a schema.
+_DATA = frozenset({"const", "enum", "default", "examples"})
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class SharedDefinitions:
+    """The ``$defs`` at the root of a schema that others are moved into.
+
+    A ``$ref`` counts from the root. So the definitions of what moves in become definitions of the root, under names of
+    their own, and references are rewritten; a schema that refers to itself as a whole becomes a definition, too.
+    """
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Any] = {}
+
+    def take(self, schema: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
+        """Return a schema as it reads inside the root; the given one stays as it is.
+
+        Args:
+            schema: The schema to move.
+            prefix: Begins the names of its definitions, such as ``search`` in ``search.Place``.
+        """
+        given = {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
+        definitions = {
+            f"#/{place}/{_pointer_part(name)}": self._free_name(f"{prefix}.{name}")
+            for place in _DEFINITIONS
+            for name in given.get(place, ())
+        }
+        mover = _Mover(definitions, self._free_name(prefix))
+        inside = mover.schema({name: value for name, value in given.items() if name not in _DEFINITIONS})
+        for place in _DEFINITIONS:
+            for name, definition in given.get(place, {}).items():
+                self.schemas[definitions[f"#/{place}/{_pointer_part(name)}"]] = mover.schema(definition)
+        if not mover.refers_to_whole:
+            self._release(mover.whole)
+            return dict(inside)
+        self.schemas[mover.whole] = inside
+        return {"$ref": f"#/$defs/{mover.whole}"}
+
+    def _free_name(self, wanted: str) -> str:
+        plain = _NOT_PLAIN.sub("_", wanted)
+        name, number = plain, 2
+        while name in self.schemas:
+            name, number = f"{plain}.{number}", number + 1
+        self.schemas[name] = {}
+        return name
+
+    def _release(self, name: str) -> None:
+        del self.schemas[name]
+
+
+class _Mover:
+    def __init__(self, definitions: Mapping[str, str], whole: str) -> None:
+        self._definitions = definitions
+        self.whole = whole
+        self.refers_to_whole = False
+
+    def schema(self, schema: Any) -> Any:
+        if isinstance(schema, Mapping):
+            return {keyword: self._value(keyword, value) for keyword, value in schema.items()}
+        if isinstance(schema, list | tuple):
+            return [self.schema(part) for part in schema]
+        return schema
+
+    def _value(self, keyword: str, value: Any) -> Any:
+        if keyword in _DATA:
+            return value
+        if keyword == "$ref" and isinstance(value, str):
+            return self._reference(value)
+        if keyword in _NAMED_SCHEMAS and isinstance(value, Mapping):
+            return {name: self.schema(part) for name, part in value.items()}
+        return self.schema(value)
+
+    def _reference(self, reference: str) -> str:
+        if not reference.startswith("#"):
+            return reference
+        place = "/".join(reference.split("/")[:3])
+        if place in self._definitions:
+            return f"#/$defs/{self._definitions[place]}{reference[len(place) :]}"
+        self.refers_to_whole = True
+        return f"#/$defs/{self.whole}{reference[1:]}"
+
+
+def _pointer_part(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schema_references import SharedDefinitions
+from lumnisai_integrations._shared.schemas import SharedDefinitions
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
 
 #: Whether tools may be used (auto), must be used (any), or must not be used (none).
@@ -263,3 +263,27 @@ def _unusable(response: ResponseObject, what: str) -> StructuredOutputError:
         thread_id=response.thread_id,
         response=response,
     )
+
+
+def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
+    """Write an assistant turn that calls tools.
+
+    Args:
+        content: What the assistant said besides.
+        calls: The calls, each with ``id``, ``name`` and ``args``.
+    """
+    written = json.dumps({"tool_calls": [dict(call) for call in calls]}, ensure_ascii=False, default=str)
+    return f"{content}\n{written}" if content else written
+
+
+def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str = "success") -> str:
+    """Write the result of a tool call as a turn of the user.
+
+    Args:
+        content: What the tool returned.
+        name: Name of the tool, if it is known.
+        call_id: Id of the call it answers, if it is known.
+        status: ``success`` or ``error``.
+    """
+    head = json.dumps({"tool_result": {"name": name, "id": call_id, "status": status}}, ensure_ascii=False)
+    return f"{head}\n{content}\n[end of tool result]"

@@ -17,8 +17,8 @@ from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, asks_for_ten
 from lumnisai_integrations._shared.threads import Continuation, continue_thread
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.convert import AnswerOptions, convert_in, place_of
+from lumnisai_integrations.langchain.function_calling import TOOL_KEYWORDS, offer_of
 from lumnisai_integrations.langchain.structured import json_schema_of
-from lumnisai_integrations.langchain.tool_binding import TOOL_KEYWORDS, offer_of
 
 #: Fields of the model that are sent with each run as they are.
 RUN_FIELDS = (

@@ -24,8 +24,7 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.progress import reasoning_text
 from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
 from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place
-from lumnisai_integrations._shared.tools import Call, Reply, ToolOffer
-from lumnisai_integrations._shared.turns import tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import Call, Reply, ToolOffer, tool_calls_text, tool_result_text
 from lumnisai_integrations.langchain.blocks import SHOWN_AS_BLOCKS, arguments_text, artifact_data, message_blocks
 from lumnisai_integrations.langchain.errors import unusable_output
 

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from lumnisai_core import AsyncClient, Client, ResponseObject, Scope, ThreadObject
 from lumnisai_core.exceptions import ConfigurationError, NotFoundError, ValidationError
-from lumnisai_integrations.langchain.connection import LumnisConnection
 from lumnisai_integrations.langchain.conversation import Conversation, Reading, usable_thread_id
 from lumnisai_integrations.langchain.errors import model_errors
+from lumnisai_integrations.langchain.settings import LumnisConnection
 
 _PAGE_SIZE = 50
 _LONGEST_TITLE = 500

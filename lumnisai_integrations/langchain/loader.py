@@ -9,7 +9,7 @@ from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
 from lumnisai_core import ContentType, ProcessingStatus
-from lumnisai_integrations._shared.file_texts import (
+from lumnisai_integrations._shared.file_reading import (
     FileText,
     OnUnreadable,
     Reading,
@@ -17,8 +17,8 @@ from lumnisai_integrations._shared.file_texts import (
     read_files,
     unique_ids,
 )
-from lumnisai_integrations.langchain.connection import LumnisConnection
 from lumnisai_integrations.langchain.errors import model_errors
+from lumnisai_integrations.langchain.settings import LumnisConnection
 
 
 class LumnisFilesLoader(LumnisConnection, BaseLoader):

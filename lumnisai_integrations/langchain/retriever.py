@@ -19,8 +19,8 @@ from lumnisai_integrations._shared.files import (
     search_parameters,
 )
 from lumnisai_integrations.langchain.calls import from_config
-from lumnisai_integrations.langchain.connection import LumnisConnection
 from lumnisai_integrations.langchain.errors import model_errors
+from lumnisai_integrations.langchain.settings import LumnisConnection
 
 
 class LumnisFilesRetriever(LumnisConnection, BaseRetriever):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,21 +14,23 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import (
     AsyncRunStream,
+    FeedbackCreated,
+    FeedbackType,
     ProgressCallback,
     ResponseObject,
+    ResponseStatus,
     RunStream,
     RunUpdate,
 )
-from lumnisai_core.models import ResponseStatus
-from lumnisai_integrations.langchain.calls import model_name_of
+from lumnisai_integrations.langchain.calls import from_config, model_name_of
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.feedback import FeedbackSender
 from lumnisai_integrations.langchain.inputs import KnownRun, LumnisInput, NewRun, run_of_input, start_of_input
-from lumnisai_integrations.langchain.progress_events import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.settings import LumnisSettings
 
 
-class LumnisRunnable(FeedbackSender, RunnableSerializable[LumnisInput, RunUpdate | ResponseObject]):
+class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate | ResponseObject]):
     """An agent on the Lumnis platform as a runnable, for chains and graphs that need more than a message.
 
     The output is the whole run, a :class:`lumnisai_core.ResponseObject`: text, structured response, artifacts, progress
@@ -253,6 +255,77 @@ class LumnisRunnable(FeedbackSender, RunnableSerializable[LumnisInput, RunUpdate
         structured = response.structured_response is not None
         message = convert_out(response, model_name=model_name_of(self.__dict__, {}), structured=structured)
         return {"messages": [message]}
+
+    def send_feedback(
+        self,
+        response_id: str | UUID,
+        feedback_text: str,
+        config: RunnableConfig | None = None,
+        *,
+        feedback_type: FeedbackType | str = FeedbackType.SUGGESTION,
+        user_id: str | UUID | None = None,
+        progress_id: str | None = None,
+        tool_call_id: str | None = None,
+        tool_args_update: Mapping[str, Any] | None = None,
+    ) -> FeedbackCreated:
+        """Tell a run something while it works, for instance what a human answered to an interrupt.
+
+        It is sent each time this is called: after an interrupt, call it behind ``interrupt()``, where a node comes by
+        once.
+
+        Args:
+            response_id: Id of the run.
+            feedback_text: What to tell, 1 to 5000 characters.
+            config: May name the user as ``lumnis_user_id``. Default: that of the chain or graph around.
+            feedback_type: ``suggestion`` (default), ``correction`` or ``guidance``.
+            user_id: Who says so. Default: the user of the config, then of the runnable.
+            progress_id: Progress entry it is about.
+            tool_call_id: Tool call it is about.
+            tool_args_update: New arguments for that tool call; needs ``tool_call_id``.
+
+        Raises:
+            ValidationError: The text or a combination is unusable; nothing was sent.
+            ConflictError: The run is over. Its thread can be continued with a run of its own.
+            NotFoundError: There is no such run.
+        """
+        with model_errors():
+            return self._client().responses.create_feedback(
+                str(response_id),
+                feedback_text,
+                feedback_type=feedback_type,
+                user_id=user_id or self._user_of(config),
+                progress_id=progress_id,
+                tool_call_id=tool_call_id,
+                tool_args_update=tool_args_update,
+            )
+
+    async def asend_feedback(
+        self,
+        response_id: str | UUID,
+        feedback_text: str,
+        config: RunnableConfig | None = None,
+        *,
+        feedback_type: FeedbackType | str = FeedbackType.SUGGESTION,
+        user_id: str | UUID | None = None,
+        progress_id: str | None = None,
+        tool_call_id: str | None = None,
+        tool_args_update: Mapping[str, Any] | None = None,
+    ) -> FeedbackCreated:
+        """Do the same in asyncio."""
+        with model_errors():
+            return await self._aclient().responses.create_feedback(
+                str(response_id),
+                feedback_text,
+                feedback_type=feedback_type,
+                user_id=user_id or self._user_of(config),
+                progress_id=progress_id,
+                tool_call_id=tool_call_id,
+                tool_args_update=tool_args_update,
+            )
+
+    def _user_of(self, config: RunnableConfig | None) -> str | UUID | None:
+        of_config: str | UUID | None = from_config(ensure_config(config).get("configurable") or {}).get("user_id")
+        return of_config or self.user_id
 
 
 def _shown(update: RunUpdate) -> list[RunUpdate | ResponseObject]:

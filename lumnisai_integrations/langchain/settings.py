@@ -2,16 +2,94 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Set
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from uuid import UUID
 
 from langchain_core.load.serializable import Serializable
-from pydantic import AfterValidator, ConfigDict, Field
+from langchain_core.utils import from_env, secret_from_env
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
+from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides, Scope
+from lumnisai_integrations._shared.clients import Clients, ClientSettings
 from lumnisai_integrations.langchain.calls import History, plain_agent_config, plain_files, plain_overrides
-from lumnisai_integrations.langchain.connection import LumnisConnection
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.structured import json_schema_of
+
+
+class LumnisConnection(BaseModel):
+    """The fields that say where the service is and for whom it works."""
+
+    lumnis_api_key: SecretStr | None = Field(
+        default_factory=secret_from_env("LUMNISAI_API_KEY", default=None), alias="api_key"
+    )
+    base_url: str | None = Field(default_factory=from_env("LUMNISAI_BASE_URL", default=None))
+    tenant_id: str | None = Field(default_factory=from_env("LUMNISAI_TENANT_ID", default=None))
+    timeout: float | None = None
+    max_retries: int | None = None
+    user_id: str | UUID | None = None
+    scope: Scope | None = None
+
+    _clients: Clients = PrivateAttr(default_factory=Clients)
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, hide_input_in_errors=True, defer_build=True)
+
+    if not TYPE_CHECKING:  # type checkers read the fields instead
+
+        def __init__(self, **fields: Any) -> None:
+            _refuse_unknown(type(self), fields.keys())
+            super().__init__(**fields)
+            with model_errors():  # here, because pydantic would wrap what a validator raises
+                self._client_settings().check()
+                self._check()
+
+    def _check(self) -> None:
+        """Refuse fields that pydantic cannot judge."""
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        return state | {"__dict__": state["__dict__"] | {"lumnis_api_key": None}}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Whether LangChain may save this. The API key is saved as a reference to the environment."""
+        return True
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where the API key is read from when a saved component is loaded."""
+        return {"lumnis_api_key": "LUMNISAI_API_KEY"}
+
+    def _client_settings(self) -> ClientSettings:
+        return ClientSettings(
+            api_key=self.lumnis_api_key,
+            base_url=self.base_url,
+            tenant_id=self.tenant_id,
+            timeout=self.timeout,
+            max_retries=self.max_retries,
+        )
+
+    def _client(self) -> Client:
+        return self._clients.blocking(self._client_settings())
+
+    def _aclient(self) -> AsyncClient:
+        return self._clients.asyncio(self._client_settings())
+
+    def close(self) -> None:
+        """Close the connections of blocking calls. Good manners, not a duty; a later call opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections of asyncio calls in the running event loop."""
+        await self._clients.aclose()
+
+
+def _refuse_unknown(component: type[BaseModel], names: Set[str]) -> None:
+    known = {name for field, info in component.model_fields.items() for name in (field, info.alias) if name}
+    unknown = names - known
+    if unknown:
+        raise TypeError(f"{component.__name__} has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
+
 
 # Kept as plain data, so that runnables can be compared, traced and saved.
 _AgentConfig = Annotated[AgentConfig | dict[str, Any], AfterValidator(plain_agent_config)]

@@ -14,7 +14,7 @@ from langchain_core.tools.base import ArgsSchema
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import LumnisAIError
-from lumnisai_integrations._shared.agent_tasks import AGENT_DESCRIPTION, AgentTask
+from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, AgentTask
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.runnable import LumnisRunnable
 

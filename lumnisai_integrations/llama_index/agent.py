@@ -19,9 +19,9 @@ from lumnisai_core import (
     RunStream,
     Scope,
 )
-from lumnisai_integrations.llama_index.connection import Id, LumnisConnection
+from lumnisai_integrations.llama_index.calls import RUN_FIELDS, run_parameters
 from lumnisai_integrations.llama_index.listeners import Listeners
-from lumnisai_integrations.llama_index.parameters import RUN_FIELDS, run_parameters
+from lumnisai_integrations.llama_index.settings import Id, LumnisConnection
 
 Messages = str | Sequence[Mapping[str, Any]]
 

@@ -4,20 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from pydantic import BaseModel
 
 from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, asks_for_tenant_view, with_smart_model
 from lumnisai_integrations._shared.schemas import plain_schema
 from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place, continue_thread
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.llama_index.convert import RUN_THREAD_ID, convert_in
 from lumnisai_integrations.llama_index.function_calling import TOOL_KEYWORDS, offer_of
-from lumnisai_integrations.llama_index.parameters import RUN_FIELDS, run_parameters
+
+#: Fields of the LLM that a keyword of the same name replaces for one call.
+RUN_FIELDS = (
+    "scope",
+    "user_id",
+    "thread_id",
+    "model",
+    "model_overrides",
+    "agent_config",
+    "files",
+    "options",
+    "run_timeout",
+    "progress_interval",
+    "cancel_on_interrupt",
+)
+
+
+def run_parameters(fields: Mapping[str, Any], given: Mapping[str, Any]) -> InvokeParameters:
+    """Settle the parameters of one run: a keyword of the call wins over the field of the same name.
+
+    Args:
+        fields: The values of :data:`RUN_FIELDS`.
+        given: The keywords of the call. They stay as they are.
+    """
+    settled = {**fields, **given}
+    model = settled.pop("model")
+    if model is not None:
+        overrides = _as_dict(settled["model_overrides"])
+        settled["model_overrides"] = with_smart_model(overrides, model, of_this_call=bool(given.get("model")))
+    if asks_for_tenant_view(given):
+        settled["user_id"] = None
+    return cast("InvokeParameters", settled)
+
+
+def _as_dict(overrides: BaseModel | Mapping[str, Any] | None) -> dict[str, Any]:
+    if isinstance(overrides, BaseModel):
+        return overrides.model_dump(exclude_none=True)
+    return dict(overrides or {})
+
 
 #: Keywords of a call that are no parameters of the run.
 _OWN = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS | SAMPLING_PARAMETERS

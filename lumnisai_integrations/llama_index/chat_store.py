@@ -12,10 +12,9 @@ from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, Messag
 from pydantic import Field, PrivateAttr
 
 from lumnisai_core import Scope
-from lumnisai_integrations.llama_index.connection import LumnisConnection
 from lumnisai_integrations.llama_index.conversation import Conversation, unsent
-from lumnisai_integrations.llama_index.locks import ModelLock
-from lumnisai_integrations.llama_index.sessions import FileSessions, ProcessSessions, Session, Sessions
+from lumnisai_integrations.llama_index.sessions import FileSessions, ModelLock, ProcessSessions, Session, Sessions
+from lumnisai_integrations.llama_index.settings import LumnisConnection
 from lumnisai_integrations.llama_index.thread_news import aread_news
 
 P = ParamSpec("P")

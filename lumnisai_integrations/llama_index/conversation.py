@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID
-from lumnisai_integrations._shared.turns import tool_calls_text
+from lumnisai_integrations._shared.tools import tool_calls_text
 from lumnisai_integrations.llama_index.convert import RESPONSE_ID
 from lumnisai_integrations.llama_index.records import Record, places_of, wire_role
 

@@ -24,6 +24,7 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
 )
 from llama_index.core.llms.llm import ToolSelection
+from llama_index.core.llms.loading import RECOGNIZED_LLMS
 from pydantic import Field, PrivateAttr
 
 from lumnisai_core import (
@@ -35,13 +36,10 @@ from lumnisai_core import (
     Scope,
 )
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
-from lumnisai_integrations.llama_index.calls import RunCall, ignored_of, run_call
-from lumnisai_integrations.llama_index.connection import Id, LumnisConnection
+from lumnisai_integrations.llama_index.calls import RUN_FIELDS, RunCall, ignored_of, run_call
 from lumnisai_integrations.llama_index.convert import ChatChunks, convert_out
 from lumnisai_integrations.llama_index.function_calling import prepared_chat, selections_of
-from lumnisai_integrations.llama_index.listeners import Listeners
-from lumnisai_integrations.llama_index.parameters import RUN_FIELDS
-from lumnisai_integrations.llama_index.reporting import (
+from lumnisai_integrations.llama_index.instrumentation import (
     aclosing_all,
     areported,
     closing_all,
@@ -49,6 +47,8 @@ from lumnisai_integrations.llama_index.reporting import (
     reports_chat,
     reports_completion,
 )
+from lumnisai_integrations.llama_index.listeners import Listeners
+from lumnisai_integrations.llama_index.settings import Id, LumnisConnection
 from lumnisai_integrations.llama_index.structured import NativeStructuredLLM
 
 if TYPE_CHECKING:
@@ -284,3 +284,8 @@ async def _aread(llm: LumnisLLM, run: AsyncRunStream, chunks: ChatChunks, listen
                 hearing.tell(update)
                 for chunk in chunks.accept(update):
                     yield chunk
+
+
+def register() -> None:
+    """Let ``load_llm`` of LlamaIndex rebuild a :class:`LumnisLLM` from its ``to_dict``. May be called repeatedly."""
+    RECOGNIZED_LLMS[LumnisLLM.class_name()] = LumnisLLM

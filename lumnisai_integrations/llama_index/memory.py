@@ -13,11 +13,10 @@ from pydantic import Field, PrivateAttr
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.threads import THREAD_ID
-from lumnisai_integrations.llama_index.connection import Id, LumnisConnection
 from lumnisai_integrations.llama_index.conversation import Conversation, tagged
 from lumnisai_integrations.llama_index.llm import LumnisLLM
-from lumnisai_integrations.llama_index.locks import ModelLock
-from lumnisai_integrations.llama_index.shared_clients import key_of, share
+from lumnisai_integrations.llama_index.sessions import ModelLock
+from lumnisai_integrations.llama_index.settings import Id, LumnisConnection, key_of, share
 from lumnisai_integrations.llama_index.thread_news import aread_news, read_news
 
 _CONNECTION_FIELDS = tuple(LumnisConnection.model_fields)

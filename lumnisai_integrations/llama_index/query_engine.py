@@ -26,15 +26,15 @@ from lumnisai_core import AsyncRunStream, ResponseObject, RunStream, RunUpdate
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
 from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, MOST_PASSAGES
 from lumnisai_integrations.llama_index.agent import Agent, AgentFields, pieces_of
-from lumnisai_integrations.llama_index.answers import (
+from lumnisai_integrations.llama_index.convert import convert_in
+from lumnisai_integrations.llama_index.listeners import Listeners
+from lumnisai_integrations.llama_index.results import (
     metadata_of,
     pydantic_response_of,
     response_of,
     text_of,
     tool_sources,
 )
-from lumnisai_integrations.llama_index.convert import convert_in
-from lumnisai_integrations.llama_index.listeners import Listeners
 from lumnisai_integrations.llama_index.retriever import LumnisFilesRetriever
 
 _logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from llama_index.core.readers.base import BasePydanticReader, ResourcesReaderMix
 from llama_index.core.schema import Document
 
 from lumnisai_core import ContentType, FileMetadata, ProcessingStatus
-from lumnisai_integrations._shared.file_texts import (
+from lumnisai_integrations._shared.file_reading import (
     OnUnreadable,
     Reading,
     afiles_to_read,
@@ -18,8 +18,8 @@ from lumnisai_integrations._shared.file_texts import (
     files_to_read,
     read_files,
 )
-from lumnisai_integrations.llama_index.connection import LumnisConnection
-from lumnisai_integrations.llama_index.nodes import document_of
+from lumnisai_integrations.llama_index.results import document_of
+from lumnisai_integrations.llama_index.settings import LumnisConnection
 
 FileIds = Sequence[str | UUID]
 

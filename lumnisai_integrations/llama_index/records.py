@@ -10,7 +10,7 @@ from llama_index.core.storage.chat_store.base_db import MessageStatus
 from pydantic import BaseModel, ConfigDict
 
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.turns import tool_calls_text
+from lumnisai_integrations._shared.tools import tool_calls_text
 from lumnisai_integrations.llama_index.convert import convert_in
 
 _TOOL_RESULT = '{"tool_result"'

@@ -19,8 +19,8 @@ from lumnisai_integrations._shared.files import (
     passages,
     search_parameters,
 )
-from lumnisai_integrations.llama_index.connection import LumnisConnection
-from lumnisai_integrations.llama_index.nodes import node_of
+from lumnisai_integrations.llama_index.results import node_of
+from lumnisai_integrations.llama_index.settings import LumnisConnection
 
 
 class LumnisFilesRetriever(BaseRetriever):

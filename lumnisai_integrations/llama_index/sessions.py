@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import ClassVar, Protocol, TypeVar
@@ -12,7 +13,29 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lumnisai_core.exceptions import ConfigurationError
 from lumnisai_integrations.llama_index.conversation import Conversation
-from lumnisai_integrations.llama_index.locks import ModelLock
+
+
+class ModelLock:
+    """A lock whose copies are locks of their own and which does not tell equal models apart."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[ModelLock], tuple[()]]:
+        return ModelLock, ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelLock)
+
+    def __hash__(self) -> int:
+        return hash(ModelLock)
+
 
 T = TypeVar("T")
 _SECONDS_FOR_ANOTHER_WRITER = 30.0

@@ -131,7 +131,7 @@ def test_a_ratio_is_taken_within_a_round() -> None:
         ("~", "built in", ""),
         ("/x/lib/python3.11/site-packages/httpx/_client.py", "httpx", "httpx._client"),
         ("/x/lib/python3.11/site-packages/h11/__init__.py", "h11", "h11"),
-        ("/x/lumnisai_core/_sync/client.py", "lumnisai_core", "lumnisai_core._sync.client"),
+        ("/x/lumnisai_core/lumnis/_sync/client.py", "lumnisai_core", "lumnisai_core.lumnis._sync.client"),
         ("/x/lib/python3.11/json/decoder.py", "standard library", "decoder"),
         ("<frozen os>", "standard library", "frozen os"),
     ],

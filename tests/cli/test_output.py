@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lumnisai_integrations._commands.conversation import split_line
+from lumnisai_integrations._commands.chat import split_line
 from lumnisai_integrations._commands.output import cut_off, json_text, row_text, safe_text, size_text, table_lines
 
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from lumnisai_core import _http
-from lumnisai_core._aiohttp import true_error
+from lumnisai_core._transport import pool as _http
+from lumnisai_core._transport.pool_aiohttp import true_error
 
 _KEY = ConnectionKey("127.0.0.1", 1, False, True, None, None, None)
 

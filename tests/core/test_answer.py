@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core._answer import Answer, error_from_answer, error_message, model, models, nothing, read_answer
-from lumnisai_core._call import Call
+from lumnisai_core._transport.answer import (
+    Answer,
+    error_from_answer,
+    error_message,
+    model,
+    models,
+    nothing,
+    read_answer,
+)
+from lumnisai_core._transport.call import Call
 from lumnisai_core.exceptions import (
     AuthenticationError,
     ConflictError,
@@ -18,7 +26,7 @@ from lumnisai_core.exceptions import (
     TransportError,
     ValidationError,
 )
-from lumnisai_core.models import ThreadList, ThreadObject
+from lumnisai_core.lumnis.models import ThreadList, ThreadObject
 
 CALL = Call("GET", "/v1/threads", model(ThreadList))
 

@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from lumnisai_core._call import Call, json_bytes, path, query_pairs
-from lumnisai_core._checks import check_seconds
+from lumnisai_core._transport.call import Call, json_bytes, path, query_pairs
+from lumnisai_core._transport.checks import check_seconds
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.models import ResponseStatus
+from lumnisai_core.lumnis.models import ResponseStatus
 
 
 @pytest.mark.parametrize(

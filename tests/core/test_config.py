@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from lumnisai_core import Scope
-from lumnisai_core._config import Settings, settings_for_user, settings_from, user_of_call
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict, ValidationError
+from lumnisai_core.lumnis.config import Settings, settings_for_user, settings_from, user_of_call
 
 
 def made(environment: dict[str, str] | None = None, **arguments: Any) -> Settings:

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from lumnisai_core import AgentConfig, FileAttachment, Message, ModelOverrides, ModelType
-from lumnisai_core._create import create_body, wire_messages
 from lumnisai_core.exceptions import LocalFileNotSupported, ValidationError
+from lumnisai_core.lumnis.calls.runs import create_body, wire_messages
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core._files import form_file, is_processed, usable_tags
 from lumnisai_core.exceptions import FileOperationError, ValidationError
-from lumnisai_core.models.files import FileProcessingStatus
+from lumnisai_core.lumnis.calls.files import form_file, is_processed, usable_tags
+from lumnisai_core.lumnis.models.files import FileProcessingStatus
 
 
 class Named(io.BytesIO):

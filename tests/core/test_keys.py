@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from lumnisai_core import ApiKeyMode, ApiProvider
-from lumnisai_core._keys import find_provider, mode_from, wire_time
-from lumnisai_core._secrets import Concealed, concealed
+from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.lumnis.calls.external_api_keys import find_provider, mode_from, wire_time
 
 
 @pytest.mark.parametrize(

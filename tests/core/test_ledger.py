@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lumnisai_core._ledger import Entry, digest_of, open_ledger
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.lumnis.runs.batch import Entry, digest_of, open_ledger
 
 
 def test_what_was_added_is_known_again(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core import AsyncClient, _http
+from lumnisai_core import AsyncClient
+from lumnisai_core._transport import pool as _http
 from lumnisai_core.local import LocalLumnis
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from lumnisai_core._call import FileContent, Form, FormFile
-from lumnisai_core._download import FileSink
-from lumnisai_core._multipart import multipart
+from lumnisai_core._transport.call import FileContent, Form, FormFile
+from lumnisai_core._transport.download import FileSink
+from lumnisai_core._transport.request import multipart
 from lumnisai_core.exceptions import ValidationError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lumnisai_core import ResponseObject, RunUpdate, ToolCall
-from lumnisai_core._progress import progress_lines
+from lumnisai_core.lumnis.runs.printing import progress_lines
 
 
 def update(**given: Any) -> RunUpdate:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lumnisai_core._answer import Answer
-from lumnisai_core._exchange import Request
-from lumnisai_core._redirect import redirected
+from lumnisai_core._transport.answer import Answer
+from lumnisai_core._transport.redirect import redirected
+from lumnisai_core._transport.request import Request
 from lumnisai_core.exceptions import TransportError
 
 

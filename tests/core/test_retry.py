@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core._retry import CoolDown, RetryPolicy, next_try, parse_retry_after
+from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 
 POLICY = RetryPolicy(max_retries=3, first_pause=0.5, longest_pause=8.0, longest_retry_after=60.0, budget=120.0)
 FAILED: dict[str, Any] = {"tries": 1, "repeatable": True, "status": 503, "elapsed": 0.0, "chance": 1.0}

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 import lumnisai_core
-from lumnisai_core import AsyncClient, Client, models
+from lumnisai_core import AsyncClient, Client
+from lumnisai_core.lumnis import models
 
 SHORT_NAMES = {
     "responses": "get_response list_responses cancel_response",
@@ -49,9 +50,10 @@ def test_models_of_less_used_resources_are_imported_late() -> None:
     """Importing the package and making a client imports none of them; asking for one imports its module only."""
     code = (
         "import sys, lumnisai_core; lumnisai_core.Client('lmn_test_key');"
-        "late = lambda: [name for name in sys.modules if name.startswith('lumnisai_core.models.')"
-        " and name.rpartition('.')[2] in lumnisai_core.models._LATER];"
-        "assert late() == [], late(); lumnisai_core.FileScope; assert late() == ['lumnisai_core.models.files'], late()"
+        "late = lambda: [name for name in sys.modules if name.startswith('lumnisai_core.lumnis.models.')"
+        " and name.rpartition('.')[2] in lumnisai_core.lumnis.models._LATER];"
+        "assert late() == [], late(); lumnisai_core.FileScope;"
+        "assert late() == ['lumnisai_core.lumnis.models.files'], late()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -67,6 +69,8 @@ def test_unknown_names_are_attribute_errors() -> None:
 def test_every_model_is_listed_where_it_lives() -> None:
     """The table of late names is that of the modules."""
     for module, names in models._LATER.items():
-        assert sorted(__import__(f"lumnisai_core.models.{module}", fromlist=["__all__"]).__all__) == sorted(names)
+        assert sorted(__import__(f"lumnisai_core.lumnis.models.{module}", fromlist=["__all__"]).__all__) == sorted(
+            names
+        )
         assert set(names) <= set(models.__all__)
         assert set(names) <= set(dir(models))

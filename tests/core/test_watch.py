@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lumnisai_core import ResponseObject
-from lumnisai_core._watch import Poll, RunWatch, WatchOptions, error_of_run, timeout_error
 from lumnisai_core.exceptions import RunCancelledError, RunFailedError, RunTimeoutError, ValidationError
+from lumnisai_core.lumnis.runs.watch import Poll, RunWatch, WatchOptions, error_of_run, timeout_error
 
 
 def run(*entries: Any, status: str = "in_progress", **fields: Any) -> ResponseObject:

@@ -19,7 +19,7 @@ from uuid import uuid4
 import httpx
 
 from lumnisai_core import AsyncClient, Client, RequestInfo
-from lumnisai_core._retry import RetryPolicy
+from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core.exceptions import LumnisAIError, RateLimitError, RunError, TransportError
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
 from tests.faults.expectations import MAX_RETRIES, Cell, Fault, Kind, Lasting, Outcome

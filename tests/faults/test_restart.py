@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core import AsyncClient, RequestInfo, RunUpdate
-from lumnisai_core._retry import RetryPolicy
+from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core.exceptions import RunFailedError
 from lumnisai_core.local import LocalLumnis, OfflineEngine
 from tests.servers import EndlessEngine

@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from lumnisai_core import ResponseObject
-from lumnisai_integrations._shared.turns import tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import tool_calls_text, tool_result_text
 from lumnisai_integrations.langchain.conversation import Conversation, Reading
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.thread_messages import stored_messages

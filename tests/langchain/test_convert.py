@@ -22,8 +22,8 @@ from langchain_core.messages import (
 
 from lumnisai_core import ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations.langchain.chunks import ChunkWriter
 from lumnisai_integrations.langchain.convert import convert_in, convert_out, cut_at, progress_data
+from lumnisai_integrations.langchain.streaming import ChunkWriter
 
 CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
 

@@ -23,7 +23,7 @@ from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.blocks import message_blocks
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import RunFailedError, StructuredOutputError
-from lumnisai_integrations.langchain.events import EventWriter
+from lumnisai_integrations.langchain.streaming import EventWriter
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect, Recorder, assert_cancelled
 

@@ -144,7 +144,7 @@ def test_graphs_do_not_repeat_what_cannot_work(serve: Serve, connect: Connect) -
 @pytest.fixture
 def nothing_blocks() -> Iterator[None]:
     """Raise where code of ours blocks a running event loop."""
-    buster = BlockBuster(scanned_modules=["lumnisai_core._async", "lumnisai_integrations"])
+    buster = BlockBuster(scanned_modules=["lumnisai_core.lumnis._async", "lumnisai_integrations"])
     buster.activate()
     yield
     buster.deactivate()

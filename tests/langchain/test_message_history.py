@@ -257,7 +257,9 @@ async def test_a_graph_reads_and_goes_on_in_a_thread(counting: LocalLumnis, mode
 async def test_the_event_loop_is_never_blocked(counting: LocalLumnis, model: ChatLumnis) -> None:
     """Reading, adding, titles and clearing wait without holding up others."""
     history = history_on(counting)
-    with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
+    with blockbuster_ctx(
+        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+    ):
         await history.aset_title("Later")
         assert await history.aget_title() == "Later"
         made = await asyncio.gather(*(history.acreate_thread() for _ in range(3)))

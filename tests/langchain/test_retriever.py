@@ -244,7 +244,9 @@ def test_threads_and_loops_share_one(retriever: LumnisFilesRetriever) -> None:
 
 async def test_the_loop_is_never_blocked(retriever: LumnisFilesRetriever) -> None:
     """Searching with asyncio makes no blocking call."""
-    with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
+    with blockbuster_ctx(
+        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+    ):
         assert len(await retriever.ainvoke(QUESTION, k=3)) == 3
         await retriever.aclose()
 

@@ -97,7 +97,9 @@ async def test_nothing_is_sent_before_the_async_stream_is_read(llm: LumnisLLM, s
 
 async def test_the_loop_is_never_blocked(llm: LumnisLLM) -> None:
     """No asynchronous method makes a blocking call."""
-    with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
+    with blockbuster_ctx(
+        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+    ):
         await llm.achat(HELLO)
         await llm.acomplete("Hello")
         assert [chunk async for chunk in await llm.astream_chat(HELLO)]

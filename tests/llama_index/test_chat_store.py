@@ -135,7 +135,9 @@ class TestSessions:
         store = store_of(path=path if in_file else None)
         await store.add_message("s-1", user("Hello"))
         await store.get_messages("s-1")  # connects, which reads certificates
-        with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
+        with blockbuster_ctx(
+            scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+        ):
             await store.add_messages("s-1", [user("1"), user("2")])
             await store.set_messages("s-1", await store.get_messages("s-1"))
             await store.archive_oldest_messages("s-1", 1)

@@ -164,7 +164,9 @@ class TestWhatIsReturned:
         """None of them waits in the event loop."""
         memory = remember()
         await memory.aget(input="Hello")  # connects, which reads certificates
-        with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
+        with blockbuster_ctx(
+            scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+        ):
             await memory.aput(user("Hello"))
             await memory.aput_messages([assistant("Hi")])
             history = await memory.aget()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from lumnisai_core import ModelOverrides
-from lumnisai_integrations.llama_index.parameters import run_parameters
+from lumnisai_integrations.llama_index.calls import run_parameters
 
 FIELDS: dict[str, Any] = {"scope": "user", "user_id": "ada", "model": None, "model_overrides": None, "run_timeout": 600}
 

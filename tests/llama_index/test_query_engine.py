@@ -380,7 +380,9 @@ async def test_queries_at_once(engine: MakeEngine, stage: Stage) -> None:
     """Many queries of one engine run side by side, each with its own answer, and never block the loop."""
     stage.answer(lambda request: Script(output_text=f"To {request.messages[-1].content}"))
     made = engine()
-    with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
+    with blockbuster_ctx(
+        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+    ):
         answers = await asyncio.gather(*(made.aquery(f"question {number}") for number in range(20)))
         await made.aclose()
     assert [str(answer) for answer in answers] == [f"To question {number}" for number in range(20)]

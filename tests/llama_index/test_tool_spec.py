@@ -23,7 +23,7 @@ from lumnisai_core import Client
 from lumnisai_core import exceptions as core
 from lumnisai_core.local import LocalLumnis, Script, Step
 from lumnisai_integrations.llama_index import LumnisProgressEvent, StructuredOutputError
-from lumnisai_integrations.llama_index.tools import LumnisToolSpec
+from lumnisai_integrations.llama_index.tool import LumnisToolSpec
 from tests.llama_index.conftest import ANSWER, ENDLESS, Collector, Stage
 
 #: The agents of llama-index-core themselves use what pydantic and the workflows package deprecate.
@@ -348,7 +348,9 @@ async def test_calls_at_once(spec: MakeSpec, stage: Stage) -> None:
     stage.answer(lambda request: Script(output_text=f"To {request.messages[-1].content}"))
     made = spec()
     tool = tool_of(made)
-    with blockbuster_ctx(scanned_modules=["lumnisai_integrations", "lumnisai_core._async", "lumnisai_core._http"]):
+    with blockbuster_ctx(
+        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+    ):
         outputs = await asyncio.gather(*(tool.acall(task=f"task {number}") for number in range(20)))
         await made.aclose()
     assert [output.content for output in outputs] == [f"To task {number}" for number in range(20)]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lumnisai_core.local import Fault, LocalLumnis
-from lumnisai_core.local.faults import FaultPlan
+from lumnisai_core.local.web.faults import FaultPlan
 
 CREATE = "POST /v1/responses"
 ROUTES = [

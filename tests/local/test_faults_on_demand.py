@@ -13,7 +13,7 @@ import pytest
 
 from lumnisai_core import Client
 from lumnisai_core.local import Fault, LocalLumnis, RunRequest, Script, ScriptedEngine
-from lumnisai_core.local._asgi import hung_up
+from lumnisai_core.local.web.layers import hung_up
 from tests.local.conftest import Serve
 from tests.local.support import Api, EchoEngine, HeldEngine, other_tenant
 

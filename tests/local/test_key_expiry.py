@@ -10,7 +10,7 @@ import pytest
 from lumnisai_core import Client
 from lumnisai_core.exceptions import AuthenticationError
 from lumnisai_core.local import LocalLumnis
-from lumnisai_core.local._times import is_past, utc
+from lumnisai_core.local.web.ids import is_past, utc
 from tests.local.conftest import Serve
 from tests.local.support import Api
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from lumnisai_core.local import LocalLumnis
-from lumnisai_core.local._store import StoreError
+from lumnisai_core.local.lumnis.store import StoreError
 from tests.local.support import PATIENCE, Api, EchoEngine, HeldEngine
 
 KEY = "lmn_local_test"

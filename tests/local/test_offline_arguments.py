@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumnisai_core.local import Message
-from lumnisai_core.local.engines._tools.arguments import arguments_from
-from lumnisai_core.local.engines._tools.calls import calls_for, calls_value
-from lumnisai_core.local.engines._tools.envelope import envelope_of
-from lumnisai_core.local.engines._tools.exchange import exchange_of
-from lumnisai_core.local.engines._tools.phrases import written_calls
+from lumnisai_core.local.engines.offline_engine.question_pieces import written_calls
+from lumnisai_core.local.engines.offline_engine.tool_arguments import arguments_from
+from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, calls_value
+from lumnisai_core.local.engines.offline_engine.tool_offer import envelope_of
+from lumnisai_core.local.engines.offline_engine.tool_turns import exchange_of
 from tests.local.envelopes import TEXT, WHOLE, Schema, arguments, envelope, tool
 
 NUMBER: Schema = {"type": "number"}

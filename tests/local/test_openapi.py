@@ -20,9 +20,9 @@ from schemathesis.core.parameters import ParameterLocation
 
 from lumnisai_core._version import VERSION
 from lumnisai_core.local import LocalLumnis, Script, ScriptedEngine
-from lumnisai_core.local._openapi import openapi
-from lumnisai_core.local._operations import OPERATIONS
-from lumnisai_core.local._routes import PUBLIC, ROUTES
+from lumnisai_core.local.lumnis.routes import PUBLIC, ROUTES
+from lumnisai_core.local.lumnis.routes.operations import OPERATIONS
+from lumnisai_core.local.web.openapi import openapi
 from tests.local.support import Api
 
 DOCUMENT = openapi(ROUTES, PUBLIC, VERSION)

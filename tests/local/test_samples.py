@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumnisai_core.local.engines._values.fill import Nothing, Quotes
-from lumnisai_core.local.engines._values.flatten import Unsatisfiable
-from lumnisai_core.local.engines._values.samples import sample
+from lumnisai_core.local.engines.samples.material import Nothing, Quotes
+from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.engines.samples.samples import sample
 
 QUOTES = Quotes(
     ["The price of the Blue Lamp is 30.5 EUR.", "Delivery takes 4 days."],

@@ -18,7 +18,7 @@ from lumnisai_core.exceptions import AuthenticationError, RunFailedError
 from lumnisai_core.local import Fault, LocalLumnis, OfflineEngine
 from lumnisai_integrations._commands.engines import agents_from, engine_from
 from lumnisai_integrations._commands.errors import CommandError
-from lumnisai_integrations._commands.faults import fault_from
+from lumnisai_integrations._commands.serve import fault_from
 from lumnisai_integrations.cli import main
 from lumnisai_integrations.langchain import ChatModelEngine
 from tests.servers import Canned, CannedServer, canned_server

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lumnisai_core.local._store import StoreError
-from lumnisai_core.local._store.schema import STEPS
+from lumnisai_core.local.lumnis.store import StoreError
+from lumnisai_core.local.lumnis.store.schema import STEPS
 from tests.local.conftest import Serve
 from tests.local.support import EchoEngine
 

@@ -123,7 +123,7 @@ def _local() -> None:
 
 
 def _aiohttp() -> None:
-    assert importlib.import_module("lumnisai_core._http").BULK_AVAILABLE
+    assert importlib.import_module("lumnisai_core._transport.pool").BULK_AVAILABLE
 
 
 def _files() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from lumnisai_core import FileContentResult, FileMetadata, FileSearchResults
 from lumnisai_core.exceptions import ConflictError, FileOperationError, ValidationError
-from lumnisai_integrations._shared.file_texts import Reading, unique_ids
+from lumnisai_integrations._shared.file_reading import Reading, unique_ids
 from lumnisai_integrations._shared.files import extensions, file_metadata, filled_tags, passages, search_parameters
 
 FIELDS: dict[str, Any] = {

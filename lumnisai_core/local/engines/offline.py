@@ -6,16 +6,16 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
-from lumnisai_core.local._schemas import SchemaError
-from lumnisai_core.local.engines._answering.answers import QUOTED, Answer, structured_from
-from lumnisai_core.local.engines._answering.question import Asked
-from lumnisai_core.local.engines._answering.text import short_title
-from lumnisai_core.local.engines._tools.calls import Call, calls_for, calls_text, calls_value
-from lumnisai_core.local.engines._tools.envelope import Envelope, envelope_of
-from lumnisai_core.local.engines._tools.exchange import Exchange, exchange_of
-from lumnisai_core.local.engines._tools.tool_answers import answer_from_results, answer_value, asked_about
-from lumnisai_core.local.engines._values.flatten import Unsatisfiable
 from lumnisai_core.local.engines.base import EngineError, RunReport, RunRequest, RunResult
+from lumnisai_core.local.engines.offline_engine.answers import QUOTED, Answer, structured_from
+from lumnisai_core.local.engines.offline_engine.question import Asked
+from lumnisai_core.local.engines.offline_engine.tool_answers import answer_from_results, answer_value, asked_about
+from lumnisai_core.local.engines.offline_engine.tool_calls import Call, calls_for, calls_text, calls_value
+from lumnisai_core.local.engines.offline_engine.tool_offer import Envelope, envelope_of
+from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange, exchange_of
+from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.web.json_schema import SchemaError
+from lumnisai_core.local.web.text import short_title
 
 _INLINE_SIZE = 20_000
 

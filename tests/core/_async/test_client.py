@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from lumnisai_core import AsyncClient, Scope
-from lumnisai_core._http import AsyncHTTPClient
+from lumnisai_core._transport.pool import AsyncHTTPClient
 from lumnisai_core.exceptions import (
     AuthenticationError,
     ConfigurationError,

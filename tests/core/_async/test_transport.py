@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core import AsyncClient, RequestInfo, ResponseInfo
-from lumnisai_core._answer import nothing
-from lumnisai_core._call import Call, FileContent, Form, FormFile
+from lumnisai_core._transport.answer import nothing
+from lumnisai_core._transport.call import Call, FileContent, Form, FormFile
 from lumnisai_core.exceptions import ConfigurationError, NotFoundError, RateLimitError, TransportError
 from tests.servers import Canned, canned_server
 

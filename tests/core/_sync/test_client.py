@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from lumnisai_core import Client, Scope
-from lumnisai_core._http import HTTPClient
+from lumnisai_core._transport.pool import HTTPClient
 from lumnisai_core.exceptions import (
     AuthenticationError,
     ConfigurationError,

@@ -1,1 +1,0 @@
-# Generated from lumnisai_core/_async/resources/__init__.py by `make sync`: change that file, not this one.

@@ -1,0 +1,173 @@
+"""Checks of arguments that several resources share, made before anything is sent. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from lumnisai_core.exceptions import ValidationError
+
+EnumT = TypeVar("EnumT", bound=StrEnum)
+
+
+def given(**values: Any) -> dict[str, Any]:
+    """Return the values that are not None, by name."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def changes(what: str, **values: Any) -> dict[str, Any]:
+    """Return the values of an update that are not None.
+
+    Raises:
+        ValidationError: There are none.
+    """
+    body = given(**values)
+    if not body:
+        raise ValidationError(f"Nothing to change in the {what}: pass at least one of {', '.join(values)}.")
+    return body
+
+
+def member(kind: type[EnumT], name: str, value: EnumT | str) -> EnumT:
+    """Read a member of a closed word list from itself or its text, in any case.
+
+    Raises:
+        ValidationError: It is none of them.
+    """
+    words = {word.value.lower(): word for word in kind}
+    found = words.get(value.strip().lower()) if isinstance(value, str) else None
+    if found is None:
+        raise ValidationError(f"{name} must be one of {', '.join(kind)}, not {value!r}.")
+    return found
+
+
+def optional_member(kind: type[EnumT], name: str, value: EnumT | str | None) -> EnumT | None:
+    """Read a member of a closed word list, or None.
+
+    Raises:
+        ValidationError: It is neither.
+    """
+    return None if value is None else member(kind, name, value)
+
+
+def text(name: str, value: str, *, longest: int | None = None) -> str:
+    """Accept a text that says something.
+
+    Raises:
+        ValidationError: It is no text, blank or too long.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ValidationError(f"{name} must be a text that is not blank, not {value!r}.")
+    if longest is not None and len(value) > longest:
+        raise ValidationError(f"{name} has {len(value)} characters; at most {longest} are possible.")
+    return value
+
+
+def optional_text(name: str, value: str | None, *, longest: int | None = None) -> str | None:
+    """Accept a text that says something, or None.
+
+    Raises:
+        ValidationError: It is blank or too long.
+    """
+    return None if value is None else text(name, value, longest=longest)
+
+
+def number_between(name: str, value: float, lowest: float, highest: float) -> float:
+    """Accept a number of a range.
+
+    Raises:
+        ValidationError: It is no number, or outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
+        raise ValidationError(f"{name} must be a number from {lowest} to {highest}, not {value!r}.")
+    return value
+
+
+def whole_number_between(name: str, value: int, lowest: int, highest: int) -> int:
+    """Accept a whole number of a range.
+
+    Raises:
+        ValidationError: It is no whole number, or outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValidationError(f"{name} must be a whole number from {lowest} to {highest}, not {value!r}.")
+    return value
+
+
+def texts(name: str, values: Iterable[object], *, most: int | None = None) -> list[str]:
+    """Accept at least one text or id, such as file ids; a single text is taken for a mistake.
+
+    Raises:
+        ValidationError: There is none, there are too many, or one is blank.
+    """
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise ValidationError(f"{name} must be a list of texts, not {values!r}.")
+    rows = [text(f"{name}[{index}]", str(value)) for index, value in enumerate(values)]
+    if not rows:
+        raise ValidationError(f"{name} is empty: pass at least one.")
+    if most is not None and len(rows) > most:
+        raise ValidationError(f"{name} has {len(rows)} entries; at most {most} are possible.")
+    return rows
+
+
+def optional_texts(name: str, values: Sequence[str] | None) -> list[str] | None:
+    """Accept at least one text, or None.
+
+    Raises:
+        ValidationError: The list is empty or has a blank text.
+    """
+    return None if values is None else texts(name, values)
+
+
+def check_seconds(
+    name: str, value: object, *, endless: bool = False, error: type[ValidationError] = ValidationError
+) -> None:
+    """Refuse what is no positive number of seconds.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: What was given.
+        endless: Whether infinity is fine.
+        error: What to raise.
+
+    Raises:
+        ValidationError: It is no number, not positive, or not finite.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not value > 0 or (value == math.inf and not endless):  # type: ignore[operator]
+        raise error(f"{name} must be a positive number of seconds, not {value!r}.")
+
+
+_LARGEST_PAGE = 100
+
+
+def page_query(*, limit: int, offset: int) -> dict[str, int]:
+    """Check and write a page of a limit/offset list.
+
+    Raises:
+        ValidationError: The page is not possible.
+    """
+    if not 1 <= limit <= _LARGEST_PAGE:
+        raise ValidationError(f"limit must be 1 to {_LARGEST_PAGE}, not {limit!r}.")
+    if offset < 0:
+        raise ValidationError(f"offset must be 0 or more, not {offset!r}.")
+    return {"limit": limit, "offset": offset}
+
+
+def numbered_page_query(*, page: int, page_size: int, size_name: str = "page_size") -> dict[str, int]:
+    """Check and write a page of a list whose pages are numbered from 1.
+
+    Args:
+        page: Number of the page.
+        page_size: Things on the page.
+        size_name: What the route calls the size.
+
+    Raises:
+        ValidationError: The page is not possible.
+    """
+    if page < 1:
+        raise ValidationError(f"page must be 1 or more, not {page!r}.")
+    if not 1 <= page_size <= _LARGEST_PAGE:
+        raise ValidationError(f"{size_name} must be 1 to {_LARGEST_PAGE}, not {page_size!r}.")
+    return {"page": page, size_name: page_size}

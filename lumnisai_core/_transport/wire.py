@@ -1,0 +1,142 @@
+"""What all wire models share: they are frozen, keep unknown fields and survive odd ones.
+
+Any JSON object that has the ids of a model can be read as that model. A field of the wrong type falls back
+to its default, an odd element of a list is left out, and both are logged; the rest of the answer stays.
+"""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
+
+import pydantic
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    model_validator,
+)
+
+logger = logging.getLogger("lumnisai_core")
+
+ItemT = TypeVar("ItemT")
+
+#: Tries the enum first and keeps any other text as it is, so that a new value of the service is no error.
+OPEN_ENUM = Field(union_mode="left_to_right")
+
+
+def _as_utc(moment: datetime) -> datetime:
+    # The service sends some times without a zone; they are UTC.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _none_as_empty(value: object) -> object:
+    return [] if value is None else value
+
+
+Timestamp: TypeAlias = Annotated[datetime, AfterValidator(_as_utc)]
+Items: TypeAlias = Annotated[list[ItemT], BeforeValidator(_none_as_empty)]
+
+
+class WireModel(BaseModel):
+    """A frozen view of one JSON object of the service, lenient on what the service sends."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True,
+        extra="allow",
+        populate_by_name=True,
+        protected_namespaces=(),
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # importing the package stays quick; the first use builds what it needs
+    )
+
+    def json(self) -> dict[str, Any]:  # type: ignore[override]  # replaces a deprecated method of pydantic
+        """Return the object as plain JSON data, as code that handles errors asks of an error's ``response``."""
+        return self.model_dump(mode="json")
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        # Notebooks ask for this; how it looks is imported only then.
+        bundle: dict[str, str] = import_module("lumnisai_core.display").mimebundle_of(self)
+        return bundle
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _read_what_can_be_read(cls, data: Any, handler: ModelWrapValidatorHandler[WireModel]) -> WireModel:
+        try:
+            return handler(data)
+        except pydantic.ValidationError as error:
+            if not isinstance(data, Mapping):
+                raise
+            mended, left_out = without_odd_values(data, [item["loc"] for item in error.errors(include_input=False)])
+            model = handler(mended)  # a missing id is still an error
+            logger.warning("Left out of %s, the type is unexpected: %s", cls.__name__, ", ".join(left_out))
+            return model
+
+
+class Page(WireModel, ABC, Generic[ItemT]):
+    """One page of a list that has more of them."""
+
+    total: int = 0
+    _received: int = PrivateAttr(default=0)
+
+    @property
+    @abstractmethod
+    def items(self) -> list[ItemT]:
+        """The things on this page, whatever the service calls them."""
+
+    @property
+    def received(self) -> int:
+        """How many things the service sent, also those that could not be read."""
+        return self._received
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _count_what_came(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        page = handler(data)
+        if isinstance(data, Mapping):
+            lists = (data[name] for name in cls.model_fields if isinstance(data.get(name), list))
+            page._received = len(next(lists, []))
+        return page
+
+    def more_after(self, seen: int) -> bool:
+        """Say whether there are more things than those seen so far, with this page."""
+        return seen < self.total
+
+
+def without_odd_values(
+    data: Mapping[str, Any], places: list[tuple[int | str, ...]]
+) -> tuple[dict[str, Any], list[str]]:
+    """Copy a JSON object without the values at the given places.
+
+    Args:
+        data: The object as it came.
+        places: Where values could not be read, as pydantic reports it. A place inside a list removes only
+            that element of the list, any other place removes the whole field.
+
+    Returns:
+        The copy and the removed places as text, such as ``progress[3]``.
+    """
+    mended = dict(data)
+    elements: dict[str, set[int]] = {}
+    left_out: dict[str, None] = {}
+    for place in places:
+        field = str(place[0]) if place else ""
+        if len(place) > 1 and isinstance(place[1], int) and isinstance(data.get(field), list):
+            elements.setdefault(field, set()).add(place[1])
+            left_out[f"{field}[{place[1]}]"] = None
+        elif field in mended:
+            del mended[field]
+            left_out[field] = None
+    for field, odd in elements.items():
+        if field in mended:
+            mended[field] = [value for index, value in enumerate(data[field]) if index not in odd]
+    return mended, list(left_out)

@@ -1,0 +1,181 @@
+"""Sentences and how well they fit a question: splitting, words, BM25 over SQLite's full-text index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from lumnisai_core.local.web.text import word_set
+
+_MAX_SENTENCE = 600
+_END = re.compile(r"[.!?…]+[\"'”\u2019)\]*_]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")
+_SHORT = re.compile(r"(?:^|[\s(])(?:[A-Za-z]|[A-Z][a-z]|Mrs|Prof|vs|etc|[ap]\.m|e\.g|i\.e|cf|approx|Fig)\.$")
+_QUOTES = tuple("\"'\u201d\u2019")
+_RULE = re.compile(r"^[\W_]*$")
+_HEADING = re.compile(r"^\s*#{1,6}\s")
+_ROW = re.compile(r"^\s*\|(.*)\|\s*$")
+#: One word that only announces what follows.
+_LEAD_IN = re.compile(r"^\S+:$")
+_ENDS_LINE = (".", "!", "?", "…", ":", "。", "\uff01", "\uff1f", "\uff1a")
+#: A line of at least this many characters that does not end a sentence goes on in the next one.
+_WRAPPED_WIDTH = 60
+_BULLET = re.compile(r"^\s*(?:[-*•#>]+|\d+[.)])\s+")
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_CJK_RUN = re.compile(f"[{_CJK}]+")
+_WORD = re.compile(rf"[^\W_{_CJK}]+(?:[.,'\u2019][^\W_{_CJK}]+)*")
+COMMON_WORDS = word_set(
+    """a about above after all also an and any are as at be been being below but by can context could did do does each
+    for from given had has have he her his how i if in information into is it its just list made make me more most my
+    no nor not of off on one or our out over please query question same she should so some such tell than that the
+    their them then there these they this those through to too under up us very was we were what when where which
+    while who whom whose why will with would you your answer provide give show name following"""
+)
+_CJK_STOP = word_set("的 了 是 在 和 与 吗 呢 我 你 他 她 它 们 这 那 は が の を に へ と も で か ね よ す")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A sentence with its score; higher is better."""
+
+    index: int
+    score: float
+
+
+def sentences(text: str) -> Iterator[str]:
+    """Split text into sentences; lines without words, bullet marks and headings are dropped, endless ones are cut."""
+    for line in _whole_lines(text):
+        yield from _split_line(line)
+
+
+def _whole_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text: those of a wrapped paragraph as one, those of code each by itself."""
+    raw_lines = text.splitlines()
+    has_prose = any(raw.strip() and not _HEADING.match(raw) for raw in raw_lines)
+    in_code = False
+    wrapped: list[str] = []
+    for raw in raw_lines:
+        line = _without_marks(raw)
+        fence, heading = raw.lstrip().startswith("```"), has_prose and _HEADING.match(raw) is not None
+        in_code = in_code != fence
+        if wrapped and (fence or in_code or heading or not line or line != raw.strip()):
+            yield " ".join(wrapped)
+            wrapped = []
+        if fence or heading or _RULE.match(line) or _LEAD_IN.match(line):
+            continue
+        wrapped.append(line)
+        if in_code or len(line) < _WRAPPED_WIDTH or line.endswith(_ENDS_LINE):
+            yield " ".join(wrapped)
+            wrapped = []
+    if wrapped:
+        yield " ".join(wrapped)
+
+
+def _without_marks(raw: str) -> str:
+    """Take off bullets, and write the row of a table as a line."""
+    line = _ROW.sub(lambda row: ": ".join(cell.strip() for cell in row[1].split("|")), raw)
+    return _BULLET.sub("", line).strip()
+
+
+def _split_line(line: str) -> Iterator[str]:
+    start = 0
+    for match in _END.finditer(line):
+        end = match.end()
+        if end < len(line) and (_SHORT.search(line[max(0, end - 12) : end]) or _goes_on(line, match)):
+            continue
+        if part := line[start:end].strip():
+            yield from _pieces(part)
+        start = end
+
+
+def _goes_on(line: str, match: re.Match[str]) -> bool:
+    """Tell whether a quotation ends here but not the sentence around it."""
+    return match.group()[-1:] in _QUOTES and line[match.end() : match.end() + 3].lstrip()[:1].islower()
+
+
+def _pieces(sentence: str) -> Iterator[str]:
+    start = 0
+    while len(sentence) - start > _MAX_SENTENCE:
+        cut = sentence.rfind(" ", start + _MAX_SENTENCE // 2, start + _MAX_SENTENCE)
+        cut = cut if cut > 0 else start + _MAX_SENTENCE
+        yield sentence[start:cut].strip()
+        start = cut
+    if rest := sentence[start:].strip():
+        yield rest
+
+
+def unique(parts: Iterable[str]) -> list[str]:
+    """Keep the first of equal sentences, and no questions: they ask, they do not answer."""
+    seen: dict[str, str] = {}
+    for part in parts:
+        if not part.endswith(("?", "\uff1f")):
+            seen.setdefault(" ".join(part.lower().split()), part)
+    return list(seen.values())
+
+
+def words(text: str) -> list[str]:
+    """Return the words that carry meaning, in lower case; runs of CJK characters as pairs."""
+    found = [word.lower() for word in _WORD.findall(text)]
+    return [word for word in found if word not in COMMON_WORDS] + [
+        pair for run in _CJK_RUN.findall(text) for pair in _pairs(run)
+    ]
+
+
+def _pairs(run: str) -> list[str]:
+    if len(run) == 1:
+        return [run]
+    pairs = [run[i : i + 2] for i in range(len(run) - 1)]
+    return [pair for pair in pairs if not set(pair) & _CJK_STOP] or pairs
+
+
+def common_words(parts: Sequence[str], count: int = 12) -> list[str]:
+    """Return the words that occur most, as what the material is about."""
+    counted = Counter(word for part in parts[:20_000] for word in words(part) if len(word) > 1)
+    return [word for word, _ in counted.most_common(count)]
+
+
+class Index:
+    """A full-text index over sentences, in memory."""
+
+    def __init__(self, parts: Sequence[str]) -> None:
+        self.parts = parts
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        self._db.execute("CREATE VIRTUAL TABLE parts USING fts5(text, tokenize = 'porter unicode61')")
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT INTO parts (rowid, text) VALUES (?, ?)", enumerate(map(spaced, parts), 1))
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Free the memory."""
+        self._db.close()
+
+    def search(self, query: Sequence[str], limit: int) -> list[Hit]:
+        """Return the best sentences for the words of a query, best first."""
+        terms = [quoted(word) for word in dict.fromkeys(query)][:64]
+        if not terms:
+            return []
+        found = self._db.execute(
+            "SELECT rowid, -bm25(parts) FROM parts WHERE parts MATCH ? ORDER BY bm25(parts), rowid LIMIT ?",
+            (" OR ".join(terms), limit),
+        )
+        return [Hit(row - 1, score) for row, score in found]
+
+
+def rank(parts: Sequence[str], query: str, limit: int = 3) -> list[Hit]:
+    """Return the best sentences for a question, best first; none if nothing matches."""
+    with closing(Index(parts)) as index:
+        return index.search(words(query), limit)
+
+
+def spaced(text: str) -> str:
+    """Put spaces between CJK characters, so that each is a word of its own to the tokenizer."""
+    return _CJK_RUN.sub(lambda match: f" {' '.join(match.group())} ", text)
+
+
+def quoted(word: str) -> str:
+    """Return a word as a term of a full-text query."""
+    text = spaced(word).strip().replace('"', '""')
+    return f'"{text}"'

@@ -1,0 +1,1 @@
+"""The Lumnis emulator: its routes, shapes and rules."""

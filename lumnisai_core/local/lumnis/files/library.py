@@ -1,0 +1,173 @@
+"""The files of a service: kept on disk, read and cut in the background, found again, handed to runs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from lumnisai_core.local.lumnis.files.chunks import cut
+from lumnisai_core.local.lumnis.files.texts import Unreadable, read_text
+from lumnisai_core.local.lumnis.store import ChunkRow, FileRow, Store
+from lumnisai_core.local.lumnis.store.files import FileFilter
+from lumnisai_core.local.web.ids import now
+
+_BATCH = 100
+_AT_ONCE = 4
+_ENOUGH_CONTEXT = 5_000_000
+_logger = logging.getLogger("lumnisai.local")
+
+
+class Library:
+    """All files of a service. Every method belongs to the service's event loop.
+
+    Args:
+        folder: where the files are kept, under their ids; made when needed.
+        pause: seconds between the steps of processing a file, so that they can be watched.
+    """
+
+    def __init__(self, store: Store, folder: Path, pause: float) -> None:
+        self._files = store.files
+        self._artifacts = store.artifacts
+        self._folder = folder
+        self._pause = max(0.0, pause)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turn = asyncio.Semaphore(_AT_ONCE)
+
+    def path(self, file_id: str) -> Path:
+        """Return where the bytes of a file are kept."""
+        return self._folder / str(UUID(file_id))
+
+    def recover(self) -> None:
+        """Go on with files that were still to be read; throw away what an upload left that never ended."""
+        for file in self._files.unfinished():
+            self.process(file)
+        for path in self._folder.iterdir() if self._folder.is_dir() else ():
+            if path.is_file() and self._files.by_id(path.stem) is None:
+                path.unlink()
+
+    def process(self, file: FileRow) -> None:
+        """Begin to read a file in the background."""
+        task = self._tasks[file.id] = asyncio.create_task(self._process(file))
+        task.add_done_callback(lambda _: self._tasks.pop(file.id, None))
+
+    async def stop(self) -> None:
+        """Stop reading; files that are not done are picked up by the next start."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def remove(self, file_id: str) -> None:
+        """Delete a file with everything made from it."""
+        self.forget([file_id])
+        self._files.remove(file_id)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Delete what is on disk of files that are deleted."""
+        for file_id in ids:
+            if task := self._tasks.pop(file_id, None):
+                task.cancel()
+            for path in (self.path(file_id), self._text(file_id)):
+                path.unlink(missing_ok=True)
+
+    async def lines(self, file: FileRow, start: int | None = None, end: int | None = None) -> str:
+        """Return the text of a file, or some lines of it; they count from 1."""
+        return await asyncio.to_thread(_lines, self._text(file.id), start, end)
+
+    async def attached(
+        self, tenant_id: str, user_id: str | None, named: Iterable[Mapping[str, Any]], *, everything: bool
+    ) -> list[Mapping[str, Any]]:
+        """Return files as an engine gets them: stored files and artifacts have their `text`.
+
+        A file is stored if its address is the id of a file or `artifact_` with the id of an artifact that the user of
+        the run may see; any other address is passed on as it is. With `everything`, all files that the user may see
+        are there too, newest first, up to a few megabytes of text.
+        """
+        found = [await self._resolved(tenant_id, user_id, item) for item in named]
+        room = _ENOUGH_CONTEXT
+        files = self._files.page(FileFilter(tenant_id, user_id), -1, 0)[0] if everything else []
+        for file in files:
+            await self._ready(file.id)
+            text = await self.lines(file)
+            room -= len(text)
+            if room < 0:
+                break
+            about = {"name": file.file_name, "uri": file.id, "mime_type": file.mime_type, "size_bytes": file.file_size}
+            found.append({**about, "text": text})
+        return list({str(item.get("uri")): item for item in found}.values())
+
+    async def _resolved(self, tenant_id: str, user_id: str | None, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        stored_id = str(item.get("uri", "")).removeprefix("artifact_").removeprefix("file_")
+        if self._files.one(stored_id, FileFilter(tenant_id, user_id)):
+            await self._ready(stored_id)
+            file = self._files.one(stored_id, FileFilter(tenant_id, user_id))
+            return item if file is None else {**item, "text": await self.lines(file)}
+        artifact = self._artifacts.one(tenant_id=tenant_id, artifact_id=stored_id, user_id=user_id)
+        return item if artifact is None else {**item, "text": artifact.text}
+
+    async def _ready(self, file_id: str) -> None:
+        if task := self._tasks.get(file_id):
+            await asyncio.wait([task])
+
+    async def _process(self, file: FileRow) -> None:
+        try:
+            async with self._turn:
+                await self._step(file.id, processing_status="parsing")
+                chunks = await asyncio.to_thread(self._read, file)
+                await self._embed(file.id, chunks)
+        except Unreadable as error:
+            await self._step(file.id, processing_status="error", error_message=str(error), processed_at=now())
+        except Exception:
+            _logger.exception("File %s could not be processed", file.id)
+            message = "The service failed to process the file; its log has the reason."
+            await self._step(file.id, processing_status="error", error_message=message, processed_at=now())
+
+    def _read(self, file: FileRow) -> list[tuple[ChunkRow, str]]:
+        text = read_text(self.path(file.id), file.file_type)
+        with suppress(FileNotFoundError):
+            self._text(file.id).write_text(text, encoding="utf-8", newline="\n")
+        return cut(file.id, text)
+
+    async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]]) -> None:
+        self._files.remove_chunks(file_id)
+        total_lines = await asyncio.to_thread(_count_lines, self._text(file_id))
+        await self._step(
+            file_id,
+            processing_status="embedding",
+            total_chunks=len(chunks),
+            chunks_embedded=0,
+            total_lines=total_lines,
+        )
+        for start in range(0, len(chunks), _BATCH):
+            batch = chunks[start : start + _BATCH]
+            self._files.add_chunks(batch)
+            await self._step(file_id, chunks_embedded=start + len(batch))
+        await self._step(file_id, processing_status="completed", processed_at=now())
+
+    async def _step(self, file_id: str, **values: Any) -> None:
+        self._files.change(file_id, **values, updated_at=now())
+        await asyncio.sleep(self._pause)
+
+    def _text(self, file_id: str) -> Path:
+        return self.path(file_id).with_suffix(".txt")
+
+
+def _lines(path: Path, start: int | None, end: int | None) -> str:
+    if not path.exists():
+        return ""
+    with path.open(encoding="utf-8", newline="\n") as file:
+        return "".join(itertools.islice(file, (start or 1) - 1, end))
+
+
+def _count_lines(path: Path) -> int:
+    if not path.exists():
+        return 0
+    with path.open(encoding="utf-8", newline="\n") as file:
+        return sum(1 for _ in file)

@@ -1,0 +1,290 @@
+"""The life of a run: accepted, executed, watched, cancelled, picked up after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
+from lumnisai_core.local.lumnis.files.library import Library
+from lumnisai_core.local.lumnis.replies import artifacts_of, dumps
+from lumnisai_core.local.lumnis.report import LiveReport
+from lumnisai_core.local.lumnis.shapes.runs import CreateRun, MessageBody
+from lumnisai_core.local.lumnis.store import FeedbackRow, RunRow, Store, ThreadRow
+from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, problem
+from lumnisai_core.local.web.text import short_title
+
+PollMode = Literal["end-only", "on-change"]
+_RESTARTED = "The service was restarted while this run was in progress; start it again."
+_STOP_GRACE = 1.0
+_logger = logging.getLogger("lumnisai.local")
+
+
+class _Live:
+    """A run that has not ended."""
+
+    def __init__(self, run: RunRow) -> None:
+        self.run = run
+        self.ended = asyncio.Event()
+        self.changed = asyncio.Event()
+        self.report: LiveReport | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    def announce(self) -> None:
+        """Wake whoever waits for any change."""
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    def end(self) -> None:
+        """Wake everybody."""
+        self.changed.set()
+        self.ended.set()
+
+
+class Runs:
+    """All runs of a service. Every method belongs to the service's event loop."""
+
+    def __init__(
+        self, store: Store, library: Library, engine: Engine, poll: PollMode, *, entry_ids: bool = False
+    ) -> None:
+        self._library = library
+        self._store = store
+        self._engine = engine
+        self._poll = poll
+        self._entry_ids = entry_ids
+        self._live: dict[str, _Live] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    def recover(self) -> None:
+        """Start runs that were still queued; fail those that were in progress when the service ended."""
+        for run in self._store.open_runs():
+            if run.status == "queued":
+                self.start(run)
+            else:
+                error = dumps({"code": "SERVICE_RESTARTED", "message": _RESTARTED})
+                self._store.end_run(run, None, (), status="failed", error=error, completed_at=now())
+
+    def accept(self, thread: ThreadRow, user_id: str | None, body: CreateRun, created_at: str) -> RunRow:
+        """Store a new run as queued. It begins with `start`, once the caller's transaction is through."""
+        if body.response_format is not None:
+            try:
+                compile_schema(body.response_format)
+            except SchemaError as error:
+                message = f"response_format is not a usable JSON Schema: {error}"
+                raise ApiError(400, "INVALID_RESPONSE_FORMAT", message) from error
+        rest = body.model_dump(mode="json", exclude={"messages", "thread_id", "user_id"}, exclude_none=True)
+        run = RunRow(
+            response_id=new_id(),
+            thread_id=thread.thread_id,
+            tenant_id=thread.tenant_id,
+            user_id=user_id,
+            status="queued",
+            progress="[]",
+            input_messages=dumps([message.model_dump() for message in body.messages]),
+            output_text=None,
+            structured_response=None,
+            artifacts=None,
+            response_title=None,
+            error=None,
+            options=None if body.options is None else dumps(body.options),
+            created_at=created_at,
+            completed_at=None,
+            request=dumps(rest),
+        )
+        self._store.add_run(run)
+        return run
+
+    def start(self, run: RunRow) -> None:
+        """Begin an accepted run in the background."""
+        live = self._live[run.response_id] = _Live(run)
+        live.task = asyncio.create_task(self._execute(live))
+        self._tasks.add(live.task)
+        live.task.add_done_callback(self._tasks.discard)
+
+    async def hold(self, response_id: str, seconds: float) -> None:
+        """Wait until the run has ended (or changed, in that mode), the time is over, or the service stops."""
+        live = self._live.get(response_id)
+        if live is None or seconds <= 0 or self._stopping:
+            return
+        event = live.ended if self._poll == "end-only" else live.changed
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return
+
+    def give(self, feedback: FeedbackRow) -> bool:
+        """Store feedback and hand it to its run; false if the run has ended already."""
+        live = self._live.get(feedback.response_id)
+        if live is None:
+            return False
+        self._store.feedback.add(feedback)
+        if live.report is not None:
+            live.report.give(feedback_of(feedback))
+        return True
+
+    def cancel(self, response_id: str) -> bool:
+        """Stop a run; false if it has ended already."""
+        live = self._live.get(response_id)
+        if live is None:
+            return False
+        self._end(live, status="cancelled")
+        if live.task is not None:
+            live.task.cancel()
+        return True
+
+    def cancel_thread(self, thread_id: str) -> None:
+        """Stop all runs of a thread."""
+        self._cancel_where(lambda run: run.thread_id == thread_id)
+
+    def cancel_user(self, tenant_id: str, user_id: str) -> None:
+        """Stop all runs of a user."""
+        self._cancel_where(lambda run: (run.tenant_id, run.user_id) == (tenant_id, user_id))
+
+    def _cancel_where(self, chosen: Callable[[RunRow], bool]) -> None:
+        for live in [live for live in self._live.values() if chosen(live.run)]:
+            self.cancel(live.run.response_id)
+
+    async def stop(self) -> None:
+        """Answer held polls and stop the engines. What is stored stays as it is, for the next start to pick up."""
+        self._stopping = True
+        for live in self._live.values():
+            if live.report is not None:
+                live.report.close()
+            live.end()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOP_GRACE)
+
+    async def _execute(self, live: _Live) -> None:
+        run = live.run
+        self._store.update_run(run.response_id, status="in_progress")
+        given = map(feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
+        loop = asyncio.get_running_loop()
+        live.report = LiveReport(loop, self._saver(live), self._consumed, given, ids=self._entry_ids)
+        live.announce()
+        try:
+            request = await self._request(run)
+            result = await self._engine.run(request, live.report)
+            values = _outcome(result, request)
+        except EngineError as error:
+            values = _failure(error.code, error.message)
+        except asyncio.CancelledError:
+            if self._stopping or live.ended.is_set():
+                raise
+            values = _failure("ENGINE_ERROR", "CancelledError: the engine gave up the run")
+        except Exception as error:
+            _logger.exception("The engine failed run %s", run.response_id)
+            values = _failure("ENGINE_ERROR", f"{type(error).__name__}: {error}")
+        if not self._stopping and not live.ended.is_set():
+            self._end(live, **values)
+
+    def _consumed(self, ids: list[str]) -> None:
+        with self._store.transaction():
+            for feedback_id in ids:
+                self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
+
+    def _saver(self, live: _Live) -> Any:
+        def save(progress: str, title: str | None) -> None:
+            self._store.update_run(live.run.response_id, progress=progress, response_title=title)
+            live.announce()
+
+        return save
+
+    async def _request(self, run: RunRow) -> RunRequest:
+        asked = tuple(_messages(run.input_messages))
+        earlier: list[Message] = []
+        attached: list[Mapping[str, Any]] = []
+        for messages, answer, request in self._store.earlier_turns(run):
+            attached.extend(json.loads(request).get("files", ()))
+            earlier.extend(_messages(messages))
+            if answer:
+                earlier.append(Message("assistant", answer))
+        rest = json.loads(run.request)
+        own = rest.pop("files", [])
+        everything = (rest.get("options") or {}).get("use_files") is True
+        files = await self._files(run, attached, own, everything=everything)
+        return RunRequest(
+            response_id=run.response_id,
+            thread_id=run.thread_id,
+            tenant_id=run.tenant_id,
+            user_id=run.user_id,
+            messages=(*earlier, *asked),
+            input_messages=asked,
+            files=files,
+            **rest,
+        )
+
+    async def _files(
+        self, run: RunRow, earlier: list[Mapping[str, Any]], own: list[Mapping[str, Any]], *, everything: bool
+    ) -> tuple[Mapping[str, Any], ...]:
+        """Return the files of a run, and the stored ones of the thread's earlier runs."""
+        if not earlier and not own and not everything:
+            return ()
+        kept = await self._library.attached(run.tenant_id, run.user_id, earlier, everything=False)
+        stored = {str(item["uri"]): item for item in kept if "text" in item}
+        for item in await self._library.attached(run.tenant_id, run.user_id, own, everything=everything):
+            stored[str(item["uri"])] = item
+        return tuple(stored.values())
+
+    def _end(self, live: _Live, **values: str | None) -> None:
+        title = live.report.close() if live.report else None
+        if title is None and values["status"] == "succeeded":
+            title = _title_of(live.run)
+        artifacts = artifacts_of(live.run, values.get("artifacts"))
+        self._store.end_run(live.run, title, artifacts, response_title=title, completed_at=now(), **values)
+        self._live.pop(live.run.response_id, None)
+        live.end()
+
+
+def feedback_of(stored: FeedbackRow) -> Feedback:
+    """Return stored feedback as engines see it."""
+    update = None if stored.tool_args_update is None else json.loads(stored.tool_args_update)
+    return Feedback(
+        stored.feedback_id,
+        stored.feedback_text,
+        stored.feedback_type,
+        stored.user_id,
+        stored.progress_id,
+        stored.tool_call_id,
+        update,
+    )
+
+
+def _messages(text: str) -> Iterator[Message]:
+    return (Message(**item) for item in json.loads(text))
+
+
+def _title_of(run: RunRow) -> str:
+    messages = [MessageBody(**item) for item in json.loads(run.input_messages)]
+    return short_title(next((item.content for item in reversed(messages) if item.role == "user"), messages[-1].content))
+
+
+def _failure(code: str, message: str) -> dict[str, str | None]:
+    text = message.encode(errors="replace").decode()
+    return {"status": "failed", "error": dumps({"code": code, "message": text})}
+
+
+def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
+    """Turn an engine's result into stored values; a structured answer must satisfy the request's schema."""
+    structured = result.structured_response
+    if not isinstance(result.output_text, str | None):
+        raise TypeError(f"output_text must be a text, not {type(result.output_text).__name__}")
+    dumps(result.output_text)
+    if structured is not None and request.response_format is not None:
+        reason = problem(compile_schema(dict(request.response_format)), structured)
+        if reason is not None:
+            return _failure("STRUCTURED_OUTPUT_INVALID", f"The structured answer does not fit the schema: {reason}")
+    return {
+        "status": "succeeded",
+        "output_text": result.output_text,
+        "structured_response": None if structured is None else dumps(structured),
+        "artifacts": dumps([dict(item) for item in result.artifacts]) if result.artifacts else None,
+    }

@@ -1,0 +1,69 @@
+"""Requests about MCP servers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from lumnisai_core.local.web.shapes import Shape, UserName
+
+_Name = Annotated[str, Field(min_length=1, max_length=255)]
+_Description = Annotated[str, Field(max_length=1000)]
+_Url = Annotated[str, Field(max_length=1024, pattern=r"^https?://\S+$")]
+_Scope = Literal["tenant", "user"]
+
+
+class ServerConfig(Shape):
+    """How a server is reached; also the body of `POST /v1/mcp-servers/test`."""
+
+    transport: Literal["stdio", "streamable_http", "sse"]
+    command: str | None = Field(None, min_length=1, max_length=255)
+    args: list[str] | None = None
+    url: _Url | None = None
+    env: dict[str, str] | None = Field(None, repr=False)
+    headers: dict[str, str] | None = Field(None, repr=False)
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> ServerConfig:
+        needed = "command" if self.transport == "stdio" else "url"
+        if getattr(self, needed) is None:
+            raise ValueError(f"transport {self.transport} needs {needed}")
+        return self
+
+
+class CreateServer(ServerConfig):
+    """Body of `POST /v1/mcp-servers`."""
+
+    name: _Name
+    scope: _Scope
+    description: _Description | None = None
+    user_identifier: UserName | None = None
+
+    @model_validator(mode="after")
+    def _has_an_owner(self) -> CreateServer:
+        if (self.scope == "user") != (self.user_identifier is not None):
+            verb = "needs" if self.scope == "user" else "forbids"
+            raise ValueError(f"scope {self.scope} {verb} user_identifier")
+        return self
+
+
+class PatchServer(Shape):
+    """Body of `PATCH /v1/mcp-servers/{id}`; what is missing stays as it is."""
+
+    name: _Name = ""
+    description: _Description | None = None
+    url: _Url | None = None
+    env: dict[str, str] | None = Field(None, repr=False)
+    headers: dict[str, str] | None = Field(None, repr=False)
+    is_active: bool = True
+
+
+class ListServers(Shape):
+    """Query of `GET /v1/mcp-servers`."""
+
+    scope: Literal["tenant", "user", "all"] = "all"
+    user_identifier: UserName | None = None
+    is_active: bool | None = None
+    skip: int = Field(0, ge=0, le=2**62)
+    limit: int = Field(100, ge=1, le=100)

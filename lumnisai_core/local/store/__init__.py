@@ -1,0 +1,1 @@
+"""The SQLite database that the emulated platforms share."""

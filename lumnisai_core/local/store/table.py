@@ -1,0 +1,86 @@
+"""One table of plain rows: what all resources need of a database."""
+
+# ruff: noqa: S608 - statements are built from names of columns and conditions of this package, never from values
+
+from __future__ import annotations
+
+from dataclasses import Field, astuple, fields
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from lumnisai_core.local.store.database import Database
+
+
+class AnyRow(Protocol):
+    """A dataclass whose fields are the columns of a table."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Row = TypeVar("Row", bound=AnyRow)
+_SPECIAL = {
+    "visible_to": "(user_id IS NULL OR user_id = ?)",
+    "since": "created_at >= ?",
+    "before": "created_at < ?",
+}
+
+
+class Table(Generic[Row]):
+    """Rows of one kind.
+
+    Conditions name columns and the values they must have; `visible_to` is a user who sees what has no owner and what
+    is their own, `since` and `before` are times of creation. A condition whose value is None does not count.
+    """
+
+    def __init__(self, database: Database, name: str, kind: type[Row]) -> None:
+        self._sql = database.sql
+        self._name = name
+        self._kind = kind
+        columns = fields(kind)
+        self._columns = [column.name for column in columns]
+        self._order = ("created_at", "rowid") if "created_at" in self._columns else ("rowid",)
+        self._flags = [index for index, column in enumerate(columns) if str(column.type).startswith("bool")]
+
+    def add(self, row: Row) -> None:
+        """Store a new row."""
+        marks = ", ".join("?" for _ in self._columns)
+        values = astuple(row)
+        self._sql.execute(f"INSERT INTO {self._name} ({', '.join(self._columns)}) VALUES ({marks})", values)
+
+    def one(self, **conditions: Any) -> Row | None:
+        """Return a row that meets the conditions."""
+        return next(iter(self.all(limit=1, **conditions)), None)
+
+    def all(self, *, limit: int = -1, offset: int = 0, oldest_first: bool = False, **conditions: Any) -> list[Row]:
+        """Return the rows that meet the conditions, newest first unless said otherwise."""
+        where, values = self._where(conditions)
+        order = ", ".join(f"{name} {'ASC' if oldest_first else 'DESC'}" for name in self._order)
+        query = f"SELECT {', '.join(self._columns)} FROM {self._name} {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        return [self._row(found) for found in self._sql.execute(query, [*values, limit, offset])]
+
+    def count(self, **conditions: Any) -> int:
+        """Return how many rows meet the conditions."""
+        where, values = self._where(conditions)
+        return int(self._sql.execute(f"SELECT count(*) FROM {self._name} {where}", values).fetchone()[0])
+
+    def change(self, conditions: dict[str, Any], **values: Any) -> None:
+        """Store new values in the rows that meet the conditions."""
+        if values:
+            where, wanted = self._where(conditions)
+            names = ", ".join(f"{name} = ?" for name in values)
+            self._sql.execute(f"UPDATE {self._name} SET {names} {where}", [*values.values(), *wanted])
+
+    def remove(self, **conditions: Any) -> int:
+        """Delete the rows that meet the conditions; return how many there were."""
+        where, values = self._where(conditions)
+        return self._sql.execute(f"DELETE FROM {self._name} {where}", values).rowcount
+
+    def _row(self, found: tuple[Any, ...]) -> Row:
+        values = list(found)
+        for index in self._flags:
+            values[index] = None if values[index] is None else bool(values[index])
+        return self._kind(*values)
+
+    def _where(self, conditions: dict[str, Any]) -> tuple[str, list[Any]]:
+        given = {name: value for name, value in conditions.items() if value is not None}
+        texts = [_SPECIAL.get(name, f"{name} = ?") for name in given]
+        return f"WHERE {' AND '.join(texts)}" if texts else "", list(given.values())

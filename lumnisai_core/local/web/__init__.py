@@ -1,0 +1,1 @@
+"""The web server that the emulated platforms share: application, layers, errors, OpenAPI."""

@@ -1,0 +1,107 @@
+"""What all requests share, and reading them into values or a 422."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
+
+from lumnisai_core.local.web.errors import InvalidRequest
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Object = dict[str, Any]
+#: Fields that say how much is wanted; a service may lower them to their maximum instead of refusing.
+_AMOUNTS = ("limit", "page_size")
+_MAYBE_HUGE = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{309}")
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+UserName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
+
+
+class Shape(BaseModel):
+    """Unknown fields are ignored, as the platform does."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+
+class Named(Shape):
+    """Query of calls that may name a user."""
+
+    user_id: UserName | None = None
+
+
+class Page(Named):
+    """Query of lists of the limit/offset style."""
+
+    limit: int = Field(50, ge=1, le=100)
+    offset: int = Field(0, ge=0, le=2**62)
+
+
+class Numbered(Named):
+    """Query of lists of the page/page_size style; pages count from 1."""
+
+    page: int = Field(1, ge=1, le=2**48)
+    page_size: int = Field(20, ge=1, le=100)
+
+    @property
+    def offset(self) -> int:
+        """How many items come before this page."""
+        return (self.page - 1) * self.page_size
+
+
+def read_json(body: bytes) -> Any:
+    """Parse a body; strict about NaN, numbers without bounds, lone surrogates, depth and encoding.
+
+    Raises:
+        InvalidRequest: the body is not JSON.
+    """
+    try:
+        data = from_json(body, allow_inf_nan=False)
+        if _MAYBE_HUGE.search(body) and not _is_finite(data):
+            raise ValueError("number out of range")
+    except ValueError as error:
+        raise InvalidRequest([{"loc": ["body"], "msg": f"Invalid JSON: {error}", "type": "json_invalid"}]) from error
+    return data
+
+
+def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"], *, clamp: bool = False) -> _Model:
+    """Check parsed data against a shape; with `clamp`, lower a `limit` or `page_size` that is above its maximum.
+
+    Raises:
+        InvalidRequest: with one entry for each thing that is wrong.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        if clamp and (lowered := {item["loc"][0]: item["ctx"]["le"] for item in details if _is_too_much(item)}):
+            return read(model, {**data, **lowered}, where)
+        raise InvalidRequest([_entry(item, where) for item in details]) from error
+
+
+def _is_finite(data: Any) -> bool:
+    """Tell whether all numbers are finite; `1e400` is read as infinity."""
+    if isinstance(data, dict):
+        return all(map(_is_finite, data.values()))
+    if isinstance(data, list):
+        return all(map(_is_finite, data))
+    return not isinstance(data, float) or math.isfinite(data)
+
+
+def _is_too_much(item: Mapping[str, Any]) -> bool:
+    """Tell whether an error is about a `limit` or `page_size` above its maximum."""
+    return item["type"] == "less_than_equal" and len(item["loc"]) == 1 and item["loc"][0] in _AMOUNTS
+
+
+def _entry(item: Mapping[str, Any], where: str) -> _Object:
+    return {"loc": [where, *item["loc"]], "msg": item["msg"], "type": item["type"]}

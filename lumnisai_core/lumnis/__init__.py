@@ -1,0 +1,1 @@
+"""The agent platform Lumnis: its models, calls, runs and clients."""

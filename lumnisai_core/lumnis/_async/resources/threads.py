@@ -1,0 +1,138 @@
+"""Conversations: ``/v1/threads``."""
+
+from __future__ import annotations
+
+from builtins import list as list_
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from lumnisai_core._transport._async.resource import AsyncResource
+from lumnisai_core._transport.answer import model, models, nothing
+from lumnisai_core._transport.call import Call, path
+from lumnisai_core._transport.checks import given, page_query
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.models import ResponseObject, Scope, ThreadList, ThreadObject
+
+_ROUTE = "/v1/threads"
+_LONGEST_TITLE = 500
+
+
+class AsyncThreads(AsyncResource):
+    """Create, read and delete conversations. Reached as ``client.threads``."""
+
+    async def create(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        title: str | None = None,
+    ) -> ThreadObject:
+        """Start an empty conversation (POST /v1/threads).
+
+        Args:
+            user_id: Whose conversation it is. Needed in user scope.
+            scope: ``user`` or ``tenant`` instead of the client's scope.
+            title: Up to 500 characters. Default: the service makes one after the first run.
+        """
+        user = user_of_call(self._settings, user_id=user_id, scope=scope)
+        body = given(user_id=user, title=_usable_title(title))
+        return await self._send(Call("POST", _ROUTE, model(ThreadObject), body=body))
+
+    async def get(self, thread_id: str | UUID) -> ThreadObject:
+        """Return a conversation (GET /v1/threads/{id}).
+
+        Raises:
+            NotFoundError: There is no such conversation.
+        """
+        return await self._send(Call("GET", path(_ROUTE + "/{}", thread_id), model(ThreadObject)))
+
+    async def list(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        limit: int = 50,
+        offset: int = 0,
+    ) -> ThreadList:
+        """List conversations (GET /v1/threads).
+
+        Args:
+            user_id: Only this user's conversations. Needed in user scope.
+            scope: ``user`` or ``tenant`` instead of the client's scope.
+            limit: Conversations on the page, 1 to 100.
+            offset: Conversations to pass over.
+        """
+        user = user_of_call(self._settings, user_id=user_id, scope=scope)
+        query = {"user_id": user, **page_query(limit=limit, offset=offset)}
+        return await self._send(Call("GET", _ROUTE, model(ThreadList), query=query))
+
+    def iter(
+        self,
+        *,
+        user_id: str | UUID | None = None,
+        scope: Scope | str | None = None,
+        page_size: int = 50,
+    ) -> AsyncIterator[ThreadObject]:
+        """Iterate over all conversations; takes what :meth:`list` takes.
+
+        Args:
+            user_id: Only this user's conversations. Needed in user scope.
+            scope: ``user`` or ``tenant`` instead of the client's scope.
+            page_size: Conversations fetched at a time, 1 to 100.
+        """
+        return self._iterate(lambda seen: self.list(user_id=user_id, scope=scope, limit=page_size, offset=seen))
+
+    async def update(self, thread_id: str | UUID, *, title: str) -> ThreadObject:
+        """Give a conversation another title (PATCH /v1/threads/{id}).
+
+        Args:
+            thread_id: Id of the conversation.
+            title: Up to 500 characters.
+
+        Raises:
+            NotFoundError: There is no such conversation.
+        """
+        body = {"title": _usable_title(title)}
+        return await self._send(Call("PATCH", path(_ROUTE + "/{}", thread_id), model(ThreadObject), body=body))
+
+    async def delete(self, thread_id: str | UUID) -> None:
+        """Delete a conversation together with its runs (DELETE /v1/threads/{id}).
+
+        Raises:
+            NotFoundError: There is no such conversation.
+        """
+        await self._send(Call("DELETE", path(_ROUTE + "/{}", thread_id), nothing))
+
+    async def get_responses(self, thread_id: str | UUID, *, limit: int = 50, offset: int = 0) -> list_[ResponseObject]:
+        """Return the runs of a conversation, newest first (GET /v1/threads/{id}/responses).
+
+        Args:
+            thread_id: Id of the conversation.
+            limit: Runs on the page, 1 to 100.
+            offset: Runs to pass over.
+
+        Raises:
+            NotFoundError: There is no such conversation.
+        """
+        query = page_query(limit=limit, offset=offset)
+        return await self._send(
+            Call("GET", path(_ROUTE + "/{}/responses", thread_id), models(ResponseObject), query=query)
+        )
+
+    def iter_responses(self, thread_id: str | UUID, *, page_size: int = 50) -> AsyncIterator[ResponseObject]:
+        """Iterate over all runs of a conversation, newest first.
+
+        Args:
+            thread_id: Id of the conversation.
+            page_size: Runs fetched at a time, 1 to 100.
+        """
+        return self._iterate_rows(
+            lambda number: self.get_responses(thread_id, limit=page_size, offset=(number - 1) * page_size)
+        )
+
+
+def _usable_title(title: str | None) -> str | None:
+    if title is not None and len(title) > _LONGEST_TITLE:
+        raise ValidationError(f"title has {len(title)} characters; at most {_LONGEST_TITLE} are possible.")
+    return title

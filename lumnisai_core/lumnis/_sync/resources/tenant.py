@@ -1,0 +1,25 @@
+# Generated from lumnisai_core/lumnis/_async/resources/tenant.py by `make sync`: change that file, not this one.
+"""The caller's own tenant: ``/v1/tenant``."""
+
+from __future__ import annotations
+
+from lumnisai_core._transport._sync.resource import Resource
+from lumnisai_core._transport.answer import model
+from lumnisai_core._transport.call import Call, path
+from lumnisai_core.lumnis.models.tenant import TenantObject
+
+
+class Tenant(Resource):
+    """Read the tenant the API key belongs to. Reached as ``client.tenant``."""
+
+    def get(self) -> TenantObject:
+        """Return the tenant of the key (GET /v1/tenant).
+
+        A client made with ``tenant_id=`` asks for that one (GET /v1/tenants/{id}).
+
+        Raises:
+            NotFoundError: The key does not belong to the client's ``tenant_id``.
+        """
+        tenant_id = self._settings.tenant_id
+        route = "/v1/tenant" if tenant_id is None else path("/v1/tenants/{}", tenant_id)
+        return self._send(Call("GET", route, model(TenantObject)))

@@ -1,0 +1,107 @@
+"""Rules for the settings of MCP servers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lumnisai_core._transport.checks import given, member, optional_text
+from lumnisai_core._transport.secrets import Concealed
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.lumnis.models.mcp_servers import MCPTransport
+
+LONGEST_NAME = 255
+_LONGEST_COMMAND = 255
+_LONGEST_DESCRIPTION = 1000
+_LONGEST_URL = 1024
+
+
+def connection_body(
+    *,
+    transport: MCPTransport | str,
+    command: str | None,
+    args: Sequence[str] | None,
+    url: str | None,
+    env: Mapping[str, str] | None,
+    headers: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Check and write how a server is reached. Its text shows nothing, because it can hold secrets.
+
+    Raises:
+        ValidationError: The transport is unknown, or what it needs is missing.
+    """
+    kind = member(MCPTransport, "transport", transport)
+    if kind is MCPTransport.STDIO:
+        if command is None:
+            raise ValidationError("A stdio server needs command=, the program to start.")
+    elif url is None:
+        raise ValidationError(f"A {kind} server needs url=, its address.")
+    return Concealed(
+        transport=str(kind),
+        **given(
+            command=optional_text("command", command, longest=_LONGEST_COMMAND),
+            args=usable_args(args),
+            url=usable_url(url),
+            env=usable_map("env", env),
+            headers=usable_map("headers", headers),
+        ),
+    )
+
+
+def usable_description(description: str | None) -> str | None:
+    """Check the description of a server, which may be empty.
+
+    Raises:
+        ValidationError: It is longer than 1000 characters.
+    """
+    if description is not None and len(description) > _LONGEST_DESCRIPTION:
+        raise ValidationError(
+            f"description has {len(description)} characters; at most {_LONGEST_DESCRIPTION} are possible."
+        )
+    return description
+
+
+def usable_url(url: str | None) -> str | None:
+    """Check the address of a server.
+
+    Raises:
+        ValidationError: It does not begin with ``http://`` or ``https://``, or is longer than 1024 characters.
+    """
+    usable = optional_text("url", url, longest=_LONGEST_URL)
+    if usable is not None and not usable.lower().startswith(("http://", "https://")):
+        raise ValidationError("url must begin with http:// or https://.")
+    return usable
+
+
+def usable_args(args: Sequence[str] | None) -> list[str] | None:
+    """Check the arguments of a program.
+
+    Raises:
+        ValidationError: They are no list of texts.
+    """
+    if args is None:
+        return None
+    if isinstance(args, str) or not all(isinstance(arg, str) for arg in args):
+        raise ValidationError("args must be a list of texts.")
+    return list(args)
+
+
+def usable_map(name: str, values: Mapping[str, str] | None) -> dict[str, str] | None:
+    """Check variables or headers. Errors name them without their values.
+
+    Raises:
+        ValidationError: One is no text.
+    """
+    if values is None:
+        return None
+    if not isinstance(values, Mapping):
+        raise ValidationError(f"{name} must map names to texts, not be a {type(values).__name__}.")
+    for key, value in values.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ValidationError(f"{name}[{key!r}] must be a text, not a {type(value).__name__}.")
+    return dict(values)
+
+
+def secrets_of(*maps: Mapping[str, str] | None) -> list[str]:
+    """Return the values of variables and headers, which may be secrets."""
+    return [value for values in maps if values is not None for value in values.values()]

@@ -1,0 +1,212 @@
+"""From arguments and environment to settings, and from scope and ids to the user of a call. Pure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from pydantic import SecretStr
+
+from lumnisai_core._transport.checks import check_seconds
+from lumnisai_core._transport.service import Service, checked_base_url
+from lumnisai_core._version import VERSION
+from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict
+from lumnisai_core.lumnis.models.enums import Scope
+
+DEFAULT_BASE_URL = "https://api.lumnis.ai"
+DEFAULT_TIMEOUT = 30.0
+DEFAULT_MAX_RETRIES = 3
+
+#: Header and prefix of the key, by name of the way to send it.
+_CREDENTIALS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("X-API-Key", "")}
+
+_OWN_HEADERS = frozenset({"authorization", "x-api-key", "idempotency-key", "content-type", "content-length", "host"})
+
+
+class Settings(NamedTuple):
+    """What a client is made of. The API key is never part of its text.
+
+    Attributes:
+        service: Address and credential.
+        tenant_id: Tenant of a cross-tenant key, or None for the key's own.
+        timeout: Seconds to wait for a connection, for sending, and for an answer.
+        max_retries: Tries after the first one.
+        scope: Whose data calls work on unless they say otherwise.
+        user_id: User of all calls that name none.
+    """
+
+    service: Service
+    tenant_id: str | None = None
+    timeout: float = DEFAULT_TIMEOUT
+    max_retries: int = DEFAULT_MAX_RETRIES
+    scope: Scope = Scope.USER
+    user_id: str | None = None
+
+
+def settings_from(
+    *,
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    tenant_id: str | UUID | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+    scope: Scope | str = Scope.USER,
+    user_id: str | UUID | None = None,
+    auth: Literal["bearer", "x-api-key"] = "bearer",
+    default_headers: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """Settle the settings: an argument wins over the environment, the environment over the default.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+    """
+    environment = os.environ if environment is None else environment
+    check_seconds("timeout", timeout, error=ConfigurationError)
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+        raise ConfigurationError(f"max_retries must be a whole number from 0, not {max_retries!r}.")
+    if auth not in _CREDENTIALS:
+        raise ConfigurationError(f"auth must be 'bearer' or 'x-api-key', not {auth!r}.")
+    header, prefix = _CREDENTIALS[auth]
+    service = Service(
+        name="Lumnis",
+        base_url=checked_base_url(base_url or environment.get("LUMNISAI_BASE_URL") or DEFAULT_BASE_URL),
+        credential=_usable_key(api_key or environment.get("LUMNISAI_API_KEY")),
+        credential_header=header,
+        credential_prefix=prefix,
+        headers={"User-Agent": f"lumnisai-integrations/{VERSION}", **_usable_headers(default_headers or {})},
+    )
+    tenant = tenant_id or environment.get("LUMNISAI_TENANT_ID")
+    return Settings(
+        service=service,
+        tenant_id=str(tenant) if tenant else None,
+        timeout=timeout,
+        max_retries=max_retries,
+        scope=scope_from(scope),
+        user_id=user_id_from(user_id),
+    )
+
+
+def check_settings(
+    *,
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    tenant_id: str | UUID | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+    max_retries: int = DEFAULT_MAX_RETRIES,
+) -> None:
+    """Check what a client would be made of, without making one; for whoever makes clients later.
+
+    Args:
+        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
+        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
+        tenant_id: Tenant of a cross-tenant key.
+        timeout: Seconds to wait for a connection, for sending, and for an answer.
+        max_retries: Tries after the first one.
+
+    Raises:
+        ConfigurationError: No API key, or a value that cannot work.
+    """
+    settings_from(api_key=api_key, base_url=base_url, tenant_id=tenant_id, timeout=timeout, max_retries=max_retries)
+
+
+def _usable_key(api_key: str | SecretStr | None) -> SecretStr:
+    key = (api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key or "").strip()
+    if not key:
+        raise ConfigurationError(
+            "No API key. Set the environment variable LUMNISAI_API_KEY or pass api_key=. Without an account, use the "
+            "embedded service: `with LocalLumnis() as local: Client(api_key=local.api_key, base_url=local.base_url)` "
+            '(from lumnisai_core.local import LocalLumnis; pip install "lumnisai-integrations[local]").'
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigurationError(
+            "The API key contains characters that cannot be part of one (blanks, line ends or non-ASCII): "
+            "check how it was copied."
+        )
+    return SecretStr(key)
+
+
+def _usable_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigurationError(f"default_headers must map texts to texts; {name!r} does not.")
+        if name.lower() in _OWN_HEADERS:
+            raise ConfigurationError(f"default_headers must not set {name}, which the client sets itself.")
+        if not (name + value).isprintable() or not name.isascii() or not value.isascii() or not name.strip():
+            raise ConfigurationError(f"default_headers has an unusable entry {name!r}: printable ASCII is needed.")
+    return dict(headers)
+
+
+def scope_from(scope: Scope | str) -> Scope:
+    """Read a scope from the enum or its text.
+
+    Raises:
+        ConfigurationError: It is neither ``user`` nor ``tenant``.
+    """
+    try:
+        return Scope(scope)
+    except ValueError:
+        raise ConfigurationError(f"scope must be 'user' or 'tenant', not {scope!r}.") from None
+
+
+def user_id_from(user_id: str | UUID | None) -> str | None:
+    """Read a user id: a UUID, an e-mail address or any other text the caller's system uses.
+
+    Raises:
+        ConfigurationError: It is an empty text or no text at all.
+    """
+    if user_id is None or isinstance(user_id, UUID):
+        return None if user_id is None else str(user_id)
+    if not isinstance(user_id, str) or not user_id.strip():
+        raise ConfigurationError(f"user_id must be a UUID, an e-mail address or another id, not {user_id!r}.")
+    return user_id
+
+
+def settings_for_user(settings: Settings, user_id: str | UUID) -> Settings:
+    """Return the settings of a client for one user.
+
+    Raises:
+        ConfigurationError: The user id is empty.
+    """
+    named = user_id_from(user_id)
+    if named is None:
+        raise ConfigurationError("user_id is None: name the user the client is for.")
+    return settings._replace(scope=Scope.USER, user_id=named)
+
+
+def user_of_call(
+    settings: Settings, *, user_id: str | UUID | None = None, scope: Scope | str | None = None
+) -> str | None:
+    """Decide which user a call is for.
+
+    Args:
+        settings: The client's scope and user.
+        user_id: User named by the call.
+        scope: Scope named by the call; None means the client's.
+
+    Returns:
+        The user id to send, or None for the tenant's own view.
+
+    Raises:
+        MissingUserId: User scope and no user.
+        TenantScopeUserIdConflict: Tenant scope and a user.
+    """
+    wanted = settings.scope if scope is None else scope_from(scope)
+    named = user_id_from(user_id)
+    if wanted is Scope.TENANT:
+        # A client made for a user may still be asked for the tenant's view of one call.
+        conflicting = named or (settings.user_id if scope is None else None)
+        if conflicting is not None:
+            raise TenantScopeUserIdConflict(
+                f"user_id {conflicting!r} was given with tenant scope. Leave user_id out, or use scope=Scope.USER."
+            )
+        return None
+    user = named or settings.user_id
+    if user is None:
+        raise MissingUserId(
+            "User scope (the default) needs a user. Pass user_id=..., use client.for_user(...), or make the client "
+            "with scope=Scope.TENANT to work on the whole tenant."
+        )
+    return user

@@ -1,0 +1,64 @@
+"""Users of a tenant as the service reports them (``/v1/users``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from lumnisai_core._transport.wire import Items, Page, Timestamp, WireModel
+
+__all__ = ["Pagination", "UserList", "UserObject"]
+
+
+class UserObject(WireModel):
+    """One user of the tenant.
+
+    Attributes:
+        id: UUID of the user, whatever form of id was asked for.
+        is_active: False for a user that was deactivated.
+    """
+
+    id: str
+    email: str = ""
+    first_name: str | None = None
+    last_name: str | None = None
+    tenant_id: str | None = None
+    is_active: bool = True
+    created_at: Timestamp | None = None
+    updated_at: Timestamp | None = None
+
+
+class Pagination(WireModel):
+    """Where a page stands in the whole list."""
+
+    page: int = 1
+    page_size: int | None = None
+    total: int = 0
+    total_pages: int | None = None
+    has_next: bool = False
+    has_prev: bool = False
+
+
+class UserList(Page[UserObject]):
+    """One page of users."""
+
+    users: Items[UserObject] = Field(default_factory=list)
+    pagination: Pagination = Field(default_factory=Pagination)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_total_from_pagination(cls, data: Any) -> Any:
+        pagination = data.get("pagination") if isinstance(data, dict) else None
+        if isinstance(pagination, dict) and "total" in pagination:
+            return {"total": pagination["total"], **data}
+        return data
+
+    @property
+    def items(self) -> list[UserObject]:
+        """The same as ``users``."""
+        return self.users
+
+    def more_after(self, seen: int) -> bool:
+        """Say whether there are more users than those seen so far, with this page."""
+        return self.pagination.has_next or super().more_after(seen)

@@ -1,0 +1,1 @@
+"""Runs: watching them, running many, printing their progress."""
