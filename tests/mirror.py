@@ -165,7 +165,7 @@ def generated() -> dict[Path, str]:
     for written, target in FOLDERS.items():
         for source in sorted((ROOT / written).rglob("*.py")):
             relative = source.relative_to(ROOT)
-            head = f"# Generated from {relative.as_posix()} by `make sync`: change that file, not this one.\n"
+            head = f"# Generated from {relative.as_posix()} by `make sync`; edit that file.\n"
             text = source.read_text(encoding="utf-8")
             texts[ROOT / target / source.relative_to(ROOT / written)] = head + mirrored(text, used)
     unused = [rule for rule in (*NAMES, *PHRASES) if not used[rule]]

@@ -18,12 +18,14 @@ _HEAD = "<!-- Generated from the docstrings by `make reference`: change those, n
 def pages() -> dict[Path, str]:
     """Return every reference page with the text it should have."""
     core = griffe.load("lumnisai_core", search_paths=[str(ROOT)])
-    texts = {"client": _page("Client", [core["_sync.client.Client"]], own="client")}
-    attributes = _resources(core["_sync.api.Api"])
+    texts = {"client": _page("Client", [core["lumnis._sync.client.Client"]], own="client")}
+    attributes = _resources(core["lumnis._sync.api.Api"])
     for attribute, classes in attributes.items():
         texts[attribute] = _page(f"client.{attribute}", classes, own=f"client.{attribute}")
     texts["parameters"] = _page(
-        "Parameters of runs", [core["_parameters.RunParameters"], core["_parameters.WatchParameters"]], own=""
+        "Parameters of runs",
+        [core["lumnis.calls.runs.RunParameters"], core["lumnis.calls.runs.WatchParameters"]],
+        own="",
     )
     texts["errors"] = _errors(core["exceptions"])
     texts["index"] = _index(attributes, core)

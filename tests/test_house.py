@@ -98,7 +98,7 @@ def test_generated_files_name_their_source() -> None:
             source = path.replace(generated, written, 1)
             assert (ROOT / source).is_file()
             head = (ROOT / path).read_text("utf-8").splitlines()[0]
-            assert head == f"# Generated from {source} by `make sync`: change that file, not this one."
+            assert head == f"# Generated from {source} by `make sync`; edit that file."
 
 
 def _shown() -> set[str]:

@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/_transport/_async/resource.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/_transport/_async/resource.py by `make sync`; edit that file.
 """What all resources share."""
 
 from __future__ import annotations

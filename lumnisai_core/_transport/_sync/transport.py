@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/_transport/_async/transport.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/_transport/_async/transport.py by `make sync`; edit that file.
 """Sending calls: one request, its redirects and retries, and its answer or error."""
 
 from __future__ import annotations

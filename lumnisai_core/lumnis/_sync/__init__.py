@@ -1,1 +1,1 @@
-# Generated from lumnisai_core/lumnis/_async/__init__.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/__init__.py by `make sync`; edit that file.

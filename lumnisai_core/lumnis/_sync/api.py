@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/api.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/api.py by `make sync`; edit that file.
 """Every part of the API at one place: the resources of a client and their short names."""
 
 from __future__ import annotations

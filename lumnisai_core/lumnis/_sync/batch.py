@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/batch.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/batch.py by `make sync`; edit that file.
 """Many runs at once: results as they come, failures as values, and a ledger to go on from."""
 
 from __future__ import annotations

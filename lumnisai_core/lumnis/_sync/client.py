@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/client.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/client.py by `make sync`; edit that file.
 """The client: configuration, scopes, resources and ``invoke``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/following.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/following.py by `make sync`; edit that file.
 """Following a run from its start to its end, as a stream of what is new."""
 
 from __future__ import annotations

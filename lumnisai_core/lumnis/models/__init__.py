@@ -10,11 +10,17 @@ from lumnisai_core.lumnis.models.requests import AgentConfig, FileAttachment, Mo
 from lumnisai_core.lumnis.models.responses import (
     TERMINAL_STATUSES,
     Artifact,
+    ArtifactList,
     ArtifactPart,
+    Feedback,
+    FeedbackCreated,
+    FeedbackList,
+    FeedbackType,
     Message,
     ProgressEntry,
     ResponseList,
     ResponseObject,
+    StoredArtifact,
     ToolCall,
 )
 from lumnisai_core.lumnis.models.threads import ThreadList, ThreadObject
@@ -85,14 +91,6 @@ if TYPE_CHECKING:
         PostPreviews,
         SalaryRange,
         SpecializedAgent,
-    )
-    from lumnisai_core.lumnis.models.responses import (
-        ArtifactList,
-        Feedback,
-        FeedbackCreated,
-        FeedbackList,
-        FeedbackType,
-        StoredArtifact,
     )
     from lumnisai_core.lumnis.models.skills import (
         SkillAnalytics,
@@ -203,14 +201,6 @@ _LATER = {
         "ApiKeyModeObject",
         "ApiProvider",
         "ExternalApiKey",
-    ),
-    "responses": (
-        "ArtifactList",
-        "StoredArtifact",
-        "Feedback",
-        "FeedbackCreated",
-        "FeedbackList",
-        "FeedbackType",
     ),
     "files": (
         "BulkDeleteResult",

@@ -1,1 +1,1 @@
-# Generated from tests/core/_async/__init__.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/__init__.py by `make sync`; edit that file.

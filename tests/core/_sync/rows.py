@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/rows.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/rows.py by `make sync`; edit that file.
 """One documented call as a row of a table: what it sends, and what it makes of the answers."""
 
 from __future__ import annotations

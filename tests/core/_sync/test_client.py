@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_client.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_client.py by `make sync`; edit that file.
 """Making clients, scopes, and the ways a request can go wrong, over real sockets."""
 
 from __future__ import annotations

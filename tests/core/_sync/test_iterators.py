@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_iterators.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_iterators.py by `make sync`; edit that file.
 """Iterators over all pages of the resources."""
 
 from __future__ import annotations

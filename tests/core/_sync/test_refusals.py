@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_refusals.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_refusals.py by `make sync`; edit that file.
 """Bad input of the resources is refused before anything is sent, with the value and what to do."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_requests_files.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_requests_files.py by `make sync`; edit that file.
 """Files: what each call sends and reads. Uploads and downloads have tests of their own."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_requests_tenant.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_requests_tenant.py by `make sync`; edit that file.
 """Users, tenant, provider keys and model preferences: what each call sends and reads."""
 
 from __future__ import annotations

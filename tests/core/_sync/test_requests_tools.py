@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_requests_tools.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_requests_tools.py by `make sync`; edit that file.
 """MCP servers, skills and people: what each call sends and reads."""
 
 from __future__ import annotations

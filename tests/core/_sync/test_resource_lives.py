@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_resource_lives.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_resource_lives.py by `make sync`; edit that file.
 """The lives of things at the embedded service, from making to deleting, over real sockets."""
 
 from __future__ import annotations

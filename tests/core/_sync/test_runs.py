@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_runs.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_runs.py by `make sync`; edit that file.
 """Runs through the client, over real sockets against the embedded service."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_transport.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_transport.py by `make sync`; edit that file.
 """What goes over the wire and what does not: credentials, headers, hooks, redirects, files. Over real sockets."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from tests/core/_async/test_uploads.py by `make sync`: change that file, not this one.
+# Generated from tests/core/_async/test_uploads.py by `make sync`; edit that file.
 """Files on their way to the service and back, over real sockets."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/external_api_keys.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/external_api_keys.py by `make sync`; edit that file.
 """Your own keys of model and data providers: ``/v1/external-api-keys``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/files.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/files.py by `make sync`; edit that file.
 """Files that agents can read and search: ``/v1/files``."""
 
 from __future__ import annotations

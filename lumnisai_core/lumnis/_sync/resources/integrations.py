@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/integrations.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/integrations.py by `make sync`; edit that file.
 """Connections of users to outside apps: ``/v1/integrations``."""
 
 from __future__ import annotations

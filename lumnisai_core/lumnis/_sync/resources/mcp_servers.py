@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/mcp_servers.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/mcp_servers.py by `make sync`; edit that file.
 """MCP servers, whose tools agents can use: ``/v1/mcp-servers``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/model_preferences.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/model_preferences.py by `make sync`; edit that file.
 """Which model is used for what: ``/v1/model-preferences``."""
 
 from __future__ import annotations

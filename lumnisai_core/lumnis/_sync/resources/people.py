@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/people.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/people.py by `make sync`; edit that file.
 """Searching for people and looking at posts: ``/v1/people``."""
 
 from __future__ import annotations

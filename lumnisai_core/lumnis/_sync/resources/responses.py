@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/responses.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/responses.py by `make sync`; edit that file.
 """Runs: ``/v1/responses``."""
 
 from __future__ import annotations

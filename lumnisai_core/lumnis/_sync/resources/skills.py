@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/skills.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/skills.py by `make sync`; edit that file.
 """Skills that agents can follow: ``/v1/skills``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/tenant.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/tenant.py by `make sync`; edit that file.
 """The caller's own tenant: ``/v1/tenant``."""
 
 from __future__ import annotations

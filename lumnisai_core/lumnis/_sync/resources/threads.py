@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/threads.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/threads.py by `make sync`; edit that file.
 """Conversations: ``/v1/threads``."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Generated from lumnisai_core/lumnis/_async/resources/users.py by `make sync`: change that file, not this one.
+# Generated from lumnisai_core/lumnis/_async/resources/users.py by `make sync`; edit that file.
 """Users of the tenant: ``/v1/users``."""
 
 from __future__ import annotations
