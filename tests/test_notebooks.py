@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from tests import notebooks
+from tests.test_documents import COLUMNS
 
 PATHS = notebooks.paths()
 
@@ -58,3 +59,15 @@ def test_a_notebook_runs_without_an_account(path: Path) -> None:
 def test_the_code_of_a_notebook_compiles(path: Path) -> None:
     for cell in cells_of(path, "code"):
         compile("".join(cell["source"]), cell["id"], "exec", flags=0x2000)  # allows await at the top level
+
+
+def test_the_code_of_a_notebook_is_narrow(path: Path) -> None:
+    """As in the documents, no line is wider than 88 columns."""
+    lines = [line for cell in cells_of(path, "code") for line in "".join(cell["source"]).splitlines()]
+    assert [line for line in lines if len(line) > COLUMNS] == []
+
+
+def test_a_code_block_of_a_notebook_begins_on_a_line_of_its_own(path: Path) -> None:
+    """Otherwise it is displayed as part of the paragraph before it."""
+    texts = ["".join(cell["source"]) for cell in cells_of(path, "markdown")]
+    assert [text for text in texts if re.search(r"^.+```", text, re.MULTILINE)] == []
