@@ -27,10 +27,8 @@ FOLDERS = {
 #: Names in the asyncio half and their blocking twins.
 NAMES = {
     "AsyncApi": "Api",
-    "AsyncApps": "Apps",
     "AsyncClient": "Client",
     "AsyncExternalApiKeys": "ExternalApiKeys",
-    "AsyncFileReading": "FileReading",
     "AsyncFiles": "Files",
     "AsyncGenerator": "Generator",
     "AsyncHTTPClient": "HTTPClient",
@@ -49,7 +47,7 @@ NAMES = {
     "AsyncThreads": "Threads",
     "AsyncTransport": "Transport",
     "AsyncUsers": "Users",
-    "_AsyncJob": "_Job",
+    "_AsyncBatch": "_Batch",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",

@@ -63,36 +63,42 @@ class AgentConfig(RequestModel):
     @classmethod
     def fast_execution(cls, **overrides: Any) -> Self:
         """Preset for quick answers: a small coordinator model, no thinking tools, no validation, no long report."""
-        preset: dict[str, Any] = {
-            "coordinator_model_name": "openai:gpt-4o-mini",
-            "use_cognitive_tools": False,
-            "enable_task_validation": False,
-            "generate_comprehensive_output": False,
-        }
-        return cls(**{**preset, **overrides})
+        return cls(
+            **{
+                "coordinator_model_name": "openai:gpt-4o-mini",
+                "use_cognitive_tools": False,
+                "enable_task_validation": False,
+                "generate_comprehensive_output": False,
+                **overrides,
+            }
+        )
 
     @classmethod
     def deep_reasoning(cls, **overrides: Any) -> Self:
         """Preset for hard problems: reasoning models coordinate and plan, results are validated."""
-        preset: dict[str, Any] = {
-            "coordinator_model_name": "openai:o3",
-            "planner_model_type": ModelType.REASONING_MODEL,
-            "use_cognitive_tools": True,
-            "enable_task_validation": True,
-            "generate_comprehensive_output": False,
-        }
-        return cls(**{**preset, **overrides})
+        return cls(
+            **{
+                "coordinator_model_name": "openai:o3",
+                "planner_model_type": ModelType.REASONING_MODEL,
+                "use_cognitive_tools": True,
+                "enable_task_validation": True,
+                "generate_comprehensive_output": False,
+                **overrides,
+            }
+        )
 
     @classmethod
     def comprehensive_report(cls, **overrides: Any) -> Self:
         """Preset for long reports: a reasoning coordinator, validated results, comprehensive output."""
-        preset: dict[str, Any] = {
-            "coordinator_model_type": ModelType.REASONING_MODEL,
-            "use_cognitive_tools": True,
-            "enable_task_validation": True,
-            "generate_comprehensive_output": True,
-        }
-        return cls(**{**preset, **overrides})
+        return cls(
+            **{
+                "coordinator_model_type": ModelType.REASONING_MODEL,
+                "use_cognitive_tools": True,
+                "enable_task_validation": True,
+                "generate_comprehensive_output": True,
+                **overrides,
+            }
+        )
 
     @classmethod
     def with_skills(cls, skill_ids: Sequence[str], **overrides: Any) -> Self:

@@ -240,7 +240,7 @@ async def test_row_44_waiting_ends_when_a_connection_fails(status: str) -> None:
     """The error is one of ours and says what happened and what to do."""
     with canned_server([Canned(body={"status": status, "error_message": "Denied by the user."})]) as server:
         async with AsyncClient("lmn_test_key", base_url=server.base_url, user_id="u") as client:
-            with pytest.raises(AppConnectionError, match=f"GITHUB is {status}: Denied by the user.*Begin it again"):
+            with pytest.raises(AppConnectionError, match=f"GITHUB is {status}: Denied by the user.*Start it again"):
                 await client.wait_for_connection(app_name="github")
 
 
