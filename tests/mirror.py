@@ -68,9 +68,9 @@ NAMES = {
 #: Phrases in texts and docstrings.
 PHRASES = {
     "Asyncio client": "Blocking client",
-    "several event loops and threads; connections are made when first needed, one set for each\n"
-    "    loop, and closed with it": "several threads, also inside a running event loop; connections are made when first"
-    "\n    needed and shared",
+    "several event loops and threads; connections are opened on first use, one set for each\n"
+    "    loop, and closed with it": "several threads, also inside a running event loop; connections are opened on"
+    "\n    first use and shared",
 }
 
 

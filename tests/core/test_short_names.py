@@ -32,7 +32,7 @@ SHORT_NAMES = {
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize("resource", SHORT_NAMES)
 def test_short_names_are_the_methods_of_the_resources(kind: type[Client | AsyncClient], resource: str) -> None:
-    """A short name is the method itself, bound to the resource of the client it is asked of."""
+    """A short name is the method itself, bound to the resource of the same client."""
     client = kind("lmn_test_key").for_user("u")
     for name in SHORT_NAMES[resource].split():
         assert getattr(client, name).__self__ is getattr(client, resource)

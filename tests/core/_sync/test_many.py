@@ -76,7 +76,7 @@ def test_an_interrupted_batch_continues_without_paying_twice(serve: Serve, tmp_p
 
 
 def test_leaving_early_stops_unfinished_runs(serve: Serve) -> None:
-    """No run is left working when nobody waits for it."""
+    """No run continues when nobody waits for it."""
     engine = ScriptByText({"quick": Script(output_text="done")}, Script(after=60.0))
     local = serve(engine)
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
