@@ -66,16 +66,16 @@ class WireModel(BaseModel):
 
     def table_row(self) -> dict[str, object]:
         """Return the values to show in a table with a row for each object, by column."""
-        return {name: getattr(self, name) for name in self._columns} or self._shown_fields()
+        return {name: getattr(self, name) for name in self._columns} or self._display_fields()
 
-    def _shown_fields(self) -> dict[str, object]:
+    def _display_fields(self) -> dict[str, object]:
         declared = {name: getattr(self, name) for name, field in type(self).model_fields.items() if field.repr}
         return {**declared, **(self.model_extra or {})}
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         from lumnisai_core.display import record_html  # noqa: PLC0415 - only notebooks need it
 
-        return {"text/html": record_html(type(self).__name__, self._shown_fields())}
+        return {"text/html": record_html(type(self).__name__, self._display_fields())}
 
     @model_validator(mode="wrap")
     @classmethod
@@ -122,8 +122,8 @@ class Page(WireModel, Generic[ItemT]):
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         from lumnisai_core.display import table_html  # noqa: PLC0415 - only notebooks need it
 
-        shown = len(self.items)
-        return {"text/html": table_html(self.items, note=f"{shown} of {max(self.total, shown)}")}
+        count = len(self.items)
+        return {"text/html": table_html(self.items, note=f"{count} of {max(self.total, count)}")}
 
     def more_after(self, seen: int) -> bool:
         """Return whether the list has more than ``seen`` items."""

@@ -20,11 +20,11 @@ from lumnisai_core.lumnis.calls.runs import (
     create_call,
     get_call,
     split_parameters,
-    watch_options,
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject
 from lumnisai_core.lumnis.runs.batch import Entry, Ledger, RunInput, RunOutcome, digest_of, numbered, open_ledger
+from lumnisai_core.lumnis.runs.watch import watch_options
 
 
 def map_runs(

@@ -30,11 +30,17 @@ from lumnisai_core.lumnis.calls.runs import (
     create_call,
     get_call,
     split_parameters,
-    watch_options,
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
-from lumnisai_core.lumnis.runs.watch import RunWatch, WatchOptions, error_of_run, note_interrupt, timeout_error
+from lumnisai_core.lumnis.runs.watch import (
+    RunWatch,
+    WatchOptions,
+    error_of_run,
+    note_interrupt,
+    timeout_error,
+    watch_options,
+)
 
 
 class RunStream(Ready):

@@ -30,8 +30,6 @@ from lumnisai_core.lumnis.models import (
     ResponseObject,
     Scope,
 )
-from lumnisai_core.lumnis.runs.printing import ProgressPrinter
-from lumnisai_core.lumnis.runs.watch import WatchOptions
 
 MessageInput: TypeAlias = Message | Mapping[str, Any]
 MessagesInput: TypeAlias = str | MessageInput | Sequence[MessageInput]
@@ -109,29 +107,14 @@ class InvokeParameters(RunParameters, WatchParameters, total=False):
 
 def split_parameters(parameters: InvokeParameters) -> tuple[RunParameters, WatchParameters]:
     """Split the parameters of ``invoke`` into what to run and how to watch it; an unknown one is a TypeError."""
-    _refuse_unknown(parameters, InvokeParameters)
+    refuse_unknown(parameters, InvokeParameters)
     watch = {name: value for name, value in parameters.items() if name in WatchParameters.__annotations__}
     run = {name: value for name, value in parameters.items() if name not in watch}
     return cast("RunParameters", run), cast("WatchParameters", watch)
 
 
-def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:
-    """Return the options for watching a run, and the listeners to call with each update.
-
-    Args:
-        parameters: Parameters of the caller.
-        listening: Whether the caller reads the updates.
-    """
-    _refuse_unknown(parameters, WatchParameters)
-    options: dict[str, Any] = dict(parameters)
-    printers: list[ProgressCallback] = [ProgressPrinter()] if options.pop("show_progress", False) else []
-    callback = options.pop("on_progress", None)
-    listeners = (*printers, *([] if callback is None else [callback]))
-    return WatchOptions(listening=listening or bool(listeners), **options), listeners
-
-
-def _refuse_unknown(parameters: Mapping[str, Any], known: type[RunParameters | WatchParameters]) -> None:
-    # Python itself does not check the keywords of an unpacked TypedDict.
+def refuse_unknown(parameters: Mapping[str, Any], known: type[RunParameters | WatchParameters]) -> None:
+    """Raise TypeError for an unknown parameter, because Python does not check the keywords of a TypedDict."""
     unknown = sorted(parameters.keys() - known.__annotations__.keys())
     if unknown:
         raise TypeError(f"unexpected keyword arguments {', '.join(unknown)}; known: {', '.join(known.__annotations__)}")
@@ -146,7 +129,7 @@ class RunStart(NamedTuple):
 
 def create_call(settings: Settings, messages: MessagesInput, parameters: RunParameters) -> Call[ResponseObject]:
     """Describe ``POST /v1/responses``, with an idempotency key that all tries of the call share."""
-    _refuse_unknown(parameters, RunParameters)
+    refuse_unknown(parameters, RunParameters)
     user = user_of_call(settings, user_id=parameters.get("user_id"), scope=parameters.get("scope"))
     key = _usable_key(parameters.get("idempotency_key"))
     sent: RunParameters = {**parameters, "user_id": user}

@@ -136,7 +136,7 @@ class ResponseObject(WireModel):
             "seconds": seconds,
         }
 
-    def _shown_fields(self) -> dict[str, object]:
+    def _display_fields(self) -> dict[str, object]:
         # All the progress would bury the reason why there is no answer.
         return {
             "status": self.status,

@@ -1,4 +1,4 @@
-"""Watching a run: new progress in the answer to a poll, the next poll, and the run's final error. Pure.
+"""Watching a run: its options, new progress in the answer to a poll, the next poll, and the final error. Pure.
 
 Correct whether the service answers a held poll on any change or only at the end of the run.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lumnisai_core._transport.checks import check_seconds
+from lumnisai_core._transport.waiting import ProgressCallback
 from lumnisai_core.exceptions import (
     LumnisAIError,
     RunCancelledError,
@@ -17,7 +18,9 @@ from lumnisai_core.exceptions import (
     RunFailedError,
     RunTimeoutError,
 )
+from lumnisai_core.lumnis.calls.runs import WatchParameters, refuse_unknown
 from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate, ToolCall
+from lumnisai_core.lumnis.runs.printing import ProgressPrinter
 
 #: Seconds for which the service may hold a poll when there is no listener.
 WAIT_WITHOUT_LISTENER = 10.0
@@ -51,6 +54,21 @@ class WatchOptions:
         check_seconds("progress_interval", self.progress_interval)
         if self.run_timeout is not None:
             check_seconds("run_timeout", self.run_timeout, endless=True)
+
+
+def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:
+    """Return the options for watching a run, and the listeners to call with each update.
+
+    Args:
+        parameters: Parameters of the caller.
+        listening: Whether the caller reads the updates.
+    """
+    refuse_unknown(parameters, WatchParameters)
+    options: dict[str, Any] = dict(parameters)
+    printers: list[ProgressCallback] = [ProgressPrinter()] if options.pop("show_progress", False) else []
+    callback = options.pop("on_progress", None)
+    listeners = (*printers, *([] if callback is None else [callback]))
+    return WatchOptions(listening=listening or bool(listeners), **options), listeners
 
 
 class Poll(NamedTuple):
