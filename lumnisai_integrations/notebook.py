@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from lumnisai_core import ResponseObject, RunOutcome, RunUpdate
-from lumnisai_core.display import is_model, mimebundle_of, safe_markdown, table_html, table_text
+from lumnisai_core.display import HasRow, safe_markdown, table_html, table_text
 from lumnisai_core.exceptions import RunError, ValidationError
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
 from lumnisai_integrations._shared.progress import ProgressNews
@@ -178,7 +178,7 @@ def table(items: Iterable[object], columns: Iterable[str] | None = None) -> Tabl
     Raises:
         ValidationError: A column is not there, or the items are a single text or model, such as a page of threads.
     """
-    if isinstance(items, str) or is_model(items):
+    if isinstance(items, str | HasRow):
         what = type(items).__name__
         raise ValidationError(f"table() takes several things, not one {what}: pass a list, such as page.threads.")
     if isinstance(columns, str):
@@ -244,12 +244,12 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def _list_html(items: list[object] | tuple[object, ...]) -> str | None:
-    if not items or not all(is_model(item) or isinstance(item, RunOutcome) for item in items):
+    if not items or not all(isinstance(item, HasRow | RunOutcome) for item in items):
         return None
     return table(items)._repr_html_()
 
 
 def _outcome_bundle(outcome: RunOutcome, **_: Any) -> dict[str, str]:
     if isinstance(outcome.response, ResponseObject):
-        return mimebundle_of(outcome.response)
+        return outcome.response._repr_mimebundle_()
     return {"text/html": table_html([_outcome_row(outcome)])}

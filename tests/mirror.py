@@ -27,10 +27,8 @@ FOLDERS = {
 #: Names in the asyncio half and their blocking twins.
 NAMES = {
     "AsyncApi": "Api",
-    "AsyncApps": "Apps",
     "AsyncClient": "Client",
     "AsyncExternalApiKeys": "ExternalApiKeys",
-    "AsyncFileReading": "FileReading",
     "AsyncFiles": "Files",
     "AsyncGenerator": "Generator",
     "AsyncHTTPClient": "HTTPClient",
@@ -49,7 +47,7 @@ NAMES = {
     "AsyncThreads": "Threads",
     "AsyncTransport": "Transport",
     "AsyncUsers": "Users",
-    "_AsyncJob": "_Job",
+    "_AsyncBatch": "_Batch",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
@@ -70,9 +68,9 @@ NAMES = {
 #: Phrases in texts and docstrings.
 PHRASES = {
     "Asyncio client": "Blocking client",
-    "several event loops and threads; connections are made when first needed, one set for each\n"
-    "    loop, and closed with it": "several threads, also inside a running event loop; connections are made when first"
-    "\n    needed and shared",
+    "several event loops and threads; connections are opened on first use, one set for each\n"
+    "    loop, and closed with it": "several threads, also inside a running event loop; connections are opened on"
+    "\n    first use and shared",
 }
 
 
