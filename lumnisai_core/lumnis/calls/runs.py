@@ -26,7 +26,7 @@ from lumnisai_core.lumnis.models import (
     Scope,
 )
 from lumnisai_core.lumnis.models.responses import FeedbackType
-from lumnisai_core.lumnis.runs.printing import ProgressPrinter
+from lumnisai_core.lumnis.models.updates import ProgressPrinter
 from lumnisai_core.lumnis.runs.watch import WatchOptions
 
 
