@@ -167,7 +167,7 @@ def test_interrupting_a_cell_stops_the_run_and_says_how_to_go_on(
     run = runs()[0]
     assert (len(runs()), run.status) == (before + 1, "cancelled")
     text = cell.display[-1]["text/plain"]
-    assert f"thread_id='{run.thread_id}' goes on in its conversation" in text
+    assert f"thread_id='{run.thread_id}' continues its conversation" in text
     assert f"client.responses.wait('{run.response_id}')" in text
     assert kernel.run("1 + 1").results[0]["text/plain"] == "2"
 
@@ -218,14 +218,14 @@ def test_without_a_notebook_progress_is_lines(client: Client, capsys: pytest.Cap
 
 def test_without_a_cell_a_with_block_says_how_to_go_on() -> None:
     lines: list[str] = []
-    picked = "client.responses.wait('r-1') picks up a run that works on."
+    picked = "client.responses.wait('r-1') resumes a run that is still working."
     with pytest.raises(KeyboardInterrupt), LumnisProgress(lines.append) as progress:
         progress(RunUpdate("r-1", "t-1", "in_progress", "processing", "Working.", entry_index=0))
         raise KeyboardInterrupt
     assert lines == [
         "PROCESSING: Working.",
         "INTERRUPTED: This stops the run on the service, unless it was made with cancel_on_interrupt=False.",
-        f"TO RESUME: thread_id='t-1' goes on in its conversation; {picked}",
+        f"TO RESUME: thread_id='t-1' continues its conversation; {picked}",
     ]
 
 
@@ -305,9 +305,9 @@ def test_columns_can_be_chosen() -> None:
 def test_a_table_of_one_thing_is_refused(client: Client) -> None:
     """Pages and texts can be iterated over, but what comes is no rows."""
     for one in (client.list_threads(limit=1), "threads"):
-        with pytest.raises(ValidationError, match=f"several things, not one {type(one).__name__}: pass a list"):
+        with pytest.raises(ValidationError, match=f"items must be a list, got one {type(one).__name__}: pass"):
             table(one)
-    with pytest.raises(ValidationError, match=r"such as \['title'\], not 'title'"):
+    with pytest.raises(ValidationError, match=r"got 'title': pass \['title'\]"):
         table([{"title": "Tides"}], columns="title")
 
 
@@ -315,5 +315,5 @@ def test_a_text_of_a_framework_is_shown_as_harmless_markdown() -> None:
     text = Markdown("**Small** <script>")
     assert text._repr_markdown_() == "**Small** &lt;script>"
     assert repr(text) == "**Small** <script>"
-    with pytest.raises(ValidationError, match="takes a text, not ResponseObject"):
+    with pytest.raises(ValidationError, match="text must be a string, got ResponseObject"):
         Markdown(ResponseObject(response_id="r"))  # type: ignore[arg-type]
