@@ -161,7 +161,7 @@ def table(items: Iterable[object], columns: Iterable[str] | None = None) -> Tabl
     listed = list(items)
     outcomes = [item for item in listed if isinstance(item, RunOutcome)]
     if len(outcomes) == len(listed):
-        listed[:] = sorted(outcomes, key=lambda outcome: outcome.index)
+        listed = [*sorted(outcomes, key=lambda outcome: outcome.index)]
     rows = [_outcome_row(item) if isinstance(item, RunOutcome) else item for item in listed]
     return Table(rows if columns is None else _only(rows, list(columns)))
 

@@ -1,16 +1,21 @@
-"""Which service a command talks to: the one there is a key for, else one embedded in the command."""
+"""Connections: the service that a command uses, by key and address, or one embedded in the command."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from lumnisai_core import Client, Scope
-from lumnisai_integrations._commands.errors import UsageError
+from lumnisai_integrations._commands import UsageError
+from lumnisai_integrations._commands.parsers import add_service_options
+
+#: What an action such as ``lumnis runs list`` does with a client; returns the exit status.
+Action: TypeAlias = Callable[[Client, argparse.Namespace], int]
 
 #: Pause between progress steps of the embedded engine, in seconds, so that people can see them come.
 STEP_DELAY = 0.15
@@ -23,7 +28,7 @@ _NO_KEY = (
 
 @dataclass(frozen=True)
 class Connection:
-    """A service and for whom it works.
+    """A service and the user that it works for.
 
     Attributes:
         api_key: Key; empty if there is none.
@@ -41,7 +46,7 @@ class Connection:
 
     @property
     def description(self) -> str:
-        """Say where the runs go."""
+        """Where the runs go, in words."""
         if self.is_embedded:
             return f"an embedded Lumnis service at {self.base_url} (LUMNISAI_API_KEY is not set)"
         return "the Lumnis platform" if self.base_url is None else f"the Lumnis service at {self.base_url}"
@@ -56,21 +61,21 @@ class Connection:
 
 
 def connection_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Connection:
-    """Settle where to go: an option wins over the environment. Pure.
+    """Choose the service: an option wins over the environment. Pure.
 
     Args:
-        options: What :func:`add_service_options` read.
+        options: The parsed options of ``add_service_options``.
         environment: The variables of the environment.
     """
 
-    def given(variable: str, option: str | None) -> str | None:
+    def setting(option: str | None, variable: str) -> str | None:
         return option or environment.get(variable, "").strip() or None
 
     scope = Scope(getattr(options, "scope", Scope.USER))
-    user = given("LUMNISAI_USER_ID", options.user_id) or options.default_user
+    user = setting(options.user_id, "LUMNISAI_USER_ID") or options.default_user
     return Connection(
-        api_key=given("LUMNISAI_API_KEY", options.api_key) or "",
-        base_url=given("LUMNISAI_BASE_URL", options.base_url),
+        api_key=setting(options.api_key, "LUMNISAI_API_KEY") or "",
+        base_url=setting(options.base_url, "LUMNISAI_BASE_URL"),
         user_id=options.user_id if scope is Scope.TENANT else user,
         scope=scope,
     )
@@ -78,11 +83,11 @@ def connection_of(options: argparse.Namespace, environment: Mapping[str, str]) -
 
 @contextmanager
 def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterator[Connection]:
-    """Offer a service for the length of a ``with`` block.
+    """Provide a service for the length of a ``with`` block.
 
     Args:
-        options: What :func:`add_service_options` read.
-        embedded: Whether a service inside the command will do where there is neither a key nor an address.
+        options: The parsed options of ``add_service_options``.
+        embedded: Whether to start a service inside the command if there is neither a key nor an address.
 
     Raises:
         UsageError: There is no key.
@@ -94,18 +99,25 @@ def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterat
         return
     if not embedded or found.base_url is not None:
         raise UsageError(_NO_KEY)
-    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - who has a key need not have it installed
+    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, and not needed with a key
 
     with LocalLumnis(step_delay=STEP_DELAY if sys.stderr.isatty() else 0) as local:
         yield replace(found, api_key=local.api_key, base_url=local.base_url, is_embedded=True)
 
 
-@contextmanager
-def connected(options: argparse.Namespace) -> Iterator[Client]:
-    """Offer a client for the length of a ``with`` block.
+def set_action(parser: argparse.ArgumentParser, action: Action) -> None:
+    """Make a parser run an action with a client, and add the options for the client's service."""
+    add_service_options(parser)
+    parser.set_defaults(run=run_action, act=action)
+
+
+def run_action(options: argparse.Namespace) -> int:
+    """Run the action in ``options.act`` with a client.
 
     Raises:
-        UsageError: There is no key.
+        CommandError: There is no key, or an argument cannot be used.
+        LumnisAIError: The service cannot be reached or refuses, or a run that is followed fails.
     """
+    action: Action = options.act
     with connection(options) as service, service.client() as client:
-        yield client
+        return action(client, options)

@@ -1,19 +1,21 @@
-"""What the argument parsers of the commands have in common. Imports nothing that takes time."""
+"""Argument parsers: options and types of arguments that commands share. Imports nothing that takes time."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
-from typing import TypeAlias
+from pathlib import Path
+from typing import Any, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-#: User of the commands that are given none.
+#: User of a command without --user-id and LUMNISAI_USER_ID.
 DEFAULT_USER = "lumnis-cli"
 
-#: The commands in the order in which the help shows them.
+#: The commands in the order of the help.
 SUMMARIES = {
-    "demo": "show the main job: chains, threads, structured output, questions to files",
+    "demo": "show the main job: chains, threads, structured output, questions about files",
     "ask": "ask a question, about text files if some are named",
     "chat": "hold a conversation",
     "threads": "list, show, rename and delete conversations",
@@ -30,9 +32,9 @@ def new_command(
 
     Args:
         commands: Where to add it.
-        name: What it is called.
+        name: Its name.
         examples: Lines that show how it is used.
-        about: What else its help says.
+        about: Further text of its help.
         summary: What it does. Default: its line in :data:`SUMMARIES`.
     """
     summary = summary or SUMMARIES[name]
@@ -48,25 +50,32 @@ def new_command(
     return parser
 
 
+def new_actions(commands: Commands, name: str, *, examples: str) -> Commands:
+    """Add a command that has actions, such as ``lumnis runs list``; return where to add them."""
+    return new_command(commands, name, examples=examples).add_subparsers(
+        title="actions", required=True, metavar="ACTION"
+    )
+
+
 def examples_text(examples: str) -> str:
     """Write the examples of a help text."""
     return "examples:\n" + "\n".join(f"  {line}" for line in examples.strip().splitlines())
 
 
 def add_debug_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--debug``, which may stand before and after the name of a command."""
+    """Add ``--debug``, which may stand before or after the name of a command."""
     parser.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
     )
 
 
 def add_service_options(parser: argparse.ArgumentParser, *, scope: bool = True, user: str = DEFAULT_USER) -> None:
-    """Add what says where the service is and for whom it works.
+    """Add the options for the service and its user.
 
     Args:
         parser: The parser of a command or action.
         scope: Whether the command can also work on the whole tenant.
-        user: User where none is given.
+        user: The default user.
     """
     group = parser.add_argument_group("service")
     group.add_argument("--api-key", metavar="KEY", type=text, help="key of the service (default: $LUMNISAI_API_KEY)")
@@ -77,7 +86,7 @@ def add_service_options(parser: argparse.ArgumentParser, *, scope: bool = True, 
         help="address of the service (default: $LUMNISAI_BASE_URL, then the platform)",
     )
     group.add_argument(
-        "--user-id", metavar="ID", type=text, help=f"user it is for (default: $LUMNISAI_USER_ID, then {user})"
+        "--user-id", metavar="ID", type=text, help=f"user to work for (default: $LUMNISAI_USER_ID, then {user})"
     )
     if scope:
         group.add_argument(
@@ -89,66 +98,104 @@ def add_service_options(parser: argparse.ArgumentParser, *, scope: bool = True, 
     parser.set_defaults(default_user=user)
 
 
-def add_json_option(parser: argparse.ArgumentParser, what: str = "print JSON, as the service sends it") -> None:
+def add_json_option(parser: argparse.ArgumentParser, about: str = "print JSON, as the service sends it") -> None:
     """Add ``--json``."""
-    parser.add_argument("--json", action="store_true", help=what)
+    parser.add_argument("--json", action="store_true", help=about)
 
 
-def add_limit_option(parser: argparse.ArgumentParser, default: int = 20) -> None:
-    """Add ``--limit``, which is a number from 1 or ``all``."""
+def add_limit_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--limit``, a number from 1 or ``all``."""
     parser.add_argument(
-        "--limit", type=limit, default=default, metavar="N", help="most to list, or all (default: %(default)s)"
+        "--limit", type=limit, default=20, metavar="N", help="the most to list, or all (default: %(default)s)"
     )
 
 
 def add_timeout_option(parser: argparse.ArgumentParser) -> None:
-    """Add ``--timeout`` for those who wait for a run."""
+    """Add ``--timeout`` to a command that waits for a run."""
     parser.add_argument(
         "--timeout",
-        type=seconds_of_waiting,
+        type=timeout,
         default=600.0,
         metavar="SECONDS",
-        help="how long to wait for the end of a run, which goes on after that (default: %(default)g)",
+        help="how long to wait for the end of a run, which continues after that (default: %(default)g)",
     )
 
 
 # Types of arguments
 
 
-def text(given: str) -> str:
+def text(argument: str) -> str:
     """Accept a text that is not blank and can be sent."""
-    if not given.strip():
-        raise argparse.ArgumentTypeError("the text is empty")
+    if not argument.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
     try:
-        given.encode()
+        argument.encode()
     except UnicodeEncodeError:
-        raise argparse.ArgumentTypeError(f"{given!a} is not UTF-8 text") from None
-    return given
+        raise argparse.ArgumentTypeError(f"must be UTF-8 text, got {argument!a}") from None
+    return argument
 
 
-def limit(given: str) -> int | None:
+def json_value(argument: str) -> Any:
+    """Read JSON: an object or array, or the content of the file of that name."""
+    if argument.lstrip().startswith(("{", "[")):
+        source, content = "it", argument
+    else:
+        source = argument
+        try:
+            content = Path(argument).read_text("utf-8-sig")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise argparse.ArgumentTypeError(f"must be JSON or a readable file, got {argument!r}: {why}") from None
+    try:
+        return json.loads(content)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise argparse.ArgumentTypeError(f"{source} is not valid JSON: {error.msg} at {place}") from None
+
+
+def number(argument: str, least: int, most: int) -> int:
+    """Read a whole number from ``least`` to ``most``."""
+    if not argument.isdecimal() or not least <= int(argument) <= most:
+        raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}, got {argument!r}")
+    return int(argument)
+
+
+def limit(argument: str) -> int | None:
     """Read a number from 1, or None for ``all``."""
-    if given == "all":
+    if argument == "all":
         return None
-    if not given.isdecimal() or not int(given):
-        raise argparse.ArgumentTypeError(f"{given!r} is no limit: use a number from 1, or all")
-    return int(given)
+    if not argument.isdecimal() or not int(argument):
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, or all, got {argument!r}")
+    return int(argument)
 
 
-def seconds(given: str) -> float:
+def seconds(argument: str) -> float:
     """Read a number of seconds from 0."""
     try:
-        number = float(given)
+        value = float(argument)
     except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{given!r} is no number of seconds")
-    return number
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, got {argument!r}")
+    return value
 
 
-def seconds_of_waiting(given: str) -> float:
+def timeout(argument: str) -> float:
     """Read a number of seconds above 0."""
-    number = seconds(given)
-    if not number:
-        raise argparse.ArgumentTypeError(f"{given!r} is no time to wait: use a number of seconds above 0")
-    return number
+    value = seconds(argument)
+    if not value:
+        raise argparse.ArgumentTypeError(f"must be positive, got {argument!r}")
+    return value
+
+
+def named(argument: str, form: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``, divided at the first equals sign.
+
+    Args:
+        argument: What the user wrote. It is not repeated in errors, as it may hold a key.
+        form: How to write it, such as ``NAME=KEY``.
+    """
+    name, _, value = (part.strip() for part in argument.partition("="))
+    if not name or not value:
+        raise argparse.ArgumentTypeError(f"must have the form {form}")
+    return name, value

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from itertools import islice
 
 from lumnisai_core import Client, ResponseObject, ThreadObject
-from lumnisai_integrations._commands.connection import connected
+from lumnisai_integrations._commands.connection import set_action
 from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows, write
 from lumnisai_integrations._commands.parsers import (
     Commands,
     add_json_option,
     add_limit_option,
-    add_service_options,
+    new_actions,
     new_command,
     text,
 )
@@ -26,13 +26,12 @@ lumnis threads rename THREAD "Tides of North Quay"
 lumnis threads delete THREAD THREAD"""
 
 #: Conversations or runs that are fetched at a time.
-PAGE = 100
+_PAGE = 100
 
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    parser = new_command(commands, "threads", examples=_EXAMPLES)
-    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+    actions = new_actions(commands, "threads", examples=_EXAMPLES)
     listing = new_command(
         actions,
         "list",
@@ -60,36 +59,22 @@ def add(commands: Commands) -> None:
         action.add_argument("thread", metavar="THREAD", type=text, help="id of the conversation")
     renaming.add_argument("title", metavar="TITLE", type=text, help="new title, up to 500 characters")
     deleting.add_argument("threads", metavar="THREAD", nargs="+", type=text, help="ids of the conversations")
+    for action in (listing, showing, renaming):
+        add_json_option(action)
     for action, act in ((listing, _list), (showing, _show), (renaming, _rename), (deleting, _delete)):
-        if action is not deleting:
-            add_json_option(action)
-        add_service_options(action)
-        action.set_defaults(run=run, act=act)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Do what was asked for.
-
-    Raises:
-        CommandError: There is no key.
-        LumnisAIError: The service cannot be reached or refuses.
-    """
-    with connected(options) as client:
-        status: int = options.act(client, options)
-    return status
+        set_action(action, act)
 
 
 def _list(client: Client, options: argparse.Namespace) -> int:
-    found = islice(client.threads.iter(page_size=min(options.limit or PAGE, PAGE)), options.limit)
+    found = islice(client.threads.iter(page_size=min(options.limit or _PAGE, _PAGE)), options.limit)
     if options.json:
         print_json([thread.json() for thread in found])
     else:
-        print_threads(found)
+        _print_threads(found)
     return 0
 
 
-def print_threads(threads: Iterable[ThreadObject]) -> None:
-    """Print conversations, a line each."""
+def _print_threads(threads: Iterable[ThreadObject]) -> None:
     rows = (
         (thread.thread_id, thread.response_count, thread.last_response_at or thread.created_at, thread.title)
         for thread in threads
@@ -99,7 +84,7 @@ def print_threads(threads: Iterable[ThreadObject]) -> None:
 
 def _show(client: Client, options: argparse.Namespace) -> int:
     thread = client.threads.get(options.thread)
-    runs = list(client.threads.iter_responses(options.thread, page_size=PAGE))[::-1]
+    runs = list(client.threads.iter_responses(options.thread, page_size=_PAGE))[::-1]
     if options.json:
         print_json({**thread.json(), "responses": [run.json() for run in runs]})
         return 0
@@ -112,8 +97,7 @@ def print_conversation(runs: list[ResponseObject], screen: Screen) -> None:
     """Print the questions and answers of runs, oldest first."""
     for run in runs:
         write("")
-        for message in run.input_messages:
-            screen.said(message.content if message.role == "user" else f"({message.role}) {message.content}")
+        screen.input_of_run(run.input_messages)
         if run.output_text:
             screen.answer(run.output_text)
         elif run.structured_response is not None:
@@ -127,7 +111,7 @@ def _rename(client: Client, options: argparse.Namespace) -> int:
     if options.json:
         print_json(thread.json())
     else:
-        print_threads([thread])
+        _print_threads([thread])
     return 0
 
 

@@ -80,11 +80,13 @@ class RunUpdate:
         Args:
             data: The plain data, which anybody may have written: missing or unusable values are left out.
         """
-        texts = {name: str(data.get(name) or "") for name in ("response_id", "status", "state", "message")}
-        thread_id, calls, index = (data.get(name) for name in ("thread_id", "tool_calls", "entry_index"))
+        calls, index = data.get("tool_calls"), data.get("entry_index")
         return cls(
-            **texts,
-            thread_id=str(thread_id) if thread_id else None,
+            response_id=str(data.get("response_id") or ""),
+            thread_id=str(data.get("thread_id") or "") or None,
+            status=str(data.get("status") or ""),
+            state=str(data.get("state") or ""),
+            message=str(data.get("message") or ""),
             tool_calls=tuple(map(_tool_call, calls)) if isinstance(calls, list | tuple) else (),
             entry_index=index if isinstance(index, int) else None,
         )
