@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from lumnisai_integrations._commands import CommandError, OutputClosed
-from lumnisai_integrations._commands.parsers import SUMMARIES, add_debug_option, examples_text
+from lumnisai_integrations._commands.parsers import DEBUG, SUMMARIES, add_arguments, examples_text
 
 _DESCRIPTION = """\
 Lumnis agents from the command line.
@@ -81,7 +81,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    add_debug_option(parser)
+    add_arguments(parser, DEBUG)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     # Only the called command is imported, because commands take time to load.
     called = next((word for word in words if not word.startswith("-")), None)

@@ -42,7 +42,7 @@ QUESTION = {QUESTION!r}
 
 @dataclass
 class Cell:
-    """What became of a cell: how it ended, and its outputs in order."""
+    """The outcome of a cell: how it ended, and its outputs in order."""
 
     status: str = ""
     error: str = ""
@@ -146,7 +146,7 @@ def test_a_call_in_a_cell_shows_progress_live_and_its_answer_as_markdown(kernel:
 
 
 def test_many_runs_share_one_display(kernel: Kernel) -> None:
-    """Also when the news comes from threads, as those of ``responses.map``."""
+    """Also when updates come from several threads, as with ``responses.map``."""
     cell = kernel.run("table(client.responses.map([QUESTION] * 3, on_progress=LumnisProgress()))")
     assert cell.display[-1]["text/plain"].count("✓") == 3
     assert cell.results[0]["text/html"].count("succeeded") == 3
@@ -158,7 +158,7 @@ def test_many_runs_share_one_display(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("call", ["endless.invoke", "await async_endless.invoke"])
-def test_interrupting_a_cell_stops_the_run_and_says_how_to_go_on(
+def test_interrupting_a_cell_stops_the_run_and_shows_how_to_resume(
     kernel: Kernel, runs: Callable[[], list[ResponseObject]], call: str
 ) -> None:
     before = len(runs())
@@ -216,7 +216,7 @@ def test_without_a_notebook_progress_is_lines(client: Client, capsys: pytest.Cap
     assert "COMPLETED: Run finished.\n" in capsys.readouterr().out
 
 
-def test_without_a_cell_a_with_block_says_how_to_go_on() -> None:
+def test_without_a_cell_a_with_block_shows_how_to_resume() -> None:
     lines: list[str] = []
     picked = "client.responses.wait('r-1') resumes a run that is still working."
     with pytest.raises(KeyboardInterrupt), LumnisProgress(lines.append) as progress:
@@ -230,7 +230,7 @@ def test_without_a_cell_a_with_block_says_how_to_go_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("result", "says"),
+    ("result", "shown"),
     [
         (SimpleNamespace(error_in_exec=KeyboardInterrupt()), True),
         (None, True),  # cancelled while it awaited something
@@ -238,8 +238,8 @@ def test_without_a_cell_a_with_block_says_how_to_go_on() -> None:
         (SimpleNamespace(error_in_exec=None), False),
     ],
 )
-def test_only_an_interrupted_cell_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace | None, says: bool
+def test_only_an_interrupted_cell_shows_how_to_resume(
+    monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace | None, shown: bool
 ) -> None:
     ended: list[Callable[[object], None]] = []
     events = SimpleNamespace(register=lambda _, call: ended.append(call), unregister=lambda _, call: ended.remove(call))
@@ -252,7 +252,7 @@ def test_only_an_interrupted_cell_says_how_to_go_on(
     (cell_ended,) = ended
     cell_ended(result)
     assert ended == []
-    assert any("r-1" in line for line in lines) == says
+    assert any("r-1" in line for line in lines) == shown
 
 
 def test_the_extension_changes_lists_of_models_only() -> None:
@@ -303,7 +303,7 @@ def test_columns_can_be_chosen() -> None:
 
 
 def test_a_table_of_one_thing_is_refused(client: Client) -> None:
-    """Pages and texts can be iterated over, but what comes is no rows."""
+    """Pages and texts can be iterated over, but their items are not rows."""
     for one in (client.list_threads(limit=1), "threads"):
         with pytest.raises(ValidationError, match=f"items must be a list, got one {type(one).__name__}: pass"):
             table(one)

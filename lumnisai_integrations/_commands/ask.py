@@ -16,10 +16,10 @@ from lumnisai_integrations._commands import UsageError
 from lumnisai_integrations._commands.connection import Connection, connection
 from lumnisai_integrations._commands.output import Screen, print_json
 from lumnisai_integrations._commands.parsers import (
+    TIMEOUT,
     Commands,
-    add_json_option,
     add_service_options,
-    add_timeout_option,
+    argument,
     json_value,
     new_command,
     text,
@@ -44,31 +44,47 @@ lumnis ask --json "What is a neap tide?" | jq .status   the whole response
 lumnis ask --stream --json "What is a neap tide?"       each update as a line of JSON
 lumnis ask - < question.txt                             the question from standard input"""
 
+
+def schema(word: str) -> dict[str, Any]:
+    """Read a JSON Schema from a text or the file of that name.
+
+    Raises:
+        argparse.ArgumentTypeError: There is none.
+    """
+    value = json_value(word)
+    if not isinstance(value, dict):
+        raise argparse.ArgumentTypeError(f"must be the JSON object of a schema, got {json.dumps(value)[:40]}")
+    return plain_schema(value)
+
+
+_ARGUMENTS = (
+    argument("question", metavar="QUESTION", type=text, help="your question; - reads it from stdin"),
+    argument("paths", metavar="FILE", nargs="*", type=Path, help="text files that hold the answer"),
+    argument(
+        "--thread", metavar="ID", type=text, dest="thread_id", help="conversation to continue (default: a new one)"
+    ),
+    argument(
+        "--schema",
+        metavar="SCHEMA",
+        type=schema,
+        dest="response_format",
+        help="answer with an object: a JSON Schema, or a file that holds one; it is printed as JSON",
+    ),
+    argument("--json", action="store_true", help="print the whole response as JSON"),
+    argument(
+        "--stream", action="store_true", help="also print updates on standard output; with --json a line of JSON each"
+    ),
+    argument("--quiet", action="store_true", help="show nothing but the answer"),
+    TIMEOUT,
+)
+
 #: Run parameters with an option of another name or kind; the others have an option of their name.
 _OWN_OPTIONS = ("user_id", "scope", "thread_id", "response_format")
 
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    parser = new_command(commands, "ask", about=_ABOUT, examples=_EXAMPLES)
-    parser.add_argument("question", metavar="QUESTION", type=text, help="your question; - reads it from stdin")
-    parser.add_argument("paths", metavar="FILE", nargs="*", type=Path, help="text files that hold the answer")
-    parser.add_argument(
-        "--thread", metavar="ID", type=text, dest="thread_id", help="conversation to continue (default: a new one)"
-    )
-    parser.add_argument(
-        "--schema",
-        metavar="SCHEMA",
-        type=schema,
-        dest="response_format",
-        help="answer with an object: a JSON Schema, or a file that holds one; it is printed as JSON",
-    )
-    add_json_option(parser, "print the whole response as JSON")
-    parser.add_argument(
-        "--stream", action="store_true", help="also print updates on standard output; with --json a line of JSON each"
-    )
-    parser.add_argument("--quiet", action="store_true", help="show nothing but the answer")
-    add_timeout_option(parser)
+    parser = new_command(commands, "ask", *_ARGUMENTS, about=_ABOUT, examples=_EXAMPLES)
     group = parser.add_argument_group("run", "JSON is an object or array, or the name of a file that holds one")
     for name, is_text, about in _further_parameters():
         group.add_argument(
@@ -153,9 +169,9 @@ def _print_answer(response: ResponseObject, options: argparse.Namespace, screen:
         screen.answer(response.output_text or "")
 
 
-def _question(argument: str) -> str:
-    if argument != "-":
-        return argument
+def _question(word: str) -> str:
+    if word != "-":
+        return word
     try:
         question = sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -163,15 +179,3 @@ def _question(argument: str) -> str:
     if not question.strip():
         raise UsageError("there is no question on standard input")
     return question.strip()
-
-
-def schema(argument: str) -> dict[str, Any]:
-    """Read a JSON Schema from a text or the file of that name.
-
-    Raises:
-        argparse.ArgumentTypeError: There is none.
-    """
-    value = json_value(argument)
-    if not isinstance(value, dict):
-        raise argparse.ArgumentTypeError(f"must be the JSON object of a schema, got {json.dumps(value)[:40]}")
-    return plain_schema(value)

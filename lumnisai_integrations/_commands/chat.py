@@ -14,13 +14,7 @@ from lumnisai_core.exceptions import AuthenticationError, LumnisAIError
 from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.connection import connection
 from lumnisai_integrations._commands.output import Screen, print_rows
-from lumnisai_integrations._commands.parsers import (
-    Commands,
-    add_service_options,
-    add_timeout_option,
-    new_command,
-    text,
-)
+from lumnisai_integrations._commands.parsers import TIMEOUT, Commands, add_service_options, new_command, text
 from lumnisai_integrations._commands.progress import following, shown_on
 from lumnisai_integrations._commands.threads import print_conversation
 
@@ -53,12 +47,11 @@ Ctrl-C stops the current run. Start with two slashes to ask a question that begi
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    parser = new_command(commands, "chat", about=_ABOUT, examples=_EXAMPLES)
+    parser = new_command(commands, "chat", TIMEOUT, about=_ABOUT, examples=_EXAMPLES)
     threads = parser.add_mutually_exclusive_group()
     threads.add_argument("--thread", metavar="ID", type=text, help="conversation to continue (default: a new one)")
     threads.add_argument("--title", type=text, help="title of a new conversation")
     parser.add_argument("--quiet", action="store_true", help="show nothing but answers")
-    add_timeout_option(parser)
     add_service_options(parser)
     parser.set_defaults(run=run)
 

@@ -12,10 +12,7 @@ from typing import TypeAlias
 
 from lumnisai_core import Client, Scope
 from lumnisai_integrations._commands import UsageError
-from lumnisai_integrations._commands.parsers import add_service_options
-
-#: What an action such as ``lumnis runs list`` does with a client; returns the exit status.
-Action: TypeAlias = Callable[[Client, argparse.Namespace], int]
+from lumnisai_integrations._commands.parsers import Argument, Commands, add_service_options, new_command
 
 #: Pause between progress steps of the embedded engine, in seconds, so that people can see them come.
 STEP_DELAY = 0.15
@@ -105,19 +102,45 @@ def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterat
         yield replace(found, api_key=local.api_key, base_url=local.base_url, is_embedded=True)
 
 
-def set_action(parser: argparse.ArgumentParser, action: Action) -> None:
-    """Make a parser run an action with a client, and add the options for the client's service."""
-    add_service_options(parser)
-    parser.set_defaults(run=run_action, act=action)
+#: Works with a client; returns the exit status, or None for 0.
+Act: TypeAlias = Callable[[Client, argparse.Namespace], int | None]
 
 
-def run_action(options: argparse.Namespace) -> int:
-    """Run the action in ``options.act`` with a client.
+class Actions:
+    """A command with actions, such as ``lumnis runs list``.
 
-    Raises:
-        CommandError: There is no key, or an argument cannot be used.
-        LumnisAIError: The service cannot be reached or refuses, or a run that is followed fails.
+    Args:
+        command: Name of the command.
+        examples: Lines that show how it is used.
     """
-    action: Action = options.act
+
+    def __init__(self, command: str, examples: str) -> None:
+        self._command = command
+        self._examples = examples
+        self._actions: list[tuple[str, tuple[Argument, ...], Act, dict[str, str]]] = []
+
+    def action(
+        self, name: str, summary: str, *arguments: Argument, examples: str, about: str = ""
+    ) -> Callable[[Act], Act]:
+        """Make a function an action; the parameters are those of ``new_command``."""
+
+        def register(act: Act) -> Act:
+            self._actions.append((name, arguments, act, {"summary": summary, "examples": examples, "about": about}))
+            return act
+
+        return register
+
+    def add(self, commands: Commands) -> None:
+        """Add the command and its actions to a parser."""
+        parser = new_command(commands, self._command, examples=self._examples)
+        actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+        for name, arguments, act, texts in self._actions:
+            action = new_command(actions, name, *arguments, **texts)
+            add_service_options(action)
+            action.set_defaults(run=_run, act=act)
+
+
+def _run(options: argparse.Namespace) -> int:
+    act: Act = options.act
     with connection(options) as service, service.client() as client:
-        return action(client, options)
+        return act(client, options) or 0

@@ -9,17 +9,9 @@ from itertools import islice
 
 from lumnisai_core import Client, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_integrations._commands import UsageError
-from lumnisai_integrations._commands.connection import set_action
+from lumnisai_integrations._commands.connection import Actions
 from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows
-from lumnisai_integrations._commands.parsers import (
-    Commands,
-    add_json_option,
-    add_limit_option,
-    add_timeout_option,
-    new_actions,
-    new_command,
-    text,
-)
+from lumnisai_integrations._commands.parsers import JSON, LIMIT, TIMEOUT, argument, text
 from lumnisai_integrations._commands.progress import following, shown_as
 
 _EXAMPLES = """\
@@ -34,75 +26,41 @@ lumnis runs feedback RUN                      its feedback so far"""
 _PAGE = 100
 
 
-def add(commands: Commands) -> None:
-    """Add the command to a parser."""
-    actions = new_actions(commands, "runs", examples=_EXAMPLES)
-    listing = new_command(
-        actions,
-        "list",
-        summary="list runs, newest first",
-        about="In a pipe the columns are id, status, time, and title or question.",
-        examples="lumnis runs list --status failed --since 2025-01-31\nlumnis runs list --thread THREAD --json",
-    )
-    listing.add_argument("--status", choices=[str(status) for status in ResponseStatus], help="only runs in this state")
-    listing.add_argument("--thread", metavar="ID", type=text, help="only runs of this conversation")
-    listing.add_argument("--since", metavar="DATE", type=_day, help="first day, as YYYY-MM-DD")
-    listing.add_argument("--until", metavar="DATE", type=_day, help="last day, included")
-    add_limit_option(listing)
-    showing = new_command(
-        actions,
-        "show",
-        summary="show a run: its question, progress and answer",
-        examples="lumnis runs show RUN\nlumnis runs show RUN --json | jq .structured_response",
-    )
-    follow = new_command(
-        actions,
-        "follow",
-        summary="follow a run to its end and print its answer",
-        about="If the run made an object, that is printed as JSON. Ctrl-C stops following; the run continues.",
-        examples="lumnis runs follow RUN\nlumnis runs follow RUN --stream --json",
-    )
-    follow.add_argument("--stream", action="store_true", help="also print updates on standard output")
-    follow.add_argument("--quiet", action="store_true", help="show no progress")
-    add_timeout_option(follow)
-    cancelling = new_command(
-        actions, "cancel", summary="stop runs; prints the status of each", examples="lumnis runs cancel RUN RUN"
-    )
-    cancelling.add_argument("responses", metavar="RUN", nargs="+", type=text, help="ids of the runs")
-    advising = new_command(
-        actions,
-        "feedback",
-        summary="send feedback to a run while it works, or list its feedback",
-        about="In a pipe the columns are id, type, whether the agent has read it, time, and text.",
-        examples='lumnis runs feedback RUN "Only ports of Norway." --type correction\nlumnis runs feedback RUN',
-    )
-    for action in (showing, follow, advising):
-        action.add_argument("response", metavar="RUN", type=text, help="id of the run")
-    advising.add_argument("feedback", metavar="TEXT", nargs="?", type=text, help="the feedback")
-    advising.add_argument(
-        "--type",
-        choices=[str(kind) for kind in FeedbackType],
-        default=str(FeedbackType.SUGGESTION),
-        help="the kind of feedback (default: %(default)s)",
-    )
-    for action in (listing, showing, follow, advising):
-        add_json_option(action)
-    actors = ((listing, _list), (showing, _show), (follow, _follow), (cancelling, _cancel), (advising, _feedback))
-    for action, act in actors:
-        set_action(action, act)
+_runs = Actions("runs", _EXAMPLES)
+add = _runs.add
+
+_RUN = argument("response", metavar="RUN", type=text, help="id of the run")
 
 
-def _list(client: Client, options: argparse.Namespace) -> int:
-    found = islice(_runs(client, options), options.limit)
+def _day(word: str) -> date:
+    try:
+        return date.fromisoformat(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a date such as 2025-01-31, got {word!r}") from None
+
+
+@_runs.action(
+    "list",
+    "list runs, newest first",
+    argument("--status", choices=[str(status) for status in ResponseStatus], help="only runs in this state"),
+    argument("--thread", metavar="ID", type=text, help="only runs of this conversation"),
+    argument("--since", metavar="DATE", type=_day, help="first day, as YYYY-MM-DD"),
+    argument("--until", metavar="DATE", type=_day, help="last day, included"),
+    LIMIT,
+    JSON,
+    about="In a pipe the columns are id, status, time, and title or question.",
+    examples="lumnis runs list --status failed --since 2025-01-31\nlumnis runs list --thread THREAD --json",
+)
+def _list(client: Client, options: argparse.Namespace) -> None:
+    found = islice(_found(client, options), options.limit)
     if options.json:
         print_json([run.json() for run in found])
     else:
         rows = ((run.response_id, str(run.status), run.created_at, _title_of(run)) for run in found)
         print_rows(("id", "status", "created", "about"), rows, nothing="There are no runs.")
-    return 0
 
 
-def _runs(client: Client, options: argparse.Namespace) -> Iterator[ResponseObject]:
+def _found(client: Client, options: argparse.Namespace) -> Iterator[ResponseObject]:
     page = min(options.limit or _PAGE, _PAGE)
     if options.thread is None:
         return client.responses.iter(
@@ -119,11 +77,18 @@ def _title_of(run: ResponseObject) -> str:
     return run.response_title or (questions[-1] if questions else "")
 
 
-def _show(client: Client, options: argparse.Namespace) -> int:
+@_runs.action(
+    "show",
+    "show a run: its question, progress and answer",
+    _RUN,
+    JSON,
+    examples="lumnis runs show RUN\nlumnis runs show RUN --json | jq .structured_response",
+)
+def _show(client: Client, options: argparse.Namespace) -> None:
     response = client.responses.get(options.response)
     if options.json:
         print_json(response.json())
-        return 0
+        return
     print_fields(
         [
             ("run", response.response_id),
@@ -153,10 +118,20 @@ def _show(client: Client, options: argparse.Namespace) -> int:
     if response.output_text:
         screen.heading("Answer")
         screen.answer(response.output_text)
-    return 0
 
 
-def _follow(client: Client, options: argparse.Namespace) -> int:
+@_runs.action(
+    "follow",
+    "follow a run to its end and print its answer",
+    _RUN,
+    argument("--stream", action="store_true", help="also print updates on standard output"),
+    argument("--quiet", action="store_true", help="show no progress"),
+    TIMEOUT,
+    JSON,
+    about="If the run made an object, that is printed as JSON. Ctrl-C stops following; the run continues.",
+    examples="lumnis runs follow RUN\nlumnis runs follow RUN --stream --json",
+)
+def _follow(client: Client, options: argparse.Namespace) -> None:
     screen = Screen(apart=True, quiet=options.quiet)
     with shown_as(options, screen) as show, following(show) as follower:
         response = client.responses.wait(
@@ -169,25 +144,45 @@ def _follow(client: Client, options: argparse.Namespace) -> int:
         print_json(response.structured_response)
     else:
         screen.answer(response.output_text or "")
-    return 0
 
 
+@_runs.action(
+    "cancel",
+    "stop runs; prints the status of each",
+    argument("responses", metavar="RUN", nargs="+", type=text, help="ids of the runs"),
+    examples="lumnis runs cancel RUN RUN",
+)
 def _cancel(client: Client, options: argparse.Namespace) -> int:
     return for_each(options.responses, lambda run: str(client.responses.cancel(run).status), done="cancelled")
 
 
-def _feedback(client: Client, options: argparse.Namespace) -> int:
+@_runs.action(
+    "feedback",
+    "send feedback to a run while it works, or list its feedback",
+    _RUN,
+    argument("feedback", metavar="TEXT", nargs="?", type=text, help="the feedback"),
+    argument(
+        "--type",
+        choices=[str(kind) for kind in FeedbackType],
+        default=str(FeedbackType.SUGGESTION),
+        help="the kind of feedback (default: %(default)s)",
+    ),
+    JSON,
+    about="In a pipe the columns are id, type, whether the agent has read it, time, and text.",
+    examples='lumnis runs feedback RUN "Only ports of Norway." --type correction\nlumnis runs feedback RUN',
+)
+def _feedback(client: Client, options: argparse.Namespace) -> None:
     if options.feedback is not None:
         created = client.responses.create_feedback(options.response, options.feedback, feedback_type=options.type)
         if options.json:
             print_json(created.json())
         else:
             print_fields([("feedback", created.feedback_id)])
-        return 0
+        return
     found = client.responses.list_feedback(options.response)
     if options.json:
         print_json(found.json())
-        return 0
+        return
     rows = (
         (
             item.feedback_id,
@@ -199,11 +194,3 @@ def _feedback(client: Client, options: argparse.Namespace) -> int:
         for item in found.feedback
     )
     print_rows(("id", "type", "read", "created", "text"), rows, nothing="The run has no feedback.")
-    return 0
-
-
-def _day(argument: str) -> date:
-    try:
-        return date.fromisoformat(argument)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a date such as 2025-01-31, got {argument!r}") from None

@@ -40,7 +40,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
         "--port",
-        type=lambda argument: number(argument, 0, 65535),
+        type=lambda word: number(word, 0, 65535),
         default=8787,
         help="port; 0 picks a free one (default: %(default)s)",
     )
@@ -48,7 +48,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--api-key", help="key that clients must send (default: a fresh one, which is printed)")
     parser.add_argument(
         "--tenant",
-        type=lambda argument: named(argument, "NAME=KEY"),
+        type=lambda word: named(word, "NAME=KEY"),
         action="append",
         default=[],
         metavar="NAME=KEY",
@@ -71,7 +71,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--agent",
-        type=lambda argument: named(argument, "NAME=ENGINE"),
+        type=lambda word: named(word, "NAME=ENGINE"),
         action="append",
         default=[],
         metavar="NAME=ENGINE",
@@ -144,22 +144,22 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _key_expiry(argument: str) -> tuple[str, datetime]:
-    key, _, date = (part.strip() for part in argument.rpartition("="))
+def _key_expiry(word: str) -> tuple[str, datetime]:
+    key, _, date = (part.strip() for part in word.rpartition("="))
     try:
         if key:
             return key, datetime.fromisoformat(date)
     except ValueError:
         pass
-    # Without the argument, which may be a key.
+    # Without the word, which may be a key.
     raise argparse.ArgumentTypeError("must have the form KEY=DATE, with a date such as 2030-01-31T12:00:00+00:00")
 
 
-def _fault(argument: str) -> Fault:
+def _fault(word: str) -> Fault:
     try:
-        return fault_from(argument)
+        return fault_from(word)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{argument!r}: {error}") from None
+        raise argparse.ArgumentTypeError(f"{word!r}: {error}") from None
 
 
 #: The comma before the next field; other commas are part of a value, as in dates and bodies.

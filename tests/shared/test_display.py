@@ -109,7 +109,7 @@ def test_optional_packages_are_not_imported() -> None:
 
 
 def test_runs_at_once_have_numbers() -> None:
-    """Lines are labelled from the second run on until all are over, so that the last ones are told apart, too."""
+    """Lines are labelled from the second run on until all are over, so that the last ones can be distinguished, too."""
     lines: list[str] = []
     display = ProgressDisplay(lines.append)
     display.accept("a", update("1"))

@@ -149,7 +149,7 @@ class BoardLine(NamedTuple):
 
     Attributes:
         depth: 0 for a run, 1 for a step, 2 for a tool call.
-        text: What it says, without its run's mark.
+        text: Its text, without the mark of a run.
         run: The run whose heading it is; None for other lines.
     """
 
