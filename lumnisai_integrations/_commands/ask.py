@@ -24,7 +24,7 @@ from lumnisai_integrations._commands.parsers import (
     new_command,
     text,
 )
-from lumnisai_integrations._commands.progress import Listener, following, shown_as
+from lumnisai_integrations._commands.progress import Listener, following, print_result, shown_as
 from lumnisai_integrations._shared.schemas import plain_schema
 from lumnisai_integrations._shared.structured import structured_value
 
@@ -130,7 +130,10 @@ def run(options: argparse.Namespace) -> int:
         screen.note(f"Asking {service.description}{about}.")
         with shown_as(options, screen) as show, following(show, service_stays=not service.is_embedded) as follower:
             response, sources = _answer(service, question, documents, parameters_of(options, follower))
-        _print_answer(response, options, screen)
+        if options.response_format and not options.json:
+            print_json(structured_value(response))
+        else:
+            print_result(response, options, screen)
         screen.note(f"Read: {', '.join(sources)}" if sources else "")
         if not service.is_embedded and response.thread_id and not options.thread_id:
             screen.note(f"To continue: lumnis ask --thread {response.thread_id} QUESTION")
@@ -157,16 +160,6 @@ def _answer(
     from lumnisai_integrations._commands.documents import answer_from
 
     return answer_from(documents, question, service=service, parameters=parameters)
-
-
-def _print_answer(response: ResponseObject, options: argparse.Namespace, screen: Screen) -> None:
-    if options.json:
-        if not options.stream:  # else the last update held it
-            print_json(response.json())
-    elif options.response_format:
-        print_json(structured_value(response))
-    else:
-        screen.answer(response.output_text or "")
 
 
 def _question(word: str) -> str:

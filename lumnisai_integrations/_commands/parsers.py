@@ -6,9 +6,10 @@ import argparse
 import json
 import math
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Argument: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 
 #: The commands in the order of the help.
 SUMMARIES = {
@@ -104,16 +105,9 @@ def named(word: str, form: str) -> tuple[str, str]:
 # Arguments
 
 
-class Argument(NamedTuple):
-    """What ``add_argument`` of a parser takes."""
-
-    names: tuple[str, ...]
-    settings: dict[str, Any]
-
-
 def argument(*names: str, **settings: Any) -> Argument:
     """Describe an argument as ``add_argument`` of a parser takes it."""
-    return Argument(names, settings)
+    return names, settings
 
 
 DEBUG = argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")

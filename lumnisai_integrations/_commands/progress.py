@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from pydantic_core import to_jsonable_python
 
-from lumnisai_core import RunUpdate
+from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, RunFailedError, RunTimeoutError
 from lumnisai_integrations._commands import CommandError, OutputClosed
 from lumnisai_integrations._commands.output import Screen, print_json, write
@@ -39,6 +39,17 @@ def print_update(update: RunUpdate) -> None:
 def print_update_as_json(update: RunUpdate) -> None:
     """Print an update as one line of JSON on standard output."""
     print_json(to_jsonable_python(update), indent=None)
+
+
+def print_result(run: ResponseObject, options: argparse.Namespace, screen: Screen) -> None:
+    """Print the whole run with ``--json``, else its object if it made one, else its answer."""
+    if options.json:
+        if not options.stream:  # else the last update held it
+            print_json(run.json())
+    elif run.structured_response is not None:
+        print_json(run.structured_response)
+    else:
+        screen.answer(run.output_text or "")
 
 
 class Follower:

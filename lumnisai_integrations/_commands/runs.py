@@ -12,7 +12,7 @@ from lumnisai_integrations._commands import UsageError
 from lumnisai_integrations._commands.connection import Actions
 from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows
 from lumnisai_integrations._commands.parsers import JSON, LIMIT, TIMEOUT, argument, text
-from lumnisai_integrations._commands.progress import following, shown_as
+from lumnisai_integrations._commands.progress import following, print_result, shown_as
 
 _EXAMPLES = """\
 lumnis runs list --status in_progress
@@ -137,13 +137,7 @@ def _follow(client: Client, options: argparse.Namespace) -> None:
         response = client.responses.wait(
             options.response, on_progress=follower, cancel_on_interrupt=False, run_timeout=options.timeout
         )
-    if options.json:
-        if not options.stream:  # else the last update held it
-            print_json(response.json())
-    elif response.structured_response is not None:
-        print_json(response.structured_response)
-    else:
-        screen.answer(response.output_text or "")
+    print_result(response, options, screen)
 
 
 @_runs.action(
