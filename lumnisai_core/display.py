@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from html import escape, unescape
@@ -16,7 +17,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
-__all__ = ["HasRow", "answer_markdown", "record_html", "safe_markdown", "table_html", "table_text"]
+__all__ = ["HasRow", "answer_markdown", "one_line", "record_html", "safe_markdown", "table_html", "table_text"]
 
 
 @runtime_checkable
@@ -92,7 +93,35 @@ def _entities(code: str) -> str:
     return _NOT_PLAIN.sub(lambda sign: f"&#{ord(sign[0])};", code)
 
 
-#: Characters of an answer, and of one cell, that are shown.
+# What terminals act upon: sequences that begin with ESC [ or ESC ], and ESC with one more character.
+_TERMINAL_SEQUENCE = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]?")
+# Marks that change the direction of the text around them.
+_DIRECTION_MARKS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def one_line(value: object, longest: int = 1000) -> str:
+    """Write a value as one line of text that is safe to show in a terminal.
+
+    Sequences that steer terminals are removed, white space becomes single spaces, other control characters and those
+    that change the direction of writing become a replacement character, and a long text ends in ``…``.
+
+    Args:
+        value: What to show. None becomes an empty text, other objects are converted with ``str``.
+        longest: The most characters of the result.
+    """
+    # Far more than is shown need not be looked at.
+    text = "" if value is None else str(value)[: 10 * longest]
+    words = " ".join(_TERMINAL_SEQUENCE.sub("", text).split())
+    shown = words if words.isascii() and words.isprintable() else "".join(map(_visible, words))
+    return shown if len(shown) <= longest else shown[: longest - 1] + "…"
+
+
+def _visible(character: str) -> str:
+    hidden = unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION_MARKS
+    return "\N{REPLACEMENT CHARACTER}" if hidden else character
+
+
+#: Characters of an answer that are shown, and of one cell of a table.
 LONGEST_ANSWER = 100_000
 LONGEST_CELL = 200
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from lumnisai_core import Scope
+from lumnisai_core import RunUpdate, Scope
 
 #: Parameters that chat models have in common and that the platform decides itself.
 SAMPLING_PARAMETERS = frozenset(
@@ -62,3 +62,14 @@ class AgentTask(BaseModel):
         description="What to do, in full sentences and with everything that must be known for it: the agent sees "
         "nothing of this conversation.",
     )
+
+
+def reasoning_text(update: RunUpdate) -> str:
+    """Return what an update adds to the visible reasoning of a model: its message or new tool calls, a line each.
+
+    Returns:
+        Text that ends in a line break, or an empty text if there is nothing to show.
+    """
+    # The message of an entry that gained tool calls was shown with the entry.
+    lines = [update.message] if update.message and update.state != "tool_update" else []
+    return "".join(f"{line}\n" for line in [*lines, *map(str, update.tool_calls)])

@@ -21,7 +21,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import MessageRole, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.progress import reasoning_text
+from lumnisai_integrations._shared.runs import reasoning_text
 from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
 from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place
 from lumnisai_integrations._shared.tools import Call, Reply, ToolOffer, tool_calls_text, tool_result_text
@@ -274,19 +274,6 @@ def cut_at(text: str, stop: Sequence[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
-def progress_data(update: RunUpdate) -> dict[str, Any]:
-    """Write news of a run as plain data, as callbacks and stream consumers read it."""
-    return {
-        "response_id": update.response_id,
-        "thread_id": update.thread_id,
-        "status": str(update.status),
-        "state": update.state,
-        "message": update.message,
-        "tool_calls": [call.model_dump(mode="json", exclude_none=True) for call in update.tool_calls],
-        "entry_index": update.entry_index,
-    }
-
-
 def _entry_update(response: ResponseObject, index: int) -> RunUpdate:
     entry = response.progress[index]
     return RunUpdate(
@@ -307,5 +294,5 @@ def progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:
         return {}
     return {
         "reasoning_content": "".join(text for text, _ in shown),
-        "lumnis_progress": [progress_data(update) for _, update in shown],
+        "lumnis_progress": [update.as_data() for _, update in shown],
     }

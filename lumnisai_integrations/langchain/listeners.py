@@ -12,7 +12,6 @@ from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.callbacks.manager import BaseRunManager, ahandle_event, handle_event
 
 from lumnisai_core import RunUpdate
-from lumnisai_integrations.langchain.convert import progress_data
 
 PROGRESS_EVENT = "lumnis_progress"
 
@@ -22,7 +21,7 @@ _DEAF = (BaseCallbackHandler.on_custom_event, AsyncCallbackHandler.on_custom_eve
 def progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate], None] | None:
     """Return a listener that passes news on to the callbacks of a LangChain run and to LangGraph's custom stream.
 
-    Callbacks hear the event ``lumnis_progress`` with the id of that run and the data of :func:`progress_data`. In a
+    Callbacks hear the event ``lumnis_progress`` with the id of that run and the data of :meth:`RunUpdate.as_data`. In a
     node of a graph that is streamed with ``stream_mode="custom"`` the same data come as ``{"lumnis_progress": data}``.
     What a handler or a stream raises is logged and does not end the run.
 
@@ -38,7 +37,7 @@ def progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate
     about = _about(run_manager)
 
     def tell(update: RunUpdate) -> None:
-        data = progress_data(update)
+        data = update.as_data()
         if write is not None:
             write({PROGRESS_EVENT: data})
         handle_event(handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, data, **about)
@@ -57,7 +56,7 @@ def async_progress_callback(run_manager: BaseRunManager | None) -> Callable[[Run
             handler.watch_task(run_manager.run_id)
 
     async def tell(update: RunUpdate) -> None:
-        data = progress_data(update)
+        data = update.as_data()
         if write is not None:
             write({PROGRESS_EVENT: data})
         await ahandle_event(handlers, "on_custom_event", "ignore_custom_event", PROGRESS_EVENT, data, **about)

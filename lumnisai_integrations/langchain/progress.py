@@ -14,10 +14,9 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import BaseMessage
 from typing_extensions import override
 
-from lumnisai_core import ResponseStatus
+from lumnisai_core import ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import RunCancelledError
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
-from lumnisai_integrations._shared.progress import ProgressNews
 from lumnisai_integrations.langchain.listeners import PROGRESS_EVENT
 
 
@@ -89,16 +88,16 @@ class LumnisProgressHandler(BaseCallbackHandler):
     def _tell(self, data: object, run_id: UUID, kind: str) -> None:
         if not isinstance(data, Mapping):
             return
-        news = ProgressNews.of_data(data)
+        update = RunUpdate.from_data(data)
         with self._lock:
-            response = news.response_id or str(run_id)
+            response = update.response_id or str(run_id)
             if self._tellers.setdefault(response, (run_id, kind)) != (run_id, kind):
                 return
             self._told_about.setdefault(run_id, set()).add(response)
             self._display.begin(run_id, self._tree.title(run_id))
-            self._display.accept(run_id, news)
+            self._display.accept(run_id, update)
             # Of a failure the end of the call tells more, if it is sure to come.
-            if news.is_last and (news.status == ResponseStatus.SUCCEEDED or run_id not in self._tree):
+            if update.is_last and (update.status == ResponseStatus.SUCCEEDED or run_id not in self._tree):
                 self._finish(run_id)
 
     def _finish(self, run_id: UUID, status: str = "", reason: str = "") -> None:

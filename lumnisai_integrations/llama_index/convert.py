@@ -21,7 +21,7 @@ from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.progress import reasoning_text
+from lumnisai_integrations._shared.runs import reasoning_text
 from lumnisai_integrations._shared.threads import THREAD_ID
 from lumnisai_integrations._shared.tools import Reply, ToolOffer, tool_calls_text, tool_result_text
 from lumnisai_integrations.llama_index.function_calling import (

@@ -20,7 +20,7 @@ from lumnisai_core.exceptions import (
 )
 from lumnisai_core.lumnis.calls.runs import WatchParameters, refuse_unknown
 from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate, ToolCall
-from lumnisai_core.lumnis.runs.printing import ProgressPrinter
+from lumnisai_core.lumnis.models.updates import ProgressPrinter
 
 #: Seconds for which the service may hold a poll when there is no listener.
 WAIT_WITHOUT_LISTENER = 10.0
