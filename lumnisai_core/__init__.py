@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lumnisai_core._transport.hooks import RequestHook, RequestInfo, ResponseHook, ResponseInfo
-from lumnisai_core._transport.waiting import ProgressCallback
 from lumnisai_core._version import VERSION
 from lumnisai_core.lumnis import models
 from lumnisai_core.lumnis._async.client import AsyncClient
@@ -39,6 +38,7 @@ from lumnisai_core.lumnis.models import (
     ThreadObject,
     ToolCall,
 )
+from lumnisai_core.lumnis.models.updates import ProgressCallback
 from lumnisai_core.lumnis.runs.batch import RunInput, RunOutcome
 
 if TYPE_CHECKING:

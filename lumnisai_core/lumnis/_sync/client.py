@@ -79,7 +79,7 @@ class Client(Api):
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_callback(name, hook)
-        # Imported here, because it takes longer than all the rest, and many import this package who make no client yet.
+        # Imported here, because it takes longer than all the rest, and importing this package does not need it.
         from lumnisai_core._transport.pool import Pool
 
         pool = Pool(settings.service, http_client)

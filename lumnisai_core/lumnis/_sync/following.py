@@ -13,7 +13,6 @@ from lumnisai_core._transport.waiting import (
     GRACE,
     GRACE_POLICY,
     INTERRUPTS,
-    ProgressCallback,
     Ready,
     check_callback,
     grace,
@@ -34,7 +33,11 @@ from lumnisai_core.lumnis.calls.runs import (
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
+from lumnisai_core.lumnis.models.updates import ProgressCallback
 from lumnisai_core.lumnis.runs.watch import RunWatch, WatchOptions, error_of_run, note_interrupt, timeout_error
+
+#: Log message if a run that the caller leaves cannot be stopped.
+STOP_FAILURE = "Could not stop the run on the service"
 
 
 class RunStream(Ready):
@@ -169,7 +172,7 @@ def _follow(
     except INTERRUPTS as interrupt:
         if not watch.over and not watch.detached:
             if options.cancel_on_interrupt:
-                grace(lambda: _stop(transport, start, watch.response))
+                grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
             note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
         raise
     except LumnisAIError as error:

@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from lumnisai_core._transport.answer import model, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import given, member
-from lumnisai_core._transport.waiting import ProgressCallback
 from lumnisai_core.exceptions import LocalFileNotSupported, ValidationError
 from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import (
@@ -26,6 +25,7 @@ from lumnisai_core.lumnis.models import (
     Scope,
 )
 from lumnisai_core.lumnis.models.responses import FeedbackType
+from lumnisai_core.lumnis.models.updates import ProgressCallback
 from lumnisai_core.lumnis.runs.printing import ProgressPrinter
 from lumnisai_core.lumnis.runs.watch import WatchOptions
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from lumnisai_core.lumnis.models.responses import Artifact, ResponseObject, ToolCall
 
@@ -48,3 +48,7 @@ class RunUpdate:
     def is_last(self) -> bool:
         """Whether the run is over and no further update follows."""
         return self.response is not None
+
+
+#: A listener to progress; the asyncio client awaits the result of a coroutine function.
+ProgressCallback: TypeAlias = Callable[[RunUpdate], object]

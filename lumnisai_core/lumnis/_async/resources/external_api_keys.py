@@ -22,6 +22,7 @@ from lumnisai_core.lumnis.calls.external_api_keys import (
     warn_of_user,
     wire_time,
 )
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.external_api_keys import ApiKeyMode, ApiKeyModeObject, ApiProvider, ExternalApiKey
 
 _ROUTE = "/v1/external-api-keys"
@@ -30,7 +31,7 @@ _MODE = "/v1/external-api-keys/mode"
 _LONGEST_NAME = 100
 
 
-class AsyncExternalApiKeys(AsyncResource):
+class AsyncExternalApiKeys(AsyncResource[Settings]):
     """Store and delete provider keys of the tenant. Reached as ``client.external_api_keys``."""
 
     async def create(

@@ -21,7 +21,7 @@ from lumnisai_core.lumnis.calls.integrations import (
     provider_name,
     wanted_apps,
 )
-from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.integrations import (
     AppConnection,
@@ -45,7 +45,7 @@ _APPS = "/v1/integrations/apps"
 _ENABLING = 60.0
 
 
-class AsyncApps(AsyncResource):
+class AsyncApps(AsyncResource[Settings]):
     """See, allow and forbid apps of the tenant. Part of ``client.integrations``."""
 
     async def list_apps(

@@ -19,7 +19,7 @@ from lumnisai_core.lumnis.calls.mcp_servers import (
     usable_map,
     usable_url,
 )
-from lumnisai_core.lumnis.config import user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.mcp_servers import MCPServer, MCPServerList, MCPTestResult, MCPToolList, MCPTransport
 
@@ -28,7 +28,7 @@ _ONE = "/v1/mcp-servers/{}"
 _LIST_SCOPES = ("tenant", "user", "all")
 
 
-class AsyncMCPServers(AsyncResource):
+class AsyncMCPServers(AsyncResource[Settings]):
     """Register MCP servers. Reached as ``client.mcp_servers``.
 
     ``env`` and ``headers`` may hold secrets: they are sent, and shown nowhere.

@@ -26,7 +26,7 @@ from lumnisai_core.lumnis.calls.runs import (
     feedback_body,
     get_call,
 )
-from lumnisai_core.lumnis.config import user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models import ResponseList, ResponseObject, ResponseStatus, Scope
 from lumnisai_core.lumnis.models.responses import (
     ArtifactList,
@@ -38,7 +38,7 @@ from lumnisai_core.lumnis.models.responses import (
 from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
 
 
-class AsyncResponses(AsyncResource):
+class AsyncResponses(AsyncResource[Settings]):
     """Create runs, look at them, wait for them, stop them. Reached as ``client.responses``."""
 
     async def create(self, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:

@@ -23,6 +23,7 @@ from lumnisai_core.lumnis.calls.external_api_keys import (
     warn_of_user,
     wire_time,
 )
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.external_api_keys import ApiKeyMode, ApiKeyModeObject, ApiProvider, ExternalApiKey
 
 _ROUTE = "/v1/external-api-keys"
@@ -31,7 +32,7 @@ _MODE = "/v1/external-api-keys/mode"
 _LONGEST_NAME = 100
 
 
-class ExternalApiKeys(Resource):
+class ExternalApiKeys(Resource[Settings]):
     """Store and delete provider keys of the tenant. Reached as ``client.external_api_keys``."""
 
     def create(

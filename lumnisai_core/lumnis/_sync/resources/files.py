@@ -40,7 +40,7 @@ from lumnisai_core.lumnis.calls.files import (
     upload_fields,
     usable_tags,
 )
-from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import (
     BulkDeleteResult,
@@ -64,7 +64,7 @@ T = TypeVar("T")
 _ONE = "/v1/files/{}"
 
 
-class FileReading(Resource):
+class FileReading(Resource[Settings]):
     """What can be done with one file that is there. Part of ``client.files``."""
 
     def _send(self, call: Call[T]) -> T:

@@ -22,7 +22,7 @@ from lumnisai_core.lumnis.calls.integrations import (
     provider_name,
     wanted_apps,
 )
-from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.integrations import (
     AppConnection,
@@ -46,7 +46,7 @@ _APPS = "/v1/integrations/apps"
 _ENABLING = 60.0
 
 
-class Apps(Resource):
+class Apps(Resource[Settings]):
     """See, allow and forbid apps of the tenant. Part of ``client.integrations``."""
 
     def list_apps(

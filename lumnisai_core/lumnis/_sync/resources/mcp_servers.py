@@ -20,7 +20,7 @@ from lumnisai_core.lumnis.calls.mcp_servers import (
     usable_map,
     usable_url,
 )
-from lumnisai_core.lumnis.config import user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.mcp_servers import MCPServer, MCPServerList, MCPTestResult, MCPToolList, MCPTransport
 
@@ -29,7 +29,7 @@ _ONE = "/v1/mcp-servers/{}"
 _LIST_SCOPES = ("tenant", "user", "all")
 
 
-class MCPServers(Resource):
+class MCPServers(Resource[Settings]):
     """Register MCP servers. Reached as ``client.mcp_servers``.
 
     ``env`` and ``headers`` may hold secrets: they are sent, and shown nowhere.

@@ -27,7 +27,7 @@ from lumnisai_core.lumnis.calls.runs import (
     feedback_body,
     get_call,
 )
-from lumnisai_core.lumnis.config import user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models import ResponseList, ResponseObject, ResponseStatus, Scope
 from lumnisai_core.lumnis.models.responses import (
     ArtifactList,
@@ -39,7 +39,7 @@ from lumnisai_core.lumnis.models.responses import (
 from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
 
 
-class Responses(Resource):
+class Responses(Resource[Settings]):
     """Create runs, look at them, wait for them, stop them. Reached as ``client.responses``."""
 
     def create(self, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:
