@@ -15,7 +15,6 @@ from lumnisai_core._transport.hooks import RequestHook as RequestHook
 from lumnisai_core._transport.hooks import RequestInfo as RequestInfo
 from lumnisai_core._transport.hooks import ResponseHook as ResponseHook
 from lumnisai_core._transport.hooks import ResponseInfo as ResponseInfo
-from lumnisai_core._transport.waiting import ProgressCallback as ProgressCallback
 from lumnisai_core._version import VERSION
 from lumnisai_core.lumnis import models
 from lumnisai_core.lumnis._async.client import AsyncClient as AsyncClient
@@ -26,6 +25,7 @@ from lumnisai_core.lumnis.calls.runs import InvokeParameters as InvokeParameters
 from lumnisai_core.lumnis.calls.runs import RunParameters as RunParameters
 from lumnisai_core.lumnis.calls.runs import WatchParameters as WatchParameters
 from lumnisai_core.lumnis.config import check_settings as check_settings
+from lumnisai_core.lumnis.models.updates import ProgressCallback as ProgressCallback
 from lumnisai_core.lumnis.runs.batch import RunInput as RunInput
 from lumnisai_core.lumnis.runs.batch import RunOutcome as RunOutcome
 

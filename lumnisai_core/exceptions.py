@@ -1,4 +1,4 @@
-"""Every error this package raises, as one family.
+"""Errors: one family for everything that this package raises.
 
 ::
 
@@ -13,23 +13,22 @@
     ├── NotFoundError                      404
     ├── RateLimitError                     429, after the retries
     ├── TransportError                     no usable answer: connection, timeout, 5xx, unreadable body
-    ├── FileOperationError                 something about a file did not work, such as its processing
+    ├── FileOperationError                 an operation on a file failed, such as its processing
     │   ├── FileNotFoundError              404 for a file (also NotFoundError)
     │   └── FileAccessDeniedError          403 for a file (also AuthenticationError)
     ├── AppConnectionError                 a connection to an app failed or expired
-    ├── WaitTimeoutError                   what was waited for takes longer; it goes on at the service
-    └── RunError                           a run did not end well; carries the run
+    ├── WaitTimeoutError                   a wait took longer than ``timeout``; the work continues at the service
+    └── RunError                           a run ended without an answer; carries the run
         ├── RunFailedError                 the service reports failure
         ├── RunCancelledError              the run was cancelled
-        └── RunTimeoutError                ``run_timeout`` is over; the run goes on at the service
+        └── RunTimeoutError                ``run_timeout`` is over; the run continues at the service
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from lumnisai_core.lumnis.models import ResponseObject
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Protocol
 
 __all__ = [
     "AppConnectionError",
@@ -57,11 +56,12 @@ __all__ = [
 
 
 class LumnisAIError(Exception):
-    """Base of all errors of this package.
+    """Base class of all errors of this package.
 
     Attributes:
         message: What happened, with which value, and what to do.
-        status_code: HTTP status of the answer, or None if there was none.
+        status_code: HTTP status of the answer, or the one that an error inside a good answer amounts to; None if there
+            was no answer.
         request_id: The ``X-Request-ID`` of the answer, for the platform's support.
         code: The service's own error code, such as ``INVALID_API_KEY``.
         detail: The parsed error body as the service sent it, or its text.
@@ -103,23 +103,23 @@ def _rebuild(cls: type[LumnisAIError], message: str, state: dict[str, object]) -
 
 
 class ValidationError(LumnisAIError, ValueError):
-    """The request is not acceptable: the service refused it, or it was never sent."""
+    """The request is wrong: the service refused it, or it was never sent."""
 
 
 class ConfigurationError(ValidationError):
-    """The client cannot be made from the given arguments and environment."""
+    """The client cannot be made from these arguments and this environment."""
 
 
 class MissingUserId(ValidationError):
-    """User scope needs a user id and none was given."""
+    """User scope needs a user id, and there is none."""
 
 
 class TenantScopeUserIdConflict(ValidationError):
-    """Tenant scope was asked for together with a user id."""
+    """Tenant scope does not go with a user id."""
 
 
 class LocalFileNotSupported(ValidationError):
-    """A local file path was given where the service needs a URI or an artifact id."""
+    """A local file path stands where the service needs a URI or an artifact id."""
 
 
 class ConflictError(ValidationError):
@@ -131,14 +131,14 @@ class AuthenticationError(LumnisAIError):
 
 
 class NotFoundError(LumnisAIError):
-    """There is nothing with this id, or it is not visible to this key and user (404)."""
+    """Nothing has this id, or this key and user cannot see it (404)."""
 
 
 class RateLimitError(LumnisAIError):
     """Too many requests (429), still after the retries.
 
     Attributes:
-        retry_after: Seconds the service asked to wait, or None.
+        retry_after: Seconds to wait, from the answer's ``Retry-After``, or None.
     """
 
     def __init__(self, message: str, *, retry_after: float | None = None, **known: Any) -> None:
@@ -151,11 +151,11 @@ class TransportError(LumnisAIError):
 
 
 class FileOperationError(LumnisAIError):
-    """Something about a file did not work at the service, such as its processing."""
+    """An operation on a file failed at the service, such as its processing."""
 
 
 class FileNotFoundError(FileOperationError, NotFoundError):  # noqa: A001 - the platform's own name
-    """There is no file with this id, or it is not visible to this key and user (404)."""
+    """No file has this id, or this key and user cannot see it (404)."""
 
 
 class FileAccessDeniedError(FileOperationError, AuthenticationError):
@@ -167,16 +167,67 @@ class AppConnectionError(LumnisAIError):
 
 
 class WaitTimeoutError(LumnisAIError, TimeoutError):
-    """What was waited for takes longer than ``timeout``. It goes on at the service and can be waited for again."""
+    """A wait took longer than ``timeout``. The work continues at the service and can be waited for again."""
+
+
+class ProgressState(Protocol):
+    """A progress entry of a run, as :class:`RunState` shows it."""
+
+    @property
+    def ts(self) -> datetime | None:
+        """Server time."""
+
+    @property
+    def state(self) -> str:
+        """State, such as ``processing``."""
+
+    @property
+    def message(self) -> str:
+        """Text of the entry."""
+
+
+class RunState(Protocol):
+    """The state of a run that an error carries: a :class:`ResponseObject`, described without its module."""
+
+    @property
+    def response_id(self) -> str:
+        """Id of the run."""
+
+    @property
+    def thread_id(self) -> str | None:
+        """Id of the conversation it belongs to."""
+
+    @property
+    def status(self) -> str:
+        """``queued``, ``in_progress``, ``succeeded``, ``failed`` or ``cancelled``."""
+
+    @property
+    def progress(self) -> Sequence[ProgressState]:
+        """Progress reports so far, oldest first."""
+
+    @property
+    def output_text(self) -> str | None:
+        """The answer as Markdown. Not final before the status is."""
+
+    @property
+    def structured_response(self) -> dict[str, Any] | None:
+        """The object requested by ``response_format``."""
+
+    @property
+    def error(self) -> Any:
+        """The service's report of a failure; its shape is not declared."""
+
+    def json(self) -> dict[str, Any]:
+        """Return the run as plain JSON data."""
 
 
 class RunError(LumnisAIError):
-    """A run did not end with an answer.
+    """A run ended without an answer.
 
     Attributes:
         response_id: The run's id.
         thread_id: The thread it belongs to.
-        response: The last state of the run that is known, or None.
+        response: The last known state of the run (a :class:`ResponseObject`), or None.
     """
 
     def __init__(
@@ -185,7 +236,7 @@ class RunError(LumnisAIError):
         *,
         response_id: str,
         thread_id: str | None = None,
-        response: ResponseObject | None = None,
+        response: RunState | None = None,
         **known: Any,
     ) -> None:
         super().__init__(message, **known)
@@ -203,4 +254,4 @@ class RunCancelledError(RunError):
 
 
 class RunTimeoutError(RunError, TimeoutError):
-    """``run_timeout`` is over. The run goes on at the service and can be picked up again."""
+    """``run_timeout`` is over. The run continues at the service and can be picked up again."""

@@ -167,9 +167,8 @@ def table(items: Iterable[object], columns: Iterable[str] | None = None) -> Tabl
 
 
 def _outcome_row(outcome: RunOutcome) -> dict[str, object]:
-    error, run = outcome.error, outcome.response
-    if run is None and isinstance(error, RunError):
-        run = error.response
+    error = outcome.error
+    run = outcome.response or (error.response if isinstance(error, RunError) else None)
     return {
         "index": outcome.index,
         "status": None if run is None else run.status,

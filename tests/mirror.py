@@ -27,6 +27,7 @@ FOLDERS = {
 #: Names in the asyncio half and their blocking twins.
 NAMES = {
     "AsyncApi": "Api",
+    "AsyncBody": "Body",
     "AsyncClient": "Client",
     "AsyncExternalApiKeys": "ExternalApiKeys",
     "AsyncFiles": "Files",
@@ -38,11 +39,13 @@ NAMES = {
     "AsyncModelPreferences": "ModelPreferences",
     "AsyncPeople": "People",
     "AsyncPool": "Pool",
+    "AsyncReading": "Reading",
     "AsyncReady": "Ready",
     "AsyncResource": "Resource",
     "AsyncResponses": "Responses",
     "AsyncRunStream": "RunStream",
     "AsyncSkills": "Skills",
+    "AsyncStream": "Stream",
     "AsyncTenant": "Tenant",
     "AsyncThreads": "Threads",
     "AsyncTransport": "Transport",
@@ -61,6 +64,8 @@ NAMES = {
     "async_each": "each",
     "async_grace": "grace",
     "async_notify": "notify",
+    "async_outcome": "outcome",
+    "async_returned": "returned",
     "async_sleep": "sleep",
     "check_async_callback": "check_callback",
 }

@@ -1,10 +1,10 @@
-"""Reading one answer: status, headers and body become a result or one of our errors. Pure."""
+"""Answers: status, headers and body of what a service sent, read as a result or as one of our errors. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -32,7 +32,7 @@ _QUOTED_CHARACTERS = 300
 
 
 class Answer(NamedTuple):
-    """What came back: status, headers (names in lower case) and the whole body."""
+    """An answer: status, headers (names in lower case) and the whole body."""
 
     status: int
     headers: Mapping[str, str] = MappingProxyType({})
@@ -45,7 +45,7 @@ class Answer(NamedTuple):
 
     @property
     def claims_json(self) -> bool:
-        """Whether the content type says JSON, or nothing."""
+        """Whether the content type is JSON or missing."""
         return "json" in self.headers.get("content-type", "json").lower()
 
     @property
@@ -53,32 +53,79 @@ class Answer(NamedTuple):
         """The service's name for this request."""
         return self.headers.get("x-request-id")
 
-    def without(self, secret: str) -> Answer:
-        """Return the same answer with a secret blotted out of its body."""
-        key = secret.encode()
-        return self._replace(body=self.body.replace(key, b"[redacted]")) if key in self.body else self
+    def cookie(self, name: str) -> str | None:
+        """Return the value that the answer sets for a cookie, the last one if there are several."""
+        found = re.findall(rf"(?:^|,)\s*{re.escape(name)}=([^;,\s]*)", self.headers.get("set-cookie", ""))
+        return found[-1].strip('"') if found else None
+
+    def without(self, secrets: Iterable[str]) -> Answer:
+        """Return the same answer with secrets redacted in its body."""
+        body = self.body
+        for secret in secrets:
+            key = secret.encode()
+            if key in body:
+                body = body.replace(key, b"[redacted]")
+        return self if body is self.body else self._replace(body=body)
 
 
-def read_answer(call: Call[T], answer: Answer) -> T:
-    """Turn a 2xx answer into the call's result.
+class Problem(Exception):
+    """An error that a service reports, as a platform reads it. Its ``unwrap`` and the ``read`` of a call may raise it.
+
+    Args:
+        message: Text for people, or empty.
+        code: The service's own error code.
+        status: HTTP status that this error amounts to, if it is not the answer's own. It chooses the error class and
+            decides about logging in anew and trying again. An error inside a 2xx answer is a 400 by default.
+        kind: Error class, if the status does not choose it.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str | None = None,
+        status: int | None = None,
+        kind: type[LumnisAIError] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.status = status
+        self.kind = kind
+
+
+# Results
+
+
+def json_of(call: Call[Any], answer: Answer) -> Any:
+    """Parse the body of a good answer; None if it is empty.
 
     Raises:
-        TransportError: The body is not JSON or not of the documented shape.
+        TransportError: The body is not JSON.
     """
     try:
-        data = json.loads(answer.body) if answer.body.strip() else None
+        return json.loads(answer.body) if answer.body.strip() else None
     except (ValueError, RecursionError) as error:
-        raise _unreadable(call, answer, f"is not JSON: {_quoted(answer.body)}") from error
+        raise _unreadable(call, answer, "is not JSON") from error
+
+
+def read_with(call: Call[T], data: Any, answer: Answer) -> T:
+    """Read the data of a good answer as the call's result.
+
+    Raises:
+        TransportError: The data does not have the documented shape.
+    """
     try:
         return call.read(data)
     except pydantic.ValidationError as error:
         places = ", ".join(".".join(map(str, item["loc"])) or "body" for item in error.errors(include_input=False))
-        raise _unreadable(call, answer, f"has an unexpected shape at {places}: {_quoted(answer.body)}") from error
+        raise _unreadable(call, answer, f"has an unexpected shape at {places}") from error
 
 
 def _unreadable(call: Call[Any], answer: Answer, problem: str) -> TransportError:
+    quoted = f": {_quoted(answer.body)}" if answer.body and not call.confidential else ""
     return TransportError(
-        f"The answer to {call} (status {answer.status}) {problem}. Is the base URL that of the service?",
+        f"The answer to {call} (status {answer.status}) {problem}{quoted}. Is the base URL that of the service?",
         status_code=answer.status,
         request_id=answer.request_id,
     )
@@ -90,7 +137,7 @@ def model(kind: type[ModelT]) -> Callable[[Any], ModelT]:
 
 
 def models(kind: type[ModelT]) -> Callable[[Any], list[ModelT]]:
-    """Read a bare array of these models, leaving out (and logging) elements that are none."""
+    """Read a bare array of these models; elements that cannot be read are left out and logged."""
 
     def read(data: Any) -> list[ModelT]:
         if data is None:
@@ -100,40 +147,51 @@ def models(kind: type[ModelT]) -> Callable[[Any], list[ModelT]]:
             try:
                 rows.append(kind.model_validate(row))
             except pydantic.ValidationError:
-                logger.warning("Left out of a list: element %d is no %s", index, kind.__name__)
+                logger.warning("Left out of a list: element %d cannot be read as %s", index, kind.__name__)
         return rows
 
     return read
 
 
 def nothing(data: Any) -> None:
-    """Ignore the body: the status says it all."""
+    """Ignore the body: the status is the result."""
 
 
-def error_from_answer(call: Call[Any], answer: Answer, *, now: float) -> LumnisAIError:
-    """Turn an answer that is not 2xx into the error to raise.
+# Errors
+
+
+def error_detail(answer: Answer) -> Any:
+    """Return the body of an error answer: parsed JSON, or its text, or None if it is empty."""
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return answer.body.decode("utf-8", "replace") or None
+
+
+def error_for(call: Call[Any], answer: Answer, problem: Problem, detail: Any, *, now: float) -> LumnisAIError:
+    """Return the error to raise for what a service reports.
 
     Args:
         call: The request it answers.
         answer: The answer, secrets already removed.
+        problem: The report.
+        detail: The answer's body for the error's ``detail``.
         now: Seconds since the epoch, for a ``Retry-After`` that is a date.
     """
-    try:
-        detail: Any = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        detail = answer.body.decode("utf-8", "replace") or None
-    said, code = error_message(detail)
+    status = problem.status or (HTTPStatus.BAD_REQUEST if answer.is_success else answer.status)
+    message = f"{call}: {_status_text(status)}"
+    if problem.message and not call.confidential:
+        message += f": {problem.message}"
     known: dict[str, Any] = {
-        "status_code": answer.status,
+        "status_code": int(status),
         "request_id": answer.request_id,
-        "code": code,
-        "detail": detail,
+        "code": problem.code,
+        "detail": None if call.confidential else detail,
     }
-    message = f"{call}: {_status_text(answer.status)}" + (f": {said}" if said else "")
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        retry_after = parse_retry_after(answer.headers.get("retry-after"), now=now)
-        return RateLimitError(message, retry_after=retry_after, **known)
-    return _error_class(answer.status)(message, **known)
+    kind = problem.kind or _error_class(status)
+    if issubclass(kind, RateLimitError):
+        known["retry_after"] = parse_retry_after(answer.headers.get("retry-after"), now=now)
+    return kind(message, **known)
 
 
 def _error_class(status: int) -> type[LumnisAIError]:
@@ -144,6 +202,8 @@ def _error_class(status: int) -> type[LumnisAIError]:
             return NotFoundError
         case HTTPStatus.CONFLICT:
             return ConflictError
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            return RateLimitError
         case _ if 400 <= status < 500:
             return ValidationError
         case _:
@@ -152,56 +212,30 @@ def _error_class(status: int) -> type[LumnisAIError]:
 
 def _status_text(status: int) -> str:
     try:
-        return f"{status} {HTTPStatus(status).phrase}"
+        return f"{int(status)} {HTTPStatus(status).phrase}"
     except ValueError:
         return str(status)
 
 
-def error_message(detail: Any) -> tuple[str, str | None]:
-    """Find the text and the code in an error body of any known shape.
-
-    The shapes are ``{"error": {"code", "message"}}``, ``{"detail": "text"}``, ``{"detail": [{"loc", "msg"}]}``,
-    ``{"detail": {"error": {...}}}``, ``{"message": "text"}`` and anything that is not JSON.
-    """
-    if isinstance(detail, str):
-        return _plain_text(detail), None
-    if not isinstance(detail, Mapping):
-        return ("", None) if detail is None else (_shortened(json.dumps(detail, ensure_ascii=False)), None)
-    for key in ("error", "detail"):
-        inner = detail.get(key)
-        if isinstance(inner, Mapping):
-            said, code = error_message(inner)
-            own = inner.get("code")
-            return said, code or (str(own) if own is not None else None)
-        if isinstance(inner, str) and inner:
-            return _shortened(inner), None
-        if isinstance(inner, list) and inner:
-            return "; ".join(_problem_text(problem) for problem in inner), None
-    message = detail.get("message")
-    if isinstance(message, str) and message:
-        return _shortened(message), None
-    return _shortened(json.dumps(detail, ensure_ascii=False)) if detail else "", None
+# Quoting
 
 
-def _problem_text(problem: Any) -> str:
-    if not isinstance(problem, Mapping):
-        return _shortened(str(problem))
-    location = problem.get("loc")
-    place = ".".join(str(step) for step in location) if isinstance(location, list) else ""
-    said = str(problem.get("msg") or json.dumps(problem, ensure_ascii=False))
-    return f"{place}: {said}" if place else said
-
-
-def _plain_text(text: str) -> str:
-    """Reduce a text or HTML page to its words."""
+def words_of(text: str) -> str:
+    """Reduce a text or an HTML page to its words, shortened."""
     without_code = re.sub(r"(?is)<(script|style)\b.*?</\1\s*>", " ", text)
-    return _shortened(re.sub(r"<[^>]{1,500}>", " ", without_code))
+    return shortened(re.sub(r"<[^>]{1,500}>", " ", without_code))
+
+
+def shortened(text: str) -> str:
+    """Return a text on one line, cut after 300 characters."""
+    words = " ".join(text.split())
+    return words if len(words) <= _QUOTED_CHARACTERS else words[: _QUOTED_CHARACTERS - 1] + "…"
+
+
+def compact_json(data: Any) -> str:
+    """Return data as JSON, shortened, for a message."""
+    return shortened(json.dumps(data, ensure_ascii=False))
 
 
 def _quoted(body: bytes) -> str:
-    return repr(_shortened(body[: 4 * _QUOTED_CHARACTERS].decode("utf-8", "replace")))
-
-
-def _shortened(text: str) -> str:
-    words = " ".join(text.split())
-    return words if len(words) <= _QUOTED_CHARACTERS else words[: _QUOTED_CHARACTERS - 1] + "…"
+    return repr(shortened(body[: 4 * _QUOTED_CHARACTERS].decode("utf-8", "replace")))

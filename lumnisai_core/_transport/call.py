@@ -1,4 +1,4 @@
-"""Describing one request, without sending it. Knows nothing of a particular service."""
+"""Calls: one HTTP request described by values, and how to read its answer. Knows no particular service. Pure."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from os import PathLike
 from types import MappingProxyType
-from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from urllib.parse import quote
+
+from pydantic import SecretStr
 
 from lumnisai_core.exceptions import ValidationError
 
 T = TypeVar("T")
+ResultT = TypeVar("ResultT")
 
 QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | None
+Headers: TypeAlias = Mapping[str, str | SecretStr]
+Query: TypeAlias = Mapping[str, QueryValue] | Sequence[tuple[str, QueryValue]]
 
 #: Methods that change nothing, so that sending one twice does no harm.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
-#: Methods that set a state, so that a repetition leaves the same state. They are sent with a key of their own.
-SETTING_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
-
-#: What a file can be given as: its bytes, its path, or something opened for reading bytes.
+#: Where the bytes of a file come from: the bytes themselves, a path, or an object opened for reading bytes.
 FileContent: TypeAlias = bytes | PathLike[str] | BinaryIO
 
 
 class FormFile(NamedTuple):
-    """One file of a multipart form.
+    """One file of a form.
 
     Attributes:
         field: Name of the form's field.
@@ -43,10 +45,10 @@ class FormFile(NamedTuple):
 
 
 class Form(NamedTuple):
-    """A multipart form: plain fields, then files."""
+    """A form: plain fields, then files. Without files it is sent URL-encoded, with files as multipart."""
 
     fields: Mapping[str, str]
-    files: Sequence[FormFile]
+    files: Sequence[FormFile] = ()
 
 
 class Call(NamedTuple, Generic[T]):
@@ -55,32 +57,53 @@ class Call(NamedTuple, Generic[T]):
     Attributes:
         method: HTTP method in capitals.
         path: Path with percent-encoded parameters, made by :func:`path`.
-        read: Turns the parsed JSON of a good answer (None for an empty body) into the result.
-        query: Query parameters; None is left out, lists are joined by commas.
-        body: JSON value to send, or None for no body.
-        form: Multipart form to send instead of JSON.
+        read: Turns the parsed JSON of a good answer (None for an empty body) into the result; for a streamed answer,
+            each event.
+        query: Query parameters. None is left out, a list is joined by commas; pairs may repeat a name.
+        body: JSON value to send.
+        form: Form to send instead of JSON.
+        content: Bytes to send instead of JSON; ``headers`` say what they are.
         idempotency_key: Key under which the service makes this request only once.
+        idempotent: Whether the request may be sent twice although neither its method nor a key says so.
         held: Seconds the service may hold the request before it answers.
-        hint: What to tell a caller who gets no good answer, as it is not known what the service did.
+        hint: Note for a caller who gets no good answer, when nobody knows what the service did.
+        headers: Further headers. Secret ones are read only when the request is sent.
+        base_url: Address in front of the path instead of the service's. On another host, nothing of the service goes
+            along: neither credential nor headers.
+        authorised: Whether the service's credential or login goes along.
+        whole_answer: Whether ``read`` receives the :class:`Answer` itself, byte for byte, instead of its JSON.
+        accepts: Statuses besides 2xx whose answers are read too.
+        confidential: Whether the answer holds secrets: it is never quoted.
     """
 
     method: str
     path: str
     read: Callable[[Any], T]
-    query: Mapping[str, QueryValue] = MappingProxyType({})
+    query: Query = MappingProxyType({})
     body: Mapping[str, Any] | Sequence[Any] | None = None
     form: Form | None = None
+    content: bytes | None = None
     idempotency_key: str | None = None
+    idempotent: bool = False
     held: float = 0.0
     hint: str | None = None
+    headers: Headers = MappingProxyType({})
+    base_url: str | None = None
+    authorised: bool = True
+    whole_answer: bool = False
+    accepts: frozenset[int] = frozenset()
+    confidential: bool = False
 
-    @property
-    def repeatable(self) -> bool:
-        """Whether sending it again cannot do the work twice."""
-        return self.method in SAFE_METHODS | SETTING_METHODS or self.idempotency_key is not None
+    def read_by(self, read: Callable[[Any], ResultT], *, whole_answer: bool = False) -> Call[ResultT]:
+        """Return the same call with another reader."""
+        return cast("Call[ResultT]", self._replace(read=cast("Any", read), whole_answer=whole_answer))
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        # The query of an address, such as the signature of an upload link, is left out.
+        return f"{self.method} {(self.base_url or '').partition('?')[0]}{self.path}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"  # the body may hold secrets
 
 
 def path(template: str, *parameters: object) -> str:
@@ -98,9 +121,10 @@ def path(template: str, *parameters: object) -> str:
     return template.format(*encoded)
 
 
-def query_pairs(query: Mapping[str, QueryValue]) -> dict[str, str]:
-    """Write query values the way the service reads them: ``true``, ``a,b``, whole numbers without a point."""
-    return {name: _query_text(value) for name, value in query.items() if value is not None}
+def query_pairs(query: Query) -> list[tuple[str, str]]:
+    """Write query values as text: ``true``, ``a,b``, whole numbers without a point; None is left out."""
+    pairs = query.items() if isinstance(query, Mapping) else query
+    return [(name, _query_text(value)) for name, value in pairs if value is not None]
 
 
 def _query_text(value: QueryValue) -> str:
@@ -116,10 +140,10 @@ def _query_text(value: QueryValue) -> str:
 
 
 def json_bytes(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
-    """Write a JSON body as UTF-8.
+    """Write a JSON body as compact UTF-8.
 
     Raises:
-        ValidationError: Something in it is not JSON, such as NaN, bytes or half of a surrogate pair.
+        ValidationError: A value cannot be written as JSON, such as NaN, bytes or half of a surrogate pair.
     """
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()

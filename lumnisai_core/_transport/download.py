@@ -1,44 +1,14 @@
-"""Where downloaded bytes go: to memory, or to a file that appears only when it is complete."""
+"""Downloads: a file that appears under its name only when it is complete."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 from uuid import uuid4
 
 
-class Sink(Protocol):
-    """Takes bytes as they come; a further try starts it anew."""
-
-    def start(self) -> None:
-        """Forget what was written before."""
-
-    def write(self, chunk: bytes) -> None:
-        """Take some bytes."""
-
-
-class MemorySink:
-    """Collects bytes in memory."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-
-    def start(self) -> None:
-        """Forget what was written before."""
-        self._chunks.clear()
-
-    def write(self, chunk: bytes) -> None:
-        """Take some bytes."""
-        self._chunks.append(chunk)
-
-    @property
-    def content(self) -> bytes:
-        """Everything written."""
-        return b"".join(self._chunks)
-
-
-class FileSink:
-    """Writes to a temporary file beside the target, which replaces the target at the end.
+class Download:
+    """A temporary file beside the target, which replaces the target at the end.
 
     Args:
         target: Path of the file to make. An existing file stays as it is until the new one is complete.
@@ -50,13 +20,13 @@ class FileSink:
         self._part = target
 
     def start(self) -> None:
-        """Forget what was written before."""
+        """Begin anew: a further try drops what the one before has written."""
         self.discard()
         self._part = self._target.with_name(f".{self._target.name}.{uuid4().hex}.part")
         self._file = self._part.open("xb")
 
     def write(self, chunk: bytes) -> None:
-        """Take some bytes."""
+        """Write some bytes."""
         if self._file is not None:
             self._file.write(chunk)
 
@@ -68,7 +38,7 @@ class FileSink:
             self._part.replace(self._target)
 
     def discard(self) -> None:
-        """Remove what is not complete."""
+        """Remove an incomplete file."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,10 +1,13 @@
-"""What callers may learn of every request and answer. Never the credential."""
+"""Hooks: functions of the caller's that see every request and answer. They never see the credential."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
+
+from lumnisai_core._transport.answer import Answer
+from lumnisai_core._transport.request import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,13 @@ class RequestInfo:
 
 @dataclass(frozen=True, slots=True)
 class ResponseInfo:
-    """An answer that has come.
+    """An answer that has arrived.
 
     Attributes:
-        request: What it answers.
+        request: The request it answers.
         status: HTTP status.
-        headers: Headers of the answer, such as ``x-request-id``.
-        elapsed: Seconds from sending to the whole answer.
+        headers: Headers of the answer, such as ``x-request-id``, without cookies.
+        elapsed: Seconds from sending to the whole answer; for a stream, to its first event.
     """
 
     request: RequestInfo
@@ -41,18 +44,30 @@ class ResponseInfo:
     elapsed: float
 
 
-#: The asyncio client awaits what a coroutine function returns.
+#: The asyncio client awaits the result of a coroutine function.
 RequestHook: TypeAlias = Callable[[RequestInfo], object]
 ResponseHook: TypeAlias = Callable[[ResponseInfo], object]
 
 
 class Hooks(NamedTuple):
-    """Who is told; what they raise is logged and harms no request."""
+    """The caller's hooks. Their exceptions are logged and never fail a request."""
 
     on_request: RequestHook | None = None
     on_response: ResponseHook | None = None
 
     @property
     def used(self) -> bool:
-        """Whether anybody is told."""
+        """Whether there is a hook."""
         return self.on_request is not None or self.on_response is not None
+
+
+def request_info(request: Request, tries: int) -> RequestInfo:
+    """Describe a request, without its query and secret headers."""
+    headers = {name: value for name, value in request.headers.items() if isinstance(value, str)}
+    return RequestInfo(request.method, request.address, headers, tries)
+
+
+def response_info(request: RequestInfo, answer: Answer, elapsed: float) -> ResponseInfo:
+    """Describe an answer, without its cookies."""
+    headers = {name: value for name, value in answer.headers.items() if name != "set-cookie"}
+    return ResponseInfo(request, answer.status, headers, elapsed)

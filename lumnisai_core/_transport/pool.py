@@ -1,27 +1,26 @@
-"""Pools that exchange one request for one answer. Only this file and ``_aiohttp`` name an HTTP library."""
+"""Pools of connections, which exchange one request for one answer. Only this file and ``pool_aiohttp`` name httpx."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, aclosing, closing, suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, aclosing, closing
 from functools import lru_cache
 from importlib.util import find_spec
 from os import PathLike
 from typing import BinaryIO, NamedTuple
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.call import FileContent
-from lumnisai_core._transport.download import Sink
+from lumnisai_core._transport.loops import LoopBound
 from lumnisai_core._transport.request import ExchangeFailed, Request, Upload
-from lumnisai_core._transport.service import Service
-from lumnisai_core._transport.waiting import last_things_done
+from lumnisai_core._transport.service import Service, is_loopback
 from lumnisai_core.exceptions import ConfigurationError
 
 # httpx reports a client that was closed, or whose event loop was, as a RuntimeError.
@@ -34,7 +33,7 @@ HTTPClient = httpx.Client
 BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
 
 #: Bytes of a file that are sent or received at a time.
-_CHUNK = 1 << 18
+CHUNK = 1 << 18
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
 
@@ -43,238 +42,299 @@ class Pool:
     """Connections of a blocking client, made when first needed and shared by threads.
 
     Args:
-        service: Whom to talk to.
+        service: The service to talk to.
         client: The caller's own ``httpx.Client``, which is used as it is and never closed.
     """
 
     def __init__(self, service: Service, client: httpx.Client | None = None) -> None:
         if client is not None and not isinstance(client, httpx.Client):
-            raise ConfigurationError(f"http_client must be an httpx.Client, not {type(client).__name__}.")
+            raise ConfigurationError(f"http_client must be an httpx.Client, got {type(client).__name__}.")
         self._service = service
-        self._given = client
-        self._own: httpx.BaseTransport | None = None
+        self._client = client
+        self._routes = Routes()
+        self._transports: dict[Route, httpx.BaseTransport] = {}
         self._lock = threading.Lock()
 
-    def exchange(self, request: Request, sink: Sink | None = None) -> Answer:
+    def exchange(self, request: Request) -> Answer:
         """Send one request and read the whole answer.
-
-        Args:
-            request: What to send.
-            sink: Takes the body of a good answer, which is then empty in the result.
 
         Raises:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         try:
-            with ExitStack() as files:
-                content = _readable(request.content, files)
-                response = self._response(_built(self._service, request, content))
-            with closing(response):
-                if sink is None or not response.is_success:
-                    return Answer(response.status_code, response.headers, response.read())
-                sink.start()
-                for chunk in response.iter_bytes(_CHUNK):
-                    sink.write(chunk)
-                return Answer(response.status_code, response.headers)
+            with closing(self._response(request)) as response:
+                return Answer(response.status_code, response.headers, response.read())
         except _FAILURES as error:
             raise _failed(request, error) from error
 
-    def _response(self, built: httpx.Request) -> httpx.Response:
-        if self._given is not None:
-            _as_client_would(self._given, built)
-            return self._given.send(built, auth=None, follow_redirects=False, stream=True)
-        # Redirects, retries and credentials are ours, and cookies nobody wants: the transport is all that is needed.
-        response = self._transport().handle_request(built)
+    def open(self, request: Request) -> Body:
+        """Send one request and return the answer with its body still to be read.
+
+        Raises:
+            ExchangeFailed: The connection failed, or time ran out.
+        """
+        try:
+            return Body(request, self._response(request))
+        except _FAILURES as error:
+            raise _failed(request, error) from error
+
+    def _response(self, request: Request) -> httpx.Response:
+        with ExitStack() as files:
+            built = _built(self._service, request, _readable(request.content, files))
+            if self._client is not None:
+                _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
+                return self._client.send(built, auth=None, follow_redirects=False, stream=True)
+            # Redirects, retries, credentials and cookies are ours: the transport is all that is needed.
+            response = self._transport(request).handle_request(built)
         response.request = built
         return response
 
-    def _transport(self) -> httpx.BaseTransport:
+    def _transport(self, request: Request) -> httpx.BaseTransport:
+        route = self._routes.of(request)
         with self._lock:
-            if self._own is None:
-                service = self._service
-                self._own = httpx.HTTPTransport(verify=not service.is_local, limits=_LIMITS, proxy=proxy_for(service))
+            transport = self._transports.get(route)
+            if transport is None:
+                transport = httpx.HTTPTransport(verify=route.verify, limits=_LIMITS, proxy=route.proxy)
+                self._transports[route] = transport
                 # Documented use never closes the client; its sockets must not be left to the collector.
-                weakref.finalize(self, self._own.close)
-            return self._own
+                weakref.finalize(self, transport.close)
+            return transport
 
     def close(self) -> None:
         """Close the connections; a later request opens new ones."""
         with self._lock:
-            own, self._own = self._own, None
-        if own is not None:
-            own.close()
+            transports = list(self._transports.values())
+            self._transports.clear()
+            self._routes = Routes()
+        for transport in transports:
+            transport.close()
+
+
+class Body:
+    """An answer whose body is still to be read.
+
+    Attributes:
+        head: Status and headers, without the body.
+    """
+
+    def __init__(self, request: Request, response: httpx.Response) -> None:
+        self.head = Answer(response.status_code, response.headers)
+        self._request = request
+        self._response = response
+
+    def read(self) -> Answer:
+        """Read the whole body, and close the answer.
+
+        Raises:
+            ExchangeFailed: The answer broke off, or time ran out.
+        """
+        try:
+            with closing(self._response):
+                return self.head._replace(body=self._response.read())
+        except _FAILURES as error:
+            raise _failed(self._request, error) from error
+
+    def chunks(self, size: int | None = None) -> Generator[bytes, None, None]:
+        """Read the body piece by piece: as it comes, or in pieces of this size.
+
+        Raises:
+            ExchangeFailed: The answer broke off, or time ran out.
+        """
+        try:
+            yield from self._response.iter_bytes(size)
+        except _FAILURES as error:
+            raise _failed(self._request, error) from error
+
+    def close(self) -> None:
+        """Close the answer, and its connection if the body was not read to its end."""
+        self._response.close()
 
 
 class AsyncPool:
     """Connections of an asyncio client, one set for each event loop, closed together with their loop.
 
     Args:
-        service: Whom to talk to.
+        service: The service to talk to.
         client: The caller's own ``httpx.AsyncClient``, which is used as it is and never closed.
     """
 
     def __init__(self, service: Service, client: httpx.AsyncClient | None = None) -> None:
         if client is not None and not isinstance(client, httpx.AsyncClient):
-            raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {type(client).__name__}.")
+            raise ConfigurationError(f"http_client must be an httpx.AsyncClient, got {type(client).__name__}.")
         self._service = service
-        self._given = client
-        self._own: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopTransport] = weakref.WeakKeyDictionary()
+        self._client = client
+        self._routes = Routes()
+        self._transports: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopTransports]
+        self._transports = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    async def exchange(self, request: Request, sink: Sink | None = None) -> Answer:
+    async def exchange(self, request: Request) -> Answer:
         """Send one request and read the whole answer.
-
-        Args:
-            request: What to send.
-            sink: Takes the body of a good answer, which is then empty in the result.
 
         Raises:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         try:
-            with ExitStack() as files:
-                content = await _async_readable(request.content, files)
-                response = await self._response(_built(self._service, request, content))
-            async with aclosing(response):
-                if sink is None or not response.is_success:
-                    return Answer(response.status_code, response.headers, await response.aread())
-                await asyncio.to_thread(sink.start)
-                async for chunk in response.aiter_bytes(_CHUNK):
-                    await asyncio.to_thread(sink.write, chunk)
-                return Answer(response.status_code, response.headers)
+            async with aclosing(await self._response(request)) as response:
+                return Answer(response.status_code, response.headers, await response.aread())
         except _FAILURES as error:
             raise _failed(request, error) from error
 
-    async def _response(self, built: httpx.Request) -> httpx.Response:
-        if self._given is not None:
-            _as_client_would(self._given, built)
-            return await self._given.send(built, auth=None, follow_redirects=False, stream=True)
-        response = await (await self._transport()).handle_async_request(built)
+    async def open(self, request: Request) -> AsyncBody:
+        """Send one request and return the answer with its body still to be read.
+
+        Raises:
+            ExchangeFailed: The connection failed, or time ran out.
+        """
+        try:
+            return AsyncBody(request, await self._response(request))
+        except _FAILURES as error:
+            raise _failed(request, error) from error
+
+    async def _response(self, request: Request) -> httpx.Response:
+        with ExitStack() as files:
+            built = _built(self._service, request, await _async_readable(request.content, files))
+            if self._client is not None:
+                _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
+                return await self._client.send(built, auth=None, follow_redirects=False, stream=True)
+            response = await (await self._transport(request)).handle_async_request(built)
         response.request = built
         return response
 
-    async def _transport(self) -> httpx.AsyncBaseTransport:
-        loop = asyncio.get_running_loop()
+    async def _transport(self, request: Request) -> httpx.AsyncBaseTransport:
+        route, loop = self._routes.of(request), asyncio.get_running_loop()
         with self._lock:
-            held = self._own.get(loop)
-            if held is None:
-                held = self._own[loop] = _LoopTransport(self._new_transport())
-        await held.started()
-        return held.transport
-
-    def _new_transport(self) -> httpx.AsyncBaseTransport:
-        verify, proxy = not self._service.is_local, proxy_for(self._service)
-        if BULK_AVAILABLE and proxy is None:
-            # Imported here, because it takes longer than all the rest and blocking programs never need it.
-            from lumnisai_core._transport.pool_aiohttp import bulk_transport
-
-            return bulk_transport(verify=verify)
-        return httpx.AsyncHTTPTransport(verify=verify, limits=_LIMITS, proxy=proxy)
+            transports = self._transports.setdefault(loop, {})
+            bound = transports.get(route)
+            if bound is None:
+                bound = transports[route] = LoopBound(_async_transport(route))
+        await bound.started()
+        return bound.held
 
     async def close(self) -> None:
         """Close the connections of the running loop; a later request opens new ones."""
         with self._lock:
-            held = self._own.pop(asyncio.get_running_loop(), None)
-        if held is not None:
-            await held.close()
+            transports = self._transports.pop(asyncio.get_running_loop(), {})
+            self._routes = Routes()
+        for bound in transports.values():
+            await bound.close()
 
 
-class _LoopTransport:
-    """A transport that closes with its event loop, or when nobody has it any more, whatever comes first.
+class AsyncBody:
+    """An answer whose body is still to be read.
 
-    ``asyncio.run`` closes suspended asynchronous generators before it closes the loop, so one that waits
-    in front of ``aclose`` is all it takes.
+    Attributes:
+        head: Status and headers, without the body.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self.transport = transport
-        self._closing = _Closing(transport)
-        self._guard = _closing_with_loop(self._closing)
-        self._started = False
+    def __init__(self, request: Request, response: httpx.Response) -> None:
+        self.head = Answer(response.status_code, response.headers)
+        self._request = request
+        self._response = response
 
-    async def started(self) -> None:
-        """Put the guard in its place, once."""
-        if not self._started:
-            self._started = True
-            forgotten = weakref.finalize(self, _close_soon, asyncio.get_running_loop(), self._guard, self._closing)
-            forgotten.atexit = False
-            await anext(self._guard)
+    async def read(self) -> Answer:
+        """Read the whole body, and close the answer.
 
-    async def close(self) -> None:
-        """Close now."""
-        await self._guard.aclose()
-        await self._closing.done()
+        Raises:
+            ExchangeFailed: The answer broke off, or time ran out.
+        """
+        try:
+            async with aclosing(self._response):
+                return self.head._replace(body=await self._response.aread())
+        except _FAILURES as error:
+            raise _failed(self._request, error) from error
 
+    async def chunks(self, size: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Read the body piece by piece: as it comes, or in pieces of this size.
 
-class _Closing:
-    """Closes a transport once; whoever asks meanwhile waits until it is closed."""
+        Raises:
+            ExchangeFailed: The answer broke off, or time ran out.
+        """
+        try:
+            async for chunk in self._response.aiter_bytes(size):
+                yield chunk
+        except _FAILURES as error:
+            raise _failed(self._request, error) from error
 
-    def __init__(self, transport: httpx.AsyncBaseTransport) -> None:
-        self._transport = transport
-        self._lock = asyncio.Lock()
-        self._is_done = False
-
-    async def done(self) -> None:
-        async with self._lock:
-            if not self._is_done:
-                await last_things_done()
-                await self._transport.aclose()
-                self._is_done = True
-        _forgotten.pop(self, None)
+    async def aclose(self) -> None:
+        """Close the answer, and its connection if the body was not read to its end."""
+        await self._response.aclose()
 
 
-class _Forgotten(NamedTuple):
-    loop: asyncio.AbstractEventLoop
-    guard: AsyncGenerator[None, None]
-    task: asyncio.Task[None] | None = None
+# Routes
 
 
-#: What is to be closed because nobody has it any more. ``asyncio.run`` cancels all tasks at its end, so the task may
-#: not get to it; the guard, alive because it is here, then does.
-_forgotten: dict[_Closing, _Forgotten] = {}
+class Route(NamedTuple):
+    """The way to a host.
+
+    Attributes:
+        verify: Whether certificates are checked.
+        proxy: Address of the proxy, or None.
+    """
+
+    verify: bool
+    proxy: str | None
 
 
-async def _closing_with_loop(closing: _Closing) -> AsyncGenerator[None, None]:
-    try:
-        yield
-    finally:
-        await closing.done()
+#: The transports of one event loop.
+_LoopTransports = dict[Route, LoopBound[httpx.AsyncBaseTransport]]
 
 
-def _close_soon(loop: asyncio.AbstractEventLoop, guard: AsyncGenerator[None, None], closing: _Closing) -> None:
-    def begin() -> None:
-        _forgotten[closing] = _Forgotten(loop, guard, loop.create_task(closing.done()))
+class Routes:
+    """The routes that a pool has looked up, by scheme and host."""
 
-    for left in [known for known, about in list(_forgotten.items()) if about.loop.is_closed()]:
-        _forgotten.pop(left, None)
-    with suppress(RuntimeError):  # the loop is closed, and the guard has done its work
-        loop.call_soon_threadsafe(begin)
-        _forgotten[closing] = _Forgotten(loop, guard)
+    def __init__(self) -> None:
+        self._known: dict[str, Route] = {}
+
+    def of(self, request: Request) -> Route:
+        """Return the route of a request."""
+        host = _host_of(request.url)
+        route = self._known.get(host)
+        if route is None:
+            route = self._known[host] = route_to(host)
+        return route
 
 
-def proxy_for(service: Service) -> str | None:
-    """Return the proxy that the environment names for a service, or None; this machine is never behind one."""
-    host = urlsplit(service.base_url).hostname or ""
-    if service.is_local or proxy_bypass(host):
-        return None
+_host_of = lru_cache(maxsize=256)(lambda url: "{0.scheme}://{0.netloc}".format(urlsplit(url)))
+
+
+def route_to(url: str) -> Route:
+    """Return the way to a host through the proxy that the environment names; this machine is never behind one."""
+    parts = urlsplit(url)
+    if is_loopback(url):
+        return Route(verify=False, proxy=None)
+    if proxy_bypass(parts.hostname or ""):
+        return Route(verify=True, proxy=None)
     proxies = getproxies()
-    return proxies.get(urlsplit(service.base_url).scheme) or proxies.get("all")
+    return Route(verify=True, proxy=proxies.get(parts.scheme) or proxies.get("all"))
+
+
+def _async_transport(route: Route) -> httpx.AsyncBaseTransport:
+    if BULK_AVAILABLE and route.proxy is None:
+        # Imported here, because it takes longer than all the rest and blocking programs never need it.
+        from lumnisai_core._transport.pool_aiohttp import bulk_transport
+
+        return bulk_transport(verify=route.verify)
+    return httpx.AsyncHTTPTransport(verify=route.verify, limits=_LIMITS, proxy=route.proxy)
+
+
+# Requests
 
 
 def _built(
     service: Service, request: Request, content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None
 ) -> httpx.Request:
-    headers = {"Accept-Encoding": "gzip, deflate", **request.headers}
+    # Authorised at the last moment, so that each try has a signature of its own and no other frame a header with a key.
+    authorised = service.authorise(request) if request.authorised else request
+    headers = {"Accept-Encoding": "gzip, deflate"}
+    for name, value in authorised.headers.items():
+        headers[name] = value if isinstance(value, str) else value.get_secret_value()
     if isinstance(request.content, Upload) and request.content.length is not None:
         headers["Content-Length"] = str(request.content.length)
-    if request.with_credential:
-        # At the last moment, so that no other frame of ours holds a header with the key.
-        headers[service.credential_header] = service.credential_prefix + service.credential.get_secret_value()
-    query = f"?{urlencode(request.query, quote_via=quote)}" if request.query else ""
     wait = request.timeout
     return httpx.Request(
         request.method,
-        _url(request.url + query),
+        _url(authorised.target),
         headers=headers,
         content=content,
         extensions={"timeout": {"connect": wait, "read": wait + request.held, "write": wait, "pool": wait}},
@@ -285,12 +345,13 @@ def _built(
 _url = lru_cache(maxsize=256)(httpx.URL)
 
 
-def _as_client_would(client: httpx.Client | httpx.AsyncClient, built: httpx.Request) -> None:
+def _add_defaults(client: httpx.Client | httpx.AsyncClient, built: httpx.Request, *, cookies: bool) -> None:
     """Add what the caller's own client would send with every request."""
     for name, value in client.headers.items():
         if name not in built.headers:
             built.headers[name] = value
-    client.cookies.set_cookie_header(built)
+    if cookies:
+        client.cookies.set_cookie_header(built)
 
 
 def _readable(content: bytes | Upload | None, files: ExitStack) -> bytes | Iterable[bytes] | None:
@@ -325,7 +386,7 @@ def _chunks(piece: bytes | BinaryIO) -> Iterator[bytes]:
     if isinstance(piece, bytes):
         yield piece
         return
-    while chunk := piece.read(_CHUNK):
+    while chunk := piece.read(CHUNK):
         yield chunk
 
 
@@ -335,5 +396,5 @@ def _failed(request: Request, error: Exception) -> ExchangeFailed:
         return ExchangeFailed(f"{kind}: nothing came back within {request.timeout + request.held:g} s")
     if isinstance(error, httpx.TimeoutException):
         return ExchangeFailed(f"{kind}: not done within {request.timeout:g} s")
-    said = str(error).strip()
-    return ExchangeFailed(f"{kind}: {said}" if said else kind)
+    text = str(error).strip()
+    return ExchangeFailed(f"{kind}: {text}" if text else kind)

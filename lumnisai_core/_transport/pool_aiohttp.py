@@ -1,8 +1,8 @@
-"""The faster asyncio transport of the extra ``aiohttp``, with the errors that really happened.
+"""The asyncio transport of the extra ``aiohttp``, faster with many requests at once, with truthful errors.
 
 httpx searches its whole pool on every asynchronous request; aiohttp does not, which matters from some hundred requests
 at once. The bridge between the two reports every failure of a connection as a ``ConnectTimeout``, as if nothing had
-been sent. That is put right here.
+been sent; this module restores the errors.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def bulk_transport(*, verify: bool) -> httpx.AsyncBaseTransport:
     )
 
 
-#: What the bridge raises, and what it lets through.
+#: Errors that the bridge raises or lets through.
 _UNTRUE = (httpx.TransportError, aiohttp.ClientError, ValueError)
 
 
@@ -59,7 +59,7 @@ class _TruthfulTransport(httpx.AsyncBaseTransport):
 
 
 class _TruthfulStream(httpx.AsyncByteStream):
-    """Does the same for the body of an answer."""
+    """Restores the errors of an answer's body."""
 
     def __init__(self, inner: httpx.AsyncByteStream) -> None:
         self._inner = inner
@@ -79,27 +79,27 @@ class _TruthfulStream(httpx.AsyncByteStream):
 
 
 def true_error(error: BaseException) -> httpx.TransportError:
-    """Say in httpx's words what happened to aiohttp.
+    """Return the httpx error for a failure of aiohttp.
 
     Args:
-        error: What the bridge raised, its cause being what aiohttp raised; or the latter itself.
+        error: An error of the bridge, whose cause is aiohttp's, or aiohttp's error itself.
     """
     cause = error.__cause__ or error
-    said = str(cause)
+    text = str(cause)
     match cause:
         case aiohttp.ConnectionTimeoutError():
-            return httpx.ConnectTimeout(said)
+            return httpx.ConnectTimeout(text)
         case aiohttp.ServerTimeoutError():
-            return httpx.ReadTimeout(said)
+            return httpx.ReadTimeout(text)
         case aiohttp.ClientConnectorError():
-            return httpx.ConnectError(said)
+            return httpx.ConnectError(text)
         case aiohttp.ServerDisconnectedError():
             return httpx.RemoteProtocolError("Server disconnected without sending a response.")
         case aiohttp.ClientPayloadError():
-            return httpx.RemoteProtocolError(said)
+            return httpx.RemoteProtocolError(text)
         case aiohttp.ClientOSError() | aiohttp.ClientConnectionError():
-            return httpx.ReadError(said)
+            return httpx.ReadError(text)
         case httpx.TransportError():
             return cause
         case _:
-            return httpx.RemoteProtocolError(f"{type(cause).__name__}: {said}")
+            return httpx.RemoteProtocolError(f"{type(cause).__name__}: {text}")

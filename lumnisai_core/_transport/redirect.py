@@ -1,4 +1,4 @@
-"""Where a redirect leads, and what may go there. Pure."""
+"""Redirects: where one leads, and what may be sent there. Pure."""
 
 from __future__ import annotations
 
@@ -6,22 +6,18 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.call import SAFE_METHODS
-from lumnisai_core._transport.request import Request
+from lumnisai_core._transport.request import Request, harmless, origin
 from lumnisai_core.exceptions import TransportError
 
-#: Redirects followed one after the other before we give up.
+#: Redirects followed one after the other before the call fails.
 MOST_REDIRECTS = 5
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _KEEP_METHOD = frozenset({307, 308})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
-
-#: The only headers of ours that another host gets to see.
-_HARMLESS_HEADERS = frozenset({"accept", "user-agent"})
 
 
 def redirected(request: Request, answer: Answer) -> Request | None:
-    """Return the request to send instead, or None if the answer is no redirect.
+    """Return the request to send instead, or None if the answer is not a redirect.
 
     Reading is redirected anywhere, but credentials and headers stay behind when the host changes. Requests that send
     data are repeated only on the same host and only where the method stays (307, 308).
@@ -36,19 +32,14 @@ def redirected(request: Request, answer: Answer) -> Request | None:
         return None
     url = urljoin(request.url, location)
     here, there = urlsplit(request.url), urlsplit(url)
-    if there.scheme not in _DEFAULT_PORTS or not there.hostname:
-        raise _refused(request, answer, url, "which is no http address")
-    same_host = _origin(here) == _origin(there) or _only_becomes_secure(here, there)
+    if there.scheme not in ("http", "https") or not there.hostname:
+        raise _refused(request, answer, url, "which is not an http address")
+    same_host = origin(request.url) == origin(url) or _only_becomes_secure(here, there)
     if request.method not in SAFE_METHODS and not (same_host and answer.status in _KEEP_METHOD):
         raise _refused(request, answer, url, "which is not followed for a request that sends data")
     if same_host:
-        return request._replace(url=url, query={})
-    headers = {name: value for name, value in request.headers.items() if name.lower() in _HARMLESS_HEADERS}
-    return request._replace(url=url, query={}, headers=headers, with_credential=False)
-
-
-def _origin(url: SplitResult) -> tuple[str, str | None, int | None]:
-    return url.scheme, url.hostname, url.port or _DEFAULT_PORTS.get(url.scheme)
+        return request._replace(url=url, query=())
+    return request._replace(url=url, query=(), headers=harmless(request.headers), authorised=False)
 
 
 def _only_becomes_secure(here: SplitResult, there: SplitResult) -> bool:

@@ -1,4 +1,4 @@
-"""From a call and a service to the HTTP request. Pure, but for fresh keys and the sizes of files."""
+"""HTTP requests: what a call becomes on its way to a service. Pure, but for fresh keys and the sizes of files."""
 
 from __future__ import annotations
 
@@ -6,36 +6,25 @@ import io
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
-from lumnisai_core._transport.call import SETTING_METHODS, Call, FileContent, Form, json_bytes, query_pairs
-from lumnisai_core._transport.hooks import RequestInfo
-from lumnisai_core._transport.service import Service
+from pydantic import SecretStr
+
+from lumnisai_core._transport.call import SAFE_METHODS, Call, FileContent, Form, Headers, json_bytes, query_pairs
 from lumnisai_core.exceptions import ValidationError
+
+#: Methods that leave the same state however often the request arrives.
+_IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
+
+#: The only headers of a service that another host may see.
+HARMLESS_HEADERS = frozenset({"accept", "user-agent"})
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ExchangeFailed(Exception):
     """There is no complete answer. The text says what happened."""
-
-
-class Request(NamedTuple):
-    """One HTTP request, complete but for the credential.
-
-    Attributes:
-        content: The body: bytes, or pieces that are read while they are sent.
-        timeout: Seconds for connecting, sending and each wait for data.
-        held: Seconds the service may take on top before it answers.
-        with_credential: Whether the credential goes along.
-    """
-
-    method: str
-    url: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    content: bytes | Upload | None
-    timeout: float
-    held: float = 0.0
-    with_credential: bool = True
 
 
 class Upload(NamedTuple):
@@ -43,11 +32,134 @@ class Upload(NamedTuple):
 
     Attributes:
         pieces: Bytes, and files in their places.
-        length: Bytes in total, or None if a stream does not tell.
+        length: Bytes in total, or None if a stream's size is unknown.
     """
 
     pieces: Sequence[FileContent]
     length: int | None
+
+    @property
+    def replayable(self) -> bool:
+        """Whether it can be sent twice: a stream is used up after the first time."""
+        return all(isinstance(piece, bytes | os.PathLike) for piece in self.pieces)
+
+
+class Request(NamedTuple):
+    """One HTTP request, complete but for what :meth:`Service.authorise` adds to each try.
+
+    Attributes:
+        url: Address, usually without a query.
+        query: Query parameters in order.
+        headers: Headers; secret ones are read only when the request is sent.
+        content: The body: bytes, or pieces that are read while they are sent.
+        timeout: Seconds for connecting, sending and each wait for data.
+        held: Seconds the service may take on top before it answers.
+        authorised: Whether the service's credential or login goes along.
+        repeatable: Whether sending it again cannot do the work twice.
+    """
+
+    method: str
+    url: str
+    query: Sequence[tuple[str, str]]
+    headers: Headers
+    content: bytes | Upload | None
+    timeout: float
+    held: float = 0.0
+    authorised: bool = True
+    repeatable: bool = False
+
+    def with_headers(self, headers: Headers) -> Request:
+        """Return the same request with further headers; they replace those of the same name in any case."""
+        return self._replace(headers=merged(self.headers, headers))
+
+    @property
+    def address(self) -> str:
+        """The URL without its query, which may hold a signature."""
+        return self.url.partition("?")[0]
+
+    @property
+    def target(self) -> str:
+        """The URL with all query parameters."""
+        return f"{self.url}?{urlencode(self.query, quote_via=quote)}" if self.query else self.url
+
+    def __repr__(self) -> str:
+        return f"<Request {self.method} {self.address}>"  # the body may hold secrets
+
+
+def request_for(
+    call: Call[Any],
+    *,
+    base_url: str,
+    headers: Mapping[str, str],
+    timeout: float,
+    keyed_methods: frozenset[str] = frozenset(),
+) -> Request:
+    """Write a call as the request that all its tries share.
+
+    Args:
+        call: What to send.
+        base_url: Address of the service.
+        headers: Headers of every request to the service.
+        timeout: Seconds for connecting, sending and each wait for data.
+        keyed_methods: Methods that get an idempotency key of their own when the call brings none.
+
+    Raises:
+        ValidationError: The body cannot be written, or a file cannot be read.
+    """
+    authorised = call.authorised
+    if call.base_url is not None and origin(call.base_url) != origin(base_url):
+        headers, authorised = harmless(headers), False
+    accept = "*/*" if call.whole_answer else "application/json"
+    content, described = _content(call)
+    key = call.idempotency_key or (str(uuid4()) if call.method in keyed_methods else None)
+    own = {**headers, "Accept": accept, **described}
+    if key is not None:
+        own["Idempotency-Key"] = key
+    return Request(
+        method=call.method,
+        url=(call.base_url or base_url) + call.path,
+        query=query_pairs(call.query),
+        headers=merged(own, call.headers) if call.headers else own,
+        content=content,
+        timeout=timeout,
+        held=call.held,
+        authorised=authorised,
+        repeatable=key is not None or call.idempotent or call.method in _IDEMPOTENT_METHODS,
+    )
+
+
+def _content(call: Call[Any]) -> tuple[bytes | Upload | None, dict[str, str]]:
+    """Return the body of a call and the header that describes it."""
+    if call.form is None:
+        if call.body is None:
+            return call.content, {}
+        return json_bytes(call.body), {"Content-Type": "application/json"}
+    if not call.form.files:
+        return urlencode(call.form.fields).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    boundary = uuid4().hex
+    return multipart(call.form, boundary), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+
+
+def origin(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def merged(
+    headers: Mapping[str, str | SecretStr], further: Mapping[str, str | SecretStr]
+) -> dict[str, str | SecretStr]:
+    """Return headers with further ones, which replace those of the same name in any case."""
+    replaced = {name.lower() for name in further}
+    return {**{name: value for name, value in headers.items() if name.lower() not in replaced}, **further}
+
+
+def harmless(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the headers that another host may see."""
+    return {name: value for name, value in headers.items() if name.lower() in HARMLESS_HEADERS}
+
+
+# Multipart forms
 
 
 def multipart(form: Form, boundary: str) -> Upload:
@@ -62,9 +174,9 @@ def multipart(form: Form, boundary: str) -> Upload:
     """
     pieces: list[FileContent] = []
     for name, value in form.fields.items():
-        pieces.append(_head(boundary, {"name": name}) + value.encode() + b"\r\n")
+        pieces.append(_part_head(boundary, {"name": name}) + value.encode() + b"\r\n")
     for file in form.files:
-        pieces.append(_head(boundary, {"name": file.field, "filename": file.file_name}, file.content_type))
+        pieces.append(_part_head(boundary, {"name": file.field, "filename": file.file_name}, file.content_type))
         pieces.append(file.content)
         pieces.append(b"\r\n")
     pieces.append(f"--{boundary}--\r\n".encode())
@@ -72,22 +184,22 @@ def multipart(form: Form, boundary: str) -> Upload:
     return Upload(pieces, None if None in sizes else sum(size for size in sizes if size is not None))
 
 
-def _head(boundary: str, attributes: Mapping[str, str], content_type: str | None = None) -> bytes:
+def _part_head(boundary: str, attributes: Mapping[str, str], content_type: str | None = None) -> bytes:
     named = "".join(f'; {name}="{_escaped(value)}"' for name, value in attributes.items())
     kind = f"Content-Type: {content_type}\r\n" if content_type else ""
     return f"--{boundary}\r\nContent-Disposition: form-data{named}\r\n{kind}\r\n".encode()
 
 
 def _escaped(text: str) -> str:
-    # What browsers do (HTML standard, form-data encoding): only these three would end the attribute or the line.
+    # As browsers do (HTML standard, form-data encoding): only these three would end the attribute or the line.
     return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def size_of(content: FileContent) -> int | None:
-    """Return the bytes that are left to read, or None if a stream does not tell.
+    """Return the bytes that are left to read, or None if a stream's size is unknown.
 
     Raises:
-        ValidationError: There is no such file, or it is a folder, or a stream is for text.
+        ValidationError: The file does not exist or is a folder, or a stream is open for text.
     """
     if isinstance(content, bytes):
         return len(content)
@@ -104,7 +216,7 @@ def _size_of_stream(stream: BinaryIO) -> int | None:
     if isinstance(stream, io.TextIOBase):
         raise ValidationError('A file opened for text cannot be uploaded: open it with mode "rb".')
     if not callable(getattr(stream, "read", None)):
-        raise ValidationError(f"A file must be bytes, a path or a binary stream, not {type(stream).__name__}.")
+        raise ValidationError(f"A file must be bytes, a path or a binary stream, got {type(stream).__name__}.")
     try:
         here = stream.tell()
         end = stream.seek(0, os.SEEK_END)
@@ -112,37 +224,3 @@ def _size_of_stream(stream: BinaryIO) -> int | None:
     except (AttributeError, OSError):
         return None
     return end - here
-
-
-def request_for(call: Call[Any], service: Service, *, timeout: float) -> Request:
-    """Write a call as the request that all its tries share.
-
-    Raises:
-        ValidationError: The body cannot be written, or a file cannot be read.
-    """
-    headers = {**service.headers, "Accept": "application/json"}
-    key = call.idempotency_key or (str(uuid4()) if call.method in SETTING_METHODS else None)
-    if key is not None:
-        headers["Idempotency-Key"] = key
-    content: bytes | Upload | None = None
-    if call.form is not None:
-        boundary = uuid4().hex
-        headers["Content-Type"] = f"multipart/form-data; boundary={boundary}"
-        content = multipart(call.form, boundary)
-    elif call.body is not None:
-        headers["Content-Type"] = "application/json"
-        content = json_bytes(call.body)
-    return Request(
-        method=call.method,
-        url=service.base_url + call.path,
-        query=query_pairs(call.query),
-        headers=headers,
-        content=content,
-        timeout=timeout,
-        held=call.held,
-    )
-
-
-def about_request(request: Request, tries: int) -> RequestInfo:
-    """Describe a request for hooks. Queries are left out: those of download addresses hold signatures."""
-    return RequestInfo(request.method, request.url.partition("?")[0], dict(request.headers), tries)

@@ -1,4 +1,4 @@
-"""Whether and when to try a request again. Pure: no clock, no random numbers, no sleeping."""
+"""Retries: whether and when to try a request again. Without clock, random numbers or sleeping. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-#: Answers that may be different next time.
+#: Statuses of answers that may be different next time.
 RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -29,13 +29,13 @@ class RetryPolicy(NamedTuple):
 
 
 class CoolDown:
-    """A pause that all requests of a client share after the service said it has too many of them."""
+    """A pause that all requests of a client share after the service refused one because of too many."""
 
     def __init__(self) -> None:
         self._over_at = 0.0
 
     def begin(self, now: float, seconds: float) -> None:
-        """Begin a pause, or make the present one longer."""
+        """Begin a pause, or prolong the present one."""
         self._over_at = max(self._over_at, now + seconds)
 
     def left(self, now: float) -> float:
@@ -53,14 +53,14 @@ def next_try(
     elapsed: float,
     chance: float,
 ) -> float | None:
-    """Decide about another try.
+    """Decide whether to try again.
 
     Args:
         policy: The limits.
-        tries: How many tries have been made, at least 1.
-        repeatable: Whether the request is safe or carries an idempotency key.
+        tries: Number of tries so far, at least 1.
+        repeatable: Whether sending the request again cannot do the work twice.
         status: Status of the answer, or None if the connection failed.
-        retry_after: Seconds the service asked to wait, if it did.
+        retry_after: Seconds of a ``Retry-After`` header, or None.
         elapsed: Seconds since the first try began.
         chance: A random number from 0 to 1, which spreads the pauses of many clients.
 

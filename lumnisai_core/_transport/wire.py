@@ -1,7 +1,7 @@
-"""What all wire models share: they are frozen, keep unknown fields and survive odd ones.
+"""Base classes of wire models: frozen, with unknown fields kept and unreadable ones left out.
 
-Any JSON object that has the ids of a model can be read as that model. A field of the wrong type falls back
-to its default, an odd element of a list is left out, and both are logged; the rest of the answer stays.
+Any JSON object that has the ids of a model can be read as that model. A field of the wrong type falls back to its
+default, an unreadable element of a list is left out, and both are logged; the rest of the answer stays.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ logger = logging.getLogger("lumnisai_core")
 
 ItemT = TypeVar("ItemT")
 
-#: Tries the enum first and keeps any other text as it is, so that a new value of the service is no error.
+#: Tries the enum first and keeps any other text as it is, so that new values of a service are read without an error.
 OPEN_ENUM = Field(union_mode="left_to_right")
 
 
 def _as_utc(moment: datetime) -> datetime:
-    # The service sends some times without a zone; they are UTC.
+    # Services send some times without a zone; they are UTC.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
@@ -45,7 +45,7 @@ Items: TypeAlias = Annotated[list[ItemT], BeforeValidator(_none_as_empty)]
 
 
 class WireModel(BaseModel):
-    """A frozen view of one JSON object of the service, lenient on what the service sends."""
+    """A frozen view of one JSON object of a service, read leniently."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
@@ -61,7 +61,7 @@ class WireModel(BaseModel):
     _columns: ClassVar[tuple[str, ...]] = ()
 
     def json(self) -> dict[str, Any]:  # type: ignore[override]  # replaces a deprecated method of pydantic
-        """Return the object as plain JSON data, as code that handles errors asks of an error's ``response``."""
+        """Return the object as plain JSON data. Code that handles errors calls this on an error's ``response``."""
         return self.model_dump(mode="json")
 
     def table_row(self) -> dict[str, object]:
@@ -79,13 +79,13 @@ class WireModel(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _read_what_can_be_read(cls, data: Any, handler: ModelWrapValidatorHandler[WireModel]) -> WireModel:
+    def _read_leniently(cls, data: Any, handler: ModelWrapValidatorHandler[WireModel]) -> WireModel:
         try:
             return handler(data)
         except pydantic.ValidationError as error:
             if not isinstance(data, Mapping):
                 raise
-            mended, left_out = without_odd_values(data, [item["loc"] for item in error.errors(include_input=False)])
+            mended, left_out = without_unreadable(data, [item["loc"] for item in error.errors(include_input=False)])
             model = handler(mended)  # a missing id is still an error
             logger.warning("Left out of %s, the type is unexpected: %s", cls.__name__, ", ".join(left_out))
             return model
@@ -130,15 +130,15 @@ class Page(WireModel, Generic[ItemT]):
         return seen < self.total
 
 
-def without_odd_values(
+def without_unreadable(
     data: Mapping[str, Any], places: list[tuple[int | str, ...]]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Copy a JSON object without the values at the given places.
+    """Copy a JSON object without the values at some places.
 
     Args:
-        data: The object as it came.
-        places: Where values could not be read, as pydantic reports it. A place inside a list removes only
-            that element of the list, any other place removes the whole field.
+        data: The object as received.
+        places: Places of unreadable values, as pydantic reports them. A place inside a list removes only that element
+            of the list, any other place removes the whole field.
 
     Returns:
         The copy and the removed places as text, such as ``progress[3]``.
@@ -154,7 +154,7 @@ def without_odd_values(
         elif field in mended:
             del mended[field]
             left_out[field] = None
-    for field, odd in elements.items():
+    for field, unreadable in elements.items():
         if field in mended:
-            mended[field] = [value for index, value in enumerate(data[field]) if index not in odd]
+            mended[field] = [value for index, value in enumerate(data[field]) if index not in unreadable]
     return mended, list(left_out)

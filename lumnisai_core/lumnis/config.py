@@ -1,4 +1,4 @@
-"""From arguments and environment to settings, and from scope and ids to the user of a call. Pure."""
+"""Settings of a client, from arguments and environment, and the user of a call, from scope and ids. Pure."""
 
 from __future__ import annotations
 
@@ -10,34 +10,35 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from lumnisai_core._transport.checks import check_seconds
-from lumnisai_core._transport.service import Service, checked_base_url
+from lumnisai_core._transport.service import checked_base_url
 from lumnisai_core._version import VERSION
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict
 from lumnisai_core.lumnis.models.enums import Scope
+from lumnisai_core.lumnis.service import LumnisService
 
 DEFAULT_BASE_URL = "https://api.lumnis.ai"
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 3
 
-#: Header and prefix of the key, by name of the way to send it.
+#: Header and prefix of the key, by value of ``auth``.
 _CREDENTIALS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("X-API-Key", "")}
 
 _OWN_HEADERS = frozenset({"authorization", "x-api-key", "idempotency-key", "content-type", "content-length", "host"})
 
 
 class Settings(NamedTuple):
-    """What a client is made of. The API key is never part of its text.
+    """Settings of a client. Their text never shows the API key.
 
     Attributes:
         service: Address and credential.
         tenant_id: Tenant of a cross-tenant key, or None for the key's own.
         timeout: Seconds to wait for a connection, for sending, and for an answer.
         max_retries: Tries after the first one.
-        scope: Whose data calls work on unless they say otherwise.
-        user_id: User of all calls that name none.
+        scope: Default scope of calls: whose data they work on.
+        user_id: Default user of calls.
     """
 
-    service: Service
+    service: LumnisService
     tenant_id: str | None = None
     timeout: float = DEFAULT_TIMEOUT
     max_retries: int = DEFAULT_MAX_RETRIES
@@ -58,7 +59,7 @@ def settings_from(
     default_headers: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Settle the settings: an argument wins over the environment, the environment over the default.
+    """Return the settings: an argument wins over the environment, the environment over the default.
 
     Raises:
         ConfigurationError: No API key, or a value that cannot work.
@@ -66,13 +67,14 @@ def settings_from(
     environment = os.environ if environment is None else environment
     check_seconds("timeout", timeout, error=ConfigurationError)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigurationError(f"max_retries must be a whole number from 0, not {max_retries!r}.")
+        raise ConfigurationError(f"max_retries must be a whole number, at least 0, got {max_retries!r}.")
     if auth not in _CREDENTIALS:
-        raise ConfigurationError(f"auth must be 'bearer' or 'x-api-key', not {auth!r}.")
+        raise ConfigurationError(f"auth must be 'bearer' or 'x-api-key', got {auth!r}.")
     header, prefix = _CREDENTIALS[auth]
-    service = Service(
-        name="Lumnis",
-        base_url=checked_base_url(base_url or environment.get("LUMNISAI_BASE_URL") or DEFAULT_BASE_URL),
+    address = base_url or environment.get("LUMNISAI_BASE_URL") or DEFAULT_BASE_URL
+    service = LumnisService(
+        "Lumnis",
+        checked_base_url(address, variable="LUMNISAI_BASE_URL", example=DEFAULT_BASE_URL),
         credential=_usable_key(api_key or environment.get("LUMNISAI_API_KEY")),
         credential_header=header,
         credential_prefix=prefix,
@@ -97,7 +99,7 @@ def check_settings(
     timeout: float = DEFAULT_TIMEOUT,
     max_retries: int = DEFAULT_MAX_RETRIES,
 ) -> None:
-    """Check what a client would be made of, without making one; for whoever makes clients later.
+    """Check the settings of a client without making one, before clients are made later or elsewhere.
 
     Args:
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
@@ -131,11 +133,11 @@ def _usable_key(api_key: str | SecretStr | None) -> SecretStr:
 def _usable_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigurationError(f"default_headers must map texts to texts; {name!r} does not.")
+            raise ConfigurationError(f"default_headers must map strings to strings, got {name!r}: {value!r}.")
         if name.lower() in _OWN_HEADERS:
             raise ConfigurationError(f"default_headers must not set {name}, which the client sets itself.")
         if not (name + value).isprintable() or not name.isascii() or not value.isascii() or not name.strip():
-            raise ConfigurationError(f"default_headers has an unusable entry {name!r}: printable ASCII is needed.")
+            raise ConfigurationError(f"default_headers must be printable ASCII, which the entry {name!r} is not.")
     return dict(headers)
 
 
@@ -148,19 +150,21 @@ def scope_from(scope: Scope | str) -> Scope:
     try:
         return Scope(scope)
     except ValueError:
-        raise ConfigurationError(f"scope must be 'user' or 'tenant', not {scope!r}.") from None
+        raise ConfigurationError(f"scope must be 'user' or 'tenant', got {scope!r}.") from None
 
 
 def user_id_from(user_id: str | UUID | None) -> str | None:
-    """Read a user id: a UUID, an e-mail address or any other text the caller's system uses.
+    """Read a user id: a UUID, an e-mail address or any other string the caller's system uses.
 
     Raises:
-        ConfigurationError: It is an empty text or no text at all.
+        ConfigurationError: It is an empty string or not a string.
     """
     if user_id is None or isinstance(user_id, UUID):
         return None if user_id is None else str(user_id)
     if not isinstance(user_id, str) or not user_id.strip():
-        raise ConfigurationError(f"user_id must be a UUID, an e-mail address or another id, not {user_id!r}.")
+        raise ConfigurationError(
+            f"user_id must be a UUID or a non-empty string such as an e-mail address, got {user_id!r}."
+        )
     return user_id
 
 
@@ -172,7 +176,7 @@ def settings_for_user(settings: Settings, user_id: str | UUID) -> Settings:
     """
     named = user_id_from(user_id)
     if named is None:
-        raise ConfigurationError("user_id is None: name the user the client is for.")
+        raise ConfigurationError("user_id must be a UUID or a non-empty string, got None: pass the client's user.")
     return settings._replace(scope=Scope.USER, user_id=named)
 
 
@@ -183,8 +187,8 @@ def user_of_call(
 
     Args:
         settings: The client's scope and user.
-        user_id: User named by the call.
-        scope: Scope named by the call; None means the client's.
+        user_id: The call's user, or None for the client's.
+        scope: The call's scope, or None for the client's.
 
     Returns:
         The user id to send, or None for the tenant's own view.
@@ -193,14 +197,13 @@ def user_of_call(
         MissingUserId: User scope and no user.
         TenantScopeUserIdConflict: Tenant scope and a user.
     """
-    wanted = settings.scope if scope is None else scope_from(scope)
     named = user_id_from(user_id)
-    if wanted is Scope.TENANT:
-        # A client made for a user may still be asked for the tenant's view of one call.
+    if (settings.scope if scope is None else scope_from(scope)) is Scope.TENANT:
+        # A client made for a user may still take the tenant's view in one call.
         conflicting = named or (settings.user_id if scope is None else None)
         if conflicting is not None:
             raise TenantScopeUserIdConflict(
-                f"user_id {conflicting!r} was given with tenant scope. Leave user_id out, or use scope=Scope.USER."
+                f"user_id {conflicting!r} does not go with tenant scope. Leave user_id out, or use scope=Scope.USER."
             )
         return None
     user = named or settings.user_id

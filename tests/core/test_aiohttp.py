@@ -1,4 +1,4 @@
-"""The true names of what happens to aiohttp."""
+"""The true errors of aiohttp."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import httpx
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
-from lumnisai_core._transport import pool as _http
+from lumnisai_core._transport import pool
 from lumnisai_core._transport.pool_aiohttp import true_error
 
 _KEY = ConnectionKey("127.0.0.1", 1, False, True, None, None, None)
 
 
 @pytest.mark.parametrize(
-    ("happened", "told"),
+    ("error", "restored"),
     [
         (aiohttp.ConnectionTimeoutError("late"), httpx.ConnectTimeout),
         (aiohttp.SocketTimeoutError("late"), httpx.ReadTimeout),
@@ -26,12 +26,12 @@ _KEY = ConnectionKey("127.0.0.1", 1, False, True, None, None, None)
         (ValueError("odd header"), httpx.RemoteProtocolError),
     ],
 )
-def test_what_happened_is_told_by_its_own_name(happened: Exception, told: type[Exception]) -> None:
+def test_each_failure_has_its_own_error(error: Exception, restored: type[Exception]) -> None:
     """The bridge calls every one of these a ConnectTimeout, as if nothing had been sent."""
-    wrapped = httpx.ConnectTimeout("as the bridge says")
-    wrapped.__cause__ = happened
-    assert type(true_error(wrapped)) is told
-    assert type(true_error(happened)) is told
+    wrapped = httpx.ConnectTimeout("by the bridge")
+    wrapped.__cause__ = error
+    assert type(true_error(wrapped)) is restored
+    assert type(true_error(error)) is restored
 
 
 def test_errors_of_httpx_itself_stay() -> None:
@@ -42,4 +42,4 @@ def test_errors_of_httpx_itself_stay() -> None:
 
 def test_the_extra_is_used_where_it_is_installed() -> None:
     """The development environment has it, so that all asyncio tests run over it."""
-    assert _http.BULK_AVAILABLE
+    assert pool.BULK_AVAILABLE

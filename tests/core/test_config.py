@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ def made(environment: dict[str, str] | None = None, **arguments: Any) -> Setting
 
 
 def test_an_argument_wins_over_the_environment_and_that_over_the_default() -> None:
-    """The three places are asked in this order."""
+    """The three sources count in this order."""
     environment = {
         "LUMNISAI_API_KEY": "lmn_env",
         "LUMNISAI_BASE_URL": "https://env.example/x/",
@@ -26,16 +27,16 @@ def test_an_argument_wins_over_the_environment_and_that_over_the_default() -> No
     default = made()
     assert (default.service.base_url, default.tenant_id, default.scope) == ("https://api.lumnis.ai", None, Scope.USER)
     from_environment = made(environment, api_key=None)
-    assert from_environment.service.credential.get_secret_value() == "lmn_env"
+    assert from_environment.service.secrets() == ("lmn_env",)
     assert (from_environment.service.base_url, from_environment.tenant_id) == ("https://env.example/x", "t-env")
-    given = made(environment, base_url="https://arg.example", tenant_id=UUID(int=1))
-    assert given.service.credential.get_secret_value() == "lmn_secret"
-    assert (given.service.base_url, given.tenant_id) == ("https://arg.example", str(UUID(int=1)))
+    by_argument = made(environment, base_url="https://arg.example", tenant_id=UUID(int=1))
+    assert by_argument.service.secrets() == ("lmn_secret",)
+    assert (by_argument.service.base_url, by_argument.tenant_id) == ("https://arg.example", str(UUID(int=1)))
 
 
 @pytest.mark.parametrize("key", [None, "", "   "])
 def test_a_missing_key_names_the_variable_and_the_embedded_service(key: str | None) -> None:
-    """A newcomer without an account is told what to do."""
+    """A newcomer without an account learns what to do."""
     with pytest.raises(ConfigurationError, match=r"LUMNISAI_API_KEY(.|\n)*LocalLumnis"):
         made(api_key=key)
 
@@ -50,7 +51,7 @@ def test_a_key_that_cannot_be_a_header_is_refused_without_showing_it(key: str) -
 
 def test_a_line_end_after_the_key_is_forgiven() -> None:
     """Keys read from files often end in one."""
-    assert made(api_key="lmn_1\n").service.credential.get_secret_value() == "lmn_1"
+    assert made(api_key="lmn_1\n").service.secrets() == ("lmn_1",)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +98,12 @@ def test_an_unencrypted_address_warns_and_loopback_does_not() -> None:
         made(base_url=local)
 
 
-def test_the_key_is_in_no_text() -> None:
-    """Settings can be logged."""
-    assert "lmn_secret" not in repr(made()) + str(made().service)
+def test_the_text_of_settings_never_shows_the_key() -> None:
+    """Settings can be logged, and a pickle would hold the key: there is none."""
+    settings = made()
+    assert "lmn_secret" not in repr(settings) + str(settings.service) + str(vars(settings.service))
+    with pytest.raises(TypeError, match="holds secrets and cannot be copied or pickled"):
+        pickle.dumps(settings)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from lumnisai_core import AsyncClient
-from lumnisai_core._transport import pool as _http
+from lumnisai_core._transport import loops, pool
 from lumnisai_core.local import LocalLumnis
 
 
 @pytest.fixture(params=[True, False], ids=["aiohttp", "httpx"])
 def _transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_http, "BULK_AVAILABLE", request.param)
+    monkeypatch.setattr(pool, "BULK_AVAILABLE", request.param)
 
 
 def run_and_close(work: Coroutine[Any, Any, None]) -> None:
@@ -35,7 +35,7 @@ def run_and_close(work: Coroutine[Any, Any, None]) -> None:
 def test_a_client_that_nobody_closes_leaves_nothing_behind(
     local: LocalLumnis, caplog: pytest.LogCaptureFixture, run: Callable[[Coroutine[Any, Any, None]], None]
 ) -> None:
-    """Also one that is forgotten in the last moment of its loop. What is left behind warns, and warnings are errors."""
+    """Nor one that is dropped in the last moment of its loop. Connections left behind warn, and warnings are errors."""
     kept = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
 
     async def ask(client: AsyncClient) -> None:
@@ -43,8 +43,8 @@ def test_a_client_that_nobody_closes_leaves_nothing_behind(
 
     async def main() -> None:
         await ask(kept)
-        forgotten = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
-        await asyncio.gather(*(ask(forgotten) for _ in range(3)))
+        dropped = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
+        await asyncio.gather(*(ask(dropped) for _ in range(3)))
 
     with caplog.at_level(logging.WARNING, "asyncio"):
         for _ in range(3):
@@ -54,7 +54,7 @@ def test_a_client_that_nobody_closes_leaves_nothing_behind(
 
 
 @pytest.mark.usefixtures("_transport")
-async def test_a_loop_that_goes_on_loses_the_connections_of_forgotten_clients(local: LocalLumnis) -> None:
+async def test_a_loop_that_continues_loses_the_connections_of_dropped_clients(local: LocalLumnis) -> None:
     async def ask() -> None:
         client = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
         assert (await client.invoke("Ann has three cats.")).output_text
@@ -62,8 +62,8 @@ async def test_a_loop_that_goes_on_loses_the_connections_of_forgotten_clients(lo
     for _ in range(3):
         await ask()
     gc.collect()
-    await asyncio.sleep(0)  # what was forgotten begins to close
+    await asyncio.sleep(0)  # dropped connections begin to close
     closing = asyncio.all_tasks() - {asyncio.current_task()}
     assert closing
     await asyncio.gather(*closing)
-    assert not _http._forgotten
+    assert not loops.dropped_connections

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core._transport.call import FileContent, Form, FormFile
-from lumnisai_core._transport.download import FileSink
+from lumnisai_core._transport.download import Download
 from lumnisai_core._transport.request import multipart
 from lumnisai_core.exceptions import ValidationError
 
@@ -30,14 +30,14 @@ def test_a_form_is_laid_out_with_its_files_unread(tmp_path: Path) -> None:
 
 
 class Pipe(io.RawIOBase):
-    """A stream that cannot tell its size."""
+    """A stream of unknown size."""
 
     def readable(self) -> bool:
         return True
 
 
-def test_a_stream_counts_from_where_it_is_and_may_not_tell() -> None:
-    """What was read before is not sent; without a size the length stays open."""
+def test_a_stream_counts_from_where_it_is_and_may_have_no_size() -> None:
+    """Bytes read before are not sent; without a size the length stays open."""
     stream = io.BytesIO(b"0123456789")
     stream.seek(4)
     known = multipart(Form({}, [FormFile("f", "n", stream)]), "X").length
@@ -50,7 +50,7 @@ def test_a_stream_counts_from_where_it_is_and_may_not_tell() -> None:
 
 
 @pytest.mark.parametrize("content", [Path("missing.txt"), Path(), io.StringIO("text"), 5])
-def test_what_cannot_be_uploaded_is_refused_before_sending(content: FileContent) -> None:
+def test_unusable_files_are_refused_before_sending(content: FileContent) -> None:
     """Missing files, folders, text streams and other things."""
     with pytest.raises(ValidationError):
         multipart(Form({}, [FormFile("f", "n", content)]), "X")
@@ -60,15 +60,15 @@ def test_a_download_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     """The old file stays until the new one is whole; a further try starts anew; nothing is left behind."""
     target = tmp_path / "report.pdf"
     target.write_bytes(b"old")
-    sink = FileSink(target)
+    download = Download(target)
     for content in (b"half", b"whole"):
-        sink.start()
-        sink.write(content)
+        download.start()
+        download.write(content)
         assert target.read_bytes() == b"old"
-    sink.finish()
-    sink.discard()
+    download.finish()
+    download.discard()
     assert target.read_bytes() == b"whole"
-    broken = FileSink(target)
+    broken = Download(target)
     broken.start()
     broken.write(b"half")
     broken.discard()

@@ -1,4 +1,4 @@
-"""Where redirects lead, and what may go there."""
+"""Where redirects lead, and what may be sent there."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lumnisai_core.exceptions import TransportError
 
 def request(method: str = "GET", url: str = "https://api.example/v1/files/f/download") -> Request:
     headers = {"Accept": "a", "User-Agent": "u", "X-Mine": "secret", "Idempotency-Key": "k"}
-    return Request(method, url, {"user_id": "u"}, headers, None if method == "GET" else b"{}", 30.0)
+    return Request(method, url, [("user_id", "u")], headers, None if method == "GET" else b"{}", 30.0)
 
 
 @pytest.mark.parametrize(
-    ("location", "url", "with_credential"),
+    ("location", "url", "authorised"),
     [
         ("/v2/x", "https://api.example/v2/x", True),
         ("https://api.example:443/x?a=1", "https://api.example:443/x?a=1", True),
@@ -28,20 +28,20 @@ def request(method: str = "GET", url: str = "https://api.example/v1/files/f/down
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_reading_is_redirected_and_credentials_stay_at_home(
-    status: int, location: str, url: str, with_credential: bool
+    status: int, location: str, url: str, authorised: bool
 ) -> None:
     """Another scheme, host or port sees neither the key nor any header of the caller."""
     further = redirected(request(), Answer(status, {"location": location}))
     assert further is not None
-    assert (further.url, further.query, further.with_credential) == (url, {}, with_credential)
-    assert set(further.headers) == ({"Accept", "User-Agent"} if not with_credential else set(request().headers))
+    assert (further.url, further.query, further.authorised) == (url, (), authorised)
+    assert set(further.headers) == ({"Accept", "User-Agent"} if not authorised else set(request().headers))
 
 
 def test_a_host_that_turns_to_https_keeps_the_credential() -> None:
     """The only change of origin that is safe."""
     further = redirected(request(url="http://api.example/x"), Answer(301, {"location": "https://api.example/x"}))
     assert further is not None
-    assert further.with_credential
+    assert further.authorised
 
 
 @pytest.mark.parametrize("status", [307, 308])
@@ -71,6 +71,6 @@ def test_other_redirects_are_refused(method: str, status: int, location: str) ->
 
 
 @pytest.mark.parametrize("answer", [Answer(200), Answer(304), Answer(302), Answer(404, {"location": "/x"})])
-def test_everything_else_is_no_redirect(answer: Answer) -> None:
+def test_other_answers_are_not_redirects(answer: Answer) -> None:
     """A 3xx without a place to go is an ordinary answer."""
     assert redirected(request(), answer) is None

@@ -1,40 +1,48 @@
-"""Sending calls: one request, its redirects and retries, and its answer or error."""
+"""Sending calls: one request with its redirects, retries and login, and its answer or error."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lumnisai_core._transport.answer import Answer, error_from_answer, nothing, read_answer
+from lumnisai_core._transport._async.stream import AsyncReading, AsyncStream
+from lumnisai_core._transport.answer import Answer, nothing
 from lumnisai_core._transport.call import Call
-from lumnisai_core._transport.download import FileSink, MemorySink, Sink
-from lumnisai_core._transport.hooks import Hooks, ResponseInfo
+from lumnisai_core._transport.download import Download
+from lumnisai_core._transport.hooks import Hooks, request_info, response_info
+from lumnisai_core._transport.lines import Parser
+from lumnisai_core._transport.login import LoginFlow, Logins, Pause, Step, next_step
 from lumnisai_core._transport.redirect import MOST_REDIRECTS, redirected
-from lumnisai_core._transport.request import ExchangeFailed, Request, about_request, request_for
+from lumnisai_core._transport.request import ExchangeFailed, Request, Upload
 from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 from lumnisai_core._transport.service import Service
-from lumnisai_core._transport.waiting import async_notify, async_sleep
-from lumnisai_core.exceptions import LumnisAIError, RateLimitError, TransportError
+from lumnisai_core._transport.waiting import async_beside, async_notify, async_outcome, async_returned, async_sleep
+from lumnisai_core.exceptions import AuthenticationError, LumnisAIError, RateLimitError, TransportError
 
 if TYPE_CHECKING:
-    from lumnisai_core._transport.pool import AsyncPool
+    from lumnisai_core._transport.pool import AsyncBody, AsyncPool
 
 T = TypeVar("T")
+
+#: Bytes of a download that are written at a time.
+_CHUNK = 1 << 18
 
 
 class AsyncTransport:
     """Sends calls to one service over one pool of connections.
 
     Args:
-        service: Where to send and with which credential.
+        service: The service to call.
         pool: The connections.
-        timeout: Seconds for connecting, sending and answering.
+        timeout: Seconds for connecting, sending and each wait for data.
         policy: When to try again.
-        hooks: Who is told of every request and answer.
+        hooks: The caller's hooks.
     """
 
     def __init__(
@@ -46,6 +54,7 @@ class AsyncTransport:
         self._policy = policy
         self._hooks = hooks or Hooks()
         self._cool_down = CoolDown()
+        self._logins = Logins()
 
     async def send(self, call: Call[T], *, timeout: float | None = None, policy: RetryPolicy | None = None) -> T:
         """Send a call, trying again where that is safe and promising.
@@ -59,17 +68,67 @@ class AsyncTransport:
             LumnisAIError: There is no good answer; the error of the last try.
         """
         try:
-            return await self._until_good(call, partial(read_answer, call), timeout=timeout, policy=policy)
+            return await self._until_good(call, timeout=timeout, policy=policy)
         except (RateLimitError, TransportError) as error:
             if call.hint is not None:
                 error.add_note(call.hint)
             raise
 
+    def stream(
+        self,
+        call: Call[T],
+        parser: Callable[[], Parser],
+        *,
+        timeout: float | None = None,
+        total: float | None = None,
+        policy: RetryPolicy | None = None,
+    ) -> AsyncStream[T]:
+        """Send a call whose answer is a stream of events, each of which its ``read`` turns into a result.
+
+        The call is tried again and logs in anew like any other until the first event is there, and never after it. An
+        event for which ``read`` raises a :class:`Problem` is the error that it reports.
+
+        Args:
+            call: The request and how to read one event.
+            parser: Makes a parser, such as :class:`JsonLines` or :class:`ServerSentEvents`.
+            timeout: Seconds to wait for the next bytes instead of the client's setting.
+            total: Seconds that the whole stream may take, from the first try on; the end is noticed with the next
+                bytes or after ``timeout``. Default: no limit.
+            policy: When to try again instead of the client's setting.
+
+        Returns:
+            An iterator that is a context manager too; closing it early closes the connection. Nothing is sent before
+            the first result is asked for.
+        """
+        if total is not None:
+            timeout = min(self._timeout if timeout is None else timeout, total)
+        return AsyncStream(self._results(call, parser, timeout, total, policy))
+
+    async def _results(
+        self,
+        call: Call[T],
+        parser: Callable[[], Parser],
+        timeout: float | None,
+        total: float | None,
+        policy: RetryPolicy | None,
+    ) -> AsyncGenerator[T, None]:
+        reading = AsyncReading(self._service, call, parser, total)
+        try:
+            await self._until_good(
+                reading.call.read_by(nothing),
+                receive=reading.receive,
+                read=reading.check,
+                timeout=timeout,
+                policy=policy,
+            )
+            async for result in reading.results():
+                yield result
+        finally:
+            await reading.aclose()
+
     async def download(self, call: Call[Any]) -> bytes:
         """Send a call whose answer is a file, and return its bytes."""
-        sink = MemorySink()
-        await self._until_good(call, nothing, sink=sink)
-        return sink.content
+        return await self._until_good(call.read_by(_body, whole_answer=True))
 
     async def download_to(self, call: Call[Any], target: Path) -> Path:
         """Send a call whose answer is a file, and write it to a path, which exists only when it is complete.
@@ -77,67 +136,91 @@ class AsyncTransport:
         Raises:
             OSError: The file cannot be written.
         """
-        sink = FileSink(target)
+        file = Download(target)
         try:
-            await self._until_good(call, nothing, sink=sink)
-            sink.finish()
+            await self._until_good(call.read_by(_body, whole_answer=True), receive=partial(_write, file))
+            file.finish()
         finally:
-            sink.discard()
+            file.discard()
         return target
+
+    # Trying
 
     async def _until_good(
         self,
-        call: Call[Any],
-        read: Callable[[Answer], T],
+        call: Call[T],
         *,
         timeout: float | None = None,
         policy: RetryPolicy | None = None,
-        sink: Sink | None = None,
+        receive: Callable[[AsyncBody], Awaitable[Answer]] | None = None,
+        read: Callable[[Answer], T] | None = None,
+        logging_in: bool = False,
     ) -> T:
-        """Try until there is an answer that can be read, or no further try is promising."""
-        request = request_for(call, self._service, timeout=self._timeout if timeout is None else timeout)
+        """Try until there is an answer that can be read, or no further try is promising.
+
+        Args:
+            call: The request and how to read its answer.
+            timeout: Seconds instead of the client's setting.
+            policy: When to try again instead of the client's setting.
+            receive: Takes the body of a good answer. Default: it becomes part of the answer.
+            read: Reads the answer. Default: as the service and the call say.
+            logging_in: Whether this call is part of a login, which cannot wait for a login.
+        """
+        service = self._service
+        request = service.request_for(call, timeout=self._timeout if timeout is None else timeout)
         policy = policy or self._policy
         started = time.monotonic()
-        tries = 0
+        tries = renewed = 0
         while True:
             tries += 1
             # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
             if cooling := min(self._cool_down.left(time.monotonic()), policy.budget):
                 await async_sleep(cooling)
-            answer = await self._try(call, request, tries, sink)
+            logins = self._logins.count
+            if request.authorised and service.needs_login and not logging_in:
+                await self._log_in(logins)
+                logins = self._logins.count
+            answer = await self._try(call, request, tries, receive)
             try:
-                return read(self._good(call, answer))
-            except LumnisAIError:
-                pause = self._pause(call, answer, policy, tries, time.monotonic() - started)
-                if pause is None:
-                    raise
-            await async_sleep(pause)
-
-    def _good(self, call: Call[Any], answer: Answer | TransportError) -> Answer:
-        if isinstance(answer, TransportError):
-            raise answer
-        if not answer.is_success:
-            raise error_from_answer(call, answer, now=time.time())
-        return answer
+                if isinstance(answer, TransportError):
+                    raise answer
+                return service.result_of(call, answer, now=time.time()) if read is None else read(answer)
+            except LumnisAIError as failure:
+                error = failure
+                renewing = not renewed and not logging_in and self._is_login_over(request, error)
+                pause = None
+                if not renewing:
+                    elapsed = time.monotonic() - started
+                    pause = self._pause(request, error, answer, policy, tries - renewed, elapsed)
+                    if pause is None:
+                        raise
+            if renewing:
+                renewed = 1
+                if not await self._log_in(logins):
+                    raise error
+            elif pause:
+                await async_sleep(pause)
 
     def _pause(
         self,
-        call: Call[Any],
+        request: Request,
+        error: LumnisAIError,
         answer: Answer | TransportError,
         policy: RetryPolicy,
         tries: int,
         elapsed: float,
     ) -> float | None:
+        """Return the seconds before a further try, or None if there is none."""
         status, retry_after = None, None
         if isinstance(answer, Answer):
-            # An answer that broke off may be whole next time; a page of another kind will be the same.
-            broke_off = answer.is_success and answer.claims_json
-            status = None if broke_off else answer.status
+            status = answer.status if error.status_code is None else error.status_code
+            if 200 <= status < 300 and answer.claims_json:
+                status = None  # it broke off, and may be whole next time; a page of another kind will be the same
             retry_after = parse_retry_after(answer.headers.get("retry-after"), now=time.time())
         pause = next_try(
             policy,
             tries=tries,
-            repeatable=call.repeatable,
+            repeatable=request.repeatable,
             status=status,
             retry_after=retry_after,
             elapsed=elapsed,
@@ -147,38 +230,126 @@ class AsyncTransport:
             self._cool_down.begin(time.monotonic(), pause)
         return pause
 
-    async def _try(self, call: Call[Any], request: Request, tries: int, sink: Sink | None) -> Answer | TransportError:
+    async def _try(
+        self,
+        call: Call[Any],
+        request: Request,
+        tries: int,
+        receive: Callable[[AsyncBody], Awaitable[Answer]] | None,
+    ) -> Answer | TransportError:
         """Make one try, with its redirects; a failed connection is returned as the error it means."""
         for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._exchange(call, request, tries, sink)
+            answer = await self._exchange(call, request, tries, receive)
             further = redirected(request, answer) if isinstance(answer, Answer) else None
             if further is None:
                 return answer
             request = further
-        address = request.url.partition("?")[0]
-        raise TransportError(f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {address}.")
+        raise TransportError(
+            f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.address}."
+        )
 
     async def _exchange(
-        self, call: Call[Any], request: Request, tries: int, sink: Sink | None
+        self,
+        call: Call[Any],
+        request: Request,
+        tries: int,
+        receive: Callable[[AsyncBody], Awaitable[Answer]] | None,
     ) -> Answer | TransportError:
-        about = about_request(request, tries) if self._hooks.used else None
-        if about is not None and self._hooks.on_request is not None:
-            await async_notify(self._hooks.on_request, about)
+        service, hooks = self._service, self._hooks
+        info = request_info(request, tries) if hooks.used else None
+        if info is not None and hooks.on_request is not None:
+            await async_notify(hooks.on_request, info)
         began = time.monotonic()
         try:
-            answer = await self._pool.exchange(request, sink)
+            if receive is None:
+                answer = await self._pool.exchange(request)
+            else:
+                body = await self._pool.open(request)
+                answer = await (receive(body) if body.head.is_success else body.read())
         except ExchangeFailed as failure:
-            error = TransportError(
-                f"{call}: no answer from {self._service.name} at {self._service.base_url}: {failure}"
-            )
+            where = f"{service.name} at {service.base_url}" if call.base_url is None else request.address
+            error = TransportError(f"{call}: no answer from {where}: {failure}")
             error.__cause__ = failure.__cause__
             return error
-        if about is not None and self._hooks.on_response is not None:
-            told = ResponseInfo(about, answer.status, dict(answer.headers), time.monotonic() - began)
-            await async_notify(self._hooks.on_response, told)
-        # An answer may quote the key back at us; it must not travel on in a message, an error's cause or a result.
-        return answer.without(self._service.credential.get_secret_value())
+        if info is not None and hooks.on_response is not None:
+            await async_notify(hooks.on_response, response_info(info, answer, time.monotonic() - began))
+        if request.authorised:
+            service.received(answer)
+        if call.confidential or (call.whole_answer and answer.is_success):
+            return answer  # byte for byte
+        # An answer may quote the key: it must not get into a message, an error's cause or a result.
+        return answer.without(service.secrets())
+
+    # Logging in
+
+    def _is_login_over(self, request: Request, error: LumnisAIError) -> bool:
+        is_sent_again = not isinstance(request.content, Upload) or request.content.replayable
+        return request.authorised and is_sent_again and error.status_code in self._service.login_statuses
+
+    async def _log_in(self, seen: int) -> bool:
+        """Log in, or wait for the login that is under way.
+
+        Args:
+            seen: Number of logins before the request that needs a further one.
+
+        Returns:
+            Whether there is a new login; False if there is no way to log in.
+
+        Raises:
+            LumnisAIError: The login failed.
+        """
+        flow = self._service.login()
+        if flow is None:
+            return False
+        while (under_way := self._logins.join(seen)) is not None:
+            failure = await async_outcome(under_way)
+            if failure is not None:
+                raise copy(failure)
+            if self._logins.count != seen:
+                return True
+        with self._logins.turn():
+            await self._follow(flow)
+        return True
+
+    async def _follow(self, flow: LoginFlow) -> None:
+        """Do the steps of a login."""
+        result: object = None
+        error: LumnisAIError | None = None
+        while (step := next_step(flow, result, error)) is not None:
+            result = error = None
+            try:
+                result = await self._do(step)
+            except LumnisAIError as failure:
+                error = failure
+
+    async def _do(self, step: Step) -> object:
+        if isinstance(step, Call):
+            return await self._until_good(step, logging_in=True)
+        if isinstance(step, Pause):
+            await async_sleep(step.seconds)
+            return None
+        try:
+            return await async_returned(step.function)
+        except LumnisAIError:
+            raise
+        except Exception as error:
+            raise AuthenticationError(
+                f"{self._service.name}: the login failed in {step.function!r}: {error}"
+            ) from error
 
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.close()
+
+
+def _body(answer: Answer) -> bytes:
+    return answer.body
+
+
+async def _write(file: Download, body: AsyncBody) -> Answer:
+    """Write the body of an answer to a file."""
+    async with aclosing(body):
+        await async_beside(file.start)
+        async for chunk in body.chunks(_CHUNK):
+            await async_beside(partial(file.write, chunk))
+    return body.head

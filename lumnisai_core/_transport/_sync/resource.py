@@ -1,23 +1,24 @@
 # Generated from lumnisai_core/_transport/_async/resource.py by `make sync`; edit that file.
-"""What all resources share."""
+"""Base class of a platform's resources: sending calls, and iterating over the pages of a list."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from itertools import count
+from typing import Generic, TypeVar
 
 from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.wire import Page
-from lumnisai_core.lumnis.config import Settings
 
 T = TypeVar("T")
+SettingsT = TypeVar("SettingsT")
 
 
-class Resource:
-    """A part of the API, bound to a client's connections and scope."""
+class Resource(Generic[SettingsT]):
+    """A part of an API, bound to a client's connections and settings."""
 
-    def __init__(self, transport: Transport, settings: Settings) -> None:
+    def __init__(self, transport: Transport, settings: SettingsT) -> None:
         self._transport = transport
         self._settings = settings
 
@@ -25,10 +26,10 @@ class Resource:
         return self._transport.send(call)
 
     def _iterate(self, fetch: Callable[[int], Page[T]]) -> Iterator[T]:
-        """Yield everything on all pages, each fetched when it is needed.
+        """Yield the entries of all pages, each fetched when it is needed.
 
         Args:
-            fetch: Returns the page that follows so many things.
+            fetch: Returns the page after so many entries.
         """
         seen = 0
         while True:
@@ -40,27 +41,20 @@ class Resource:
                 return
 
     def _iterate_numbered(self, fetch: Callable[[int], Page[T]]) -> Iterator[T]:
-        """Yield everything on all pages, each fetched when it is needed.
+        """Yield the entries of all pages, each fetched when it is needed.
 
         Args:
             fetch: Returns the page with this number, from 1.
         """
-        number = seen = 0
-        while True:
-            number += 1
-            page = fetch(number)
-            for item in page.items:
-                yield item
-            seen += page.received
-            if not page.received or not page.more_after(seen):
-                return
+        numbers = count(1)
+        return self._iterate(lambda _: fetch(next(numbers)))
 
     def _iterate_rows(self, fetch: Callable[[int], list[T]]) -> Iterator[T]:
-        """Yield everything on all pages of a list that does not tell its length.
+        """Yield the entries of all pages of a list whose length is unknown.
 
         Args:
             fetch: Returns the page with this number, from 1; an empty one after the last. A page that equals the
-                one before ends the list too: then the service knows no pages.
+                one before ends the list too: such a service ignores page numbers.
         """
         number = 0
         before: list[T] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core._transport.waiting import GRACE, GRACE_POLICY, async_beside, async_each, async_grace
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, ValidationError
-from lumnisai_core.lumnis._async.following import AsyncRunStream
+from lumnisai_core.lumnis._async.following import STOP_FAILURE, AsyncRunStream
 from lumnisai_core.lumnis.calls.runs import (
     InvokeParameters,
     MessagesInput,
@@ -101,7 +101,7 @@ class _AsyncBatch:
         for stream in streams:
             stream.detach()
         if self._options.cancel_on_interrupt:
-            await async_grace(lambda: self._cancel_all(streams))
+            await async_grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
 
     async def _cancel_all(self, streams: list[AsyncRunStream]) -> None:
         for stream in streams:

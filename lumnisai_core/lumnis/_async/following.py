@@ -13,7 +13,6 @@ from lumnisai_core._transport.waiting import (
     GRACE_POLICY,
     INTERRUPTS,
     AsyncReady,
-    ProgressCallback,
     async_grace,
     async_notify,
     async_sleep,
@@ -32,6 +31,7 @@ from lumnisai_core.lumnis.calls.runs import (
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
+from lumnisai_core.lumnis.models.updates import ProgressCallback
 from lumnisai_core.lumnis.runs.watch import (
     RunWatch,
     WatchOptions,
@@ -40,6 +40,9 @@ from lumnisai_core.lumnis.runs.watch import (
     timeout_error,
     watch_options,
 )
+
+#: Log message if a run that the caller leaves cannot be stopped.
+STOP_FAILURE = "Could not stop the run on the service"
 
 
 class AsyncRunStream(AsyncReady):
@@ -165,7 +168,7 @@ async def _follow(
     except INTERRUPTS as interrupt:
         if not watch.over and not watch.detached:
             if options.cancel_on_interrupt:
-                await async_grace(lambda: _stop(transport, start, watch.response))
+                await async_grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
             note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
         raise
     except LumnisAIError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.waiting import GRACE, GRACE_POLICY, beside, each, grace
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, ValidationError
-from lumnisai_core.lumnis._sync.following import RunStream
+from lumnisai_core.lumnis._sync.following import STOP_FAILURE, RunStream
 from lumnisai_core.lumnis.calls.runs import (
     InvokeParameters,
     MessagesInput,
@@ -98,7 +98,7 @@ class _Batch:
         for stream in streams:
             stream.detach()
         if self._options.cancel_on_interrupt:
-            grace(lambda: self._cancel_all(streams))
+            grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
 
     def _cancel_all(self, streams: list[RunStream]) -> None:
         for stream in streams:

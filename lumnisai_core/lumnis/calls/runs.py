@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from lumnisai_core._transport.answer import model, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import given, member, page_query
-from lumnisai_core._transport.waiting import ProgressCallback
 from lumnisai_core.exceptions import LocalFileNotSupported, ValidationError
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models import (
@@ -30,6 +29,7 @@ from lumnisai_core.lumnis.models import (
     ResponseObject,
     Scope,
 )
+from lumnisai_core.lumnis.models.updates import ProgressCallback
 
 MessageInput: TypeAlias = Message | Mapping[str, Any]
 MessagesInput: TypeAlias = str | MessageInput | Sequence[MessageInput]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from lumnisai_core.lumnis.models.enums import ResponseStatus
 from lumnisai_core.lumnis.models.responses import TERMINAL_STATUSES, Artifact, ResponseObject, ToolCall
@@ -110,6 +110,10 @@ class RunUpdate:
             lines = [f"{state}: {message}" if state else message]
         lines += [f"  {one_line(call, _LONGEST_TOOL_CALL)}" for call in self.tool_calls]
         return lines + status if self.is_last else status + lines
+
+
+#: A listener to progress; the asyncio client awaits the result of a coroutine function.
+ProgressCallback: TypeAlias = Callable[[RunUpdate], object]
 
 
 def _tool_call(data: object) -> ToolCall:

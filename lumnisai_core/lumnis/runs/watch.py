@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lumnisai_core._transport.checks import check_seconds
-from lumnisai_core._transport.waiting import ProgressCallback
 from lumnisai_core.exceptions import (
     LumnisAIError,
     RunCancelledError,
@@ -20,7 +19,7 @@ from lumnisai_core.exceptions import (
 )
 from lumnisai_core.lumnis.calls.runs import WatchParameters, refuse_unknown
 from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate, ToolCall
-from lumnisai_core.lumnis.models.updates import ProgressPrinter
+from lumnisai_core.lumnis.models.updates import ProgressCallback, ProgressPrinter
 
 #: Seconds for which the service may hold a poll when there is no listener.
 WAIT_WITHOUT_LISTENER = 10.0

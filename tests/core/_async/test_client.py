@@ -233,5 +233,5 @@ async def test_a_run_that_cannot_be_stopped_is_logged(caplog: pytest.LogCaptureF
 
 async def test_a_client_for_nobody_is_refused(async_client: AsyncClient) -> None:
     """for_user needs a user."""
-    with pytest.raises(ConfigurationError, match="user_id is None"):
+    with pytest.raises(ConfigurationError, match="user_id must be"):
         async_client.for_user(None)  # type: ignore[arg-type]

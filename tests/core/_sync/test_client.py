@@ -234,5 +234,5 @@ def test_a_run_that_cannot_be_stopped_is_logged(caplog: pytest.LogCaptureFixture
 
 def test_a_client_for_nobody_is_refused(client: Client) -> None:
     """for_user needs a user."""
-    with pytest.raises(ConfigurationError, match="user_id is None"):
+    with pytest.raises(ConfigurationError, match="user_id must be"):
         client.for_user(None)  # type: ignore[arg-type]

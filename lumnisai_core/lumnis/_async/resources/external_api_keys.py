@@ -15,6 +15,7 @@ from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import given, optional_text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.lumnis.calls import external_api_keys as calls
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.external_api_keys import ApiKeyMode, ApiKeyModeObject, ApiProvider, ExternalApiKey
 
 _ROUTE = "/v1/external-api-keys"
@@ -23,7 +24,7 @@ _MODE = "/v1/external-api-keys/mode"
 _LONGEST_NAME = 100
 
 
-class AsyncExternalApiKeys(AsyncResource):
+class AsyncExternalApiKeys(AsyncResource[Settings]):
     """Store and delete the tenant's keys of model and data providers. Available as ``client.external_api_keys``."""
 
     async def create(

@@ -28,7 +28,7 @@ from lumnisai_core._transport.waiting import async_sleep
 from lumnisai_core.exceptions import MissingUserId, ValidationError, WaitTimeoutError
 from lumnisai_core.lumnis.calls import files as calls
 from lumnisai_core.lumnis.calls.files import FileInput, NamedFile
-from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import (
     BulkDeleteResult,
@@ -54,7 +54,7 @@ _ONE = "/v1/files/{}"
 _MOST_RESULTS = 50
 
 
-class AsyncFiles(AsyncResource):
+class AsyncFiles(AsyncResource[Settings]):
     """Upload, find, read and delete files. Available as ``client.files``.
 
     Uploads, lists and searches follow the client's scope: in user scope they use the files of a user, in tenant scope

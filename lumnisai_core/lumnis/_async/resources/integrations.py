@@ -14,7 +14,7 @@ from lumnisai_core._transport.checks import check_seconds, given, optional_text,
 from lumnisai_core._transport.waiting import async_sleep
 from lumnisai_core.exceptions import WaitTimeoutError
 from lumnisai_core.lumnis.calls import integrations as calls
-from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.integrations import (
     AppConnection,
@@ -39,7 +39,7 @@ _CONNECTIONS = "/v1/integrations/connections"
 _ENABLING = 60.0
 
 
-class AsyncIntegrations(AsyncResource):
+class AsyncIntegrations(AsyncResource[Settings]):
     """Connect users to apps and list the tools of their connections. Available as ``client.integrations``.
 
     A connection always belongs to a user: the ``user_id`` of the call or of the client, in every scope. Names of apps

@@ -12,6 +12,7 @@ from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import member
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import model_preferences as calls
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.enums import ModelType
 from lumnisai_core.lumnis.models.model_preferences import (
     ModelAvailability,
@@ -24,7 +25,7 @@ _ROUTE = "/v1/model-preferences"
 _ONE = "/v1/model-preferences/{}"
 
 
-class AsyncModelPreferences(AsyncResource):
+class AsyncModelPreferences(AsyncResource[Settings]):
     """Choose the tenant's models. Available as ``client.model_preferences``."""
 
     async def get(self, *, include_defaults: bool = True) -> ModelPreferenceList:

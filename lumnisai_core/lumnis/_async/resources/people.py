@@ -8,6 +8,7 @@ from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import given, member, text, texts, whole_number_between
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.people import PeopleDataSource, PeopleSearchResult, PostPreviews
 
 _MOST_PEOPLE = 100
@@ -17,7 +18,7 @@ _MOST_POSTS = 50
 _SEARCHING = 60.0
 
 
-class AsyncPeople(AsyncResource):
+class AsyncPeople(AsyncResource[Settings]):
     """Search for people without a run. Available as ``client.people``."""
 
     async def quick_search(

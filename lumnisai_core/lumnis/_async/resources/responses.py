@@ -15,6 +15,7 @@ from lumnisai_core.lumnis._async.batch import map_runs
 from lumnisai_core.lumnis._async.following import AsyncRunStream, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import (
     ArtifactList,
     FeedbackCreated,
@@ -29,7 +30,7 @@ from lumnisai_core.lumnis.models import (
 from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
 
 
-class AsyncResponses(AsyncResource):
+class AsyncResponses(AsyncResource[Settings]):
     """Create, read, follow and cancel runs. Available as ``client.responses``."""
 
     async def create(self, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:

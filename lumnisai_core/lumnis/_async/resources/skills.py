@@ -18,7 +18,7 @@ from lumnisai_core._transport.checks import (
     whole_number_between,
 )
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.lumnis.config import user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.skills import (
     SkillAnalytics,
@@ -38,7 +38,7 @@ _LONGEST_VERSION = 20
 _MOST_DAYS = 3650
 
 
-class AsyncSkills(AsyncResource):
+class AsyncSkills(AsyncResource[Settings]):
     """Create, read and change skills, and record how they are used. Available as ``client.skills``."""
 
     async def create(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call, path
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.tenant import TenantObject
 
 
-class AsyncTenant(AsyncResource):
+class AsyncTenant(AsyncResource[Settings]):
     """Read the tenant that the API key belongs to. Available as ``client.tenant``."""
 
     async def get(self) -> TenantObject:

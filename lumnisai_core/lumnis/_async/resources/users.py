@@ -10,6 +10,7 @@ from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import changes, given, numbered_page_query, text
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject
 
@@ -17,7 +18,7 @@ _ROUTE = "/v1/users"
 _ONE = "/v1/users/{}"
 
 
-class AsyncUsers(AsyncResource):
+class AsyncUsers(AsyncResource[Settings]):
     """Create, read, change and delete users. Available as ``client.users``."""
 
     async def create(self, *, email: str, first_name: str | None = None, last_name: str | None = None) -> UserObject:

@@ -16,6 +16,7 @@ from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import given, optional_text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.lumnis.calls import external_api_keys as calls
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.external_api_keys import ApiKeyMode, ApiKeyModeObject, ApiProvider, ExternalApiKey
 
 _ROUTE = "/v1/external-api-keys"
@@ -24,7 +25,7 @@ _MODE = "/v1/external-api-keys/mode"
 _LONGEST_NAME = 100
 
 
-class ExternalApiKeys(Resource):
+class ExternalApiKeys(Resource[Settings]):
     """Store and delete the tenant's keys of model and data providers. Available as ``client.external_api_keys``."""
 
     def create(

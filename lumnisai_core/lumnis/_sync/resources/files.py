@@ -29,7 +29,7 @@ from lumnisai_core._transport.waiting import sleep
 from lumnisai_core.exceptions import MissingUserId, ValidationError, WaitTimeoutError
 from lumnisai_core.lumnis.calls import files as calls
 from lumnisai_core.lumnis.calls.files import FileInput, NamedFile
-from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import (
     BulkDeleteResult,
@@ -55,7 +55,7 @@ _ONE = "/v1/files/{}"
 _MOST_RESULTS = 50
 
 
-class Files(Resource):
+class Files(Resource[Settings]):
     """Upload, find, read and delete files. Available as ``client.files``.
 
     Uploads, lists and searches follow the client's scope: in user scope they use the files of a user, in tenant scope

@@ -13,7 +13,7 @@ from lumnisai_core._transport.checks import changes, given, optional_text, page_
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import mcp_servers as calls
-from lumnisai_core.lumnis.config import user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.mcp_servers import MCPServer, MCPServerList, MCPTestResult, MCPToolList, MCPTransport
 
@@ -23,7 +23,7 @@ _LONGEST_NAME = 255
 _LIST_SCOPES = ("tenant", "user", "all")
 
 
-class MCPServers(Resource):
+class MCPServers(Resource[Settings]):
     """Register and test MCP servers. Available as ``client.mcp_servers``.
 
     ``env`` and ``headers`` may contain secrets: they are sent, but never appear in texts and errors.

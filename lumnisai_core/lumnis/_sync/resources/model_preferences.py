@@ -13,6 +13,7 @@ from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import member
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import model_preferences as calls
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.enums import ModelType
 from lumnisai_core.lumnis.models.model_preferences import (
     ModelAvailability,
@@ -25,7 +26,7 @@ _ROUTE = "/v1/model-preferences"
 _ONE = "/v1/model-preferences/{}"
 
 
-class ModelPreferences(Resource):
+class ModelPreferences(Resource[Settings]):
     """Choose the tenant's models. Available as ``client.model_preferences``."""
 
     def get(self, *, include_defaults: bool = True) -> ModelPreferenceList:

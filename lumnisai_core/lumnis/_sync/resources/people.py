@@ -9,6 +9,7 @@ from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import given, member, text, texts, whole_number_between
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.people import PeopleDataSource, PeopleSearchResult, PostPreviews
 
 _MOST_PEOPLE = 100
@@ -18,7 +19,7 @@ _MOST_POSTS = 50
 _SEARCHING = 60.0
 
 
-class People(Resource):
+class People(Resource[Settings]):
     """Search for people without a run. Available as ``client.people``."""
 
     def quick_search(

@@ -16,6 +16,7 @@ from lumnisai_core.lumnis._sync.batch import map_runs
 from lumnisai_core.lumnis._sync.following import RunStream, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import (
     ArtifactList,
     FeedbackCreated,
@@ -30,7 +31,7 @@ from lumnisai_core.lumnis.models import (
 from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
 
 
-class Responses(Resource):
+class Responses(Resource[Settings]):
     """Create, read, follow and cancel runs. Available as ``client.responses``."""
 
     def create(self, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:

@@ -19,7 +19,7 @@ from lumnisai_core._transport.checks import (
     whole_number_between,
 )
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.lumnis.config import user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.skills import (
     SkillAnalytics,
@@ -39,7 +39,7 @@ _LONGEST_VERSION = 20
 _MOST_DAYS = 3650
 
 
-class Skills(Resource):
+class Skills(Resource[Settings]):
     """Create, read and change skills, and record how they are used. Available as ``client.skills``."""
 
     def create(

@@ -6,10 +6,11 @@ from __future__ import annotations
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call, path
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.tenant import TenantObject
 
 
-class Tenant(Resource):
+class Tenant(Resource[Settings]):
     """Read the tenant that the API key belongs to. Available as ``client.tenant``."""
 
     def get(self) -> TenantObject:

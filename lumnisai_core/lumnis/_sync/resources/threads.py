@@ -12,14 +12,14 @@ from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import given, page_query
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.lumnis.config import user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import ResponseObject, Scope, ThreadList, ThreadObject
 
 _ROUTE = "/v1/threads"
 _LONGEST_TITLE = 500
 
 
-class Threads(Resource):
+class Threads(Resource[Settings]):
     """Create, read and delete threads: conversations that the service keeps. Available as ``client.threads``."""
 
     def create(

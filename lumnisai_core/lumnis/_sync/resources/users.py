@@ -11,6 +11,7 @@ from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import changes, given, numbered_page_query, text
+from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject
 
@@ -18,7 +19,7 @@ _ROUTE = "/v1/users"
 _ONE = "/v1/users/{}"
 
 
-class Users(Resource):
+class Users(Resource[Settings]):
     """Create, read, change and delete users. Available as ``client.users``."""
 
     def create(self, *, email: str, first_name: str | None = None, last_name: str | None = None) -> UserObject:
