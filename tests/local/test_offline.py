@@ -8,9 +8,10 @@ import pytest
 
 from lumnisai_core.local import Message, OfflineEngine
 from lumnisai_core.local.engines.offline_engine.answers import answer_from, structured_from
-from lumnisai_core.local.engines.offline_engine.question import NOTHING, split_question, understand
+from lumnisai_core.local.engines.offline_engine.question import NOTHING, query_of, split_question
 from lumnisai_core.local.engines.offline_engine.sentences import sentences, words
-from lumnisai_core.local.engines.samples.material import Quotes
+from lumnisai_core.local.engines.samples.named_values import NamedValues
+from lumnisai_core.local.engines.samples.samples import sample
 from tests.local.conftest import Serve
 
 TIDES = (
@@ -84,7 +85,7 @@ def test_words_leave_out_what_carries_no_meaning() -> None:
 
 
 def _ask(*messages: tuple[str, str]) -> str:
-    return answer_from(understand([Message(role, text) for role, text in messages])).text  # type: ignore[arg-type]
+    return answer_from(query_of([Message(role, text) for role, text in messages])).text  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -196,16 +197,26 @@ PORT = {
 )
 def test_a_structure_is_filled_from_the_material(schema: dict[str, object], value: object) -> None:
     """Names, numbers, texts, addresses and choices come from the sentences that answer the question."""
-    asked = understand([Message("user", TEMPLATE.format(TIDES, "What is the mean range at Old Lock?"))])
+    asked = query_of([Message("user", TEMPLATE.format(TIDES, "What is the mean range at Old Lock?"))])
     assert structured_from(answer_from(asked), schema) == value
 
 
-def test_labelled_values_and_numbers_are_found_by_name() -> None:
-    """`name: value` and the number nearest to a name win."""
-    fill = Quotes(["Author: Ada King, written 1843.", "Pages are 66 and the price is 1,250.5 pounds."])
-    assert next(fill.texts(("author",), "")) == "Ada King"
-    assert next(fill.numbers(("totalPrice",), "")) == 1250.5
-    assert next(fill.numbers(("pages",), "")) == 66
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("author", "string", "Ada King"),
+        ("totalPrice", "number", 1250.5),
+        ("pages", "integer", 66),
+        ("isPrinted", "boolean", True),
+        ("colour", "string", None),
+        ("chapters", "integer", None),
+    ],
+)
+def test_labelled_values_and_numbers_are_found_by_name(name: str, kind: str, value: object) -> None:
+    """`name: value` and the number nearest to a name win; an optional property that nothing names is left out."""
+    material = NamedValues(["Author: Ada King, is printed: yes.", "Pages are 66 and the price is 1,250.5 pounds."])
+    schema = {"type": "object", "properties": {name: {"type": kind}}}
+    assert sample(schema, material) == ({} if value is None else {name: value})
 
 
 @pytest.mark.parametrize(
@@ -225,7 +236,7 @@ def test_a_statement_is_its_own_material_and_the_nearest_number_wins(text: str, 
         "properties": {"port": {"type": "string"}, "height_m": {"type": "number"}},
         "required": ["port", "height_m"],
     }
-    assert structured_from(answer_from(understand([Message("user", text)])), schema) == value
+    assert structured_from(answer_from(query_of([Message("user", text)])), schema) == value
 
 
 def test_an_impossible_structure_fails_the_run(serve: Serve) -> None:

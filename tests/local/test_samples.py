@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumnisai_core.local.engines.samples.material import Nothing, Quotes
 from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
 
-QUOTES = Quotes(
+QUOTES = NamedValues(
     ["The price of the Blue Lamp is 30.5 EUR.", "Delivery takes 4 days."],
     ["Contact: shop@example.com, order ABC-1234 on 2024-05-06."],
-    "The price of the Blue Lamp is 30.5 EUR.",
+    answer="The price of the Blue Lamp is 30.5 EUR.",
 )
 NODE = {
     "type": "object",
@@ -157,9 +157,9 @@ UNSATISFIABLE: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("fill", [Nothing(), QUOTES], ids=["neutral", "filled"])
+@pytest.mark.parametrize("fill", [None, QUOTES], ids=["neutral", "filled"])
 @pytest.mark.parametrize("schema", SATISFIABLE, ids=lambda schema: str(schema)[:60])
-def test_every_schema_gets_a_valid_value(schema: Any, fill: Nothing | Quotes) -> None:
+def test_every_schema_gets_a_valid_value(schema: Any, fill: NamedValues | None) -> None:
     """The value satisfies the schema, formats included, and is the same every time."""
     value = sample(schema, fill)
     assert jsonschema_rs.validator_for(schema, validate_formats=True).is_valid(value)
@@ -219,5 +219,5 @@ SCHEMAS = st.recursive(
 @given(SCHEMAS)
 def test_generated_schemas_get_valid_values(schema: dict[str, Any]) -> None:
     """Schemas put together at random are satisfied too, with and without material."""
-    for fill in (Nothing(), QUOTES):
+    for fill in (None, QUOTES):
         assert jsonschema_rs.is_valid(schema, sample(schema, fill))
