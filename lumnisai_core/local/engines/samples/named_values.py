@@ -38,6 +38,7 @@ _LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORE
 _REST = re.compile(r"[^\n,;\u3002\uff0c]+?(?=[,;\n\u3002\uff0c]|[.!?](?:\s|$)|\s+(?:and\s+)?\w+\s*[=:]|$)")
 _LIST = re.compile(r"\[[^\]\n]*\]|[^.;\n!?]+")
 _COMMA = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|、|\uff0c)\s*")
+_WORD = re.compile(r"\w+")
 _MOST_PLACES = 50
 _MOST_SENTENCES = 400
 _MOST_TOKENS = 2_000
@@ -67,11 +68,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A value with its place in the text."""
+    """A value with its place in the text; a value that can be used again has an empty one."""
 
     value: Any
-    start: int
-    end: int
+    start: int = 0
+    end: int = 0
+
+    def overlaps(self, other: Piece) -> bool:
+        """Tell whether two pieces share a character."""
+        return self.start < other.end and other.start < self.end
 
 
 class NamedValues:
@@ -102,82 +107,62 @@ class NamedValues:
         self._answer = answer
         self._known = dict(known or {})
         self._is_request = is_request
-        self._used: list[Piece] = []
-
-    def mark(self) -> int:
-        """Return how much was given out so far."""
-        return len(self._used)
-
-    def reset(self, mark: int) -> None:
-        """Take back what was given out since a mark."""
-        del self._used[mark:]
 
     def only(self, number: int) -> NamedValues:
         """Return the values of the `number`-th best sentence alone."""
         part = [] if self._is_request else self._best[number : number + 1]
         return NamedValues(part, answer="".join(part))
 
-    def wholes(self, path: Path) -> Iterator[Any]:
+    def wholes(self, path: Path) -> Iterator[Piece]:
         """Yield the known value of a property, then a list that is enumerated after its name."""
         if len(path) == 1 and path[0] in self._known:
             value = self._known[path[0]]
-            yield from (value, *([] if value is None else [str(value), [value]]))
+            yield from map(Piece, (value, *([] if value is None else [str(value), [value]])))
         for match in () if path[-1].isdigit() else self._places(_label(path)):
             found = _LIST.match(self._text, _end(match, _SIGN, _COPULA))
             if found is not None and found.start() > match.end():
                 value = literal(found.group())
                 parts = value if isinstance(value, list) else _COMMA.split(found.group().strip())
-                self._used.append(Piece(None, *found.span()))
-                yield [_unquoted(part) for part in parts if part != ""]
-                yield [literal(str(part)) for part in parts if part != ""]
-                self._used.pop()
+                yield Piece([_unquoted(part) for part in parts if part != ""], *found.span())
+                yield Piece([literal(str(part)) for part in parts if part != ""], *found.span())
 
-    def candidates(self, place: Place, stage: Stage) -> Iterator[Any]:
+    def candidates(self, place: Place, stage: Stage) -> Iterator[Piece]:
         """Yield values for a place: those that the text names, or those that may be meant."""
+        named = stage is Stage.NAMED
         if place.options is not None:
-            yield from self._take(self._choices(place.options, place.path)) if stage is Stage.NAMED else ()
+            yield from self._choices(place.options, place.path) if named else ()
         elif place.kind == "string":
-            yield from self._texts(place) if stage is Stage.NAMED else self._other_texts(place)
+            yield from self._texts(place) if named else self._other_texts(place.path)
         elif place.kind in ("number", "integer"):
-            yield from self._take(self._near_numbers(place.path) if stage is Stage.NAMED else self._in_best(_NUMBER))
-        elif place.kind == "boolean" and stage is Stage.NAMED:
-            yield from self._take(self._switches(place.path))
+            yield from self._near_numbers(place.path) if named else self._in_best(self._numbers)
+        elif place.kind == "boolean":
+            yield from self._switches(place.path) if named else ()
 
-    def _take(self, pieces: Iterable[Piece]) -> Iterator[Any]:
-        """Yield the values of pieces that are still free; the one that is kept counts as used."""
-        for piece in pieces:
-            if not any(piece.start < used.end and used.start < piece.end for used in self._used):
-                self._used.append(piece)
-                yield piece.value
-                self._used.remove(piece) if piece in self._used else None
-
-    def _texts(self, place: Place) -> Iterator[str]:
+    def _texts(self, place: Place) -> Iterator[Piece]:
         """Yield the answer, a labelled value, a name or whole sentences, as the name of the property suggests."""
-        name, is_item = _name_words(place.path), bool(place.path) and place.path[-1].isdigit()
-        prose = not self._is_request and (not name or bool(name & _PROSE))
+        name = _name_words(place.path)
         if place.special:
-            yield from self._take(self._tokens)
-        if prose and not is_item and self._answer:
-            yield self._answer
-        if prose:
-            yield from self._best
+            yield from self._tokens
+        if not self._is_request and (not name or name & _PROSE):
+            if self._answer and not _is_item(place.path):
+                yield Piece(self._answer)
+            yield from map(Piece, self._best)
             return
-        yield from self._take(self._labelled_texts(place.path))
+        yield from self._labelled_texts(place.path)
         if not self._is_request and not place.special:
-            yield from self._take(self._in_best(_NAME)) if name & _TITLES else ()
-            yield from self._about(name | set(words(place.about)))
+            yield from self._in_best(self._names) if name & _TITLES else ()
+            yield from map(Piece, self._about(name | set(words(place.about))))
 
-    def _other_texts(self, place: Place) -> Iterator[str]:
-        """Yield quotations, then the request itself or the names in it."""
-        is_item = bool(place.path) and place.path[-1].isdigit()
+    def _other_texts(self, path: Path) -> Iterator[Piece]:
+        """Yield quotations, the names in a request, and the request itself."""
         if not self._is_request:
-            yield from self._best if is_item or _name_words(place.path) & _TITLES else ()
+            yield from map(Piece, self._best if _is_item(path) or _name_words(path) & _TITLES else ())
             return
-        yield from self._take(self._quotations)
-        if _name_words(place.path) & _PROSE and not is_item:
-            yield self._answer
-        yield from self._take(self._in_best(_NAME))
-        yield from () if is_item else (self._answer,)
+        whole = [] if _is_item(path) else [Piece(self._answer)]
+        yield from self._quotations
+        yield from whole if _name_words(path) & _PROSE else ()
+        yield from self._in_best(self._names)
+        yield from whole
 
     @cached_property
     def _tokens(self) -> list[Piece]:
@@ -196,20 +181,21 @@ class NamedValues:
     @cached_property
     def _names(self) -> list[Piece]:
         """Capitalised names; a single word that begins a sentence comes last."""
-        found: list[tuple[bool, Piece]] = []
+        inside: list[Piece] = []
+        first: list[Piece] = []
         for match in _NAME.finditer(self._text):
-            before = self._text[: match.start()].rstrip(" ")
+            before = self._text[max(0, match.start() - 3) : match.start()].rstrip(" ")
             begins = not before or before[-1] in ".!?:\n"
-            value, start = match.group(), match.start()
-            first, _, rest = value.partition(" ")
-            if begins and rest and first.lower() in COMMON_WORDS:
-                value, start = rest, match.end() - len(rest)
+            value = match.group()
+            word, _, rest = value.partition(" ")
+            if begins and rest and word.lower() in COMMON_WORDS:
+                value = rest
             if value.lower() not in COMMON_WORDS:
-                found.append((begins and not rest, Piece(value, start, match.end())))
-        return [piece for _, piece in sorted(found, key=lambda item: item[0])]
+                found = first if begins and not rest else inside
+                found.append(Piece(value, match.end() - len(value), match.end()))
+        return inside + first
 
-    def _in_best(self, pattern: re.Pattern[str]) -> list[Piece]:
-        pieces = self._numbers if pattern is _NUMBER else self._names
+    def _in_best(self, pieces: Iterable[Piece]) -> list[Piece]:
         return [piece for piece in pieces if piece.end <= self._answering]
 
     def _places(self, label: str) -> Iterator[re.Match[str]]:
@@ -219,70 +205,61 @@ class NamedValues:
         plain = label.rstrip("s") if len(label) > 3 else label
         return islice(re.finditer(rf"(?<!\w){plain}(?:s|'s|\u2019s)?(?!\w)", self._text, re.IGNORECASE), _MOST_PLACES)
 
-    def _labels(self, path: Path) -> list[str]:
-        """Return the name of a property as it may be written, then its single words."""
-        single = (word for word in _name_words(path) if len(word) > 2 and word not in COMMON_WORDS)
-        return list(dict.fromkeys([_label(path), *map(re.escape, sorted(single, key=lambda word: (-len(word), word)))]))
+    def _all_places(self, path: Path) -> Iterator[re.Match[str]]:
+        for label in _labels(path):
+            yield from self._places(label)
 
     def _labelled_texts(self, path: Path) -> Iterator[Piece]:
-        for label in self._labels(path):
-            for match in self._places(label):
-                signed = _SIGN.match(self._text, match.end())
-                place = _end(match, _SIGN, _COPULA)
-                if place > match.end():
-                    yield from (piece for piece in self._quotations if piece.start == place)
-                    rest = _REST.match(self._text, place)
-                    yield from (
-                        piece for piece in self._names if piece.start == place and rest and piece.end > rest.end()
-                    )
-                    if rest is not None and (signed or not self._is_request):
-                        yield Piece(rest.group().strip(" \"'.?!"), *rest.span())
+        """Yield a quotation, a name with a comma in it, or all up to the next break, after the name of the property."""
+        for match in self._all_places(path):
+            place, rest = _end(match, _SIGN, _COPULA), None
+            if place > match.end():
+                rest = _REST.match(self._text, place)
+                yield from (piece for piece in self._quotations if piece.start == place)
+            if rest is not None:
+                yield from (piece for piece in self._names if piece.start == place and piece.end > rest.end())
+                if not self._is_request or _SIGN.match(self._text, match.end()):
+                    yield Piece(rest.group().strip(" \"'.?!"), *rest.span())
+            if len(match.group()) > 1:
                 place = max(place, _end(match, _LINK))
-                if len(match.group()) > 1:
-                    yield from (piece for piece in (*self._quotations, *self._names) if piece.start == place)
+                yield from (piece for piece in (*self._quotations, *self._names) if piece.start == place)
 
     def _near_numbers(self, path: Path) -> Iterator[Piece]:
-        """Yield numbers right after or before the name, then the nearest in lines with words of the name."""
-        for label in self._labels(path):
-            for match in self._places(label):
-                after = {_end(match, _SIGN, _COPULA), _end(match, _LINK) if len(match.group()) > 1 else match.end()}
-                yield from (piece for piece in self._numbers if piece.start in after - {match.end()})
-                if len(match.group()) > 1:
-                    yield from (p for p in self._numbers if re.fullmatch(r"[ -]+", self._text[p.end : match.start()]))
+        """Yield numbers right after or before the name, then the nearest in sentences with words of the name."""
+        for match in self._all_places(path):
+            after = _end(match, _SIGN, _COPULA, *([_LINK] if len(match.group()) > 1 else []))
+            before = match.start() - 1 if len(match.group()) > 1 else -1
+            yield from (piece for piece in self._numbers if match.end() < piece.start == after or piece.end == before)
         near: list[tuple[int, int, Piece]] = []
-        places = [[match.start() for match in self._places(word)] for word in self._labels(path)]
-        for piece in self._numbers:
-            start = self._text.rfind("\n", 0, piece.start) + 1
-            end = self._text.find("\n", piece.end)
-            inside = [[p for p in found if start <= p <= (end if end >= 0 else len(self._text))] for found in places]
-            distances = [min(abs(place - piece.start) for place in found) for found in inside if found]
+        labels = [[match.start() for match in self._places(label)] for label in _labels(path)]
+        for piece in self._numbers if any(labels) else ():
+            start, end = self._text.rfind("\n", 0, piece.start), self._text.find("\n", piece.end)
+            inside = [[at for at in places if start < at and (at < end or end < 0)] for places in labels]
+            distances = [min(abs(at - piece.start) for at in places) for places in inside if places]
             near += [(-len(distances), sum(distances), piece)] if distances else []
         yield from (piece for *_, piece in sorted(near, key=lambda item: item[:2]))
 
     def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
         """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
-        labelled = {_end(match, _SIGN, _COPULA, _LINK) for label in self._labels(path) for match in self._places(label)}
+        labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._all_places(path)}
         found: list[tuple[bool, Piece]] = []
         for option in options:
             if option is None or isinstance(option, bool) or not str(option):
                 continue
             parts = name_parts(option) if isinstance(option, str) else [str(option)]
             spoken = r"[\s_-]*".join(map(re.escape, parts)) or re.escape(str(option))
-            edges = ("(?<!\\w)", "(?!\\w)") if str(option).isascii() else ("", "")
+            spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
             anywhere = isinstance(option, str) and bool(words(" ".join(parts)))
-            places = islice(re.finditer(f"{edges[0]}{spoken}{edges[1]}", self._text, re.IGNORECASE), _MOST_PLACES)
-            found += [
-                (place.start() not in labelled, Piece(option, *place.span()))
-                for place in places
-                if anywhere or place.start() in labelled
-            ]
-        found.sort(key=lambda item: (item[0], item[1].start, item[1].start - item[1].end))
+            for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
+                if anywhere or match.start() in labelled:
+                    found += [(match.start() not in labelled, Piece(option, *match.span()))]
+        found.sort(key=lambda item: (item[0], item[1].start, -item[1].end))
         return [piece for _, piece in found]
 
     def _switches(self, path: Path) -> Iterator[Piece]:
-        """Yield true or false where the text says it after the name."""
+        """Yield true or false where the text has it after the name."""
         for match in self._places(_label(path)):
-            word = re.match(r"\w+", self._text[_end(match, _SIGN, _COPULA, _LINK) :])
+            word = _WORD.match(self._text, _end(match, _SIGN, _COPULA, _LINK))
             if word is not None and word.group().lower() in _SWITCH:
                 yield Piece(_SWITCH[word.group().lower()], *match.span())
 
@@ -298,15 +275,6 @@ def name_parts(name: str) -> list[str]:
     return re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+", name)
 
 
-def _name(path: Path) -> str:
-    """Return the last name on a path; positions in a list do not count."""
-    return next((part for part in reversed(path) if not part.isdigit()), "")
-
-
-def _name_words(path: Path) -> set[str]:
-    return {word.lower() for word in name_parts(_name(path))}
-
-
 def literal(text: str) -> Any:
     """Read a value as JSON or Python write it; anything else is a text."""
     text = text.strip()
@@ -318,9 +286,29 @@ def literal(text: str) -> Any:
     return text
 
 
+def _is_item(path: Path) -> bool:
+    return bool(path) and path[-1].isdigit()
+
+
+def _name(path: Path) -> str:
+    """Return the last name on a path; positions in a list do not count."""
+    return next((part for part in reversed(path) if not part.isdigit()), "")
+
+
+def _name_words(path: Path) -> set[str]:
+    return {word.lower() for word in name_parts(_name(path))}
+
+
 def _label(path: Path) -> str:
+    """Return a pattern for the name of a property as it may be written."""
     name = _name(path)
     return r"[\s_-]*".join(map(re.escape, name_parts(name))) or re.escape(name)
+
+
+def _labels(path: Path) -> list[str]:
+    """Return patterns for the name of a property, then for its single words."""
+    single = sorted((word for word in _name_words(path) if len(word) > 2), key=lambda word: (-len(word), word))
+    return list(dict.fromkeys([_label(path), *(re.escape(word) for word in single if word not in COMMON_WORDS)]))
 
 
 def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
@@ -330,8 +318,10 @@ def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
 
 
 def _unquoted(part: Any) -> Any:
-    quoted = _QUOTED.fullmatch(part.strip()) if isinstance(part, str) else None
-    return quoted[quoted.lastindex or 0] if quoted else part.strip() if isinstance(part, str) else part
+    if not isinstance(part, str):
+        return part
+    quoted = _QUOTED.fullmatch(part.strip())
+    return quoted[quoted.lastindex or 0] if quoted else part.strip()
 
 
 def _stem(word: str) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, product
 from random import Random
 from typing import Any
 
 from lumnisai_core.local.engines.samples.document import Document
 from lumnisai_core.local.engines.samples.merging import CLOSED, Flat, Schema, Unsatisfiable, kinds, merge, same
-from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Place, Stage
+from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Place, Stage
 from lumnisai_core.local.engines.samples.scalars import accepted, is_special, neutral, options
 from lumnisai_core.local.web.json_schema import compile_schema
 
@@ -44,8 +44,6 @@ def sample(schema: Schema, source: NamedValues | None = None, seed: int = 0) -> 
     reason = ""
     for attempt in range(_ATTEMPTS):
         filled = source if attempt < _FILLED_ATTEMPTS else None
-        if filled is not None:
-            filled.reset(0)
         sampler = _Sampler(document, filled, seed + attempt, first_variant=attempt % _FILLED_ATTEMPTS)
         try:
             value = next(sampler.values(schema, ()), _NOTHING)
@@ -66,6 +64,7 @@ class _Sampler:
         self._source = source
         self._random = Random(seed)  # noqa: S311 - repeatable on purpose, nothing secret
         self._first_variant = first_variant
+        self._used: list[Piece] = []
         self._steps = 0
         self._found = {Stage.NAMED: 0, Stage.GUESSED: 0, Stage.NEUTRAL: 0}
         self.reason = ""
@@ -76,11 +75,11 @@ class _Sampler:
         if len(path) > _MAX_DEPTH:
             raise Unsatisfiable("the schema demands endless nesting")
         about = str(flat.get("description") or flat.get("title") or about)
-        mark = self._mark()
+        mark = len(self._used)
         yield from self._wholes(schema, path)
         check = self._document.check(schema, flat)
         for branch, kind, stage in self._ways(flat, path, last):
-            self._reset(mark)
+            del self._used[mark:]
             for value in self._of_kind(kind, branch, path, about, stage, last):
                 if check is None or check.is_valid(value):
                     yield value
@@ -98,20 +97,22 @@ class _Sampler:
             raise Unsatisfiable(f"nothing fits at {'/'.join(path) or 'the top'}")
         return found
 
-    def _mark(self) -> int:
-        return 0 if self._source is None else self._source.mark()
-
-    def _reset(self, mark: int) -> None:
-        if self._source is not None:
-            self._source.reset(mark)
-
     def _wholes(self, schema: Schema, path: Path) -> Iterator[Any]:
         check = None
-        for value in self._source.wholes(path) if self._source is not None and path else ():
+        for value in self._free(self._source.wholes(path)) if self._source is not None and path else ():
             check = check or self._document.full_check(schema)
             if check is not None and check.is_valid(value):
                 self._found[Stage.NAMED] += 1
                 yield value
+
+    def _free(self, pieces: Iterable[Piece]) -> Iterator[Any]:
+        """Yield the values of pieces of the text that no other place took; the last one that was yielded is taken."""
+        taken = len(self._used)
+        for piece in pieces:
+            if not any(piece.overlaps(other) for other in self._used[:taken]):
+                self._used[taken:] = [piece]
+                yield piece.value
+        del self._used[taken:]
 
     def _ways(self, flat: Flat, path: Path, last: Stage) -> Iterator[tuple[Flat, str, Stage]]:
         """Yield branch, type and stage: named values of every branch first, but deep down the simple branches first."""
@@ -130,12 +131,12 @@ class _Sampler:
             )
         for branch, stage in pairs:
             for position, kind in enumerate(kinds(branch)):
-                if (
-                    kind in _NESTED and "enum" not in branch
-                ):  # nested ones go through the stages inside, so once is enough
+                likely = position == 0 or "type" in branch or "enum" in branch
+                if kind in _NESTED and "enum" not in branch:
+                    # Their own properties and items go through the stages, so they are built once.
                     wanted = stage is (stages[0] if position == 0 else stages[-1])
                 else:
-                    wanted = "type" in branch or "enum" in branch or position == 0 or stage is Stage.NEUTRAL
+                    wanted = likely or stage is Stage.NEUTRAL
                 if wanted:
                     yield branch, kind, stage
 
@@ -177,7 +178,8 @@ class _Sampler:
         found: Iterator[Any]
         if self._source is not None and stage is not Stage.NEUTRAL:
             choices = tuple(options(kind, flat)) if "enum" in flat else None
-            found = self._source.candidates(Place(path, kind, about, choices, is_special(flat)), stage)
+            place = Place(path, kind, about, choices, is_special(flat))
+            found = self._free(self._source.candidates(place, stage))
         else:
             found = neutral(kind, flat, self._random)
         for value in accepted(kind, flat, found):
@@ -186,9 +188,9 @@ class _Sampler:
 
     def _variants(self, build: Callable[[int], Any]) -> Iterator[Any]:
         """Yield what is built in several ways, for a check that rejects the first."""
-        mark = self._mark()
+        mark = len(self._used)
         for variant in range(self._first_variant, self._first_variant + _VARIANTS):
-            self._reset(mark)
+            del self._used[mark:]
             try:
                 yield build(variant)
             except Unsatisfiable as error:
@@ -247,7 +249,7 @@ class _Sampler:
         for name in flat.get("properties", ()):
             if name in made or len(made) >= most:
                 continue
-            before, mark = self._found[Stage.NAMED], self._mark()
+            before, mark = self._found[Stage.NAMED], len(self._used)
             try:
                 value = self.value(self._property(flat, name), (*path, name), last=Stage.NAMED)
             except Unsatisfiable:
@@ -255,7 +257,7 @@ class _Sampler:
             if value is not _NOTHING and self._found[Stage.NAMED] > before:
                 made[name] = value
             else:
-                self._reset(mark)
+                del self._used[mark:]
 
     def _add_missing(self, flat: Flat, made: dict[str, Any], path: Path, least: int) -> None:
         """Add any allowed properties until there are enough."""
@@ -317,18 +319,18 @@ class _Sampler:
 
     def _further_item(self, schema: Schema, path: Path, made: list[Any], last: Stage) -> Any:
         """Return one more item that comes from the source as a whole, an object from one sentence; else `_NOTHING`."""
-        whole, mark, before = self._source, self._mark(), self._filled()
+        source, used, before = self._source, list(self._used), self._filled()
         try:
-            if whole is not None and kinds(self._document.flat(schema))[0] == "object":
-                self._source = whole.only(len(made))
+            if source is not None and kinds(self._document.flat(schema))[0] == "object":
+                self._source, self._used = source.only(len(made)), []
             for value in islice(self.values(schema, path, last=last), len(made) + _FEW):
                 if self._filled() - before >= _leaves(value) and not any(same(value, other) for other in made):
+                    used = used if self._source is not source else self._used
                     return value
         except Unsatisfiable:
             pass
         finally:
-            self._source = whole
-        self._reset(mark)
+            self._source, self._used = source, used
         return _NOTHING
 
     def _filled(self) -> int:
