@@ -47,7 +47,7 @@ TEMPLATE = (
     ],
 )
 def test_the_question_is_found_by_its_form(text: str, question: str, rest: str) -> None:
-    """Labels, question marks and position tell the question from the material."""
+    """Labels, question marks and position separate the question from the material."""
     assert split_question(text) == (question, rest)
 
 
@@ -72,12 +72,12 @@ def test_the_question_is_found_by_its_form(text: str, question: str, rest: str) 
     ],
 )
 def test_text_is_split_into_sentences(text: str, parts: list[str] | int) -> None:
-    """Abbreviations, numbers, bullets, rules, quotes and other scripts are understood; endless ones are cut."""
+    """Abbreviations, numbers, bullets, rules, quotes and other scripts are recognised; endless sentences are cut."""
     found = list(sentences(text))
     assert (len(found) if isinstance(parts, int) else found) == parts
 
 
-def test_words_leave_out_what_carries_no_meaning() -> None:
+def test_words_leave_out_stop_words() -> None:
     """Stop words are dropped; CJK text gives pairs."""
     assert words("What is the mean range?") == ["mean", "range"]
     assert words("what is it") == []
@@ -114,7 +114,7 @@ def _ask(*messages: tuple[str, str]) -> str:
     ],
 )
 def test_the_answer_quotes_the_best_sentence(messages: list[tuple[str, str]], answer: str | None) -> None:
-    """Material is everything but the question; a follow-up that says little uses the question before it."""
+    """Material is everything but the question; a follow-up with few words uses the question before it."""
     assert _ask(*messages) == (answer or "North Quay has a mean range of 4.1 metres.")
 
 
@@ -122,27 +122,27 @@ def test_the_answer_quotes_the_best_sentence(messages: list[tuple[str, str]], an
     "messages",
     [[("user", "Where is it?")], [("user", f"{TIDES}\n\nWho painted the ceiling?")], [("system", "?"), ("user", "x")]],
 )
-def test_without_material_the_engine_says_so(messages: list[tuple[str, str]]) -> None:
-    """Nothing is made up: the answer restates the question and says that nothing was given on it."""
+def test_without_material_the_answer_admits_it(messages: list[tuple[str, str]]) -> None:
+    """Nothing is made up: the answer repeats the question and states that there is nothing on it."""
     answer = _ask(*messages)
     assert answer.startswith(NOTHING)
     assert answer.endswith(split_question(messages[-1][1])[0])
 
 
-def test_its_own_apology_is_no_material() -> None:
+def test_its_own_apology_is_not_material() -> None:
     """An earlier answer that found nothing is not quoted later."""
     first = _ask(("user", "Where is the lock?"))
     assert _ask(("user", "Where is the lock?"), ("assistant", first), ("user", "Is there a lock?")).startswith(NOTHING)
 
 
-def test_a_summary_takes_what_is_central() -> None:
-    """Asked for a summary the engine quotes sentences with the material's most frequent words."""
+def test_a_summary_takes_the_central_sentences() -> None:
+    """For a summary the engine quotes sentences with the material's most frequent words."""
     answer = "Spring tides follow the new and full moon. Neap tides follow the quarters."
     assert _ask(("user", f"Summarize the following:\n\n{TIDES}")) == answer
 
 
 def test_files_that_come_along_are_material(serve: Serve) -> None:
-    """Text in `data:` addresses is searched; other addresses and broken ones are passed over."""
+    """Text in `data:` addresses is searched; other addresses and broken ones are skipped."""
     encoded = base64.b64encode(TIDES.encode()).decode()
     uris = [
         f"data:text/plain;base64,{encoded}",
@@ -240,7 +240,7 @@ def test_a_statement_is_its_own_material_and_the_nearest_number_wins(text: str, 
 
 
 def test_an_impossible_structure_fails_the_run(serve: Serve) -> None:
-    """The run says that no value exists instead of inventing one."""
+    """The run fails instead of inventing a value."""
     run = serve().finish("x", response_format={"type": "string", "minLength": 3, "maxLength": 1})
     assert (run["status"], run["error"]["code"]) == ("failed", "UNSATISFIABLE_SCHEMA")
 

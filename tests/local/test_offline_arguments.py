@@ -48,6 +48,7 @@ CHINESE, JAPANESE = "\u4f60\u597d\u554a\u96c6\u56e2", "\u3053\u3093\u306b\u3061\
         ("add 2 and 3", arguments(a=WHOLE, b=WHOLE), {"a": 2, "b": 3}),
         ("add -2 and 1,250.5", arguments(a=NUMBER, b=NUMBER), {"a": -2, "b": 1250.5}),
         ("b is 2 and a is 3", arguments(a=WHOLE, b=WHOLE), {"a": 3, "b": 2}),
+        ("5 results on 3 pages", arguments(size=NUMBER, results=WHOLE), {"size": 3, "results": 5}),
         ("divide 2.5 by 5", arguments(n=WHOLE, x=NUMBER), {"n": 5, "x": 2.5}),
         ("nothing", arguments(), {}),
         ("hello", arguments(a={"type": "integer", "minimum": 4}), {"a": 4}),
@@ -129,7 +130,7 @@ def test_arguments_are_found_in_the_question(question: str, schema: Schema, foun
     ],
 )
 def test_a_written_call_gives_its_arguments_by_place_and_name(question: str, found: dict[str, Any]) -> None:
-    """As programming languages write them; a value that does not fit its parameter is passed over."""
+    """As programming languages write them; a value that does not fit its parameter is skipped."""
     (written,) = written_calls(question, "f")
     assert arguments_from(arguments(["n"], n=WHOLE, text=TEXT), question, written) == found
 

@@ -1,4 +1,4 @@
-"""Scripts: their plain form, and which one is played."""
+"""Scripts: their plain form, their files, and which one is played."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_script_can_be_read_from_its_plain_form() -> None:
         ({1: 2, "x": 3}, "Script has no 1, x"),
     ],
 )
-def test_a_wrong_script_says_what_is_wrong(plain: Any, words: str) -> None:
+def test_a_wrong_script_is_an_error_with_the_reason(plain: Any, words: str) -> None:
     """Errors name the key or the shape."""
     with pytest.raises(ValueError, match=words):
         Script.from_dict(plain)
@@ -119,7 +119,7 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_yaml_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JSON needs nothing."""
+    """JSON needs no package."""
     monkeypatch.setitem(sys.modules, "yaml", None)
     (tmp_path / "a.yaml").write_text("output_text: a")
     with pytest.raises(ImportError, match="pip install pyyaml"):

@@ -1,4 +1,4 @@
-"""The default engine: no model, only quotes from the conversation and its files, and the same answer every time."""
+"""The offline engine: no model, only quotes from the conversation and its files, the same answer every time."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lumnisai_core.local.engines.samples.document import Document
 from lumnisai_core.local.engines.samples.merging import Flat, Schema
-from lumnisai_core.local.web.json_schema import Validator, compile_schema
+from lumnisai_core.local.web.json_schema import compile_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +41,19 @@ class Envelope:
     most: int | None
     answer: Schema | None
 
-    def check(self) -> Validator:
-        """Compile the schema."""
-        return compile_schema(dict(self.schema))
-
     def calls_value(self, calls: Iterable[Call]) -> dict[str, Any] | None:
         """Return calls in the form of the envelope, or None if it does not take them."""
         listed = [{"name": call.name, "args": call.args} for call in calls]
-        check = self.check()
-        forms: list[dict[str, Any]] = [{"tool_calls": listed}]
-        forms += [{"tool_calls": listed, "content": content} for content in (None, "")]
-        return next((form for form in forms if check.is_valid(form)), None)
+        return self._first_valid(
+            [{"tool_calls": listed}, *({"tool_calls": listed, "content": text} for text in (None, ""))]
+        )
 
     def answer_value(self, content: Any) -> dict[str, Any] | None:
         """Return an answer in the form of the envelope, or None if it does not take it."""
-        check = self.check()
-        forms: list[dict[str, Any]] = [{"content": content}]
-        forms += [{"tool_calls": calls, "content": content} for calls in (None, [])]
+        return self._first_valid([{"content": content}, {"tool_calls": None, "content": content}])
+
+    def _first_valid(self, forms: list[dict[str, Any]]) -> dict[str, Any] | None:
+        check = compile_schema(dict(self.schema))
         return next((form for form in forms if check.is_valid(form)), None)
 
 

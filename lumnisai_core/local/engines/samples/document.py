@@ -90,7 +90,7 @@ class Document:
         return self._checks[id(schema)][1]
 
     def matches(self, pattern: str, text: str) -> bool:
-        """Tell whether a text contains a match of a pattern, by the rules of JSON Schema."""
+        """Return whether a text contains a match of a pattern, by the rules of JSON Schema."""
         if pattern not in self._patterns:
             self._patterns[pattern] = compile_schema({"pattern": pattern})
         return self._patterns[pattern].is_valid(text)

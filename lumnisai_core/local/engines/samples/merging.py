@@ -26,7 +26,7 @@ _HINTS = {
 
 
 class Unsatisfiable(ValueError):
-    """No value satisfies the schema, or none was found; the text says why."""
+    """No value satisfies the schema, or none was found; the message has the reason."""
 
 
 def own_keywords(schema: Mapping[str, Any]) -> Flat:

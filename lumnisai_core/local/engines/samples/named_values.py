@@ -75,7 +75,7 @@ class Piece:
     end: int = 0
 
     def overlaps(self, other: Piece) -> bool:
-        """Tell whether two pieces share a character."""
+        """Return whether two pieces share a character."""
         return self.start < other.end and other.start < self.end
 
 

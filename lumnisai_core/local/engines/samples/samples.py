@@ -204,10 +204,14 @@ class _Sampler:
         made: dict[str, Any] = {}
         flat = self._with_dependencies(flat, set())
         most = flat.get("maxProperties", _MAX_ITEMS)
-        for name in flat.get("required", ()):
-            made[name] = self.value(self._property(flat, name), (*path, name), self._turn(variant))
-        if self._source is not None and len(path) <= _SHALLOW:
-            self._add_named(flat, made, path, most)
+        required, fillable = flat.get("required", ()), self._source is not None and len(path) <= _SHALLOW
+        if fillable and variant == 0:  # so that no guess takes what another property is named for
+            self._add_named(flat, required, made, path, most)
+        for name in required:
+            if name not in made:
+                made[name] = self.value(self._property(flat, name), (*path, name), self._turn(variant))
+        if fillable:
+            self._add_named(flat, flat.get("properties", ()), made, path, most)
         self._add_missing(flat, made, path, flat.get("minProperties", 0))
         if len(made) > most:
             raise Unsatisfiable("more properties are required than allowed")
@@ -244,9 +248,9 @@ class _Sampler:
             parts = [flat["additionalProperties"]]
         return parts[0] if len(parts) == 1 else {"allOf": parts}
 
-    def _add_named(self, flat: Flat, made: dict[str, Any], path: Path, most: int) -> None:
-        """Add optional properties that the source names."""
-        for name in flat.get("properties", ()):
+    def _add_named(self, flat: Flat, names: Iterable[str], made: dict[str, Any], path: Path, most: int) -> None:
+        """Add the properties for which the source has a named value."""
+        for name in names:
             if name in made or len(made) >= most:
                 continue
             before, mark = self._found[Stage.NAMED], len(self._used)

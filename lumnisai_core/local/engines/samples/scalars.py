@@ -51,7 +51,7 @@ _LARGE = 2**53
 
 
 def is_special(flat: Flat) -> bool:
-    """Tell whether only texts of a certain form will do."""
+    """Return whether only texts of a certain form will do."""
     return "pattern" in flat or any(map(_of_format, flat.get("format", ())))
 
 
