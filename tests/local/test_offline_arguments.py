@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from lumnisai_core.local import Message
 from lumnisai_core.local.engines.offline_engine.answers import answer_from, enveloped
 from lumnisai_core.local.engines.offline_engine.question import query_of
-from lumnisai_core.local.engines.offline_engine.tool_calls import arguments_from, calls_for
+from lumnisai_core.local.engines.offline_engine.tool_calls import arguments_from, calls_for, written_calls
 from lumnisai_core.local.engines.offline_engine.tool_offer import envelope_of
 from lumnisai_core.local.engines.offline_engine.tool_turns import exchange_of
-from lumnisai_core.local.engines.offline_engine.written_calls import written_calls
 from tests.local.envelopes import TEXT, WHOLE, Schema, arguments, envelope, flat_envelope, tool
 
 NUMBER: Schema = {"type": "number"}
@@ -135,7 +134,9 @@ def test_a_written_call_gives_its_arguments_by_place_and_name(question: str, fou
     assert arguments_from(arguments(["n"], n=WHOLE, text=TEXT), question, written) == found
 
 
-@pytest.mark.parametrize("question", ["f(", "f(3", "xf(3)", "f (3)", "g.f(3)", "f['a']", "f(3 4)", "f" + "(" * 9_000])
+@pytest.mark.parametrize(
+    "question", ["f(", "f(3", "xf(3)", "f (3)", "g.f(3)", "f['a']", "f(3 4)", "f" + "(" * 9_000, f"f({'-' * 3_900}3)"]
+)
 def test_text_that_only_looks_like_a_call_is_not_one(question: str) -> None:
     """Unclosed brackets, other names, and words without a comma."""
     assert list(written_calls(question, "f")) == []

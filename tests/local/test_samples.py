@@ -74,6 +74,7 @@ SATISFIABLE: list[Any] = [
     {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "uniqueItems": True},
     {"type": "array", "items": {"type": "string"}, "minItems": 60, "uniqueItems": True},
     {"type": "array", "items": {"type": "string"}, "minItems": 200},
+    {"type": "array", "minItems": 2.0, "maxItems": 3.0},
     {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False, "minItems": 2},
     {"type": "array", "contains": {"const": 5}, "minContains": 2, "maxContains": 3, "minItems": 4},
     {"type": "array", "items": {**NODE, "required": ["v"], "properties": {"v": {"type": "integer"}}}, "minItems": 4},

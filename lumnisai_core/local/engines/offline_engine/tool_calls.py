@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -13,16 +16,16 @@ from lumnisai_core.local.engines.offline_engine.question import split_question
 from lumnisai_core.local.engines.offline_engine.sentences import Index, words
 from lumnisai_core.local.engines.offline_engine.tool_offer import Call, Envelope, Tool
 from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange
-from lumnisai_core.local.engines.offline_engine.written_calls import WrittenCall, written_calls, written_objects
 from lumnisai_core.local.engines.samples.document import Document
 from lumnisai_core.local.engines.samples.merging import Schema, Unsatisfiable, same
-from lumnisai_core.local.engines.samples.named_values import NamedValues, name_parts
+from lumnisai_core.local.engines.samples.named_values import NamedValues, literal, name_parts
 from lumnisai_core.local.engines.samples.samples import sample
 from lumnisai_core.local.web.json_schema import SchemaError
 from lumnisai_core.local.web.text import word_set
 
 _LONG = 4_000
-_MOST_WRITTEN = 8
+_LONGEST_CALL = 4_000
+_MOST_CALLS, _MOST_ENDS, _MOST_OBJECTS = 8, 50, 100
 _ENOUGH = 2
 _NAME_WEIGHT = 3
 #: Words about tools as such, which say nothing about one of them.
@@ -30,6 +33,14 @@ _GENERIC = word_set(
     """use using used tool tools function functions method call calls calling run value values result results return
     returns input inputs output outputs argument arguments parameter parameters get set apply"""
 )
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCall:
+    """A call with its arguments by place and by name."""
+
+    positional: tuple[Any, ...]
+    named: dict[str, Any]
 
 
 def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
@@ -66,20 +77,49 @@ def arguments_from(schema: Schema, question: str, written: WrittenCall | None = 
         Unsatisfiable: no value satisfies the schema.
         SchemaError: it is not a valid schema.
     """
-    document = Document(schema)
-    names = list(
-        dict.fromkeys(name for _, flat in document.alternatives(schema) for name in flat.get("properties", ()))
-    )
+    ways = [flat.get("properties", {}) for _, flat in Document(schema).alternatives(schema)]
+    names = list(dict.fromkeys(name for properties in ways for name in properties))
     known: dict[str, Any] = {}
     if written is not None:
         unnamed = (name for name in names if name not in written.named)
         known = written.named | dict(zip(unnamed, written.positional, strict=False))
         question = ""
-    for value, start, end in written_objects(question):
+    for value, start, end in _written_objects(question):
         if set(names).intersection(value):
             known, question = value, question[:start] + question[end:]
             break
     return sample(schema, NamedValues([question.strip()], answer=question.strip(), known=known, is_request=True))
+
+
+def written_calls(text: str, name: str) -> Iterator[WrittenCall]:
+    """Yield the calls of a function as Python or JavaScript would write them."""
+    for match in re.finditer(rf"(?<![\w.]){re.escape(name)}(?=\()", text):
+        arguments = text[match.end() : match.end() + _LONGEST_CALL]
+        for end in islice(re.finditer(r"\)", arguments), _MOST_ENDS):
+            try:
+                call = ast.parse(f"f{arguments[: end.end()]}", mode="eval").body
+                if isinstance(call, ast.Call):
+                    named = {item.arg: literal(ast.unparse(item.value)) for item in call.keywords if item.arg}
+                    yield WrittenCall(tuple(literal(ast.unparse(item)) for item in call.args), named)
+                break
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                continue
+
+
+def _written_objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
+    """Yield the JSON objects in a text with start and end, among the first places where one may begin."""
+    decoder = json.JSONDecoder()
+    start, tried = text.find("{"), 0
+    while start >= 0 and tried < _MOST_OBJECTS:
+        tried += 1
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            end = start + 1
+        else:
+            if isinstance(value, dict):
+                yield value, start, end
+        start = text.find("{", end)
 
 
 def _among(call: Call, calls: Iterable[Call]) -> bool:
@@ -158,7 +198,7 @@ def _described(tool: Tool) -> str:
 
 def _calls_of(tool: Tool, question: str) -> Iterator[Call]:
     """Yield each call of a tool that is written out, or else one."""
-    written: list[WrittenCall | None] = [*islice(written_calls(question, tool.name), _MOST_WRITTEN)]
+    written: list[WrittenCall | None] = [*islice(written_calls(question, tool.name), _MOST_CALLS)]
     try:
         for call in written or [None]:
             yield Call(tool.name, arguments_from(tool.parameters, question, call))

@@ -13,8 +13,10 @@ CLOSED = "\0closed"
 
 _COLLECTED = ("not", "pattern", "format", "multipleOf", "contains", "propertyNames")
 _BRANCHES = ("anyOf", "oneOf")
-_LARGEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
-_SMALLEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
+_LEAST_COUNTS = ("minLength", "minItems", "minProperties", "minContains")
+_MOST_COUNTS = ("maxLength", "maxItems", "maxProperties", "maxContains")
+_LARGEST = ("minimum", "exclusiveMinimum", *_LEAST_COUNTS)
+_SMALLEST = ("maximum", "exclusiveMaximum", *_MOST_COUNTS)
 _BY_NAME = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
 _KINDS = ("object", "string", "number", "integer", "array", "boolean", "null")
 _HINTS = {
@@ -43,6 +45,9 @@ def own_keywords(schema: Mapping[str, Any]) -> Flat:
             flat[key] = [list(flat[key])]
     if "if" in flat:
         flat["if"] = [(flat.pop("if"), flat.pop("then", True), flat.pop("else", True))]
+    for key in (*_LEAST_COUNTS, *_MOST_COUNTS):
+        if key in flat:
+            flat[key] = int(flat[key])  # 2.0 is a valid count
     if "const" in flat:
         flat["enum"] = [flat.pop("const")]
     if "type" in flat:

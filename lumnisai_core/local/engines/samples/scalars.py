@@ -89,7 +89,7 @@ def accepted(kind: str, flat: Flat, candidates: Iterable[Any]) -> Iterator[Any]:
     for candidate in islice(candidates, _MAX_CANDIDATES):
         value = candidate
         if isinstance(value, str):
-            value = value if is_special(flat) else _clip(value, int(most))
+            value = value if is_special(flat) else _clip(value, most)
             if value in texts:
                 continue
         elif not math.isfinite(value):
@@ -129,7 +129,7 @@ def _check(kind: str, flat: Flat) -> Validator | None:
 
 
 def _texts(flat: Flat, random: Random) -> Iterator[str]:
-    least, most = int(flat.get("minLength", 0)), min(int(flat.get("maxLength", _MAX_LENGTH)), _MAX_LENGTH)
+    least, most = flat.get("minLength", 0), min(flat.get("maxLength", _MAX_LENGTH), _MAX_LENGTH)
     for name in flat.get("format", ()):
         yield from _of_format(name)
     for pattern in flat.get("pattern", ()):
