@@ -21,7 +21,7 @@ _ROW = re.compile(r"^\s*\|(.*)\|\s*$")
 #: One word that only announces what follows.
 _LEAD_IN = re.compile(r"^\S+:$")
 _ENDS_LINE = (".", "!", "?", "…", ":", "。", "\uff01", "\uff1f", "\uff1a")
-#: A line of at least this many characters that does not end a sentence goes on in the next one.
+#: A line of at least this many characters that does not end a sentence continues in the next one.
 _WRAPPED_WIDTH = 60
 _BULLET = re.compile(r"^\s*(?:[-*•#>]+|\d+[.)])\s+")
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
@@ -84,15 +84,15 @@ def _split_line(line: str) -> Iterator[str]:
     start = 0
     for match in _END.finditer(line):
         end = match.end()
-        if end < len(line) and (_SHORT.search(line[max(0, end - 12) : end]) or _goes_on(line, match)):
+        if end < len(line) and (_SHORT.search(line[max(0, end - 12) : end]) or _continues(line, match)):
             continue
         if part := line[start:end].strip():
             yield from _pieces(part)
         start = end
 
 
-def _goes_on(line: str, match: re.Match[str]) -> bool:
-    """Tell whether a quotation ends here but not the sentence around it."""
+def _continues(line: str, match: re.Match[str]) -> bool:
+    """Return whether a quotation ends here but not the sentence around it."""
     return match.group()[-1:] in _QUOTES and line[match.end() : match.end() + 3].lstrip()[:1].islower()
 
 
