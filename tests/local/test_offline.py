@@ -9,8 +9,9 @@ import pytest
 from lumnisai_core.local import Message, OfflineEngine
 from lumnisai_core.local.engines.offline_engine.answers import answer_from, structured_from
 from lumnisai_core.local.engines.offline_engine.question import NOTHING, split_question, understand
-from lumnisai_core.local.engines.offline_engine.sentences import sentences, words
+from lumnisai_core.local.engines.offline_engine.sentences import sentences
 from lumnisai_core.local.engines.samples.material import Quotes
+from lumnisai_core.local.web.text import words
 from tests.local.conftest import Serve
 
 TIDES = (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lumnisai_core.local.engines.offline_engine.sentences import spaced
 from lumnisai_core.local.lumnis.store import ChunkRow
 from lumnisai_core.local.web.ids import new_id
+from lumnisai_core.local.web.text import spaced
 
 _SIZE = 1_000
 _ENOUGH = 600

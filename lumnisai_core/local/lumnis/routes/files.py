@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from datetime import datetime
 
-from lumnisai_core.local.engines.offline_engine.sentences import quoted, words
 from lumnisai_core.local.lumnis.app import Call, Reply
 from lumnisai_core.local.lumnis.files.names import free_name
 from lumnisai_core.local.lumnis.replies import chunk_value, dumps, file_value
@@ -19,6 +18,7 @@ from lumnisai_core.local.lumnis.store.files import ChunkHit, FileFilter
 from lumnisai_core.local.web.errors import ApiError, not_found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.shapes import Named
+from lumnisai_core.local.web.text import quoted, words
 
 _MAX_TERMS = 32
 
