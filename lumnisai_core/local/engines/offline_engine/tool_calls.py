@@ -19,8 +19,8 @@ from lumnisai_core.local.engines.offline_engine.tool_offer import Envelope, Tool
 from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange
 from lumnisai_core.local.engines.samples.merging import Unsatisfiable, same
 from lumnisai_core.local.engines.samples.samples import sample
-from lumnisai_core.local.lumnis.replies import dumps
 from lumnisai_core.local.web.json_schema import SchemaError, compile_schema
+from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.text import word_set
 
 _LONG = 4_000

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from lumnisai_core.local.lumnis.app import Call, Reply
-from lumnisai_core.local.lumnis.replies import dumps, row
-from lumnisai_core.local.lumnis.shapes.models import (
+from collections.abc import Collection
+
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.lumnis.shapes.model_preferences import (
+    Availability,
     CheckChoices,
     Choice,
     ChoicePath,
     Choices,
     ListChoices,
+    ModelProvider,
     ModelType,
+    Preference,
+    Preferences,
     TypedChoice,
 )
-from lumnisai_core.local.lumnis.store import PreferenceRow
-from lumnisai_core.local.web.errors import InvalidRequest
+from lumnisai_core.local.web.errors import invalid
 from lumnisai_core.local.web.ids import is_past, now
+from lumnisai_core.local.web.routes import RouteTable
 
-_DEFAULTS: dict[ModelType, tuple[str, str]] = {
+_DEFAULTS: dict[ModelType, tuple[ModelProvider, str]] = {
     "CHEAP_MODEL": ("openai", "gpt-4.1-nano"),
     "FAST_MODEL": ("openai", "gpt-4.1-mini"),
     "SMART_MODEL": ("openai", "gpt-4.1"),
@@ -37,48 +42,50 @@ _KEYS = {
 }
 
 
-async def list_(call: Call) -> Reply:
-    """Show all preferences; kinds of work without one get the default unless that is not wanted."""
-    return _shown(call, defaults=call.query(ListChoices).include_defaults)
+route = RouteTable()
 
 
-async def update(call: Call) -> Reply:
-    """Set the given preferences; the others stay as they are."""
-    body = await call.body(Choices)
+@route("GET /v1/model-preferences")
+async def list_(call: Call, query: ListChoices) -> Preferences:
+    """Show all preferences; kinds of work without one get the default unless the request excludes defaults."""
+    return _shown(call, defaults=query.include_defaults)
+
+
+@route("PUT /v1/model-preferences")
+async def update(call: Call, body: Choices) -> Preferences:
+    """Set the preferences in the body; the others stay as they are."""
     with call.store.transaction():
         for model_type, choice in body.preferences.items():
             _keep(call, model_type, choice)
     return _shown(call, defaults=True)
 
 
-async def set_one(call: Call) -> Reply:
+@route("PATCH /v1/model-preferences/{model_type}")
+async def set_one(call: Call, path: ChoicePath, body: Choice) -> Preference:
     """Set one preference."""
-    model_type = call.segment(ChoicePath).model_type
-    choice = await call.body(Choice)
-    if choice.model_type not in (None, model_type):
-        text = f"must be {model_type}, as in the path"
-        raise InvalidRequest([{"loc": ["body", "model_type"], "msg": text, "type": "value_error"}])
+    if body.model_type not in (None, path.model_type):
+        raise invalid(f"must be {path.model_type}, as in the path", "value_error", "model_type")
     with call.store.transaction():
-        return Reply(200, dumps(row(_keep(call, model_type, choice))))
+        return _keep(call, path.model_type, body)
 
 
-async def reset(call: Call) -> Reply:
+@route("DELETE /v1/model-preferences/{model_type}")
+async def reset(call: Call, path: ChoicePath) -> None:
     """Go back to the default."""
-    call.store.preferences.remove(tenant_id=call.tenant.id, model_type=call.segment(ChoicePath).model_type)
-    return Reply(204)
+    call.store.preferences.remove(tenant_id=call.tenant.id, model_type=path.model_type)
 
 
-async def check(call: Call) -> Reply:
-    """Tell which models could be used: all of them, or in `byo_keys` mode those whose provider's key is there."""
-    body = await call.body(CheckChoices)
+@route("POST /v1/model-preferences/check-availability")
+async def check(call: Call, body: CheckChoices) -> list[Availability]:
+    """Tell which models could be used: all of them, or in `byo_keys` mode those whose provider's key is stored."""
     moment = now()
     keys = call.store.keys.all(tenant_id=call.tenant.id)
     held = {key.provider for key in keys if not is_past(key.expires_at, moment)}
     own_keys = call.fresh_tenant().api_key_mode == "byo_keys"
-    return Reply(200, dumps([_availability(choice, held if own_keys else None) for choice in body.root]))
+    return [_availability(choice, held if own_keys else None) for choice in body.root]
 
 
-def _availability(choice: TypedChoice, held: set[str] | None) -> dict[str, object]:
+def _availability(choice: TypedChoice, held: Collection[str] | None) -> Availability:
     needs_key = choice.provider not in _KEYLESS
     key = _KEYS.get(choice.provider, f"{choice.provider.upper()}_API_KEY")
     available = held is None or not needs_key or key in held
@@ -92,22 +99,21 @@ def _availability(choice: TypedChoice, held: set[str] | None) -> dict[str, objec
     }
 
 
-def _shown(call: Call, *, defaults: bool) -> Reply:
+def _shown(call: Call, *, defaults: bool) -> Preferences:
     chosen = {item.model_type: item for item in call.store.preferences.all(tenant_id=call.tenant.id)}
     applied = [name for name in _DEFAULTS if name not in chosen] if defaults else []
     since = call.tenant.created_at
     for name in applied:
-        chosen[name] = PreferenceRow(call.tenant.id, name, *_DEFAULTS[name], True, since, since)
-    preferences = [row(chosen[name]) for name in _DEFAULTS if name in chosen]
-    reply = {"tenant_id": call.tenant.id, "preferences": preferences, "defaults_applied": applied}
-    return Reply(200, dumps(reply))
+        chosen[name] = Preference(call.tenant.id, name, *_DEFAULTS[name], True, since, since)
+    preferences = [chosen[name] for name in _DEFAULTS if name in chosen]
+    return {"tenant_id": call.tenant.id, "preferences": preferences, "defaults_applied": applied}
 
 
-def _keep(call: Call, model_type: ModelType, choice: Choice) -> PreferenceRow:
+def _keep(call: Call, model_type: ModelType, choice: Choice) -> Preference:
     where, moment = {"tenant_id": call.tenant.id, "model_type": model_type}, now()
     known = call.store.preferences.one(**where)
     created_at = moment if known is None else known.created_at
-    kept = PreferenceRow(call.tenant.id, model_type, choice.provider, choice.model_name, True, created_at, moment)
+    kept = Preference(call.tenant.id, model_type, choice.provider, choice.model_name, True, created_at, moment)
     call.store.preferences.remove(**where)
     call.store.preferences.add(kept)
     return kept
