@@ -39,31 +39,20 @@ def file_reply(file: FileRow) -> File:
 
 def artifact_reply(artifact: ArtifactRow) -> Artifact:
     """Return a stored artifact without its text."""
-    return {
-        "artifact_id": artifact.artifact_id,
-        "response_id": artifact.response_id,
-        "name": artifact.name,
-        "uri": f"artifact_{artifact.artifact_id}",
-        "mime_type": artifact.mime_type,
-        "bytes": len(artifact.text.encode()),
-        "created_at": artifact.created_at,
-    }
+    return shown(Artifact, artifact, uri=f"artifact_{artifact.artifact_id}", bytes=len(artifact.text.encode()))
 
 
 def tenant_reply(tenant: TenantRow) -> Tenant:
-    """Return a tenant."""
-    return {
-        "id": tenant.id,
-        "name": tenant.name,
-        "api_key_mode": tenant.api_key_mode,
-        "created_at": tenant.created_at,
-        "updated_at": tenant.updated_at,
-        "developer_id": tenant_id_of(tenant.id),
-        "developer_email": "developer@localhost",
-        "plan": "shared",
-        "db_status": "active",
-        "billing_status": "active",
-    }
+    """Return a tenant, with the parts of an account that the embedded service does not have."""
+    return shown(
+        Tenant,
+        tenant,
+        developer_id=tenant_id_of(tenant.id),
+        developer_email="developer@localhost",
+        plan="shared",
+        db_status="active",
+        billing_status="active",
+    )
 
 
 def artifacts_of(run: RunRow, inline: str | None) -> list[ArtifactRow]:

@@ -45,11 +45,12 @@ class Table(Generic[Row]):
         types = [next((read for name, read in _TYPES.items() if str(c.type).startswith(name)), None) for c in columns]
         self._types = [(index, read) for index, read in enumerate(types) if read is not None]
 
-    def add(self, row: Row) -> None:
-        """Store a new row."""
+    def add(self, row: Row) -> Row:
+        """Store a new row and return it."""
         marks = ", ".join("?" for _ in self.columns)
         values = [getattr(row, name) for name in self.columns]
         self._sql.execute(f"INSERT INTO {self._name} ({', '.join(self.columns)}) VALUES ({marks})", values)
+        return row
 
     def one(self, **conditions: Any) -> Row | None:
         """Return a row that meets the conditions."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NotRequired
+from typing import Any, NotRequired, TypeVar
 
 from typing_extensions import TypedDict  # pydantic does not take that of typing before Python 3.12
+
+_T = TypeVar("_T")
 
 
 class ErrorText(TypedDict):
@@ -70,6 +72,17 @@ class InvalidRequest(ApiError):
 def invalid(message: str, kind: str = "value_error", *names: str) -> InvalidRequest:
     """Return the refusal of a body, or of the part of it under these names."""
     return InvalidRequest([{"loc": ["body", *names], "msg": message, "type": kind}])
+
+
+def found(item: _T | None, kind: str, name: str) -> _T:
+    """Return an item that was looked up.
+
+    Raises:
+        ApiError: there is none.
+    """
+    if item is None:
+        raise not_found(kind, name)
+    return item
 
 
 def not_found(kind: str, name: str) -> ApiError:

@@ -6,7 +6,7 @@ from lumnisai_core.local.lumnis.replies import shown
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.shapes.external_api_keys import Key, KeyMode, KeyPath, KeyQuery, StoreKey, WhoseKeys
 from lumnisai_core.local.lumnis.store.rows import KeyRow
-from lumnisai_core.local.web.errors import not_found
+from lumnisai_core.local.web.errors import found, not_found
 from lumnisai_core.local.web.ids import is_past, new_id, now
 from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Text
@@ -29,10 +29,8 @@ async def list_(call: Call) -> list[Key]:
 @route("GET /v1/external-api-keys/{key}")
 async def get(call: Call) -> Key:
     """Show one key by its id."""
-    key = call.store.keys.one(tenant_id=call.tenant.id, key_id=call.path["key"])
-    if key is None:
-        raise not_found("key", call.path["key"])
-    return _shown(key)
+    key_id = call.path["key"]
+    return _shown(found(call.store.keys.one(tenant_id=call.tenant.id, key_id=key_id), "key", key_id))
 
 
 @route("DELETE /v1/external-api-keys/{key}")
@@ -67,14 +65,14 @@ def _keep(call: Call, body: StoreKey) -> KeyRow:
     known = next((key for key in same if key.key_name == body.key_name), None)
     if known is not None:
         keys.remove(key_id=known.key_id)
-    key = KeyRow(
-        key_id=known.key_id if known else new_id(),
-        tenant_id=call.tenant.id,
-        provider=body.provider,
-        key_name=body.key_name,
-        expires_at=None if body.expires_at is None else body.expires_at.isoformat(timespec="microseconds"),
-        created_at=known.created_at if known else moment,
-        updated_at=moment,
+    return keys.add(
+        KeyRow(
+            key_id=known.key_id if known else new_id(),
+            tenant_id=call.tenant.id,
+            provider=body.provider,
+            key_name=body.key_name,
+            expires_at=None if body.expires_at is None else body.expires_at.isoformat(timespec="microseconds"),
+            created_at=known.created_at if known else moment,
+            updated_at=moment,
+        )
     )
-    keys.add(key)
-    return key

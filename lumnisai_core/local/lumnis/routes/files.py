@@ -12,27 +12,10 @@ from datetime import datetime
 from lumnisai_core.local.lumnis.replies import file_reply, shown
 from lumnisai_core.local.lumnis.routes.uploads import free_name
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes.files import (
-    Chunk,
-    Content,
-    DeletedFile,
-    DeletedFiles,
-    DeleteFiles,
-    File,
-    FileIds,
-    Files,
-    FileStatistics,
-    FileStatus,
-    Found,
-    FoundFile,
-    ListFiles,
-    Owned,
-    ReadContent,
-    SearchFiles,
-)
+from lumnisai_core.local.lumnis.shapes import files as shapes
 from lumnisai_core.local.lumnis.store.files import ChunkHit, FileFilter
 from lumnisai_core.local.lumnis.store.rows import FileRow
-from lumnisai_core.local.web.errors import ApiError, not_found
+from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import Reply, RouteTable
 from lumnisai_core.local.web.shapes import Named
@@ -44,7 +27,7 @@ route = RouteTable()
 
 @route("GET /v1/files")
 @route("GET /v1/files/")
-async def list_(call: Call, query: ListFiles) -> Files:
+async def list_(call: Call, query: shapes.ListFiles) -> shapes.Files:
     """Show a page of files, newest first."""
     wanted = FileFilter(
         tenant_id=call.tenant.id,
@@ -66,13 +49,13 @@ async def list_(call: Call, query: ListFiles) -> Files:
 
 
 @route("GET /v1/files/{file_id}")
-async def get(call: Call, query: Named) -> File:
+async def get(call: Call, query: Named) -> shapes.File:
     """Show the metadata of a file."""
     return file_reply(_find(call, query.user_id))
 
 
 @route("GET /v1/files/{file_id}/content", refused=(409,))
-async def content(call: Call, query: ReadContent) -> Content:
+async def content(call: Call, query: shapes.ReadContent) -> shapes.Content:
     """Show the text of a file or some of its lines."""
     file = _find(call, query.user_id)
     if file.processing_status != "completed":
@@ -105,7 +88,7 @@ async def download(call: Call, query: Named) -> Reply:
 
 
 @route("GET /v1/files/{file_id}/status")
-async def status(call: Call, query: Named) -> FileStatus:
+async def status(call: Call, query: Named) -> shapes.FileStatus:
     """Tell how far a file has been processed."""
     file = _find(call, query.user_id)
     done = file.processing_status == "completed"
@@ -122,7 +105,7 @@ async def status(call: Call, query: Named) -> FileStatus:
 
 
 @route("POST /v1/files/search")
-async def search(call: Call, body: SearchFiles) -> Found:
+async def search(call: Call, body: shapes.SearchFiles) -> shapes.Found:
     """Find the pieces that match a query best: at most `limit` pieces, shown file by file, the best file first."""
     started = time.perf_counter()
     wanted = FileFilter(call.tenant.id, call.user(body.user_id), types=body.file_types or (), tags=body.tags or ())
@@ -130,11 +113,11 @@ async def search(call: Call, body: SearchFiles) -> Found:
     by_file: dict[str, list[ChunkHit]] = {}
     for hit in call.store.files.search(terms, wanted, body.limit, body.min_score):
         by_file.setdefault(hit.chunk.file_id, []).append(hit)
-    results: list[FoundFile] = []
+    results: list[shapes.FoundFile] = []
     for file_id, hits in by_file.items():
         file = call.store.files.one(file_id, wanted)
         if file is not None:
-            chunks = [shown(Chunk, hit.chunk, metadata=None, similarity_score=hit.score) for hit in hits]
+            chunks = [shown(shapes.Chunk, hit.chunk, metadata=None, similarity_score=hit.score) for hit in hits]
             results.append({"file": file_reply(file), "chunks": chunks, "overall_score": hits[0].score})
     return {
         "results": results,
@@ -145,7 +128,7 @@ async def search(call: Call, body: SearchFiles) -> Found:
 
 
 @route("PATCH /v1/files/{file_id}/scope")
-async def set_scope(call: Call, query: Named, body: Owned) -> File:
+async def set_scope(call: Call, query: Named, body: shapes.Owned) -> shapes.File:
     """Give a file to the whole tenant or to one user; a user's file only moves in the name of its owner."""
     file, files = _find(call, body.user_id or query.user_id), call.store.files
     user_id = call.user(body.user_id) if body.scope == "user" else None
@@ -156,7 +139,7 @@ async def set_scope(call: Call, query: Named, body: Owned) -> File:
 
 
 @route("DELETE /v1/files/{file_id}")
-async def delete(call: Call, query: DeleteFiles) -> DeletedFile:
+async def delete(call: Call, query: shapes.DeleteFiles) -> shapes.DeletedFile:
     """Delete a file for good, or with `hard_delete=false` only hide it."""
     file = _find(call, query.user_id, deleted=query.hard_delete)
     _delete(call, file, hard=query.hard_delete)
@@ -164,7 +147,7 @@ async def delete(call: Call, query: DeleteFiles) -> DeletedFile:
 
 
 @route("DELETE /v1/files/bulk")
-async def delete_many(call: Call, query: DeleteFiles, body: FileIds) -> DeletedFiles:
+async def delete_many(call: Call, query: shapes.DeleteFiles, body: shapes.FileIds) -> shapes.DeletedFiles:
     """Delete several files; those that cannot be reached are listed as failed."""
     wanted = FileFilter(call.tenant.id, call.user(query.user_id), deleted=query.hard_delete)
     deleted: list[str] = []
@@ -181,7 +164,7 @@ async def delete_many(call: Call, query: DeleteFiles, body: FileIds) -> DeletedF
 
 
 @route("GET /v1/files/statistics")
-async def statistics(call: Call, query: Named) -> FileStatistics:
+async def statistics(call: Call, query: Named) -> shapes.FileStatistics:
     """Count the files of the tenant, or those that a user may see."""
     user_id = call.user(query.user_id)
     files = call.store.files.of_tenant(call.tenant.id)
@@ -203,10 +186,8 @@ async def statistics(call: Call, query: Named) -> FileStatistics:
 
 def _find(call: Call, user_name: str | None, *, deleted: bool = False) -> FileRow:
     file_id = call.path["file_id"]
-    file = call.store.files.one(file_id, FileFilter(call.tenant.id, call.user(user_name), deleted=deleted))
-    if file is None:
-        raise not_found("file", file_id)
-    return file
+    wanted = FileFilter(call.tenant.id, call.user(user_name), deleted=deleted)
+    return found(call.store.files.one(file_id, wanted), "file", file_id)
 
 
 def _delete(call: Call, file: FileRow, *, hard: bool) -> None:

@@ -6,46 +6,16 @@ import secrets
 from datetime import UTC, datetime
 from typing import NoReturn
 
+from lumnisai_core.local.lumnis.replies import shown
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes.integrations import (
-    AppEnabled,
-    AppPath,
-    Apps,
-    AppSet,
-    AppTool,
-    AppTools,
-    Authorize,
-    Batch,
-    Callback,
-    CalledBack,
-    Connection,
-    ConnectionPath,
-    Connections,
-    ConnectionState,
-    ConnectionStates,
-    ContactsDeleted,
-    ContactsStatus,
-    ContactsSync,
-    Disconnect,
-    Disconnected,
-    Initiate,
-    Initiated,
-    ListApps,
-    ListConnections,
-    ListTools,
-    OfUser,
-    Provider,
-    Providers,
-    SetApp,
-    WithProvider,
-)
+from lumnisai_core.local.lumnis.shapes import integrations as shapes
 from lumnisai_core.local.lumnis.store.rows import ConnectionRow
-from lumnisai_core.local.web.errors import ApiError, not_found
+from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.routes import Once, Reply, RouteTable
 from lumnisai_core.local.web.text import word_set
 
-_APPS: dict[Provider, frozenset[str]] = {
+_APPS: dict[shapes.Provider, frozenset[str]] = {
     "composio": word_set(
         """AIRTABLE ASANA DISCORD DROPBOX GITHUB GMAIL GOOGLECALENDAR GOOGLEDRIVE HUBSPOT JIRA LINEAR NOTION OUTLOOK
         SALESFORCE SLACK TRELLO"""
@@ -58,14 +28,14 @@ route = RouteTable()
 
 
 @route("POST /v1/integrations/connections/initiate", refused=(403,))
-async def initiate(call: Call, body: Initiate) -> Once[Initiated]:
+async def initiate(call: Call, body: shapes.Initiate) -> Once[shapes.Initiated]:
     """Begin a connection; whoever visits the returned address completes it."""
     if body.app_name in call.store.disabled_apps(call.tenant.id):
         raise ApiError(403, "APP_DISABLED", f"{body.app_name} is not enabled for this tenant.")
     return call.once(lambda: _begin(call, body))
 
 
-def _begin(call: Call, body: Initiate) -> Initiated:
+def _begin(call: Call, body: shapes.Initiate) -> shapes.Initiated:
     user_id, store = call.user_id(body.user_id), call.store.connections
     known = _known(call, user_id, body.app_name, body.provider)
     connection = ConnectionRow(
@@ -94,7 +64,7 @@ def _begin(call: Call, body: Initiate) -> Initiated:
 
 
 @route("GET /v1/integrations/authorize/{state}", public=True, media_types={200: "text/html", 302: None})
-async def authorize(call: Call, query: Authorize) -> Reply:
+async def authorize(call: Call, query: shapes.Authorize) -> Reply:
     """Complete a connection in the browser; with `error`, as somebody who refused."""
     connection = call.store.connections.one(state=call.path["state"])
     if connection is None or connection.status != "pending":
@@ -107,11 +77,10 @@ async def authorize(call: Call, query: Authorize) -> Reply:
 
 
 @route("POST /v1/integrations/connections/callback", refused=(400, 404))
-async def callback(call: Call, body: Callback) -> CalledBack:
+async def callback(call: Call, body: shapes.Callback) -> shapes.CalledBack:
     """Complete a connection with the message of its provider."""
-    connection = call.store.connections.one(tenant_id=call.tenant.id, connection_id=body.connection_id)
-    if connection is None:
-        raise not_found("connection", body.connection_id)
+    known = call.store.connections.one(tenant_id=call.tenant.id, connection_id=body.connection_id)
+    connection = found(known, "connection", body.connection_id)
     if body.state is not None and body.state != connection.state:
         raise ApiError(400, "INVALID_STATE", "The state does not belong to this connection.")
     _complete(call, connection, body.error)
@@ -120,30 +89,19 @@ async def callback(call: Call, body: Callback) -> CalledBack:
 
 
 @route("GET /v1/integrations/connections/{user_id}/{app}")
-async def get(call: Call, path: ConnectionPath, query: WithProvider) -> ConnectionState:
+async def get(call: Call, path: shapes.ConnectionPath, query: shapes.WithProvider) -> shapes.ConnectionState:
     """Show how a user is connected to an app."""
     return _state(call, call.user_id(path.user_id), path.app, query.provider)
 
 
 @route("GET /v1/integrations/connections/{user_id}")
-async def list_(call: Call, path: OfUser, query: ListConnections) -> Connections:
+async def list_(call: Call, path: shapes.OfUser, query: shapes.ListConnections) -> shapes.Connections:
     """Show all connections of a user, newest first."""
     wanted = {part.strip().upper() for part in (query.app_filter or "").split(",") if part.strip()}
     disabled = call.store.disabled_apps(call.tenant.id)
     known = _known(call, call.user_id(path.user_id), None, query.provider)
-    connections: list[Connection] = [
-        {
-            "connection_id": item.connection_id,
-            "tenant_id": item.tenant_id,
-            "user_id": item.user_id,
-            "provider": item.provider,
-            "metadata": {},
-            "app_name": item.app_name,
-            "status": item.status,
-            "connected_at": item.connected_at,
-            "error_message": item.error_message,
-            "is_enabled": item.app_name not in disabled,
-        }
+    connections = [
+        shown(shapes.Connection, item, metadata={}, is_enabled=item.app_name not in disabled)
         for item in known
         if not wanted or item.app_name in wanted
     ]
@@ -151,7 +109,7 @@ async def list_(call: Call, path: OfUser, query: ListConnections) -> Connections
 
 
 @route("POST /v1/integrations/connections/batch")
-async def batch(call: Call, body: Batch) -> ConnectionStates:
+async def batch(call: Call, body: shapes.Batch) -> shapes.ConnectionStates:
     """Show how a user is connected to several apps, in their order in the request."""
     user_id = call.user_id(body.user_id)
     states = [_state(call, user_id, app, body.provider) for app in dict.fromkeys(body.app_names)]
@@ -159,31 +117,31 @@ async def batch(call: Call, body: Batch) -> ConnectionStates:
         "user_id": body.user_id,
         "connections": states,
         "total_checked": len(states),
-        "active_count": sum(state["status"] == "active" for state in states),
+        "active_count": sum(state.status == "active" for state in states),
     }
 
 
 @route("POST /v1/integrations/connections/disconnect")
-async def disconnect(call: Call, body: Disconnect) -> Disconnected:
+async def disconnect(call: Call, body: shapes.Disconnect) -> shapes.Disconnected:
     """End a user's connection to an app."""
-    found = _known(call, call.user_id(body.user_id), body.app_name, body.provider)
-    for item in found:
+    known = _known(call, call.user_id(body.user_id), body.app_name, body.provider)
+    for item in known:
         call.store.connections.remove(connection_id=item.connection_id)
-    message = f"{body.app_name} was {'disconnected' if found else 'not connected'}."
-    return {"success": bool(found), "message": message}
+    message = f"{body.app_name} was {'disconnected' if known else 'not connected'}."
+    return {"success": bool(known), "message": message}
 
 
 @route("POST /v1/integrations/tools")
-async def tools(call: Call, body: ListTools) -> AppTools:
+async def list_tools(call: Call, body: shapes.ListTools) -> shapes.AppTools:
     """Show the tools of the apps a user is connected to: one for each."""
-    found = _known(call, call.user_id(body.user_id), None, body.provider)
-    apps = [item.app_name for item in found if item.status == "active"]
-    shown = [_tool(app) for app in apps if body.app_filter is None or app in body.app_filter]
-    return {"user_id": body.user_id, "tools": shown, "tool_count": len(shown)}
+    known = _known(call, call.user_id(body.user_id), None, body.provider)
+    apps = [item.app_name for item in known if item.status == "active"]
+    tools = [_tool(app) for app in apps if body.app_filter is None or app in body.app_filter]
+    return {"user_id": body.user_id, "tools": tools, "tool_count": len(tools)}
 
 
 @route("GET /v1/integrations/apps")
-async def list_apps(call: Call, query: ListApps) -> Apps:
+async def list_apps(call: Call, query: shapes.ListApps) -> shapes.Apps:
     """Show which apps are enabled, by provider too; with `include_available`, all there are."""
     disabled = call.store.disabled_apps(call.tenant.id)
     offered = {name: apps for name, apps in _APPS.items() if query.provider in (None, name)}
@@ -201,13 +159,13 @@ async def list_apps(call: Call, query: ListApps) -> Apps:
 
 
 @route("GET /v1/integrations/providers")
-async def list_providers(_call: Call) -> Providers:
+async def list_providers(_call: Call) -> shapes.Providers:
     """Show the providers of connections."""
     return {"providers": list(_APPS), "total": len(_APPS)}
 
 
 @route("GET /v1/integrations/apps/{app}/enabled")
-async def is_enabled(call: Call, path: AppPath, query: WithProvider) -> AppEnabled:
+async def is_enabled(call: Call, path: shapes.AppPath, query: shapes.WithProvider) -> shapes.AppEnabled:
     """Tell whether an app is enabled; any app is until it is switched off."""
     enabled = path.app not in call.store.disabled_apps(call.tenant.id)
     message = f"{path.app} is {'enabled' if enabled else 'not enabled'}."
@@ -215,7 +173,7 @@ async def is_enabled(call: Call, path: AppPath, query: WithProvider) -> AppEnabl
 
 
 @route("PUT /v1/integrations/apps/{app}")
-async def set_enabled(call: Call, path: AppPath, query: SetApp) -> AppSet:
+async def set_enabled(call: Call, path: shapes.AppPath, query: shapes.SetApp) -> shapes.AppSet:
     """Switch an app on or off for the tenant."""
     call.store.enable_app(call.tenant.id, path.app, enabled=query.enabled)
     message = f"{path.app} was {'enabled' if query.enabled else 'disabled'}."
@@ -223,20 +181,20 @@ async def set_enabled(call: Call, path: AppPath, query: SetApp) -> AppSet:
 
 
 @route("GET /v1/integrations/non-oauth/required-fields/{app}", refused=(501,))
-async def required_fields(_call: Call, path: AppPath) -> NoReturn:
+async def required_fields(_call: Call, path: shapes.AppPath) -> NoReturn:
     """Refuse: reserved on the platform as well."""
     raise ApiError(501, "NOT_IMPLEMENTED", f"The fields that {path.app} needs without OAuth are not known.")
 
 
 @route("GET /v1/integrations/linkedin/sync-status")
-async def linkedin_status(call: Call, query: OfUser) -> ContactsStatus:
+async def linkedin_status(call: Call, query: shapes.OfUser) -> shapes.ContactsStatus:
     """Tell how far a user's LinkedIn contacts are copied: there are none to copy."""
     connected = _is_connected(call, query.user_id, "LINKEDIN")
     return {"status": "idle" if connected else "no_account", "synced_count": 0, "last_synced_at": None}
 
 
 @route("POST /v1/integrations/linkedin/sync")
-async def linkedin_sync(call: Call, query: OfUser) -> ContactsSync:
+async def linkedin_sync(call: Call, query: shapes.OfUser) -> shapes.ContactsSync:
     """Begin to copy a user's LinkedIn contacts, if the user is connected."""
     if not _is_connected(call, query.user_id, "LINKEDIN"):
         return {"status": "no_account", "message": "The user has no LinkedIn account connected."}
@@ -244,7 +202,7 @@ async def linkedin_sync(call: Call, query: OfUser) -> ContactsSync:
 
 
 @route("DELETE /v1/integrations/linkedin/connections")
-async def delete_linkedin_contacts(_call: Call, query: OfUser) -> ContactsDeleted:
+async def delete_linkedin_contacts(_call: Call, query: shapes.OfUser) -> shapes.ContactsDeleted:
     """Delete copied LinkedIn contacts; there are none."""
     del query
     return {"deleted_count": 0, "message": "There were no contacts to delete."}
@@ -258,15 +216,12 @@ def _known(call: Call, user_id: str, app: str | None, provider: str | None) -> l
     return call.store.connections.all(tenant_id=call.tenant.id, user_id=user_id, app_name=app, provider=provider)
 
 
-def _state(call: Call, user_id: str, app: str, provider: str | None) -> ConnectionState:
-    found = _known(call, user_id, app, provider)
-    return {
-        "app_name": app,
-        "status": found[0].status if found else "not_connected",
-        "connected_at": found[0].connected_at if found else None,
-        "error_message": found[0].error_message if found else None,
-        "is_enabled": app not in call.store.disabled_apps(call.tenant.id),
-    }
+def _state(call: Call, user_id: str, app: str, provider: str | None) -> shapes.ConnectionState:
+    known = _known(call, user_id, app, provider)
+    enabled = app not in call.store.disabled_apps(call.tenant.id)
+    if not known:
+        return shapes.ConnectionState(app, "not_connected", None, None, enabled)
+    return shown(shapes.ConnectionState, known[0], is_enabled=enabled)
 
 
 def _complete(call: Call, connection: ConnectionRow, error: str | None) -> None:
@@ -279,7 +234,7 @@ def _complete(call: Call, connection: ConnectionRow, error: str | None) -> None:
         call.store.connections.change(where, status="active", error_message=None, connected_at=moment)
 
 
-def _tool(app: str) -> AppTool:
+def _tool(app: str) -> shapes.AppTool:
     query = {"type": "string", "description": "The text to look for."}
     return {
         "name": f"{app}_SEARCH",

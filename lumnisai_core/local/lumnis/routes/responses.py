@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from lumnisai_core.local.lumnis.replies import artifact_reply
+from lumnisai_core.local.lumnis.replies import artifact_reply, shown
 from lumnisai_core.local.lumnis.routes.threads import find_thread, new_thread
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes.runs import (
-    AllFeedback,
-    Artifacts,
-    Cancelled,
-    CreatedRun,
-    CreateRun,
-    Feedback,
-    GiveFeedback,
-    GivenFeedback,
-    ListFeedback,
-    ListRuns,
-    Poll,
-    Run,
-    Runs,
-)
+from lumnisai_core.local.lumnis.shapes import runs as shapes
 from lumnisai_core.local.lumnis.store.rows import RunRow
-from lumnisai_core.local.web.errors import ApiError, not_found
+from lumnisai_core.local.web.errors import ApiError, found, not_found
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Once, RouteTable
@@ -32,11 +18,11 @@ route = RouteTable()
 
 
 @route("POST /v1/responses", refused=(400, 404))
-async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
+async def create(call: Call, body: shapes.CreateRun) -> Once[shapes.CreatedRun]:
     """Accept a run; it begins at once, in a new thread or in the one that the request names."""
     accepted: list[RunRow] = []
 
-    def accept() -> CreatedRun:
+    def accept() -> shapes.CreatedRun:
         user_id, created_at = call.user(body.user_id), now()
         if body.thread_id is None:
             thread = new_thread(call, user_id, created_at=created_at)
@@ -44,13 +30,7 @@ async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
             thread = find_thread(call, body.thread_id, body.user_id)
         run = call.runs.accept(thread, user_id or thread.user_id, body, created_at)
         accepted.append(run)
-        return {
-            "response_id": run.response_id,
-            "thread_id": run.thread_id,
-            "tenant_id": run.tenant_id,
-            "status": run.status,
-            "created_at": run.created_at,
-        }
+        return shown(shapes.CreatedRun, run)
 
     reply = call.once(accept)
     for run in accepted:
@@ -59,7 +39,7 @@ async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
 
 
 @route("GET /v1/responses/{response_id}")
-async def get(call: Call, query: Poll) -> Run:
+async def get(call: Call, query: shapes.Poll) -> shapes.Run:
     """Show a run; with `wait`, hold the answer back until there is something to tell."""
     run = _find(call, query.user_id)
     if query.wait > 0 and run.completed_at is None:
@@ -69,7 +49,7 @@ async def get(call: Call, query: Poll) -> Run:
 
 
 @route("GET /v1/responses")
-async def list_(call: Call, query: ListRuns) -> Runs:
+async def list_(call: Call, query: shapes.ListRuns) -> shapes.Runs:
     """Show a page of runs, newest first."""
     runs, total = call.store.runs.page(
         query.limit,
@@ -84,7 +64,7 @@ async def list_(call: Call, query: ListRuns) -> Runs:
 
 
 @route("POST /v1/responses/{response_id}/cancel", refused=(409,))
-async def cancel(call: Call, query: Named) -> Cancelled:
+async def cancel(call: Call, query: Named) -> shapes.Cancelled:
     """Stop a run that has not ended."""
     run = _find(call, query.user_id)
     if not call.runs.cancel(run.response_id):
@@ -93,7 +73,7 @@ async def cancel(call: Call, query: Named) -> Cancelled:
 
 
 @route("GET /v1/responses/{response_id}/artifacts")
-async def artifacts(call: Call, query: Page) -> Artifacts:
+async def artifacts(call: Call, query: Page) -> shapes.Artifacts:
     """Show a page of the artifacts of a run, in its order."""
     run, stored = _find(call, query.user_id), call.store.artifacts
     rows, total = stored.page(query.limit, query.offset, oldest_first=True, response_id=run.response_id)
@@ -102,15 +82,15 @@ async def artifacts(call: Call, query: Page) -> Artifacts:
 
 
 @route("POST /v1/responses/{response_id}/feedback")
-async def give_feedback(call: Call, body: GiveFeedback) -> Once[GivenFeedback]:
+async def give_feedback(call: Call, body: shapes.GiveFeedback) -> Once[shapes.GivenFeedback]:
     """Give feedback to an active run; its engine gets it in order of arrival."""
     run = _find(call, None)
     giver = call.user(body.user_id)
     if None not in (giver, run.user_id) and giver != run.user_id:
         raise not_found("response", run.response_id)
 
-    def make() -> GivenFeedback:
-        feedback = Feedback(
+    def make() -> shapes.GivenFeedback:
+        feedback = shapes.Feedback(
             feedback_id=new_id(),
             response_id=run.response_id,
             tenant_id=call.tenant.id,
@@ -132,7 +112,7 @@ async def give_feedback(call: Call, body: GiveFeedback) -> Once[GivenFeedback]:
 
 
 @route("GET /v1/responses/{response_id}/feedback")
-async def feedback(call: Call, query: ListFeedback) -> AllFeedback:
+async def feedback(call: Call, query: shapes.ListFeedback) -> shapes.AllFeedback:
     """Show the feedback for a run, oldest first, and how much of it the engine has taken."""
     run, stored = _find(call, query.user_id), call.store.feedback
     rows = stored.all(response_id=run.response_id, progress_id=query.progress_id, oldest_first=True)
@@ -151,6 +131,4 @@ async def feedback(call: Call, query: ListFeedback) -> AllFeedback:
 def _find(call: Call, user_name: str | None) -> RunRow:
     response_id = call.path["response_id"]
     run = call.store.runs.one(tenant_id=call.tenant.id, response_id=response_id, user_id=call.user(user_name))
-    if run is None:
-        raise not_found("response", response_id)
-    return run
+    return found(run, "response", response_id)

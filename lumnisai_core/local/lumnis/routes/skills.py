@@ -5,21 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes.skills import (
-    Analytics,
-    CreateSkill,
-    CreateUsage,
-    ListSkills,
-    ListUsages,
-    PutSkill,
-    PutUsage,
-    Skill,
-    SkillAnalytics,
-    Skills,
-    Usage,
-    Usages,
-)
-from lumnisai_core.local.web.errors import not_found
+from lumnisai_core.local.lumnis.shapes import skills as shapes
+from lumnisai_core.local.web.errors import found, not_found
 from lumnisai_core.local.web.ids import ago, new_id, now
 from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Named
@@ -28,28 +15,23 @@ route = RouteTable()
 
 
 @route("POST /v1/skills")
-async def create(call: Call, query: Named, body: CreateSkill) -> Once[Skill]:
+async def create(call: Call, query: Named, body: shapes.CreateSkill) -> Once[shapes.Skill]:
     """Make a skill, of the user if one is named."""
-
-    def make() -> Skill:
-        moment = now()
-        skill = Skill(
-            id=new_id(),
-            **body.model_dump(),
-            tenant_id=call.tenant.id,
-            user_id=call.user(query.user_id),
-            is_active=True,
-            created_at=moment,
-            updated_at=moment,
-        )
-        call.store.skills.add(skill)
-        return skill
-
-    return call.once(make)
+    moment = now()
+    skill = shapes.Skill(
+        id=new_id(),
+        **body.model_dump(),
+        tenant_id=call.tenant.id,
+        user_id=call.user(query.user_id),
+        is_active=True,
+        created_at=moment,
+        updated_at=moment,
+    )
+    return call.once(lambda: call.store.skills.add(skill))
 
 
 @route("GET /v1/skills")
-async def list_(call: Call, query: ListSkills) -> Skills:
+async def list_(call: Call, query: shapes.ListSkills) -> shapes.Skills:
     """Show a page of skills, newest first."""
     skills, total = call.store.skills.page(
         query.page_size,
@@ -63,13 +45,13 @@ async def list_(call: Call, query: ListSkills) -> Skills:
 
 
 @route("GET /v1/skills/{skill_id}")
-async def get(call: Call, query: Named) -> Skill:
+async def get(call: Call, query: Named) -> shapes.Skill:
     """Show one skill."""
     return _find(call, query)
 
 
 @route("PUT /v1/skills/{skill_id}")
-async def update(call: Call, query: Named, body: PutSkill) -> Skill:
+async def update(call: Call, query: Named, body: shapes.PutSkill) -> shapes.Skill:
     """Change parts of a skill."""
     skill = _find(call, query)
     call.store.skills.change({"id": skill.id}, **body.model_dump(exclude_unset=True), updated_at=now())
@@ -83,37 +65,32 @@ async def delete(call: Call, query: Named) -> None:
 
 
 @route("POST /v1/skills/usage", refused=(404,))
-async def create_usage(call: Call, body: CreateUsage) -> Once[Usage]:
+async def create_usage(call: Call, body: shapes.CreateUsage) -> Once[shapes.Usage]:
     """Record that a skill was available to a run."""
     _own_tenant(call, None if body.tenant_id is None else str(body.tenant_id))
     user_id = call.user(body.user_id)
-    if call.store.runs.one(tenant_id=call.tenant.id, response_id=body.response_id, user_id=user_id) is None:
-        raise not_found("response", body.response_id)
-    if call.store.skills.one(id=body.skill_id, tenant_id=call.tenant.id, visible_to=user_id) is None:
-        raise not_found("skill", body.skill_id)
-
-    def make() -> Usage:
-        moment = now()
-        usage = Usage(
-            id=new_id(),
-            response_id=body.response_id,
-            skill_id=body.skill_id,
-            skill_name=body.skill_name,
-            tenant_id=call.tenant.id,
-            user_id=user_id,
-            relevance_score=body.relevance_score,
-            **PutUsage().model_dump(),
-            created_at=moment,
-            updated_at=moment,
-        )
-        call.store.usages.add(usage)
-        return usage
-
-    return call.once(make)
+    run = call.store.runs.one(tenant_id=call.tenant.id, response_id=body.response_id, user_id=user_id)
+    found(run, "response", body.response_id)
+    skill = call.store.skills.one(id=body.skill_id, tenant_id=call.tenant.id, visible_to=user_id)
+    found(skill, "skill", body.skill_id)
+    moment = now()
+    usage = shapes.Usage(
+        id=new_id(),
+        response_id=body.response_id,
+        skill_id=body.skill_id,
+        skill_name=body.skill_name,
+        tenant_id=call.tenant.id,
+        user_id=user_id,
+        relevance_score=body.relevance_score,
+        **shapes.PutUsage().model_dump(),
+        created_at=moment,
+        updated_at=moment,
+    )
+    return call.once(lambda: call.store.usages.add(usage))
 
 
 @route("GET /v1/skills/usage")
-async def list_usages(call: Call, query: ListUsages) -> Usages:
+async def list_usages(call: Call, query: shapes.ListUsages) -> shapes.Usages:
     """Show a page of usages, newest first."""
     usages, total = call.store.usages.page(
         query.page_size,
@@ -127,7 +104,7 @@ async def list_usages(call: Call, query: ListUsages) -> Usages:
 
 
 @route("PUT /v1/skills/usage/{usage_id}")
-async def update_usage(call: Call, body: PutUsage) -> Usage:
+async def update_usage(call: Call, body: shapes.PutUsage) -> shapes.Usage:
     """Record how a skill was used in a run."""
     usage = _usage(call)
     call.store.usages.change({"id": usage.id}, **body.model_dump(exclude_unset=True), updated_at=now())
@@ -135,7 +112,7 @@ async def update_usage(call: Call, body: PutUsage) -> Usage:
 
 
 @route("GET /v1/skills/analytics", refused=(404,))
-async def analytics(call: Call, query: Analytics) -> SkillAnalytics:
+async def analytics(call: Call, query: shapes.Analytics) -> shapes.SkillAnalytics:
     """Count how often skills were available, chosen and successful."""
     _own_tenant(call, query.tenant_id)
     since = ago(timedelta(days=query.days_back))
@@ -157,19 +134,14 @@ async def analytics(call: Call, query: Analytics) -> SkillAnalytics:
     }
 
 
-def _find(call: Call, query: Named) -> Skill:
+def _find(call: Call, query: Named) -> shapes.Skill:
     skill_id, user_id = call.path["skill_id"], call.user(query.user_id)
-    skill = call.store.skills.one(id=skill_id, tenant_id=call.tenant.id, visible_to=user_id)
-    if skill is None:
-        raise not_found("skill", skill_id)
-    return skill
+    return found(call.store.skills.one(id=skill_id, tenant_id=call.tenant.id, visible_to=user_id), "skill", skill_id)
 
 
-def _usage(call: Call) -> Usage:
-    usage = call.store.usages.one(id=call.path["usage_id"], tenant_id=call.tenant.id)
-    if usage is None:
-        raise not_found("usage", call.path["usage_id"])
-    return usage
+def _usage(call: Call) -> shapes.Usage:
+    usage_id = call.path["usage_id"]
+    return found(call.store.usages.one(id=usage_id, tenant_id=call.tenant.id), "usage", usage_id)
 
 
 def _own_tenant(call: Call, tenant_id: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.shapes.runs import CreateThread, PatchThread, Run, Thread, Threads
-from lumnisai_core.local.web.errors import not_found
+from lumnisai_core.local.web.errors import found
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Named, Page
@@ -66,24 +66,22 @@ async def responses(call: Call, query: Page) -> list[Run]:
 def new_thread(call: Call, user_id: str | None, title: str | None = None, created_at: str | None = None) -> Thread:
     """Store a new thread."""
     created_at = created_at or now()
-    thread = Thread(
-        thread_id=new_id(),
-        tenant_id=call.tenant.id,
-        user_id=user_id,
-        title=title,
-        created_at=created_at,
-        updated_at=created_at,
-        response_count=0,
-        last_response_at=None,
+    return call.store.threads.add(
+        Thread(
+            thread_id=new_id(),
+            tenant_id=call.tenant.id,
+            user_id=user_id,
+            title=title,
+            created_at=created_at,
+            updated_at=created_at,
+            response_count=0,
+            last_response_at=None,
+        )
     )
-    call.store.threads.add(thread)
-    return thread
 
 
 def find_thread(call: Call, thread_id: str, user_name: str | None) -> Thread:
     """Return a thread of the tenant, and of the user if the request names one."""
     user_id = call.user(user_name)
     thread = call.store.threads.one(tenant_id=call.tenant.id, thread_id=thread_id, user_id=user_id)
-    if thread is None:
-        raise not_found("thread", thread_id)
-    return thread
+    return found(thread, "thread", thread_id)

@@ -10,7 +10,7 @@ from lumnisai_core.local.lumnis.replies import tenant_reply
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.shapes.runs import Run, Thread
 from lumnisai_core.local.lumnis.shapes.users import CreateUser, Health, PutUser, Tenant, User, Users
-from lumnisai_core.local.web.errors import not_found
+from lumnisai_core.local.web.errors import found, not_found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_text import Json, written
 from lumnisai_core.local.web.routes import Once, RouteTable
@@ -48,22 +48,18 @@ async def create(call: Call, body: CreateUser) -> Once[User]:
     if known is not None:
         return Once(Json(written(known)), is_new=False)
 
-    def make() -> User:
-        moment = now()
-        user = User(
-            id=user_id,
-            email=email,
-            first_name=body.first_name,
-            last_name=body.last_name,
-            tenant_id=call.tenant.id,
-            is_active=True,
-            created_at=moment,
-            updated_at=moment,
-        )
-        call.store.users.add(user)
-        return user
-
-    return call.once(make)
+    moment = now()
+    user = User(
+        id=user_id,
+        email=email,
+        first_name=body.first_name,
+        last_name=body.last_name,
+        tenant_id=call.tenant.id,
+        is_active=True,
+        created_at=moment,
+        updated_at=moment,
+    )
+    return call.once(lambda: call.store.users.add(user))
 
 
 @route("GET /v1/users")
@@ -125,7 +121,4 @@ async def threads(call: Call, query: Numbered) -> list[Thread]:
 
 def _find(call: Call) -> User:
     name = call.path["user"]
-    user = call.store.users.one(tenant_id=call.tenant.id, id=call.user_id(name))
-    if user is None:
-        raise not_found("user", name)
-    return user
+    return found(call.store.users.one(tenant_id=call.tenant.id, id=call.user_id(name)), "user", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -113,7 +114,8 @@ class Initiated(TypedDict):
     connection_id: Id
 
 
-class ConnectionState(TypedDict):
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
     """How a user is connected to an app; the time has no zone."""
 
     app_name: str
@@ -123,6 +125,7 @@ class ConnectionState(TypedDict):
     is_enabled: bool
 
 
+@dataclass(frozen=True, slots=True)
 class Connection(ConnectionState):
     """A user's connection to an app."""
 
@@ -226,7 +229,7 @@ class ContactsStatus(TypedDict):
 
 
 class ContactsSync(TypedDict):
-    """Copying of contacts was asked for."""
+    """The answer to a request to copy contacts."""
 
     status: Literal["started", "already_running", "no_account"]
     message: str

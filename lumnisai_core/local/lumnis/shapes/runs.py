@@ -49,7 +49,8 @@ class CreateRun(Shape):
     specialized_agent_params: Object | None = None
 
 
-class CreatedRun(TypedDict):
+@dataclass(frozen=True, slots=True)
+class CreatedRun:
     """A run that was accepted."""
 
     response_id: Id
@@ -149,7 +150,8 @@ class Cancelled(TypedDict):
     message: str
 
 
-class Artifact(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Artifact:
     """A document that a run made."""
 
     artifact_id: Id

@@ -21,7 +21,8 @@ class Health(TypedDict):
     status: Literal["ok"]
 
 
-class Tenant(TypedDict):
+@dataclass(frozen=True, slots=True)
+class Tenant:
     """A tenant."""
 
     id: Id
