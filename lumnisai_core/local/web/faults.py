@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any, Literal, Self
 
-from lumnisai_core.local.web.routes import Route, Router
+from lumnisai_core.local.web.routes import PARAMETER, Route, Router
 
 #: Faults never happen to the paths by which they are added and removed.
 UNTOUCHED = "/v1/_local/"
 _ROUTE = re.compile(r"\*|(?P<method>[A-Z]+|\*) (?P<path>/\S*|\*)")
-_PARAMETER = re.compile(r"\{[^}/]*\}")
 _ACTIONS = ("status", "reset", "stall", "truncate", "garbage", "duplicate")
 
 
@@ -219,7 +218,7 @@ def _matches(fault: Fault, method: str, outline: str | None) -> bool:
 
 def _outline(path: str) -> str:
     """Return a path without the names of its parameters and without a slash at its end."""
-    return _PARAMETER.sub("{}", path).rstrip("/")
+    return PARAMETER.sub("{}", path).rstrip("/")
 
 
 def _check_whole(name: str, value: Any, low: int | None, high: int | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,8 @@ from lumnisai_core.local.web.json_text import Json
 Endpoint = Callable[..., Awaitable[object]]
 _Endpoint = TypeVar("_Endpoint", bound=Endpoint)
 T_co = TypeVar("T_co", covariant=True)
+#: A parameter in the path of a route.
+PARAMETER = re.compile(r"\{([^}/]*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ class Route:
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The names of the parameters in the path."""
-        return tuple(segment[1:-1] for segment in self.path.split("/") if segment.startswith("{"))
+        return tuple(PARAMETER.findall(self.path))
 
     @cached_property
     def parts(self) -> Mapping[str, type[BaseModel]]:

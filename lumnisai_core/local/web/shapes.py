@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import literal_schema
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.web.errors import InvalidPart, InvalidRequest
@@ -27,6 +37,16 @@ def _not_blank(text: str) -> str:
 
 
 UserName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
+
+
+class OneOf:
+    """Marks a text that must be one of these words, for lists that are too long for a `Literal`."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words.split()
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return literal_schema(self._words)
 
 
 class Shape(BaseModel):

@@ -4,42 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.shapes.users import ApiKeyMode
-from lumnisai_core.local.web.shapes import Id, Shape, Time
+from lumnisai_core.local.web.shapes import Id, OneOf, Shape, Time
 
-KeyProvider = Literal[
-    "OPENAI_API_KEY",
-    "ANTHROPIC_API_KEY",
-    "GOOGLE_API_KEY",
-    "COHERE_API_KEY",
-    "GROQ_API_KEY",
-    "NVIDIA_API_KEY",
-    "FIREWORKS_API_KEY",
-    "MISTRAL_API_KEY",
-    "TOGETHER_API_KEY",
-    "XAI_API_KEY",
-    "PPLX_API_KEY",
-    "HUGGINGFACE_API_KEY",
-    "DEEPSEEK_API_KEY",
-    "IBM_API_KEY",
-    "EXA_API_KEY",
-    "SERPAPI_API_KEY",
-    "CRUSTDATA_API_KEY",
-    "E2B_API_KEY",
-    "CORESIGNAL_API_KEY",
-    "PDL_API_KEY",
-    "FIBER_API_KEY",
-    "FIRECRAWL_API_KEY",
-    "ENRICH_LAYER_API_KEY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "OPENROUTER_API_KEY",
-    "PROSPEO_API_KEY",
+KeyProvider = Annotated[
+    str,
+    OneOf(
+        """OPENAI_API_KEY ANTHROPIC_API_KEY GOOGLE_API_KEY COHERE_API_KEY GROQ_API_KEY NVIDIA_API_KEY
+        FIREWORKS_API_KEY MISTRAL_API_KEY TOGETHER_API_KEY XAI_API_KEY PPLX_API_KEY HUGGINGFACE_API_KEY
+        DEEPSEEK_API_KEY IBM_API_KEY EXA_API_KEY SERPAPI_API_KEY CRUSTDATA_API_KEY E2B_API_KEY CORESIGNAL_API_KEY
+        PDL_API_KEY FIBER_API_KEY FIRECRAWL_API_KEY ENRICH_LAYER_API_KEY AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY
+        OPENROUTER_API_KEY PROSPEO_API_KEY"""
+    ),
 ]
 
 

@@ -8,30 +8,15 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel, model_validator
 from typing_extensions import TypedDict
 
-from lumnisai_core.local.web.shapes import Id, Shape, Time
+from lumnisai_core.local.web.shapes import Id, OneOf, Shape, Time
 
-ModelProvider = Literal[
-    "openai",
-    "anthropic",
-    "azure_openai",
-    "azure_ai",
-    "google_vertexai",
-    "google_genai",
-    "google_anthropic_vertex",
-    "bedrock",
-    "bedrock_converse",
-    "cohere",
-    "fireworks",
-    "together",
-    "mistralai",
-    "huggingface",
-    "groq",
-    "ollama",
-    "deepseek",
-    "ibm",
-    "nvidia",
-    "xai",
-    "perplexity",
+ModelProvider = Annotated[
+    str,
+    OneOf(
+        """openai anthropic azure_openai azure_ai google_vertexai google_genai google_anthropic_vertex bedrock
+        bedrock_converse cohere fireworks together mistralai huggingface groq ollama deepseek ibm nvidia xai
+        perplexity"""
+    ),
 ]
 ModelType = Literal["CHEAP_MODEL", "FAST_MODEL", "SMART_MODEL", "REASONING_MODEL", "VISION_MODEL"]
 
