@@ -20,8 +20,8 @@ from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for
 from lumnisai_core.local.engines.offline_engine.tool_offer import Call, Envelope, envelope_of
 from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange, exchange_of
 from lumnisai_core.local.engines.samples.merging import Unsatisfiable
-from lumnisai_core.local.lumnis.replies import dumps
 from lumnisai_core.local.web.json_schema import SchemaError
+from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.text import short_title
 
 _INLINE_SIZE = 20_000
