@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
-from typing import TypedDict, Unpack, cast
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from lumnisai_core import AsyncClient, Client, ResponseObject, Scope, ThreadObject
 from lumnisai_core.exceptions import ConfigurationError, NotFoundError, ValidationError
-from lumnisai_integrations.langchain.conversation import Conversation, Reading, usable_thread_id
+from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
+from lumnisai_integrations.langchain.conversation import HistoryState
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.settings import LumnisConnection
 
-_PAGE_SIZE = 50
 _LONGEST_TITLE = 500
 
 
@@ -73,7 +73,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
         super().__init__()
         with model_errors():
             self._own = _connection(connection, has_client=client is not None or async_client is not None)
-            self._conversation = Conversation(None if thread_id is None else usable_thread_id(thread_id))
+            self._state = HistoryState(None if thread_id is None else _usable_thread_id(thread_id))
             self._title = _usable_title(title)
         self._client = client
         self._async_client = async_client
@@ -86,12 +86,12 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
     @property
     def thread_id(self) -> str | None:
         """The thread; None if there is none yet. Sends nothing."""
-        return self._conversation.thread_id
+        return self._state.conversation.thread_id
 
     @property
     def lumnis_thread_id(self) -> str | None:
         """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` asks a history for."""
-        return self._conversation.thread_id
+        return self.thread_id
 
     # Blocking
 
@@ -103,7 +103,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             NotFoundError: There is no such thread, or not any more.
         """
         with model_errors():
-            return self._conversation.messages(self._read())
+            return self._state.messages(*self._new_runs())
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Keep messages for the next run, except those that runs have stored already.
@@ -119,8 +119,8 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             ValidationError: A message cannot be sent, or an answer is of another thread. Nothing was added.
         """
         with model_errors():
-            is_new, is_needed = self._conversation.start_adding(messages)
-            self._conversation.add(messages, self._read() if is_needed else None)
+            is_new, must_read = self._state.start_adding(messages)
+            self._state.add(messages, *(self._new_runs() if must_read else ()))
             if is_new and self._title is not None:
                 self.set_title(self._title)
 
@@ -130,14 +130,14 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             if self.thread_id is not None:
                 with suppress(NotFoundError):  # it is gone, which was the aim
                     self._blocking().threads.delete(self.thread_id)
-            self._conversation.forget()
+            self._state.forget()
 
     def create_thread(self) -> str:
         """Return the id of the thread, which is made now if there is none."""
         with model_errors():
             if self.thread_id is None:
                 made = self._blocking().threads.create(user_id=self._user_id, scope=self._scope, title=self._title)
-                if not self._conversation.take(made.thread_id):  # another call was faster
+                if not self._state.begin(made.thread_id):  # another call was faster
                     self._blocking().threads.delete(made.thread_id)
             return self.thread_id or self.create_thread()
 
@@ -148,7 +148,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             ValidationError: The history is on another thread.
         """
         with model_errors():
-            self._conversation.adopt(usable_thread_id(thread_id))
+            self._state.adopt([_usable_thread_id(thread_id)])
 
     def set_title(self, title: str) -> None:
         """Give the thread a title; without a thread, the one that comes.
@@ -187,13 +187,13 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
     async def aget_messages(self) -> list[BaseMessage]:
         """Return what :attr:`messages` does, with asyncio."""
         with model_errors():
-            return self._conversation.messages(await self._aread())
+            return self._state.messages(*await self._anew_runs())
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Do what :meth:`add_messages` does, with asyncio."""
         with model_errors():
-            is_new, is_needed = self._conversation.start_adding(messages)
-            self._conversation.add(messages, await self._aread() if is_needed else None)
+            is_new, must_read = self._state.start_adding(messages)
+            self._state.add(messages, *(await self._anew_runs() if must_read else ()))
             if is_new and self._title is not None:
                 await self.aset_title(self._title)
 
@@ -203,7 +203,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             if self.thread_id is not None:
                 with suppress(NotFoundError):
                     await self._asyncio().threads.delete(self.thread_id)
-            self._conversation.forget()
+            self._state.forget()
 
     async def acreate_thread(self) -> str:
         """Do what :meth:`create_thread` does, with asyncio."""
@@ -211,7 +211,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             if self.thread_id is None:
                 threads = self._asyncio().threads
                 made = await threads.create(user_id=self._user_id, scope=self._scope, title=self._title)
-                if not self._conversation.take(made.thread_id):
+                if not self._state.begin(made.thread_id):
                     await threads.delete(made.thread_id)
             return self.thread_id or await self.acreate_thread()
 
@@ -243,23 +243,13 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
 
     # Reading
 
-    def _read(self) -> Reading | None:
-        reading = self._conversation.reading()
-        if reading is not None:
-            for run in self._blocking().threads.iter_responses(reading.thread_id, page_size=_PAGE_SIZE):
-                if reading.ends_with(run):
-                    break
-        return reading
+    def _new_runs(self) -> tuple[str | None, list[ResponseObject]]:
+        known = self._state.conversation
+        return known.thread_id, read_runs(self._blocking(), known) if known.thread_id else []
 
-    async def _aread(self) -> Reading | None:
-        reading = self._conversation.reading()
-        if reading is not None:
-            pages = self._asyncio().threads.iter_responses(reading.thread_id, page_size=_PAGE_SIZE)
-            async with aclosing(cast("AsyncGenerator[ResponseObject]", pages)) as runs:
-                async for run in runs:
-                    if reading.ends_with(run):
-                        break
-        return reading
+    async def _anew_runs(self) -> tuple[str | None, list[ResponseObject]]:
+        known = self._state.conversation
+        return known.thread_id, await aread_runs(self._asyncio(), known) if known.thread_id else []
 
     def _blocking(self) -> Client:
         if self._client is not None:
@@ -288,6 +278,16 @@ def _connection(arguments: ConnectionArguments, *, has_client: bool) -> LumnisCo
     if arguments:
         raise ConfigurationError(f"A client has its own connection: leave out {', '.join(sorted(arguments))}.")
     return None
+
+
+def _usable_thread_id(thread_id: str | UUID) -> str:
+    text = str(thread_id).strip()
+    if not text:
+        raise ValidationError(
+            f"thread_id must be a non-empty string, got {str(thread_id)!r}: pass the id of a thread, or None for a new "
+            "one."
+        )
+    return text
 
 
 def _usable_title(title: str | None) -> str | None:

@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.tool import tool_call
 
 from lumnisai_core import Message, ResponseObject
+from lumnisai_integrations._shared.conversation import PERSISTED, THREAD_ID
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
-from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID
 from lumnisai_integrations._shared.tools import Tool, ToolOffer
 from lumnisai_integrations.langchain.convert import convert_out
 
@@ -43,7 +43,7 @@ def stored_messages(runs: Iterable[ResponseObject], thread_id: str) -> list[Base
     return messages
 
 
-def pending_message(message: BaseMessage, thread_id: str | None) -> BaseMessage:
+def unsent_message(message: BaseMessage, thread_id: str | None) -> BaseMessage:
     """Return a copy of a message that waits for the next run.
 
     Args:

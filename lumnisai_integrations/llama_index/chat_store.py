@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from lumnisai_core import Scope
-from lumnisai_integrations.llama_index.conversation import Conversation, unsent
-from lumnisai_integrations.llama_index.sessions import FileSessions, ModelLock, ProcessSessions, Session, Sessions
+from lumnisai_integrations._shared.conversation import Conversation
+from lumnisai_integrations._shared.thread_reading import aread_runs
+from lumnisai_integrations.llama_index.conversation import ChatConversation, chat_messages, put, replaced, status_of
+from lumnisai_integrations.llama_index.sessions import FileSessions, ProcessSessions, Sessions
 from lumnisai_integrations.llama_index.settings import LumnisConnection
-from lumnisai_integrations.llama_index.thread_news import aread_news
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,9 +56,7 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
 
     path: str | None = None
     threads: dict[str, str] = Field(default_factory=dict)
-    sessions: dict[str, Session] = Field(default_factory=dict, repr=False)
-
-    _lock: ModelLock = PrivateAttr(default_factory=ModelLock)
+    sessions: dict[str, ChatConversation] = Field(default_factory=dict, repr=False)
 
     @classmethod
     def class_name(cls) -> str:
@@ -85,16 +85,16 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
             LumnisAIError: The service cannot be reached or refuses.
         """
         session = await self._read(key)
-        if session.thread_id is None and session.conversation.pending:
+        if session.thread_id is None and session.unsent:
             session = await self._begin(key)
-        messages = session.conversation.messages(session.thread_id, status)
+        messages = chat_messages(session, status)
         begin = offset or 0
         return messages[begin : None if limit is None else begin + limit]
 
     async def count_messages(self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE) -> int:
         """Return how many messages a session has."""
         session = await self._read(key)
-        return sum(status is None or record.status == status for record in session.conversation.records)
+        return sum(status is None or status_of(message) == status for message in session.messages)
 
     async def get_keys(self) -> list[str]:
         """Return the keys of all sessions, and those that ``threads`` names."""
@@ -114,7 +114,9 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
     ) -> None:
         """Add several messages."""
-        await self._change(key, lambda session: (_with(session, session.conversation.put(messages, status)), None))
+        is_archived = status == MessageStatus.ARCHIVED
+
+        await self._change(key, lambda known: (put(known, messages, is_archived=is_archived), None))
 
     async def set_messages(
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
@@ -124,15 +126,9 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         Messages that :meth:`get_messages` returned, with others at the end, continue the thread if it holds no more
         than them.
         """
-
-        def replace(session: Session) -> tuple[Session, None]:
-            continued = session.conversation.replaced(messages, session.thread_id, status)
-            if continued is None:
-                return Session(conversation=Conversation().put(messages, status)), None
-            return _with(session, continued), None
-
+        is_archived = status == MessageStatus.ARCHIVED
         await self._read(key)
-        await self._change(key, replace)
+        await self._change(key, lambda known: (replaced(known, messages, is_archived=is_archived), None))
 
     # Taking away
 
@@ -143,13 +139,13 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
             key: The session.
             idx: Position of the message in ``get_messages(key, status=None)``, from 0. None is there: nothing happens.
         """
-        return next(iter(await self._delete(key, lambda known: [idx] if 0 <= idx < len(known.records) else [])), None)
+        return next(iter(await self._delete(key, lambda known: [idx] if 0 <= idx < len(known.messages) else [])), None)
 
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
         """Delete the messages of a session, all or those with one status; without messages, it is forgotten."""
 
-        def choose(known: Conversation) -> list[int]:
-            return [at for at, record in enumerate(known.records) if status is None or record.status == status]
+        def choose(known: ChatConversation) -> list[int]:
+            return [at for at, each in enumerate(known.messages) if status is None or status_of(each) == status]
 
         await self._delete(key, choose)
 
@@ -160,66 +156,50 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Archive the oldest messages of the queue and return them."""
 
-        def archive(session: Session) -> tuple[Session, list[ChatMessage]]:
-            chosen = session.conversation.oldest(n)
-            messages = session.conversation.messages(session.thread_id)
-            return _with(session, session.conversation.archived(chosen)), [messages[at] for at in chosen]
+        def archive(known: ChatConversation) -> tuple[ChatConversation, list[ChatMessage]]:
+            chosen, messages = known.oldest(n), chat_messages(known)
+            return known.archived(chosen), [messages[at] for at in chosen]
 
         await self._read(key)
         return await self._change(key, archive)
 
-    async def _delete(self, key: str, choose: Callable[[Conversation], Sequence[int]]) -> list[ChatMessage]:
-        def delete(session: Session) -> tuple[Session | None, list[ChatMessage]]:
-            known = session.conversation
+    async def _delete(self, key: str, choose: Callable[[ChatConversation], Sequence[int]]) -> list[ChatMessage]:
+        def delete(known: ChatConversation) -> tuple[ChatConversation | None, list[ChatMessage]]:
             chosen = choose(known)
-            messages = known.messages(None)
+            messages = chat_messages(replace(known, thread_id=None))
+            left: ChatConversation | None = known.without(chosen)
             if len(chosen) == len(messages):
                 # Forgotten, but not so that its thread comes back from `threads`.
-                session_left = Session() if key in self.threads else None
-            elif (continued := known.without(chosen)) is not None:
-                session_left = _with(session, continued)
-            else:
-                kept = [record for at, record in enumerate(known.records) if at not in chosen]
-                session_left = Session(conversation=unsent(kept))
-            return session_left, [messages[at] for at in chosen]
+                left = Conversation() if key in self.threads else None
+            return left, [messages[at] for at in chosen]
 
         await self._read(key)
         return await self._change(key, delete)
 
     # Sessions
 
-    async def _read(self, key: str) -> Session:
+    async def _read(self, key: str) -> ChatConversation:
         known = await self._known(key)
         if (thread := known.thread_id) is None:
             return known
-        runs = await aread_news(self.aclient(), thread, known.conversation)
+        runs = await aread_runs(self.aclient(), known)
+        return await self._change(key, lambda session: _both(session.accept(thread, runs)))
 
-        def accept(session: Session) -> tuple[Session, Session]:
-            if session.thread_id == thread:
-                session = _with(session, session.conversation.accept(runs))
-            return session, session
-
-        return await self._change(key, accept)
-
-    async def _begin(self, key: str) -> Session:
-        made = await self.aclient().threads.create(user_id=self.user_id, scope=self.scope)
-
-        def begin(session: Session) -> tuple[Session, Session]:
-            if session.thread_id is None:
-                session = Session(thread_id=made.thread_id, conversation=session.conversation.accept([]))
-            return session, session
-
-        session = await self._change(key, begin)
-        if session.thread_id != made.thread_id:  # another call was faster
-            await self.aclient().threads.delete(made.thread_id)
+    async def _begin(self, key: str) -> ChatConversation:
+        made = (await self.aclient().threads.create(user_id=self.user_id, scope=self.scope)).thread_id
+        session = await self._change(key, lambda known: _both(known.begin(made)))
+        if session.thread_id != made:  # another call was faster
+            await self.aclient().threads.delete(made)
         return session
 
-    async def _known(self, key: str) -> Session:
-        return await self._kept(self._sessions().read, key) or self._unknown(key)
+    async def _known(self, key: str) -> ChatConversation:
+        return await self._change(key, lambda known: (known, known))
 
-    async def _change(self, key: str, change: Callable[[Session], tuple[Session | None, T]]) -> T:
-        def change_kept(kept: Session | None) -> tuple[Session | None, T]:
-            return change(kept or self._unknown(key))
+    async def _change(self, key: str, change: Callable[[ChatConversation], tuple[ChatConversation | None, T]]) -> T:
+        def change_kept(kept: ChatConversation | None) -> tuple[ChatConversation | None, T]:
+            known = kept or Conversation(self.threads.get(key))
+            changed, result = change(known)
+            return kept if changed is known else changed, result
 
         return await self._kept(self._sessions().change, key, change_kept)
 
@@ -228,15 +208,12 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
             return use(*args, **named)
         return await asyncio.to_thread(use, *args, **named)  # a file may take its time
 
-    def _unknown(self, key: str) -> Session:
-        return Session(thread_id=self.threads.get(key))
-
     def _sessions(self) -> Sessions:
         if self.path is None:
-            return ProcessSessions(self.sessions, self._lock)
+            return ProcessSessions(self.sessions)
         whose = None if self.scope == Scope.TENANT else self.user_id
         return FileSessions(self.path, json.dumps([self.tenant_id, whose]))
 
 
-def _with(session: Session, conversation: Conversation) -> Session:
-    return Session(thread_id=session.thread_id, conversation=conversation)
+def _both(session: ChatConversation) -> tuple[ChatConversation, ChatConversation]:
+    return session, session

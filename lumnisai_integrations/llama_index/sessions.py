@@ -1,4 +1,4 @@
-"""Where sessions are kept: in the process, or in a file that survives it."""
+"""Sessions of a chat store: in the process, or in a file that survives it."""
 
 from __future__ import annotations
 
@@ -7,37 +7,20 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import ClassVar, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from lumnisai_core.exceptions import ConfigurationError
-from lumnisai_integrations.llama_index.conversation import Conversation
-
-
-class ModelLock:
-    """A lock whose copies are locks of their own and which does not tell equal models apart."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
-
-    def __reduce__(self) -> tuple[type[ModelLock], tuple[()]]:
-        return ModelLock, ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, ModelLock)
-
-    def __hash__(self) -> int:
-        return hash(ModelLock)
-
+from lumnisai_integrations.llama_index.conversation import ChatConversation
 
 T = TypeVar("T")
+
+#: From a session, None if it is not known, to what replaces it, None to forget it, and a result.
+Change = Callable[[ChatConversation | None], tuple[ChatConversation | None, T]]
+
+_changing = threading.Lock()  # one for all, because a change takes no time and locks cannot be saved or copied
+_form = TypeAdapter(ChatConversation)
 _SECONDS_FOR_ANOTHER_WRITER = 30.0
 _TABLE = """
     CREATE TABLE IF NOT EXISTS lumnis_sessions (
@@ -46,29 +29,8 @@ _TABLE = """
 """
 
 
-class Session(BaseModel):
-    """What is known of a session: its thread, and its messages.
-
-    Attributes:
-        thread_id: The thread; None before it is needed.
-        conversation: The messages.
-    """
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True)
-
-    thread_id: str | None = None
-    conversation: Conversation = Field(default_factory=Conversation)
-
-
-#: From a session, if it is known, to what becomes of it (None: it is forgotten), and a result.
-Change = Callable[[Session | None], tuple[Session | None, T]]
-
-
 class Sessions(Protocol):
-    """Keeps sessions by key. Safe for threads."""
-
-    def read(self, key: str) -> Session | None:
-        """Return a session, if there is one."""
+    """Sessions by key. Safe for threads."""
 
     def change(self, key: str, change: Change[T]) -> T:
         """Change a session, one change at a time, and return the result."""
@@ -82,20 +44,14 @@ class ProcessSessions:
 
     Args:
         kept: The dict.
-        lock: Held while one of them changes.
     """
 
-    def __init__(self, kept: dict[str, Session], lock: ModelLock) -> None:
+    def __init__(self, kept: dict[str, ChatConversation]) -> None:
         self._kept = kept
-        self._lock = lock
-
-    def read(self, key: str) -> Session | None:
-        """Return a session, if there is one."""
-        return self._kept.get(key)
 
     def change(self, key: str, change: Change[T]) -> T:
         """Change a session, one change at a time, and return the result."""
-        with self._lock:
+        with _changing:
             session, result = change(self._kept.get(key))
             if session is None:
                 self._kept.pop(key, None)
@@ -105,7 +61,7 @@ class ProcessSessions:
 
     def keys(self) -> list[str]:
         """Return the keys of all sessions, oldest first."""
-        with self._lock:
+        with _changing:
             return list(self._kept)
 
 
@@ -114,32 +70,30 @@ class FileSessions:
 
     Args:
         path: The file. It is made when it is first needed, readable by its owner only.
-        owner: Whose sessions they are; another owner's are not seen.
+        owner: Owner of the sessions; those of another owner are not seen.
     """
 
     def __init__(self, path: str, owner: str) -> None:
         self._path = path
         self._owner = owner
 
-    def read(self, key: str) -> Session | None:
-        """Return a session, if there is one."""
-        with self._open() as database:
-            return self._read(database, key)
-
     def change(self, key: str, change: Change[T]) -> T:
         """Change a session, one change at a time, and return the result."""
+        where = (self._owner, key)
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
-            session, result = change(self._read(database, key))
+            query = "SELECT session FROM lumnis_sessions WHERE owner = ? AND key = ?"
+            row = database.execute(query, where).fetchone()
+            kept = None if row is None else _form.validate_json(row[0])
+            session, result = change(kept)
             if session is None:
-                query = "DELETE FROM lumnis_sessions WHERE owner = ? AND key = ?"
-                database.execute(query, (self._owner, key))
-            else:
+                database.execute("DELETE FROM lumnis_sessions WHERE owner = ? AND key = ?", where)
+            elif session is not kept:
                 query = """
                     INSERT INTO lumnis_sessions VALUES (?, ?, ?)
                     ON CONFLICT (owner, key) DO UPDATE SET session = excluded.session
                 """
-                database.execute(query, (self._owner, key, session.model_dump_json()))
+                database.execute(query, (*where, _form.dump_json(session).decode()))
             database.execute("COMMIT")
             return result
 
@@ -148,11 +102,6 @@ class FileSessions:
         with self._open() as database:
             query = "SELECT key FROM lumnis_sessions WHERE owner = ? ORDER BY rowid"
             return [key for (key,) in database.execute(query, (self._owner,))]
-
-    def _read(self, database: sqlite3.Connection, key: str) -> Session | None:
-        query = "SELECT session FROM lumnis_sessions WHERE owner = ? AND key = ?"
-        row = database.execute(query, (self._owner, key)).fetchone()
-        return None if row is None else Session.model_validate_json(row[0])
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

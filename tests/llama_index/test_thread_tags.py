@@ -10,7 +10,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.calls import unsent_messages
+from lumnisai_integrations.llama_index.conversation import continuation
 from tests.llama_index.conftest import ANSWER, HELLO, Stage
 from tests.llama_index.test_agents import multiply
 from tests.llama_index.test_function_calling import calls, says
@@ -57,10 +57,13 @@ NEW = said("user", "two")
         ([*STORED, said("user", "a", "t2", stored=True), NEW], None, ("t2", (0, 1, 3))),
     ],
 )
-def test_unsent_messages(messages: list[ChatMessage], thread_id: str | None, expected: tuple[Any, ...]) -> None:
-    """Tags say which thread goes on and what it holds."""
+def test_tags_name_the_thread_and_what_it_holds(
+    messages: list[ChatMessage], thread_id: str | None, expected: tuple[Any, ...]
+) -> None:
+    """The messages themselves stay as they are."""
     before = [message.model_copy(deep=True) for message in messages]
-    assert unsent_messages(messages, thread_id) == expected
+    continued = continuation(messages, thread_id)
+    assert (continued.thread_id, continued.send) == expected
     assert messages == before
 
 
