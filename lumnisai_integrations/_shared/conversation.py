@@ -151,7 +151,7 @@ class Conversation(Generic[M]):
             exchanges: Whether new messages were put as whole exchanges, so that one half of an exchange is enough to
                 recognise it.
             questions_first: Whether a question that is put after its run comes with its answer. Then one without an
-                answer is new, even if another user of the thread has just asked the same.
+                answer is new, even if another user of the thread has just put the same.
         """
         if thread_id != self.thread_id:
             return self
@@ -160,12 +160,13 @@ class Conversation(Generic[M]):
         done = [run for run in new_runs if run.status == ResponseStatus.SUCCEEDED]
         running = [run for run in new_runs if not run.is_terminal]
         stored = [*self.stored, *(message for run in done for message in messages_of(run))]
-        begins = 0 if not self.is_read else _after_answers(self.unsent) if questions_first else len(self.unsent)
-        begun = [at for at in range(begins, len(self.unsent)) if self.unsent[at].is_new]
+        first = 0 if not self.is_read else _after_answers(self.unsent) if questions_first else len(self.unsent)
+        begun = [at for at in range(first, len(self.unsent)) if self.unsent[at].is_new]
         unsent = list(self.unsent)
-        for at in begun:  # what the thread held already is no copy of it, except for an answer that was just given
-            has_answer = exchanges and unsent[at].role == ASSISTANT and stored[-1:] and stored[-1].role == ASSISTANT
-            unsent[at] = replace(unsent[at], stored_before=len(stored) - bool(has_answer))
+        for at in begun:
+            # It is none of the messages that the thread holds, unless it is the last answer, which may be a new one.
+            is_answer = exchanges and bool(stored) and unsent[at].role == stored[-1].role == ASSISTANT
+            unsent[at] = replace(unsent[at], stored_before=len(stored) - is_answer)
         found = match(unsent, stored, exchanges=exchanges)
         for at, place in found.items():
             if place is not None:
@@ -419,7 +420,7 @@ class Answers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What a message of a call says about its thread.
+    """The tags of a message of a call.
 
     Attributes:
         thread_id: The thread.

@@ -1,4 +1,4 @@
-"""Conversation of a history: its thread, the runs that were read, and the messages for the next one. No I/O."""
+"""State of a history: its thread, the runs that were read, and the messages for the next run. No I/O."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _changing = threading.Lock()  # one for all, because a change takes no time and 
 
 
 class HistoryState:
-    """The messages of a thread and those that are not on it yet. May be shared by threads and event loops.
+    """The messages of a history. May be shared by threads and event loops.
 
-    A message counts as stored when its run has succeeded: that is what the agent knows in later runs. A run that is
-    under way, failed or was cancelled leaves its messages where they were, so that they can be sent again.
+    A message counts as stored when its run has succeeded, because then the agent knows it in later runs. Messages of a
+    run that is under way, failed or was cancelled stay unsent, so that they can be sent again.
 
     Args:
         thread_id: The thread, if there is one yet.
@@ -49,7 +49,7 @@ class HistoryState:
         self._runs: dict[str, ResponseObject] = {}
 
     def forget(self) -> None:
-        """Begin anew, without a thread."""
+        """Forget all messages and the thread."""
         with _changing:
             self._start(None)
 
@@ -95,7 +95,7 @@ class HistoryState:
         return [*shown, *(unsent_message(message, known.thread_id) for message in unsent)]
 
     def start_adding(self, messages: Sequence[BaseMessage]) -> tuple[bool, bool]:
-        """Check messages, and take the thread of their answers if there is none yet.
+        """Check messages, and continue the thread of their answers if there is no thread yet.
 
         Returns:
             Whether the thread is newly known, and whether it has to be read before the messages are added.
@@ -113,7 +113,7 @@ class HistoryState:
     def add(
         self, messages: Sequence[BaseMessage], thread_id: str | None = None, runs: Sequence[ResponseObject] = ()
     ) -> None:
-        """Keep messages that the thread does not hold for the next run.
+        """Keep the messages that the thread does not hold for the next run.
 
         Args:
             messages: The messages, after :meth:`start_adding`.
@@ -154,7 +154,7 @@ class HistoryState:
 
 
 def tags_of(message: BaseMessage) -> Tags:
-    """Return what a message says about its thread."""
+    """Return the tags of a message."""
     known = message.additional_kwargs
     if THREAD_ID in known:
         is_stored = bool(known.get(PERSISTED))

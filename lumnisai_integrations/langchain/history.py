@@ -1,4 +1,4 @@
-"""Threads of the platform as LangChain's chat message history."""
+"""Chat message history of LangChain in a thread of the platform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_TITLE = 500
 
 
 class ConnectionArguments(TypedDict, total=False):
-    """What a history without a client of yours connects with; the same as the fields of ``ChatLumnis``."""
+    """Connection arguments of a history without a client of yours; the same as the fields of ``ChatLumnis``."""
 
     api_key: str | SecretStr | None
     base_url: str | None
@@ -34,28 +34,28 @@ class ConnectionArguments(TypedDict, total=False):
 class LumnisChatMessageHistory(BaseChatMessageHistory):
     """A thread of the Lumnis platform as the memory of a conversation.
 
-    A thread grows by runs: each stores what was sent to it and its answer. So a history reads what the thread holds,
-    and adding what a run has stored adds nothing. Messages that no run has stored are kept in this object and go out
-    with the next run: ``ChatLumnis`` sends what the thread lacks, whether it is given ``history.messages`` or stands
-    inside of ``RunnableWithMessageHistory``.
+    A thread grows by runs: each stores the messages that were sent to it and its answer. A history reads them, and
+    adding a message that a run has stored adds nothing. Other messages are kept in this object and sent with the next
+    run: ``ChatLumnis`` sends what the thread lacks, both with ``history.messages`` as its input and inside of
+    ``RunnableWithMessageHistory``.
 
-    Messages are copies. Their ``additional_kwargs`` say which thread they are of (``lumnis_thread_id``) and whether it
-    holds them (``lumnis_persisted``); a later change of one changes nothing on the thread. Turns of runs that failed,
-    were cancelled or are under way are not part of the conversation, for the agent neither.
+    Messages are copies. Their ``additional_kwargs`` have the thread (``lumnis_thread_id``) and whether it holds them
+    (``lumnis_persisted``); changing a copy changes nothing on the thread. Messages of runs that failed, were cancelled
+    or are under way are not part of the conversation; the agent does not know them either.
 
     A history may be shared by threads and event loops. Nothing is sent before the first use.
 
     Args:
-        thread_id: The thread. Default: that of the first answer that is added, or :meth:`create_thread`.
-        user_id: User whose thread it is. Needed in user scope to make or list threads.
+        thread_id: The thread. Default: that of the first answer that is added, or of :meth:`create_thread`.
+        user_id: Owner of the thread. Needed in user scope to make or list threads.
         scope: ``user`` (default) or ``tenant``.
-        title: Title of a thread that is new. Default: the service makes one after the first run.
+        title: Title of a new thread. Default: the service makes one after the first run.
         client: Your own client for blocking calls, instead of connection arguments. It is never closed.
         async_client: The same for asyncio calls.
         **connection: ``api_key``, ``base_url``, ``tenant_id``, ``timeout`` and ``max_retries`` as of ``ChatLumnis``.
 
     Raises:
-        ConfigurationError: No API key, or arguments that cannot go together.
+        ConfigurationError: No API key, or arguments that exclude each other.
         ValidationError: ``thread_id`` is blank, or ``title`` too long.
     """
 
@@ -90,17 +90,17 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
 
     @property
     def lumnis_thread_id(self) -> str | None:
-        """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` asks a history for."""
+        """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` looks for."""
         return self.thread_id
 
     # Blocking
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override] # every history of the framework does this
-        """Copies of the thread's messages, oldest first, then those that wait for the next run.
+        """Copies of the thread's messages, oldest first, then those for the next run.
 
         Raises:
-            NotFoundError: There is no such thread, or not any more.
+            NotFoundError: The thread does not exist, or was deleted.
         """
         with model_errors():
             return self._state.messages(*self._new_runs())
@@ -108,9 +108,9 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Keep messages for the next run, except those that runs have stored already.
 
-        An answer of ``ChatLumnis`` is on the thread, and so are the messages given right before it. Others are looked
-        for by role and text in runs that are newer than what this history has read; of a question and its answer it is
-        enough to recognise one.
+        An answer of ``ChatLumnis`` is on the thread, and so are the messages added right before it. Others are looked
+        for by role and text in runs that are newer than the last reading; to recognise an exchange, its question or
+        its answer is enough.
 
         Args:
             messages: The messages, oldest first.
@@ -125,10 +125,10 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
                 self.set_title(self._title)
 
     def clear(self) -> None:
-        """Delete the thread with its runs, and begin anew: the next answer or :meth:`create_thread` brings another."""
+        """Delete the thread with its runs. The next answer or :meth:`create_thread` begins another."""
         with model_errors():
             if self.thread_id is not None:
-                with suppress(NotFoundError):  # it is gone, which was the aim
+                with suppress(NotFoundError):  # somebody else has deleted it
                     self._blocking().threads.delete(self.thread_id)
             self._state.forget()
 
@@ -142,7 +142,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             return self.thread_id or self.create_thread()
 
     def adopt_thread(self, thread_id: str | UUID) -> None:
-        """Go on in a thread, if there is none yet. Sends nothing.
+        """Continue a thread, if there is none yet. Sends nothing.
 
         Raises:
             ValidationError: The history is on another thread.
@@ -151,10 +151,10 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             self._state.adopt([_usable_thread_id(thread_id)])
 
     def set_title(self, title: str) -> None:
-        """Give the thread a title; without a thread, the one that comes.
+        """Set the title of the thread, or of the thread that is made later.
 
         Args:
-            title: Up to 500 characters.
+            title: The title, up to 500 characters.
         """
         with model_errors():
             self._title = _usable_title(title)
@@ -162,7 +162,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
                 self._blocking().threads.update(self.thread_id, title=title)
 
     def get_title(self) -> str | None:
-        """Return the title of the thread; without a thread, that of the one that comes."""
+        """Return the title of the thread, or of the thread that is made later."""
         with model_errors():
             return self._title if self.thread_id is None else self._blocking().threads.get(self.thread_id).title
 
@@ -171,7 +171,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
 
         Args:
             limit: Threads to return, 1 to 100.
-            offset: Threads to pass over.
+            offset: Threads to skip.
         """
         with model_errors():
             page = self._blocking().threads.list(user_id=self._user_id, scope=self._scope, limit=limit, offset=offset)
@@ -185,12 +185,12 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
     # The same with asyncio
 
     async def aget_messages(self) -> list[BaseMessage]:
-        """Return what :attr:`messages` does, with asyncio."""
+        """Return :attr:`messages` with asyncio."""
         with model_errors():
             return self._state.messages(*await self._anew_runs())
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Do what :meth:`add_messages` does, with asyncio."""
+        """Do the same as :meth:`add_messages` with asyncio."""
         with model_errors():
             is_new, must_read = self._state.start_adding(messages)
             self._state.add(messages, *(await self._anew_runs() if must_read else ()))
@@ -198,7 +198,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
                 await self.aset_title(self._title)
 
     async def aclear(self) -> None:
-        """Do what :meth:`clear` does, with asyncio."""
+        """Do the same as :meth:`clear` with asyncio."""
         with model_errors():
             if self.thread_id is not None:
                 with suppress(NotFoundError):
@@ -206,7 +206,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             self._state.forget()
 
     async def acreate_thread(self) -> str:
-        """Do what :meth:`create_thread` does, with asyncio."""
+        """Do the same as :meth:`create_thread` with asyncio."""
         with model_errors():
             if self.thread_id is None:
                 threads = self._asyncio().threads
@@ -216,21 +216,21 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             return self.thread_id or await self.acreate_thread()
 
     async def aset_title(self, title: str) -> None:
-        """Do what :meth:`set_title` does, with asyncio."""
+        """Do the same as :meth:`set_title` with asyncio."""
         with model_errors():
             self._title = _usable_title(title)
             if self.thread_id is not None:
                 await self._asyncio().threads.update(self.thread_id, title=title)
 
     async def aget_title(self) -> str | None:
-        """Do what :meth:`get_title` does, with asyncio."""
+        """Do the same as :meth:`get_title` with asyncio."""
         with model_errors():
             if self.thread_id is None:
                 return self._title
             return (await self._asyncio().threads.get(self.thread_id)).title
 
     async def alist_threads(self, *, limit: int = 50, offset: int = 0) -> list[ThreadObject]:
-        """Do what :meth:`list_threads` does, with asyncio."""
+        """Do the same as :meth:`list_threads` with asyncio."""
         with model_errors():
             threads = self._asyncio().threads
             page = await threads.list(user_id=self._user_id, scope=self._scope, limit=limit, offset=offset)
@@ -255,14 +255,14 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
         if self._client is not None:
             return self._client
         if self._own is None:
-            raise ConfigurationError("This history has only an async_client: pass client=Client(...), too.")
+            raise ConfigurationError("This history has only an async_client: also pass client=Client(...).")
         return self._own._client()
 
     def _asyncio(self) -> AsyncClient:
         if self._async_client is not None:
             return self._async_client
         if self._own is None:
-            raise ConfigurationError("This history has only a client: pass async_client=AsyncClient(...), too.")
+            raise ConfigurationError("This history has only a client: also pass async_client=AsyncClient(...).")
         return self._own._aclient()
 
 
@@ -271,7 +271,8 @@ def _connection(arguments: ConnectionArguments, *, has_client: bool) -> LumnisCo
     unknown = arguments.keys() - names
     if unknown:
         raise TypeError(
-            f"LumnisChatMessageHistory has no {', '.join(sorted(unknown))}; it connects with {', '.join(names)}."
+            f"LumnisChatMessageHistory got unexpected arguments {', '.join(sorted(unknown))}; its connection arguments "
+            f"are {', '.join(names)}."
         )
     if not has_client:
         return LumnisConnection(**arguments)
@@ -291,7 +292,7 @@ def _usable_thread_id(thread_id: str | UUID) -> str:
 
 
 def _usable_title(title: str | None) -> str | None:
-    # A title may be used long after it was given, so that the core's own check would come too late.
+    # A title may be used long after it was set, so that the core's own check would come too late.
     if title is not None and len(title) > _LONGEST_TITLE:
-        raise ValidationError(f"title has {len(title)} characters; at most {_LONGEST_TITLE} are possible.")
+        raise ValidationError(f"title must have at most {_LONGEST_TITLE} characters, got {len(title)}.")
     return title

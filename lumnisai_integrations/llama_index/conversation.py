@@ -85,7 +85,7 @@ def tagged(message: ChatMessage, thread_id: str | None, *, is_stored: bool) -> C
 
 
 def tags_of(message: ChatMessage) -> Tags:
-    """Return what a message says about its thread."""
+    """Return the tags of a message."""
     known = message.additional_kwargs
     thread, is_stored = known.get(THREAD_ID), bool(known.get(PERSISTED))
     return Tags(

@@ -1,4 +1,4 @@
-"""A thread of the service as the memory of chat engines and agents."""
+"""Memory of chat engines and agents in a thread of the service."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
     """Remembers a conversation in a thread of the service: the thread is the session.
 
     Together with :class:`~lumnisai_integrations.llama_index.LumnisLLM`, each message is sent once. The memory returns
-    copies that say what the thread holds already, and the LLM continues the thread with the rest. Messages that are
-    put wait here until a run has taken them along, because the service stores messages only as part of a run. With
-    another LLM they all wait, and the memory is a plain list.
+    copies with tags for the thread and for whether it holds the message, and the LLM continues the thread with the
+    rest. Messages that are put wait here until a run has stored them, because the service stores messages only as part
+    of a run. With another LLM they all wait, and the memory is a plain list.
 
-    Saved forms (``to_dict``, pydantic, pickle, a workflow's ``Context``) carry the thread and the messages, so that a
-    restored memory continues the conversation. They do not carry the API key: in the same process a restored memory
+    Saved forms (``to_dict``, pydantic, pickle, a workflow's ``Context``) contain the thread and the messages, so that a
+    restored memory continues the conversation. They do not contain the API key: in the same process a restored memory
     uses the key and the connections of the first one, in another process the key of the environment.
 
     Args:
-        user_id: User whose conversation it is: the same as of the LLM. Needed in user scope.
+        user_id: Owner of the conversation: the same as of the LLM. Needed in user scope.
         scope: ``user`` (default) or ``tenant``.
         thread_id: Conversation to continue. Default: a new one, made when it is first needed.
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
@@ -55,11 +55,11 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
         timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
         max_retries: Tries after the first one. Default 3.
-        conversation: What is known of the conversation, in a saved form.
-        connection: Stands for key and connections in a saved form, within one process.
+        conversation: The messages, in a saved form.
+        connection: Reference to key and connections in a saved form, valid within one process.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
+        ConfigurationError: No API key, or an invalid value.
     """
 
     thread_id: Id | None = None
@@ -93,17 +93,17 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
 
         Args:
             chat_history: Messages to begin with, on a new thread.
-            llm: A LumnisLLM, whose connection and user the memory takes over.
-            token_limit: Has no effect: the service holds the history, not the prompt.
+            llm: A LumnisLLM, whose connection and user the memory uses.
+            token_limit: Ignored: the service holds the history, not the prompt.
             **kwargs: Arguments of the class; they win over those of the LLM.
 
         Raises:
-            ValidationError: Both a history and a thread to continue are given.
+            ValidationError: There are both a history and a thread to continue.
         """
         if chat_history and kwargs.get("thread_id"):
             raise ValidationError(
-                f"chat_history is for a new conversation, but thread_id={kwargs['thread_id']} names one that exists: "
-                "give one of the two."
+                f"chat_history begins a new conversation, but thread_id={kwargs['thread_id']} continues one that "
+                "exists: pass only one of the two."
             )
         known = {}
         if isinstance(llm, LumnisLLM):
@@ -115,12 +115,12 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
     # Blocking
 
     def get(self, input: str | None = None, **kwargs: Any) -> list[ChatMessage]:  # noqa: A002, ARG002
-        """Return the conversation for the next run, as copies that say what the thread holds.
+        """Return the conversation for the next run, as copies with tags.
 
         Args:
-            input: What the user says next, if that is not part of the memory yet. Then the result is never empty: an
-                empty message of the system carries the thread for the first run.
-            **kwargs: Have no effect.
+            input: The next message of the user, if it is not part of the memory yet. Then the result is never empty: an
+                empty message of the system has the tags of the thread for the first run.
+            **kwargs: Ignored.
 
         Raises:
             NotFoundError: The thread was deleted.
@@ -137,7 +137,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         return chat_messages(self.conversation)
 
     def put(self, message: ChatMessage) -> None:
-        """Add a message. It waits until a run has taken it along; one that a run did take along is not doubled."""
+        """Add a message. It waits until a run has stored it; one that a run has stored already is not doubled."""
         self.put_messages([message])
 
     def put_messages(self, messages: Sequence[ChatMessage]) -> None:
@@ -156,7 +156,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         """Replace the conversation.
 
         Messages that :meth:`get` or :meth:`get_all` returned, with others at the end, continue the thread if it holds
-        no more than them. Otherwise the conversation goes on in a new thread; the old one stays on the service.
+        no others. Otherwise the conversation continues in a new thread; the old one stays on the service.
         """
         self._read()
         self._change(lambda known: replaced(known, messages))

@@ -42,7 +42,7 @@ def message(role: str, text: str, **tags: object) -> ChatMessage:
 
 
 def begun(*messages: ChatMessage) -> ChatConversation:
-    """A conversation whose thread is new, with messages that a run is about to take along."""
+    """A conversation whose thread is new, with messages for its first run."""
     return put(Conversation(), messages).begin("t-1")
 
 
@@ -59,11 +59,11 @@ def shown(conversation: ChatConversation) -> list[tuple[str, str, bool]]:
 
 
 CALL = ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs={"a": 1})
-#: What was put, the run that took it along, and what then is still to be sent.
+#: The messages that were put, the next run, and the texts that are still to be sent.
 CASES = {
     "the same text": ([("user", "Hi")], run_of("r", [("user", "Hi")], "Hello"), []),
     "only the question": ([("user", "Hi"), ("user", "Again")], run_of("r", [("user", "Hi")], "Hello"), ["Again"]),
-    "a question said twice": ([("user", "Hi"), ("user", "Hi")], run_of("r", [("user", "Hi")], "Hello"), ["Hi"]),
+    "a question put twice": ([("user", "Hi"), ("user", "Hi")], run_of("r", [("user", "Hi")], "Hello"), ["Hi"]),
     "other white space": ([("user", " Hi\n you ")], run_of("r", [("user", "Hi you")], "Hello"), []),
     "a question in a prompt": ([("user", "Hi")], run_of("r", [("user", "State: 1\nMessage:\nHi\n")], "Hello"), []),
     "part of another word": ([("user", "Hi")], run_of("r", [("user", "High tide?")], "Noon"), ["Hi"]),
@@ -73,7 +73,7 @@ CASES = {
         run_of("r", [("user", "Hi")], "Hello"),
         [],
     ),
-    "reasoning that goes on": (
+    "reasoning that continues after the answer": (
         [("user", "Hi"), ("assistant", "Hello\nObservation: 42")],
         run_of("r", [("user", "Hi")], "Hello"),
         ["Hello\nObservation: 42"],
@@ -97,7 +97,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_run_took_along_no_longer_waits(case: str) -> None:
+def test_what_a_run_stored_no_longer_waits(case: str) -> None:
     """By its text, in order, each once; what the thread does not hold is kept."""
     messages, run, left = CASES[case]
     conversation = accept(begun(*(message(role, text) for role, text in messages)), run)

@@ -133,36 +133,36 @@ class TestRuns:
         assert messages_of(run(1, f"user:{text}"))[0].tool_call_id == call_id
 
 
-def said(*lines: str, is_new: bool = True) -> list[ThreadMessage[str]]:
+def lines(*written: str, is_new: bool = True) -> list[ThreadMessage[str]]:
     """Write ``"u:text"`` and ``"a:text:run"`` as messages."""
     roles = {"u": "user", "a": "assistant", "s": "system"}
-    parts = [[*line.split(":"), ""][:3] for line in lines]
+    parts = [[*line.split(":"), ""][:3] for line in written]
     return [ThreadMessage(roles[role], text, run_id=known or None, is_new=is_new) for role, text, known in parts]
 
 
-STORED = said("u:yes:r1", "a:One.:r1", "u:no:r2", "a:Two.:r2")
+STORED = lines("u:yes:r1", "a:One.:r1", "u:no:r2", "a:Two.:r2")
 
 
 class TestMatching:
     @pytest.mark.parametrize(
         ("unsent", "stored", "found"),
         [
-            (said("u:yes", "u:no"), STORED, {0: 0, 1: 2}),
-            (said("u:yes", "u:yes"), STORED, {0: 0}),
-            (said("u:no", "u:yes"), STORED, {0: 2}),
-            (said("u: yes ", "a:yes"), STORED, {0: 0}),
-            (said("a:ONE"), [ThreadMessage("assistant", "x", run_id="r", wordings=("ONE",))], {0: 0}),
+            (lines("u:yes", "u:no"), STORED, {0: 0, 1: 2}),
+            (lines("u:yes", "u:yes"), STORED, {0: 0}),
+            (lines("u:no", "u:yes"), STORED, {0: 2}),
+            (lines("u: yes ", "a:yes"), STORED, {0: 0}),
+            (lines("a:ONE"), [ThreadMessage("assistant", "x", run_id="r", wordings=("ONE",))], {0: 0}),
             ([ThreadMessage("assistant", "x", wordings=("One.",))], STORED, {0: 1}),
             # An answer is found by its run, and so is what the run was sent, however old.
-            (said("u:yes", "a:?:r1"), STORED, {0: 0, 1: 1}),
-            ([replace(said("u:yes")[0], stored_before=4), *said("a:?:r1")], STORED, {0: 0, 1: 1}),
-            (said("a:One.:r9"), STORED, {0: 1}),
+            (lines("u:yes", "a:?:r1"), STORED, {0: 0, 1: 1}),
+            ([replace(lines("u:yes")[0], stored_before=4), *lines("a:?:r1")], STORED, {0: 0, 1: 1}),
+            (lines("a:One.:r9"), STORED, {0: 1}),
             # Otherwise only what is newer than the exchange counts.
-            ([replace(said("u:yes")[0], stored_before=2)], STORED, {}),
+            ([replace(lines("u:yes")[0], stored_before=2)], STORED, {}),
             # What was put here is matched already, and what cannot be sent was not sent.
-            (said("u:yes"), [replace(STORED[0], is_own=True)], {}),
-            ([ThreadMessage("user", "", State.UNSENDABLE)], said("u::r1"), {}),
-            (said("u:yes"), [], {}),
+            (lines("u:yes"), [replace(STORED[0], is_own=True)], {}),
+            ([ThreadMessage("user", "", State.UNSENDABLE)], lines("u::r1"), {}),
+            (lines("u:yes"), [], {}),
             ([], STORED, {}),
         ],
     )
@@ -174,28 +174,28 @@ class TestMatching:
     @pytest.mark.parametrize(
         ("unsent", "stored", "missing"),
         [
-            (said("u:yes", "a:One."), STORED, []),
-            (said("s:Be brief.", "u:yes"), STORED, [0]),
+            (lines("u:yes", "a:One."), STORED, []),
+            (lines("s:Be brief.", "u:yes"), STORED, [0]),
             # The answer is known by its run or its text, and so is its question, in whatever words.
-            (said("u:Yes?", "a:Other.:r1"), STORED, []),
-            (said("u:Yes?", "u:And no?", "a:One."), STORED, []),
+            (lines("u:Yes?", "a:Other.:r1"), STORED, []),
+            (lines("u:Yes?", "u:And no?", "a:One."), STORED, []),
             # The question is known, so the answer is known in whatever words.
-            (said("u:yes", "a:ONE"), STORED, []),
-            (said("u:yes", "a:ONE", "u:no", "a:TWO"), STORED, []),
+            (lines("u:yes", "a:ONE"), STORED, []),
+            (lines("u:yes", "a:ONE", "u:no", "a:TWO"), STORED, []),
             # Neither half is known, the run gave no answer, or the answer is that of another run.
-            (said("u:Yes?", "a:ONE"), STORED, [0, 1]),
-            (said("u:yes", "a:ONE"), said("u:yes:r1", "u:no:r1"), [1]),
-            (said("u:yes", "a:ONE"), said("u:yes:r1"), [1]),
-            (said("u:yes", "a:ONE"), said("u:yes:r1", "a::r1"), [1]),
-            (said("a:ONE"), STORED, [0]),
-            (said("u:yes", "a:Nine.:r9", "a:ONE"), STORED, [1, 2]),
+            (lines("u:Yes?", "a:ONE"), STORED, [0, 1]),
+            (lines("u:yes", "a:ONE"), lines("u:yes:r1", "u:no:r1"), [1]),
+            (lines("u:yes", "a:ONE"), lines("u:yes:r1"), [1]),
+            (lines("u:yes", "a:ONE"), lines("u:yes:r1", "a::r1"), [1]),
+            (lines("a:ONE"), STORED, [0]),
+            (lines("u:yes", "a:Nine.:r9", "a:ONE"), STORED, [1, 2]),
             # Each of several exchanges is looked at by itself.
-            (said("u:before", "a:Before.", "u:Yes?", "a:One."), STORED, [0, 1]),
-            (said("u:yes", "a:One.:r1", "u:yes"), STORED, [2]),
-            (said("u:yes", "a:One.", "a:More."), STORED, [2]),
+            (lines("u:before", "a:Before.", "u:Yes?", "a:One."), STORED, [0, 1]),
+            (lines("u:yes", "a:One.:r1", "u:yes"), STORED, [2]),
+            (lines("u:yes", "a:One.", "a:More."), STORED, [2]),
             # Messages that waited already stand for themselves.
-            ([*said("u:Note.", is_new=False), *said("u:Yes?", "a:One.")], STORED, [0]),
-            (said("u:yes", "a:ONE", is_new=False), STORED, [1]),
+            ([*lines("u:Note.", is_new=False), *lines("u:Yes?", "a:One.")], STORED, [0]),
+            (lines("u:yes", "a:ONE", is_new=False), STORED, [1]),
             ([], STORED, []),
         ],
     )
@@ -214,7 +214,7 @@ def texts(messages: Sequence[ThreadMessage[str]]) -> list[str]:
 class TestConversation:
     def test_a_message_is_in_flight_until_its_run_is_over(self) -> None:
         """If the run fails it is waiting again, if it succeeds it is stored."""
-        conversation: Conversation[str] = Conversation(is_read=True).put(said("u:Hi", "u:Well?"))
+        conversation = Conversation[str](is_read=True).put(lines("u:Hi", "u:Well?"))
         states = [[message.state.value for message in conversation.messages]]
         for status in ("in_progress", "failed"):
             conversation = conversation.accept(None, [run(1, "Hi", status=status)])
@@ -225,10 +225,10 @@ class TestConversation:
 
     def test_what_cannot_be_sent_stays_so(self) -> None:
         picture: ThreadMessage[str] = ThreadMessage("user", "", State.UNSENDABLE)
-        conversation: Conversation[str] = Conversation(is_read=True).put([picture])
+        conversation = Conversation[str](is_read=True).put([picture])
         conversation = conversation.accept(None, [run(1, "", status="queued")])
         assert [message.state for message in conversation.unsent] == [State.UNSENDABLE]
-        anew = replace(conversation, stored=tuple(said("u:Hi"))).without([0])
+        anew = replace(conversation, stored=tuple(lines("u:Hi"))).without([0])
         assert [message.state for message in anew.messages] == [State.UNSENDABLE]
 
     def test_stored_messages_are_ordered_by_the_age_of_their_runs(self) -> None:
@@ -244,7 +244,7 @@ class TestConversation:
 
     def test_a_conversation_begins_on_one_thread(self) -> None:
         """Its first messages wait for the first run there."""
-        begun: Conversation[str] = Conversation[str]().put(said("u:Hi")).begin("t")
+        begun = Conversation[str]().put(lines("u:Hi")).begin("t")
         assert (begun.thread_id, begun.is_read, texts(begun.unsent)) == ("t", True, ["Hi"])
         assert begun.begin("u") == begun
 
@@ -258,7 +258,7 @@ class TestConversation:
         conversation: Conversation[str] = Conversation(is_read=True)
         thread: list[ResponseObject] = []
         for number, (text, succeeds) in enumerate([*turns, ("Last", True)]):
-            conversation = conversation.put(said(f"u:{text}")).accept(None, thread[::-1], questions_first=True)
+            conversation = conversation.put(lines(f"u:{text}")).accept(None, thread[::-1], questions_first=True)
             status = "succeeded" if succeeds else "failed"
             thread.append(run(number, *texts(conversation.unsent), answer="Yes", status=status))
             if data.draw(st.booleans()):
