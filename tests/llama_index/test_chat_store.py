@@ -255,9 +255,10 @@ class TestChanging:
         assert [message.content for message in await store.get_messages("s-1")] == ["0", "2"]
         assert await store.get_thread_id("s-1") == thread  # it held none of them
 
-    async def test_messages_are_deleted_by_status(self, store_of: StoreOf) -> None:
+    @pytest.mark.parametrize("in_file", [False, True])
+    async def test_messages_are_deleted_by_status(self, in_file: bool, path: str, store_of: StoreOf) -> None:
         """Without a status all are, and the session is forgotten."""
-        store = store_of()
+        store = store_of(path=path if in_file else None)
         await store.add_messages("s-1", [user("0"), user("1")])
         await store.archive_oldest_messages("s-1", 1)
         await store.delete_messages("s-1", MessageStatus.ARCHIVED)

@@ -345,6 +345,11 @@ class TestMaking:
         assert texts(memory.get()) == [("user", "Hello")]
         memory.close()
 
+    async def test_another_llm_has_no_connection_to_use(self, local: LocalLumnis) -> None:
+        """The arguments of the class are all there is."""
+        memory = LumnisThreadMemory.from_defaults(llm=MockLLM(), api_key=local.api_key, base_url=local.base_url)
+        assert (memory.user_id, memory.base_url) == (None, local.base_url)
+
     async def test_a_history_and_a_thread_exclude_each_other(self, llm: LumnisLLM) -> None:
         """The thread has its own history."""
         with pytest.raises(ValidationError, match="thread_id=t-1 continues one that exists"):
