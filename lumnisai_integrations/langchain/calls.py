@@ -13,10 +13,11 @@ from pydantic import BaseModel
 
 from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.conversation import Answers, Continuation, continue_thread
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, asks_for_tenant_view, with_smart_model
-from lumnisai_integrations._shared.threads import Continuation, continue_thread
 from lumnisai_integrations._shared.tools import ToolOffer
-from lumnisai_integrations.langchain.convert import AnswerOptions, convert_in, place_of
+from lumnisai_integrations.langchain.conversation import tags_of
+from lumnisai_integrations.langchain.convert import AnswerOptions, convert_in
 from lumnisai_integrations.langchain.function_calling import TOOL_KEYWORDS, offer_of
 from lumnisai_integrations.langchain.structured import json_schema_of
 
@@ -138,18 +139,19 @@ def stops_of(fields: Mapping[str, Any], stop: str | Sequence[str] | None) -> lis
 
 
 def _wants_new_thread(keywords: Mapping[str, Any]) -> bool:
-    # None takes away what config, field and messages say: the way out for a step of a chain that is not for the thread.
+    # `thread_id=None` overrides config, field and messages, so that one step of a chain can opt out of the thread.
     return "thread_id" in keywords and keywords["thread_id"] is None
 
 
 def continuation(messages: Sequence[BaseMessage], thread_id: Any, history: History) -> Continuation:
-    """Return which thread messages continue, and which of them it lacks.
+    """Return the thread that messages continue and those of them that are not stored there yet.
 
     Raises:
-        ValidationError: It lacks none.
+        ValidationError: The thread holds all of them.
     """
     named = None if thread_id is None else str(thread_id)
-    return continue_thread([place_of(item) for item in messages], thread_id=named, follow_answers=history == "server")
+    answers = Answers.FOLLOW if history == "server" else Answers.IGNORE
+    return continue_thread([tags_of(message) for message in messages], thread_id=named, answers=answers)
 
 
 def history_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> History:
@@ -170,7 +172,7 @@ def continues_a_thread(fields: Mapping[str, Any], messages: Sequence[BaseMessage
         return False
     if keywords.get("thread_id", fields["thread_id"]) is not None or history_of(fields, keywords) == "server":
         return True
-    return any(place.thread_id is not None and not place.ends_run for place in map(place_of, messages))
+    return any(tags.thread_id is not None and not tags.is_answer for tags in map(tags_of, messages))
 
 
 def _run_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from lumnisai_core import MessageRole, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import reasoning_text
 from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
-from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place
 from lumnisai_integrations._shared.tools import Call, Reply, ToolOffer, tool_calls_text, tool_result_text
 from lumnisai_integrations.langchain.blocks import SHOWN_AS_BLOCKS, arguments_text, artifact_data, message_blocks
 from lumnisai_integrations.langchain.errors import unusable_output
@@ -151,18 +150,6 @@ def _tool_result(place: str, block: Mapping[str, Any]) -> str:
     text = content if isinstance(content, str) else "\n".join(_block_texts(place, content))
     status = "error" if block.get("is_error") else "success"
     return tool_result_text(text, name=block.get("name"), call_id=block.get("tool_use_id"), status=status)
-
-
-def place_of(message: BaseMessage) -> Place:
-    """Return where a message is stored, as its metadata say."""
-    tags = message.additional_kwargs
-    if THREAD_ID in tags:
-        is_stored = bool(tags.get(PERSISTED))
-        return Place(tags[THREAD_ID], is_stored=is_stored, ends_run=is_stored and isinstance(message, AIMessage))
-    facts = message.response_metadata
-    if isinstance(message, AIMessage) and facts.get("model_provider") == "lumnis" and facts.get("thread_id"):
-        return Place(facts["thread_id"], ends_run=True)
-    return Place()
 
 
 class AnswerOptions(TypedDict, total=False):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage
 from pydantic import BaseModel
 
 from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, asks_for_tenant_view, with_smart_model
 from lumnisai_integrations._shared.schemas import plain_schema
-from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place, continue_thread
 from lumnisai_integrations._shared.tools import ToolOffer
-from lumnisai_integrations.llama_index.convert import RUN_THREAD_ID, convert_in
+from lumnisai_integrations.llama_index.conversation import continuation
+from lumnisai_integrations.llama_index.convert import convert_in
 from lumnisai_integrations.llama_index.function_calling import TOOL_KEYWORDS, offer_of
 
 #: Fields of the LLM that a keyword of the same name replaces for one call.
@@ -97,8 +97,8 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], given: 
         {name: fields[name] for name in RUN_FIELDS},
         {name: value for name, value in given.items() if name not in _OWN},
     )
-    thread_id, unsent = unsent_messages(messages, parameters.get("thread_id"))
-    parameters["thread_id"] = thread_id
+    continued = continuation(messages, parameters.get("thread_id"))
+    parameters["thread_id"] = continued.thread_id
     offer = None
     if given.get("tools") or given.get("tool_choice"):
         offer = offer_of(given, _schema(parameters.get("response_format")))
@@ -107,7 +107,7 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], given: 
         parameters["response_format"] = offer.response_format()
         parameters["response_format_instructions"] = offer.instructions(instructions)
     chunk_size = given.get("stream_chunk_size", fields.get("stream_chunk_size"))
-    return RunCall(convert_in(messages, unsent), parameters, offer, chunk_size)
+    return RunCall(convert_in(messages, continued.send), parameters, offer, chunk_size)
 
 
 def _refuse_others(messages: Sequence[object]) -> None:
@@ -122,46 +122,6 @@ def _refuse_others(messages: Sequence[object]) -> None:
 def ignored_of(given: Mapping[str, Any]) -> set[str]:
     """Return which keywords have no effect, because the platform decides how its models are called."""
     return {name for name in given if name in SAMPLING_PARAMETERS and given[name] is not None}
-
-
-def unsent_messages(messages: Sequence[ChatMessage], thread_id: object) -> tuple[str | None, tuple[int, ...]]:
-    """Decide which thread a conversation continues and which of its messages that does not hold yet.
-
-    A thread holds what is tagged as stored on it. It also holds everything that led to an answer of a run on it;
-    except for the system's messages, which are sent each time, because another agent may have taken over.
-
-    Args:
-        messages: The conversation, oldest first.
-        thread_id: The thread that the caller names, or None: that of the last message which is stored on one.
-
-    Returns:
-        The thread, None for a new one; and the positions of the messages to send.
-
-    Raises:
-        ValidationError: The thread holds all of them.
-    """
-    places = [_place(message) for message in messages]
-    continued = continue_thread(places, thread_id=None if thread_id is None else str(thread_id))
-    thread = continued.thread_id
-    answers = [at for at, place in enumerate(places) if place.ends_run and place.thread_id == thread]
-    if thread is None or not answers:
-        return thread, continued.send
-    known = [
-        replace(place, thread_id=thread, is_stored=True) if at <= answers[-1] and not _is_system(message) else place
-        for at, (place, message) in enumerate(zip(places, messages, strict=True))
-    ]
-    return thread, continue_thread(known, thread_id=thread).send
-
-
-def _place(message: ChatMessage) -> Place:
-    known = message.additional_kwargs
-    thread, is_stored = known.get(THREAD_ID), bool(known.get(PERSISTED))
-    ends_run = not is_stored and thread is not None and known.get(RUN_THREAD_ID) == thread
-    return Place(thread, is_stored=is_stored, ends_run=ends_run)
-
-
-def _is_system(message: ChatMessage) -> bool:
-    return message.role in (MessageRole.SYSTEM, MessageRole.DEVELOPER)
 
 
 def _schema(response_format: object) -> dict[str, Any] | None:

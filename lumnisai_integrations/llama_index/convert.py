@@ -21,8 +21,8 @@ from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.conversation import THREAD_ID
 from lumnisai_integrations._shared.runs import reasoning_text
-from lumnisai_integrations._shared.threads import THREAD_ID
 from lumnisai_integrations._shared.tools import Reply, ToolOffer, tool_calls_text, tool_result_text
 from lumnisai_integrations.llama_index.function_calling import (
     PROBLEMS,
@@ -37,7 +37,7 @@ from lumnisai_integrations.llama_index.function_calling import (
 RESPONSE_ID = "lumnis_response_id"
 RUN_THREAD_ID = "lumnis_run_thread_id"
 
-_ROLES = {
+WIRE_ROLES = {
     MessageRole.SYSTEM: "system",
     MessageRole.DEVELOPER: "system",
     MessageRole.USER: "user",
@@ -84,7 +84,7 @@ def _message_in(index: int, message: ChatMessage, names: Mapping[str, str]) -> d
         calls = [_call_in(block) for block in message.blocks if isinstance(block, ToolCallBlock)]
         calls = calls or [_older_call_in(call) for call in message.additional_kwargs.get("tool_calls") or ()]
         content = tool_calls_text(content, calls) if calls else content
-    return {"role": _ROLES[message.role], "content": content}
+    return {"role": WIRE_ROLES[message.role], "content": content}
 
 
 def _texts(index: int, blocks: Sequence[object]) -> Iterator[str]:
