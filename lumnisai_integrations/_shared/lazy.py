@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first asked for, because the frameworks behind them take a second."""
+"""Lazy imports of public names, because the frameworks behind them take a second to import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def lazy_names(
         package: Name of the package.
         homes: The public names and the modules they live in.
         framework: Import name that begins the names of the framework's modules.
-        distribution: What is missing when those cannot be found.
+        distribution: Package to install when those cannot be found.
         extra: Extra of this distribution that brings it.
     """
 
