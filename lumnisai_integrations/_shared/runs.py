@@ -19,14 +19,12 @@ from lumnisai_core import (
 )
 from lumnisai_core.exceptions import ValidationError
 
-#: Parameters that only make sense for a single run, so that components do not have them as fields.
-SINGLE_RUN_PARAMETERS = frozenset({"idempotency_key", "on_progress"})
-
-#: All other parameters of the core's ``invoke``: fields of every component that starts runs.
-RUN_FIELDS = tuple(name for name in InvokeParameters.__annotations__ if name not in SINGLE_RUN_PARAMETERS)
+#: Parameters of the core's ``invoke``. Every component that starts runs has them as fields; for ``on_progress``
+#: components have the callbacks of their framework.
+RUN_FIELDS = tuple(name for name in InvokeParameters.__annotations__ if name != "on_progress")
 
 #: How a run is watched, which does not change its answer.
-WATCH_FIELDS = tuple(name for name in WatchParameters.__annotations__ if name not in SINGLE_RUN_PARAMETERS)
+WATCH_FIELDS = tuple(name for name in WatchParameters.__annotations__ if name != "on_progress")
 
 #: Parameters that chat models have in common and that the platform decides itself.
 SAMPLING_PARAMETERS = frozenset(

@@ -16,8 +16,7 @@ class StructuredOutputError(RunError, ValueError):
     @classmethod
     def of_run(cls, response: ResponseObject, message: str) -> Self:
         """Return the error of a run."""
-        known = {"response_id": response.response_id, "thread_id": response.thread_id}
-        return cls(message, response=response, **known)
+        return cls(message, response_id=response.response_id, thread_id=response.thread_id, response=response)
 
 
 def structured_value(response: ResponseObject) -> dict[str, Any]:

@@ -121,8 +121,6 @@ def _parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[
         for name, value in keywords.items()
         if name not in _OTHER_KEYWORDS and (value or name != "functions")
     }
-    if fields.get("idempotency_key") is not None:
-        of_call.setdefault("idempotency_key", fields["idempotency_key"])
     parameters = run_parameters(
         fields, of_call, model=model_name_of(fields, keywords), model_of_call=bool(model_name_of({}, keywords))
     )

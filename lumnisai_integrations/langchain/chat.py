@@ -113,8 +113,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         options: Free-form options, echoed in the run.
         specialized_agent: Name of a specialized agent to route runs to.
         specialized_agent_params: Its parameters.
-        extra_body: Further fields for the request body, sent as they are.
         idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
+        extra_body: Further fields for the request body, sent as they are.
         stop: Texts before which the answer is cut off, on the client's side.
         run_timeout: Seconds to wait for a run. Default 600; None for no limit.
         progress_interval: Seconds that progress may be late. Default 1.
@@ -126,7 +126,6 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     """
 
     streaming: bool = False
-    idempotency_key: str | None = None
     stop: list[str] | None = None
 
     if not TYPE_CHECKING:  # type checkers read the fields instead

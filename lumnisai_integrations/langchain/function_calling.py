@@ -124,7 +124,8 @@ class ToolBinding(_Binding):  # type: ignore[no-redef] # as above
     def with_structured_output(self, schema: Schema, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
         """Return a chain that answers with objects or tool calls; see :meth:`ChatLumnis.with_structured_output`."""
         model = cast("BaseChatModel", self.bound)
-        return model.with_structured_output(schema, **{**self.kwargs, **kwargs}).with_config(self.config)
+        chain = model.with_structured_output(cast("dict[str, Any] | type", schema), **{**self.kwargs, **kwargs})
+        return chain.with_config(self.config)
 
 
 class StructuredChain(_Binding):  # type: ignore[no-redef] # as above

@@ -47,7 +47,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ``user_id``, ``scope`` and every field from ``model_name`` on are also keywords of calls
     (``runnable.invoke(..., thread_id=...)``, ``runnable.bind(...)``); ``thread_id`` and ``user_id`` can also be set as
     ``lumnis_thread_id`` and ``lumnis_user_id`` in ``config["configurable"]``. The call wins over the config, the config
-    over the field. Calls also take ``idempotency_key``.
+    over the field.
 
     Nothing is sent and no connection is opened before the first call. A runnable may be shared by threads and event
     loops, copied and pickled; a pickle does not hold the API key.
@@ -74,6 +74,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         options: Free-form options, echoed in the run.
         specialized_agent: Name of a specialized agent to route runs to.
         specialized_agent_params: Its parameters.
+        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
         extra_body: Further fields for the request body, sent as they are.
         run_timeout: Seconds to wait for a run. Default 600; None for no limit.
         progress_interval: Seconds that progress may be late. Default 1.

@@ -1,4 +1,4 @@
-"""Settings of the adapters' components as pydantic fields: connection, then run parameters."""
+"""Settings of components as pydantic fields: connection, then run parameters."""
 
 from __future__ import annotations
 
@@ -80,6 +80,7 @@ class LumnisSettings(LumnisConnection, Serializable):
     options: dict[str, Any] | None = None
     specialized_agent: str | None = None
     specialized_agent_params: dict[str, Any] | None = None
+    idempotency_key: str | None = None
     extra_body: dict[str, Any] | None = None
     run_timeout: float | None = 600.0
     progress_interval: float = 1.0

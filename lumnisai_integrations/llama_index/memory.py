@@ -12,11 +12,12 @@ from pydantic import Field, PrivateAttr
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.clients import Id
 from lumnisai_integrations._shared.threads import THREAD_ID
 from lumnisai_integrations.llama_index.conversation import Conversation, tagged
 from lumnisai_integrations.llama_index.llm import LumnisLLM
 from lumnisai_integrations.llama_index.sessions import ModelLock
-from lumnisai_integrations.llama_index.settings import Id, LumnisConnection, key_of, share
+from lumnisai_integrations.llama_index.settings import LumnisConnection, key_of, share
 from lumnisai_integrations.llama_index.thread_news import aread_news, read_news
 
 _CONNECTION_FIELDS = tuple(LumnisConnection.model_fields)

@@ -105,7 +105,7 @@ async def test_wrong_arguments_are_told_to_the_agent(llm: LumnisLLM, stage: Stag
     ("call", "told"),
     [
         ({"name": "divide", "args": {}}, "Tool divide not found"),
-        ({"name": "reset", "args": [1]}, "its arguments are no object: [1]) not found"),
+        ({"name": "reset", "args": [1]}, "its arguments are not an object: [1]) not found"),
         ({"args": {}}, "Tool without a name"),
     ],
 )

@@ -250,11 +250,11 @@ async def test_errors_are_told_to_the_agent(spec: MakeSpec, stage: Stage) -> Non
 
 @pytest.mark.parametrize("task", ["", "  ", None, 7])
 async def test_tasks_that_say_nothing_send_nothing(spec: MakeSpec, stage: Stage, task: Any) -> None:
-    """A task must be a text; a model is told."""
+    """A task must be a non-empty string; a model is told."""
     made = spec()
-    with pytest.raises(core.ValidationError, match="task must be a text"):
+    with pytest.raises(core.ValidationError, match="task must be a non-empty string"):
         made.run_task(task)
-    with pytest.raises(core.ValidationError, match="task must be a text"):
+    with pytest.raises(core.ValidationError, match="task must be a non-empty string"):
         await made.arun_task(task)
     assert stage.requests == []
 
@@ -267,7 +267,7 @@ def test_unusable_settings_are_refused(spec: MakeSpec, local: LocalLumnis, stage
         with pytest.raises(core.ValidationError, match="name must be"):
             spec(name=name)
     for description in (" ", None):
-        with pytest.raises(core.ValidationError, match="description is empty"):
+        with pytest.raises(core.ValidationError, match="description must be"):
             spec(description=description)
     with pytest.raises(ValueError, match="users"):
         spec(users="ada")
