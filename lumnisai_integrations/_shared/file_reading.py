@@ -28,9 +28,6 @@ from lumnisai_integrations._shared.files import extensions, file_metadata, fille
 #: What happens with a file that has no text: it is left out with a warning in the log, or an error is raised.
 OnUnreadable: TypeAlias = Literal["warn", "raise"]
 
-#: Fields of a loader that say which files it reads, and how.
-READING_FIELDS = ("user_id", "scope", "file_type", "file_tags", "status", "content_type", "on_unreadable")
-
 _PAGE_SIZE = 100
 #: Errors with which the service says that a file has no text of this kind, or not yet.
 _REFUSALS = (ValidationError, FileNotFoundError)
@@ -71,12 +68,12 @@ class Reading:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Reading:
-        """Return the reading that :data:`READING_FIELDS` of a loader describe.
+        """Return the reading that the fields of a loader describe.
 
         Raises:
             ValidationError: A filter is not valid.
         """
-        reading = cls(**{name: fields[name] for name in READING_FIELDS})
+        reading = cls(**{name: fields[name] for name in cls.__annotations__})
         reading.list_parameters()
         return reading
 
@@ -99,9 +96,7 @@ class Reading:
     def text_of(self, file: FileMetadata, content: FileContentResult | LumnisAIError | None) -> FileText | None:
         """Return a file with its text; log a warning and return None if it has no text.
 
-        Args:
-            file: The file.
-            content: The service's answer to the request for the text, or None if there was no request.
+        The content is the service's answer to the request for the text, or None if there was no request.
 
         Raises:
             FileOperationError: There is no text, and ``on_unreadable`` is ``raise``.
@@ -166,11 +161,6 @@ async def afiles_to_read(
 
 def read_files(client: Client, reading: Reading, file_ids: Iterable[str | UUID] | None = None) -> Iterator[FileText]:
     """Yield the named files with their texts, or all that match the filters; each is read when its turn comes.
-
-    Args:
-        client: Client to use.
-        reading: The filters, and what to do with files that have no text.
-        file_ids: The files, or None for all.
 
     Raises:
         FileOperationError: A file has no text, and ``on_unreadable`` is ``raise``.

@@ -55,10 +55,7 @@ class Passage:
 def search_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any], *, count: str) -> SearchParameters:
     """Return the parameters of one search: a keyword of the call wins over the retriever's field of the same name.
 
-    Args:
-        fields: The values of :data:`SEARCH_FIELDS` and the number of passages.
-        keywords: The keywords of the call; ``None`` removes a filter.
-        count: The framework's name for the number of passages.
+    ``None`` removes a filter. ``count`` is the framework's name for the number of passages.
 
     Raises:
         ValidationError: A value is not valid.
@@ -85,10 +82,6 @@ def passages(results: FileSearchResults, search: SearchParameters) -> list[Passa
     """Return the passages that a search found, best first, each once, at most as many as the search allows.
 
     The service answers with files that have several pieces each. Pieces without text are left out.
-
-    Args:
-        results: The answer of the service.
-        search: The parameters of the search.
     """
     by_id: dict[str, Passage] = {}
     for result in results.results:
@@ -123,10 +116,6 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def extensions(name: str, values: str | Sequence[str] | None) -> list[str] | None:
     """Return file types in the form in which the service keeps them: lower case, without a dot, each once.
-
-    Args:
-        name: Name of the argument, for the message.
-        values: One extension or several, such as ``pdf``, or None for any.
 
     Raises:
         ValidationError: The list is empty, or a value is not a file extension.

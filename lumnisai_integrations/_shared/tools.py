@@ -206,7 +206,7 @@ class ToolOffer:
             return RequestedToolCall("", item, problem="The agent returned something else than a call.")
         name, args = item.get("name"), item.get("args")
         if isinstance(args, str):
-            args = _parsed(args)
+            args = json_or_text(args)
         if not isinstance(name, str) or not name:
             return RequestedToolCall("", args, problem="The call does not name a tool.")
         if args is None:
@@ -217,7 +217,7 @@ class ToolOffer:
 
     def _content(self, content: object) -> str | None:
         if self.answer_schema is not None and isinstance(content, str):
-            content = _parsed(content)
+            content = json_or_text(content)
         if isinstance(content, str) and self.answer_schema is None:
             return content
         if content is None or (self.answer_schema is not None and not isinstance(content, Mapping)):
@@ -226,14 +226,10 @@ class ToolOffer:
 
 
 def choice_of(tool_choice: object) -> tuple[Choice, str | None]:
-    """Read ``tool_choice`` in any of the forms in use.
+    """Return whether tools may, must or must not be used, and the name of the one that must be.
 
-    Args:
-        tool_choice: ``auto``, ``any`` or ``required``, ``none``, the name of a tool, a bool, None, or one of the dicts
-            of OpenAI and Anthropic.
-
-    Returns:
-        Whether tools may, must or must not be used, and the name of the one that must be.
+    ``tool_choice`` is ``auto``, ``any`` or ``required``, ``none``, the name of a tool, a bool, None, or one of the
+    dicts of OpenAI and Anthropic.
 
     Raises:
         ValidationError: It has another form.
@@ -272,7 +268,8 @@ def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parsed(text: str) -> Any:
+def json_or_text(text: str) -> Any:
+    """Return the value of a JSON text, or the text itself if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -289,24 +286,12 @@ def _unusable(response: ResponseObject, problem: str) -> StructuredOutputError:
 
 
 def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
-    """Write an assistant turn that calls tools.
-
-    Args:
-        content: The assistant's text before the calls.
-        calls: The calls, each with ``id``, ``name`` and ``args``.
-    """
+    """Return an assistant turn: its text, then its tool calls, each with ``id``, ``name`` and ``args``."""
     written = json.dumps({"tool_calls": [dict(call) for call in calls]}, ensure_ascii=False, default=str)
     return f"{content}\n{written}" if content else written
 
 
 def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str = "success") -> str:
-    """Write the result of a tool call as a turn of the user.
-
-    Args:
-        content: The tool's result.
-        name: Name of the tool, if it is known.
-        call_id: Id of the call it answers, if it is known.
-        status: ``success`` or ``error``.
-    """
+    """Return the result of a tool call as a turn of the user; ``status`` is ``success`` or ``error``."""
     head = json.dumps({"tool_result": {"name": name, "id": call_id, "status": status}}, ensure_ascii=False)
     return f"{head}\n{content}\n[end of tool result]"

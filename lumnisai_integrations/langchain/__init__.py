@@ -53,7 +53,3 @@ _HOMES = {
 __getattr__: Callable[[str], object] = lazy_names(
     __name__, _HOMES, framework="langchain_core", distribution="langchain-core", extra="langchain"
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -69,14 +69,9 @@ class RunCall:
 def run_call(
     fields: Mapping[str, Any], messages: Sequence[BaseMessage], stop: Sequence[str] | None, keywords: Mapping[str, Any]
 ) -> RunCall:
-    """Return the run of one call; its keywords win over the model's fields.
+    """Return the run of one call; its keywords win over the model's fields, also with None.
 
-    Args:
-        fields: The model's fields by name.
-        messages: The conversation.
-        stop: Texts of this call before which the answer is cut off.
-        keywords: The other parameters of the call, such as ``thread_id``; ``None`` removes the value of a field, and
-            ``thread_id=None`` starts a new thread, whatever the messages say.
+    ``thread_id=None`` starts a new thread, whatever the messages say.
 
     Raises:
         ValidationError: A message cannot be sent.
@@ -226,11 +221,8 @@ def with_config(
 def from_config(configurable: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, Any]:
     """Return the parameters that a RunnableConfig sets for all components it reaches.
 
-    ``RunnableWithMessageHistory`` puts its history there, too: if that is a thread, the call continues it.
-
-    Args:
-        configurable: ``config["configurable"]``.
-        names: Only these parameters. Default: all.
+    ``RunnableWithMessageHistory`` puts its history there, too: if that is a thread, the call continues it. With
+    ``names``, other parameters are left out.
     """
     found = {name: configurable[key] for key, name in CONFIG_KEYS.items() if configurable.get(key) is not None}
     history = configurable.get("message_history")

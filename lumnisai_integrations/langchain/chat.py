@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.globals import get_llm_cache
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from langchain_protocol.protocol import MessagesData
 
 T = TypeVar("T")
+_Stop: TypeAlias = list[str] | None
+_Manager: TypeAlias = CallbackManagerForLLMRun | None
+_AsyncManager: TypeAlias = AsyncCallbackManagerForLLMRun | None
 
 #: Capabilities that agents and middleware read. The platform reports no input limit of its models, so there is none.
 _PROFILE: ModelProfile = {
@@ -138,22 +141,14 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     # Running
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, kwargs), progress_callback(run_manager)
             return self._result(call, self._client().invoke(call.messages, on_progress=listener, **call.parameters))
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, kwargs), async_progress_callback(run_manager)
@@ -169,38 +164,22 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         return self.output_version == "v1"
 
     def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         return self._written(self._chunk_writer, messages, stop, run_manager, kwargs)
 
     def _astream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         return self._awritten(self._chunk_writer, messages, stop, run_manager, kwargs)
 
     def _stream_chat_model_events(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> Iterator[MessagesData]:
         return self._written(_event_writer, messages, stop, run_manager, kwargs)
 
     def _astream_chat_model_events(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> AsyncIterator[MessagesData]:
         return self._awritten(_event_writer, messages, stop, run_manager, kwargs)
 
@@ -211,8 +190,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self,
         writer_for: Callable[[RunCall], StreamWriter[T]],
         messages: list[BaseMessage],
-        stop: list[str] | None,
-        run_manager: CallbackManagerForLLMRun | None,
+        stop: _Stop,
+        run_manager: _Manager,
         keywords: dict[str, Any],
     ) -> Generator[T, None, None]:
         with model_errors():
@@ -226,8 +205,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self,
         writer_for: Callable[[RunCall], StreamWriter[T]],
         messages: list[BaseMessage],
-        stop: list[str] | None,
-        run_manager: AsyncCallbackManagerForLLMRun | None,
+        stop: _Stop,
+        run_manager: _AsyncManager,
         keywords: dict[str, Any],
     ) -> AsyncGenerator[T, None]:
         with model_errors():
@@ -243,7 +222,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
 
     def invoke(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,
@@ -255,7 +234,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
 
     async def ainvoke(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,
@@ -267,7 +246,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
 
     def stream(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,
@@ -280,7 +259,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
 
     def astream(
         self,
-        input: LanguageModelInput,  # noqa: A002 - the framework's name
+        input: LanguageModelInput,
         config: RunnableConfig | None = None,
         *,
         stop: list[str] | None = None,
@@ -295,7 +274,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
 
         def stream_events(
             self,
-            input: LanguageModelInput,  # noqa: A002 - the framework's name
+            input: LanguageModelInput,
             config: RunnableConfig | None = None,
             *,
             version: Literal["v1", "v2", "v3"] = "v2",
@@ -307,7 +286,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
 
         def astream_events(
             self,
-            input: LanguageModelInput,  # noqa: A002 - the framework's name
+            input: LanguageModelInput,
             config: RunnableConfig | None = None,
             *,
             version: Literal["v1", "v2", "v3"] = "v2",
@@ -396,21 +375,13 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         return json.dumps(facts, sort_keys=True, default=str)
 
     def _generate_with_cache(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
         model = self._for_caching(messages, kwargs)
         return super(ChatLumnis, model)._generate_with_cache(messages, stop=stop, run_manager=run_manager, **kwargs)
 
     async def _agenerate_with_cache(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         model = self._for_caching(messages, kwargs)
         return await super(ChatLumnis, model)._agenerate_with_cache(

@@ -42,12 +42,6 @@ def run_of_input(
 ) -> RunCall | KnownRun:
     """Return the run of one call; its keywords win over the config, the config over the fields.
 
-    Args:
-        fields: The runnable's fields by name.
-        value: The input.
-        configurable: ``config["configurable"]``.
-        keywords: The other parameters of the call.
-
     Raises:
         ValidationError: The input cannot be read or sent.
         TypeError: There is no such keyword.

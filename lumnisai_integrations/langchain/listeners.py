@@ -29,13 +29,8 @@ def progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate
 
     Callbacks receive the event ``lumnis_progress`` with the id of that run and the data of :func:`progress_data`. In a
     node of a graph that is streamed with ``stream_mode="custom"`` the same data come as ``{"lumnis_progress": data}``.
-    Exceptions of a handler or a stream are logged and do not end the run.
-
-    Args:
-        run_manager: The manager of a model, chain or tool run, or None if the run has none.
-
-    Returns:
-        The listener, or None if there is no receiver: a listener makes polls shorter.
+    Exceptions of a handler or a stream are logged and do not end the run. Without a receiver there is no listener,
+    because a listener makes polls shorter.
     """
     handlers, write = _handlers(run_manager), graph_writer()
     if not handlers and write is None:

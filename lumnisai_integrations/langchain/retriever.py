@@ -89,12 +89,7 @@ class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
         own = {name: value for name, value in keywords.items() if name != "verbose"}  # which the framework adds
         return search_parameters(self.__dict__, own, count="k")
 
-    def invoke(
-        self,
-        input: str,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> list[Document]:
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """Search files. ``config["configurable"]`` may name the user.
 
         Args:
@@ -113,12 +108,7 @@ class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
         config = ensure_config(config)
         return super().invoke(input, config, **_with_user(config, kwargs))
 
-    async def ainvoke(
-        self,
-        input: str,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> list[Document]:
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """Search files with asyncio; otherwise the same as :meth:`invoke`."""
         config = ensure_config(config)
         return await super().ainvoke(input, config, **_with_user(config, kwargs))

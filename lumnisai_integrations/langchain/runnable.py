@@ -97,7 +97,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
 
     # Running
 
-    def invoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+    def invoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Run an agent, or pick up a run, and return the whole run when it has an answer.
 
         Raises:
@@ -109,24 +109,18 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         """
         return cast("ResponseObject", self._call_with_config(self._run, input, config, **kwargs))
 
-    async def ainvoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+    async def ainvoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Do the same in asyncio."""
         return cast("ResponseObject", await self._acall_with_config(self._arun, input, config, **kwargs))
 
     def stream(
-        self,
-        input: LumnisInput,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
+        self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[RunUpdate | ResponseObject]:
         """Run an agent, or pick up a run, and yield its updates, then the whole run."""
         yield from self._transform_stream_with_config(iter([input]), self._updates, config, **kwargs)
 
     async def astream(
-        self,
-        input: LumnisInput,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
+        self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[RunUpdate | ResponseObject]:
         """Do the same in asyncio."""
 
@@ -191,7 +185,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
 
     # Runs that outlive a call
 
-    def start(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+    def start(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Start a run and return at once with its ids, without waiting for it.
 
         In a graph node that is executed again, for instance after an interrupt, pass an ``idempotency_key`` of your
@@ -203,7 +197,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         """
         return cast("ResponseObject", self._call_with_config(self._start, input, config, **kwargs))
 
-    async def astart(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+    async def astart(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Do the same in asyncio."""
         return cast("ResponseObject", await self._acall_with_config(self._astart, input, config, **kwargs))
 

@@ -148,16 +148,10 @@ def structured_chain(
     strict: bool | None,
     parameters: Mapping[str, Any],
 ) -> RunnableSerializable[LanguageModelInput, Any]:
-    """Return the chain of a model and the parser of a schema.
+    """Return the chain of a model, by its ``bind``, and the parser of a schema.
 
-    Args:
-        bind: The model's ``bind``.
-        schema: Schema of the object.
-        method: One of ``json_schema``, ``function_calling``, ``json_mode``; all three are the platform's
-            ``response_format``.
-        include_raw: Whether to return the message and a parsing error, too.
-        strict: Shown in traces; the platform always follows the schema as well as it can.
-        parameters: Further keywords for each call, such as ``tools``.
+    All methods are the platform's ``response_format``. ``strict`` is for traces only: the platform always follows the
+    schema as well as it can. ``parameters`` are further keywords for each call, such as ``tools``.
 
     Raises:
         ValidationError: The schema or the method is not known.

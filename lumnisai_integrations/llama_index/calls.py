@@ -39,12 +39,7 @@ class RunCall:
 
 
 def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keywords: Mapping[str, Any]) -> RunCall:
-    """Return the run of one call.
-
-    Args:
-        fields: The fields of the LLM by name.
-        messages: The conversation, oldest first.
-        keywords: The keywords of the call.
+    """Return the run of one call; its keywords win over the fields of the LLM, also with None.
 
     Raises:
         ValidationError: A message or a parameter is not valid.

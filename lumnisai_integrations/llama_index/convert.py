@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import reasoning_text
 from lumnisai_integrations._shared.threads import THREAD_ID
-from lumnisai_integrations._shared.tools import Reply, ToolOffer, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import Reply, ToolOffer, json_or_text, tool_calls_text, tool_result_text
 from lumnisai_integrations.llama_index.function_calling import (
     PROBLEMS,
     blocks_of,
@@ -117,12 +116,7 @@ def _older_call_in(call: object) -> dict[str, Any]:
 
 
 def _arguments(args: object) -> object:
-    if isinstance(args, str):
-        try:
-            return json.loads(args)
-        except ValueError:
-            return args  # as the model wrote them
-    return args
+    return json_or_text(args) if isinstance(args, str) else args
 
 
 def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> ChatResponse:

@@ -31,18 +31,9 @@ def prepared_chat(
     parallel: bool,
     required: bool,
 ) -> dict[str, Any]:
-    """Return the arguments of ``chat`` for a conversation with tools.
+    """Return the arguments of ``chat`` for a conversation with tools; ``tool_choice`` wins over ``required``.
 
-    Args:
-        tools: The tools.
-        user_msg: Message of the user that comes last.
-        chat_history: The conversation before it, oldest first.
-        keywords: Further keywords of the call; ``tool_choice`` among them wins over ``required``.
-        parallel: Whether several tools may be called at once.
-        required: Whether a tool must be called.
-
-    Returns:
-        Arguments with ``tools`` as plain dicts, because keywords are part of events, which back ends write as JSON.
+    Tools are plain dicts, because keywords are part of events, which back ends write as JSON.
     """
     last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
     choice = keywords.get("tool_choice")
@@ -64,10 +55,6 @@ def plain_tool(tool: BaseTool) -> dict[str, Any]:
 
 def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | None) -> ToolOffer | None:
     """Return the tools that a call offers; None if the run may not use any.
-
-    Args:
-        keywords: The keywords of the call.
-        answer_schema: JSON Schema of the answer, if it is to be an object.
 
     Raises:
         ValidationError: A tool or the choice is not valid.

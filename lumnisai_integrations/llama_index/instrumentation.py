@@ -27,21 +27,9 @@ def reports_completion(method: MethodT) -> MethodT:
 
 
 def reported(
-    report: Decorator,
-    llm: object,
-    question: object,
-    source: Generator[T, None, None],
-    keywords: dict[str, Any],
+    report: Decorator, llm: object, question: object, source: Generator[T, None, None], keywords: dict[str, Any]
 ) -> Generator[T, None, None]:
-    """Return a stream that one of the framework's decorators reports.
-
-    Args:
-        report: The decorator.
-        llm: The LLM.
-        question: The messages or the prompt.
-        source: The stream.
-        keywords: The keywords of the call.
-    """
+    """Return a stream that one of the framework's decorators reports as the answer to messages or a prompt."""
 
     def stream(*_: object, **__: object) -> Generator[T, None, None]:
         return source
@@ -50,11 +38,7 @@ def reported(
 
 
 async def areported(
-    report: Decorator,
-    llm: object,
-    question: object,
-    source: AsyncGenerator[T, None],
-    keywords: dict[str, Any],
+    report: Decorator, llm: object, question: object, source: AsyncGenerator[T, None], keywords: dict[str, Any]
 ) -> AsyncGenerator[T, None]:
     """Do the same with an asynchronous stream."""
 

@@ -18,7 +18,7 @@ from lumnisai_integrations.llama_index import LumnisLLM, LumnisQueryEngine, Lumn
 from lumnisai_integrations.llama_index.agent import Agent, AgentFields
 from lumnisai_integrations.llama_index.calls import run_call as llama_index_call
 
-CONNECTION = {"api_key": "k", "base_url": "http://127.0.0.1:9"}
+CONNECTION: dict[str, Any] = {"api_key": "k", "base_url": "http://127.0.0.1:9"}
 
 #: A value for each parameter that differs from its default.
 VALUES: dict[str, Any] = {
