@@ -13,6 +13,8 @@ from lumnisai_core import (
     FileAttachment,
     InvokeParameters,
     ModelOverrides,
+    ResponseObject,
+    ResponseStatus,
     RunUpdate,
     Scope,
     WatchParameters,
@@ -119,6 +121,22 @@ def _plain(kind: type[BaseModel], value: BaseModel | Mapping[str, Any] | None) -
         return None
     checked = value if isinstance(value, kind) else kind.model_validate(value)
     return checked.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def progress_updates(response: ResponseObject) -> list[RunUpdate]:
+    """Return the updates that a listener would have received for the progress entries of a run."""
+    return [
+        RunUpdate(
+            response_id=response.response_id,
+            thread_id=response.thread_id,
+            status=ResponseStatus.IN_PROGRESS,
+            state=entry.state,
+            message=entry.message,
+            tool_calls=tuple(entry.tool_calls),
+            entry_index=index,
+        )
+        for index, entry in enumerate(response.progress)
+    ]
 
 
 def reasoning_text(update: RunUpdate) -> str:

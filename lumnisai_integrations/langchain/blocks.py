@@ -10,8 +10,9 @@ from typing import Any, cast
 from langchain_core.messages import InvalidToolCall, ToolCall, content
 from langchain_core.messages.content import ContentBlock
 
-from lumnisai_core import Artifact, ResponseObject, ResponseStatus, RunUpdate
+from lumnisai_core import Artifact, ResponseObject, RunUpdate
 from lumnisai_core import ToolCall as ServiceToolCall
+from lumnisai_integrations._shared.runs import progress_updates
 
 #: Keys of ``additional_kwargs`` that repeat the blocks of a message.
 _REPEATED_KWARGS = frozenset({"reasoning_content", "artifacts"})
@@ -124,22 +125,6 @@ class ProgressBlocks:
             call_id = f"{proposed}_{number}"
         self._ids.add(call_id)
         return call_id
-
-
-def progress_updates(response: ResponseObject) -> list[RunUpdate]:
-    """Return the updates that a listener would have received for the progress entries of a run."""
-    return [
-        RunUpdate(
-            response_id=response.response_id,
-            thread_id=response.thread_id,
-            status=ResponseStatus.IN_PROGRESS,
-            state=entry.state,
-            message=entry.message,
-            tool_calls=tuple(entry.tool_calls),
-            entry_index=index,
-        )
-        for index, entry in enumerate(response.progress)
-    ]
 
 
 def progress_blocks(response: ResponseObject) -> list[ContentBlock]:

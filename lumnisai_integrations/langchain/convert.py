@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 from langchain_core.messages import (
@@ -22,15 +21,14 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import MessageRole, ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.runs import reasoning_text
+from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
 from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place
-from lumnisai_integrations._shared.tools import Reply, ToolOffer, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import ToolOffer, tool_calls_text, tool_result_text
 from lumnisai_integrations.langchain.blocks import (
     arguments_text,
     artifact_data,
     message_blocks,
-    progress_updates,
     without_repeated,
 )
 
@@ -214,18 +212,13 @@ def convert_out(
         metadata["response_title"] = response.response_title
     if structured or offer is not None:
         metadata["output_text"] = response.output_text or ""
-    reply = _reply(response, options)
-    calls = [tool_call(name=call.name, args=call.args, id=call.id) for call in reply.calls]
-    invalid = [
-        invalid_tool_call(name=call.name, args=arguments_text(call.args), id=call.id, error=call.problem)
-        for call in reply.invalid
-    ]
-    content: Any = reply.content
+    text, calls, invalid = _answer(response, options)
+    content: Any = text
     kwargs = progress_kwargs(progress_updates(response))
     if response.artifacts:
         kwargs["artifacts"] = artifact_data(response)
     if as_blocks:
-        content = message_blocks(response, reply.content, calls, invalid)
+        content = message_blocks(response, text, calls, invalid)
         metadata["output_version"] = "v1"
         kwargs = without_repeated(kwargs)
     return AIMessage(
@@ -238,17 +231,22 @@ def convert_out(
     )
 
 
-def _reply(response: ResponseObject, options: AnswerOptions) -> Reply:
+def _answer(response: ResponseObject, options: AnswerOptions) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:
     stop, offer = options.get("stop", ()), options.get("offer")
     if offer is not None:
         reply = offer.read(response)
-        return reply if offer.answer_schema is not None else replace(reply, content=cut_at(reply.content, stop))
+        calls = [tool_call(name=call.name, args=call.args, id=call.id) for call in reply.calls]
+        invalid = [
+            invalid_tool_call(name=call.name, args=arguments_text(call.args), id=call.id, error=call.problem)
+            for call in reply.invalid
+        ]
+        return reply.content if offer.answer_schema is not None else cut_at(reply.content, stop), calls, invalid
     text = response.output_text or ""
     if not options.get("structured", False):
-        return Reply(content=cut_at(text, stop))
+        return cut_at(text, stop), [], []
     value = object_of(response)
     # A message with the text is worth more than no message; the parser of a structured chain raises.
-    return Reply(content=text if value is None else json.dumps(value, ensure_ascii=False))
+    return text if value is None else json.dumps(value, ensure_ascii=False), [], []
 
 
 def cut_at(text: str, stop: Sequence[str]) -> str:

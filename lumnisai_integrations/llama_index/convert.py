@@ -22,7 +22,7 @@ from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import reasoning_text
 from lumnisai_integrations._shared.threads import THREAD_ID
-from lumnisai_integrations._shared.tools import Reply, ToolOffer, json_or_text, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import ToolOffer, json_or_text, tool_calls_text, tool_result_text
 from lumnisai_integrations.llama_index.function_calling import (
     PROBLEMS,
     blocks_of,
@@ -134,22 +134,21 @@ def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> Cha
     Raises:
         StructuredOutputError: The run was offered tools and returned neither tool calls nor an answer.
     """
-    reply = Reply(content=response.output_text or "") if offer is None else reply_of(offer, response)
     known: dict[str, Any] = {"response_id": response.response_id, "thread_id": response.thread_id}
-    if offer is not None and (problems := problems_of(offer, reply)):
-        known[PROBLEMS] = problems
-    return ChatResponse(message=_answer(response, reply), raw=response.model_dump(mode="json"), additional_kwargs=known)
-
-
-def _answer(response: ResponseObject, reply: Reply) -> ChatMessage:
     tags: dict[str, Any] = {RESPONSE_ID: response.response_id}
     if response.thread_id is not None:
         tags[THREAD_ID] = tags[RUN_THREAD_ID] = response.thread_id
-    calls = blocks_of(reply)
+    text, calls = response.output_text or "", []
+    if offer is not None:
+        reply = reply_of(offer, response)
+        text, calls = reply.content, blocks_of(reply)
+        if problems := problems_of(offer, reply):
+            known[PROBLEMS] = problems
     if calls:
         tags["tool_calls"] = openai_calls_of(calls)
-    texts = [TextBlock(text=reply.content)] if reply.content or not calls else []
-    return ChatMessage(role=MessageRole.ASSISTANT, blocks=[*texts, *calls], additional_kwargs=tags)
+    blocks = [TextBlock(text=text), *calls] if text or not calls else calls
+    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=tags)
+    return ChatResponse(message=message, raw=response.model_dump(mode="json"), additional_kwargs=known)
 
 
 class ChatChunks:

@@ -189,7 +189,7 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
         if not listeners:
-            return convert_out(self.client().invoke(call.messages, **call.parameters), call.offer)
+            return convert_out(self._client().invoke(call.messages, **call.parameters), call.offer)
         with self._start(call) as run:
             for update in run:
                 listeners.notify(update)
@@ -200,7 +200,7 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         return _read(self, self._start(call), ChatChunks(call.chunk_size, call.offer), listeners)
 
     def _start(self, call: RunCall) -> RunStream:
-        return self.client().invoke(call.messages, stream=True, **call.parameters)
+        return self._client().invoke(call.messages, stream=True, **call.parameters)
 
     # Asyncio
 
@@ -228,7 +228,7 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
         if not listeners:
-            return convert_out(await self.aclient().invoke(call.messages, **call.parameters), call.offer)
+            return convert_out(await self._aclient().invoke(call.messages, **call.parameters), call.offer)
         async with self._astart(call) as run:
             async for update in run:
                 listeners.notify(update)
@@ -239,7 +239,7 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         return _aread(self, self._astart(call), ChatChunks(call.chunk_size, call.offer), listeners)
 
     def _astart(self, call: RunCall) -> AsyncRunStream:
-        return self.aclient().invoke(call.messages, stream=True, **call.parameters)
+        return self._aclient().invoke(call.messages, stream=True, **call.parameters)
 
     def _call(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> tuple[RunCall, Listeners]:
         self._warn_once(ignored_parameters(keywords))
