@@ -40,7 +40,7 @@ class Passage:
     Attributes:
         id: File and place in it, the same for every search.
         text: The piece.
-        metadata: File and place of the passage, and what the service knows about it besides.
+        metadata: File and place of the passage, and further data of the service.
         score: How well it fits, 0 to 1.
         file: The file it is from.
     """

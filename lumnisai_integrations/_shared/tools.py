@@ -82,7 +82,7 @@ class Reply:
     """The result of a run that was offered tools: tool calls, or an answer.
 
     Attributes:
-        calls: Tool calls to run, also of tools that do not exist: whoever runs tools reports those to the agent.
+        calls: Tool calls to run, also of tools that do not exist: the caller reports those to the agent.
         invalid: Tool calls that cannot be tried: the name is missing, or the arguments are not an object.
         content: The answer; an object as JSON text. Empty if there are only calls.
     """

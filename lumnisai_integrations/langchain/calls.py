@@ -183,7 +183,7 @@ def continues_a_thread(fields: Mapping[str, Any], messages: Sequence[BaseMessage
 
 
 def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Return everything about a call, besides its messages, that its answer depends on."""
+    """Return everything that the answer of a call depends on, except its messages."""
     parameters = _parameters(fields, keywords)
     parameters |= {name: keywords[name] for name in TOOL_KEYWORDS if keywords.get(name)}
     facts = {name: value for name, value in parameters.items() if name not in WATCH_FIELDS and value is not None}

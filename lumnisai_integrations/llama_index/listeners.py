@@ -62,7 +62,7 @@ class Listeners:
         return cls(active_span_id.get(), callbacks, stream_writer(), dict(active_instrument_tags.get()))
 
     def __bool__(self) -> bool:
-        return self.write is not None or has_handlers() or bool(_interested(self.callbacks.handlers))
+        return self.write is not None or has_handlers() or _any_interested(self.callbacks.handlers)
 
     def notify(self, update: RunUpdate) -> None:
         """Pass one update to all listeners."""
@@ -71,7 +71,7 @@ class Listeners:
             handle_event(event)
             if self.write is not None:
                 _guarded(self.write, event)
-        if _interested(self.callbacks.handlers):
+        if _any_interested(self.callbacks.handlers):
             # In a context of its own, a failing handler does not change the trace of the surrounding calls.
             _guarded(copy_context().run, call_back, self.callbacks, update)
 
@@ -93,13 +93,12 @@ class Listeners:
         _dispatcher.span_exit(**about)
 
 
-def _interested(handlers: Sequence[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
-    wanted = (CBEventType.AGENT_STEP, CBEventType.FUNCTION_CALL)
-    return [
-        handler
+def _any_interested(handlers: Sequence[BaseCallbackHandler]) -> bool:
+    progress = {CBEventType.AGENT_STEP, CBEventType.FUNCTION_CALL}
+    return any(
+        not isinstance(handler, _INDIFFERENT) and bool(progress - set(handler.event_starts_to_ignore))
         for handler in handlers
-        if not isinstance(handler, _INDIFFERENT) and any(kind not in handler.event_starts_to_ignore for kind in wanted)
-    ]
+    )
 
 
 def _guarded(listener: Callable[..., object], *values: object) -> None:

@@ -112,7 +112,7 @@ def test_structured_answers_are_json(local: LocalLumnis, agent: MakeAgent) -> No
     assert message.artifact.structured_response == {"kind": "spring"}
 
 
-def test_an_empty_answer_is_said(serve: Serve, agent: MakeAgent) -> None:
+def test_an_empty_answer_has_a_text(serve: Serve, agent: MakeAgent) -> None:
     """Models do not get empty results, which some refuse."""
     assert LumnisTool(runnable=agent(serve(Script()))).invoke(TASK) == "The agent finished without a text."
 

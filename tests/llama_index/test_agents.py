@@ -92,7 +92,7 @@ async def test_parallel_calls(llm: LumnisLLM, stage: Stage) -> None:
         ({"name": "multiply", "args": {"a": "six", "c": 7}}, "unexpected keyword argument 'c'"),
     ],
 )
-async def test_wrong_arguments_are_told_to_the_agent(llm: LumnisLLM, stage: Stage, call: Any, told: str) -> None:
+async def test_wrong_arguments_reach_the_agent(llm: LumnisLLM, stage: Stage, call: Any, told: str) -> None:
     """What is wrong with a call goes back as its result, so that the agent can mend it."""
     # The schema would not let such calls through: this agent answers in plain text.
     text = json.dumps({"tool_calls": [call]})
@@ -109,9 +109,7 @@ async def test_wrong_arguments_are_told_to_the_agent(llm: LumnisLLM, stage: Stag
         ({"args": {}}, "Tool without a name"),
     ],
 )
-async def test_calls_that_cannot_be_run_are_told_to_the_agent(
-    llm: LumnisLLM, stage: Stage, call: Any, told: str
-) -> None:
+async def test_calls_that_cannot_be_run_reach_the_agent(llm: LumnisLLM, stage: Stage, call: Any, told: str) -> None:
     """So does a call that names no tool or has no arguments; nothing is run in its place."""
     ran = []
 

@@ -187,7 +187,7 @@ def test_unknown_keywords_are_refused(llm: LumnisLLM) -> None:
 
 
 @pytest.mark.parametrize("call", ["chat", "stream_chat"])
-def test_stream_is_no_keyword(llm: LumnisLLM, stage: Stage, call: str) -> None:
+def test_stream_is_not_a_keyword(llm: LumnisLLM, stage: Stage, call: str) -> None:
     """Streams have methods of their own; the keyword is refused, with their names, before anything is sent."""
     with pytest.raises(TypeError, match="stream_chat"):
         list(getattr(llm, call)(HELLO, stream=True))

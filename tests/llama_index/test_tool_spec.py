@@ -181,7 +181,7 @@ async def test_objects_are_json(spec: MakeSpec, stage: Stage) -> None:
         spec(response_format=Tide).run_task(TASK)
 
 
-def test_an_empty_answer_is_said(spec: MakeSpec, stage: Stage) -> None:
+def test_an_empty_answer_has_a_text(spec: MakeSpec, stage: Stage) -> None:
     """Models do not get empty results, which some refuse."""
     stage.play(Script())
     assert tool_of(spec()).call(task=TASK).content == "The agent finished without a text."
@@ -235,7 +235,7 @@ async def test_handlers_hear_progress(spec: MakeSpec, own_events: Collector) -> 
 # Errors
 
 
-async def test_errors_are_told_to_the_agent(spec: MakeSpec, stage: Stage) -> None:
+async def test_errors_reach_the_agent(spec: MakeSpec, stage: Stage) -> None:
     """A run that fails is an error when the tool is called, and something to read for a model."""
     stage.play(FAILING)
     made = spec()

@@ -122,7 +122,7 @@ def test_the_call_wins_over_the_fields(given: dict[str, Any], expected: dict[str
         {"file_tags": " "},
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(given: dict[str, Any]) -> None:
+def test_invalid_filters_are_refused(given: dict[str, Any]) -> None:
     """The message names the argument."""
     with pytest.raises(ValidationError, match=next(iter(given))):
         search_parameters(FIELDS, given, count="k")
