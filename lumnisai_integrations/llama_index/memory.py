@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.clients import Id
 from lumnisai_integrations._shared.conversation import Conversation
 from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
 from lumnisai_integrations.llama_index.conversation import (
@@ -25,7 +26,7 @@ from lumnisai_integrations.llama_index.conversation import (
     tags_of,
 )
 from lumnisai_integrations.llama_index.llm import LumnisLLM
-from lumnisai_integrations.llama_index.settings import Id, LumnisConnection, key_of, share
+from lumnisai_integrations.llama_index.settings import LumnisConnection, key_of, share
 
 _CONNECTION_FIELDS = tuple(LumnisConnection.model_fields)
 

@@ -182,7 +182,7 @@ def test_chunks_add_up_to_the_message() -> None:
         RunUpdate("r1", "t1", "succeeded", "completed", output_text="High at noon.", response=whole),
     ]
     writer = ChunkWriter(model_name="m")
-    chunks = [chunk.message for update in news if (chunk := writer.accept(update)) is not None]
+    chunks = [chunk.message for update in news for chunk in writer.accept(update)]
     assert [chunk.content for chunk in chunks] == ["", "", "High at noon."]
     assert {chunk.id for chunk in chunks} == {"r1"}
     assert [bool(chunk.response_metadata) for chunk in chunks] == [False, False, True]
@@ -198,4 +198,4 @@ def test_chunks_add_up_to_the_message() -> None:
 def test_a_failed_run_has_no_last_chunk() -> None:
     """The end of a failed run is not shown as an answer."""
     failed = run(status="failed")
-    assert ChunkWriter().accept(RunUpdate("r1", "t1", "failed", "failed", response=failed)) is None
+    assert not list(ChunkWriter().accept(RunUpdate("r1", "t1", "failed", "failed", response=failed)))
