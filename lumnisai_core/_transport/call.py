@@ -19,7 +19,7 @@ ResultT = TypeVar("ResultT")
 
 QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | None
 Headers: TypeAlias = Mapping[str, str | SecretStr]
-Query: TypeAlias = Mapping[str, QueryValue] | Sequence[tuple[str, QueryValue]]
+Query: TypeAlias = Mapping[str, QueryValue] | tuple[tuple[str, QueryValue], ...]
 
 #: Methods that change nothing, so that sending one twice does no harm.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -68,8 +68,8 @@ class Call(NamedTuple, Generic[T]):
         held: Seconds the service may hold the request before it answers.
         hint: Note for a caller who gets no good answer, when nobody knows what the service did.
         headers: Further headers. Secret ones are read only when the request is sent.
-        base_url: Address in front of the path instead of the service's. On another host, nothing of the service goes
-            along: neither credential nor headers.
+        base_url: Address in front of the path instead of the service's. Its answers have no envelope, and nothing of
+            the service goes to another host: neither credential nor headers.
         authorised: Whether the service's credential or login goes along.
         whole_answer: Whether ``read`` receives the :class:`Answer` itself, byte for byte, instead of its JSON.
         accepts: Statuses besides 2xx whose answers are read too.
@@ -123,7 +123,9 @@ def path(template: str, *parameters: object) -> str:
 
 def query_pairs(query: Query) -> list[tuple[str, str]]:
     """Write query values as text: ``true``, ``a,b``, whole numbers without a point; None is left out."""
-    pairs = query.items() if isinstance(query, Mapping) else query
+    if not query:
+        return []
+    pairs = query if isinstance(query, tuple) else query.items()
     return [(name, _query_text(value)) for name, value in pairs if value is not None]
 
 

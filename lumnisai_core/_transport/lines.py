@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple, Protocol
+
+from lumnisai_core._transport.request import ExchangeFailed
 
 #: Bytes that one line or event may have.
 LONGEST = 8 << 20
@@ -12,7 +14,7 @@ LONGEST = 8 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
-class BrokenStream(Exception):
+class BrokenStream(ExchangeFailed):
     """The bytes do not make up whole events. The text says where, and quotes nothing."""
 
 
@@ -25,15 +27,15 @@ class Parser(Protocol):
     #: Whether an answer whose content type is JSON is not a stream but one whole answer, usually an error.
     json_is_whole: ClassVar[bool]
 
-    def feed(self, chunk: bytes) -> Sequence[Any]:
-        """Take some bytes and return the events that they complete.
+    def feed(self, chunk: bytes) -> Iterable[Any]:
+        """Take some bytes and yield the events that they complete.
 
         Raises:
             BrokenStream: A line cannot be read or is too long.
         """
 
-    def finish(self) -> Sequence[Any]:
-        """Take the end of the stream and return the event that it completes, if any.
+    def finish(self) -> Iterable[Any]:
+        """Take the end of the stream and yield the event that it completes, if any.
 
         Raises:
             BrokenStream: The stream ended in the middle of an event.
@@ -46,12 +48,12 @@ class RawBytes:
     accept: ClassVar[str] = "*/*"
     json_is_whole: ClassVar[bool] = False
 
-    def feed(self, chunk: bytes) -> Sequence[bytes]:
-        """Return the bytes."""
+    def feed(self, chunk: bytes) -> Iterable[bytes]:
+        """Yield the bytes."""
         return (chunk,) if chunk else ()
 
-    def finish(self) -> Sequence[bytes]:
-        """Return nothing more."""
+    def finish(self) -> Iterable[bytes]:
+        """Yield nothing more."""
         return ()
 
 
@@ -69,8 +71,8 @@ class Lines:
         self._pending_size = 0
         self._after_cr = False
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the lines that some bytes complete, without their ends.
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """Yield the lines that some bytes complete, without their ends.
 
         Raises:
             BrokenStream: A line is too long.
@@ -78,27 +80,27 @@ class Lines:
         if self._after_cr and chunk:
             chunk, self._after_cr = chunk.removeprefix(b"\n"), False
         if not chunk:
-            return []
+            return
         self._after_cr = chunk.endswith(b"\r")
-        lines = chunk.splitlines()
-        rest = b"" if chunk.endswith((b"\n", b"\r")) else lines.pop()
-        if lines and self._pending:
-            lines[0] = b"".join([*self._pending, lines[0]])
-            self._pending, self._pending_size = [], 0
+        *lines, rest = chunk.splitlines() if chunk[-1:] not in b"\r\n" else [*chunk.splitlines(), b""]
+        for line in lines:
+            self._hold(line)
+            yield self.finish()
         if rest:
-            self._pending.append(rest)
-            self._pending_size += len(rest)
-        if self._pending_size > self._longest or any(len(line) > self._longest for line in lines):
+            self._hold(rest)
+
+    def _hold(self, piece: bytes) -> None:
+        self._pending.append(piece)
+        self._pending_size += len(piece)
+        if self._pending_size > self._longest:
             raise BrokenStream(f"line {self.count + 1} has more than {self._longest} bytes")
-        if lines and not self.count:
-            lines[0] = lines[0].removeprefix(_BOM)
-        self.count += len(lines)
-        return lines
 
     def finish(self) -> bytes:
-        """Return the last line if it has no end, or nothing."""
-        rest, self._pending = b"".join(self._pending), []
-        return rest if self.count else rest.removeprefix(_BOM)
+        """Return the last line, which has no end, or nothing."""
+        line = b"".join(self._pending)
+        self._pending, self._pending_size = [], 0
+        self.count += 1
+        return line.removeprefix(_BOM) if self.count == 1 else line
 
 
 class JsonLines:
@@ -115,27 +117,28 @@ class JsonLines:
         self._lines = Lines(longest)
         self._broken: bytes | None = None
 
-    def feed(self, chunk: bytes) -> list[Any]:
-        """Return the values that some bytes complete.
+    def feed(self, chunk: bytes) -> Iterator[Any]:
+        """Yield the values that some bytes complete.
 
         Raises:
             BrokenStream: A line is not JSON, also not together with the next one, or is too long.
         """
-        return [value for line in self._lines.feed(chunk) if line.strip() for value in self._values(line)]
+        for line in self._lines.feed(chunk):
+            yield from self._values(line)
 
-    def finish(self) -> list[Any]:
-        """Return the value of a last line without an end.
+    def finish(self) -> Iterator[Any]:
+        """Yield the value of a last line without an end.
 
         Raises:
             BrokenStream: The stream ended in the middle of a value.
         """
-        rest = self._lines.finish()
-        values = self._values(rest) if rest.strip() else []
+        yield from self._values(self._lines.finish())
         if self._broken is not None:
             raise BrokenStream("the stream ended in the middle of a line")
-        return values
 
     def _values(self, line: bytes) -> list[Any]:
+        if not line.strip():
+            return []
         whole = line if self._broken is None else self._broken + b"\n" + line
         try:
             value = json.loads(whole.decode(), strict=False)  # not strict: the break may lie within a text
@@ -197,23 +200,24 @@ class ServerSentEvents:
         self._event = ""
         self._retry: int | None = None
 
-    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Return the events that some bytes complete.
+    def feed(self, chunk: bytes) -> Iterator[ServerSentEvent]:
+        """Yield the events that some bytes complete.
 
         Raises:
             BrokenStream: A line or an event is too long.
         """
-        return [event for line in self._lines.feed(chunk) for event in self._events(line)]
+        for line in self._lines.feed(chunk):
+            yield from self._events(line)
 
-    def finish(self) -> list[ServerSentEvent]:
-        """Return a last event whose lines are whole.
+    def finish(self) -> Iterator[ServerSentEvent]:
+        """Yield a last event whose lines are whole.
 
         Raises:
             BrokenStream: The stream ended in the middle of a line.
         """
         if self._lines.finish():
             raise BrokenStream("the stream ended in the middle of a line")
-        return self._events(b"")
+        yield from self._events(b"")
 
     def _events(self, line: bytes) -> list[ServerSentEvent]:
         if line:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, aclosing, closing
+from contextlib import ExitStack
 from functools import lru_cache
 from importlib.util import find_spec
 from os import PathLike
@@ -35,6 +35,9 @@ BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
 #: Bytes of a file that are sent or received at a time.
 CHUNK = 1 << 18
 
+#: Methods whose requests say how long their body is, also when it is empty.
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
 
 
@@ -62,8 +65,11 @@ class Pool:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         try:
-            with closing(self._response(request)) as response:
+            response = self._response(request)
+            try:
                 return Answer(response.status_code, response.headers, response.read())
+            finally:
+                response.close()
         except _FAILURES as error:
             raise _failed(request, error) from error
 
@@ -79,13 +85,18 @@ class Pool:
             raise _failed(request, error) from error
 
     def _response(self, request: Request) -> httpx.Response:
+        if not isinstance(request.content, Upload):
+            return self._send(request, request.content)
         with ExitStack() as files:
-            built = _built(self._service, request, _readable(request.content, files))
-            if self._client is not None:
-                _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
-                return self._client.send(built, auth=None, follow_redirects=False, stream=True)
-            # Redirects, retries, credentials and cookies are ours: the transport is all that is needed.
-            response = self._transport(request).handle_request(built)
+            return self._send(request, _readable(request.content, files))
+
+    def _send(self, request: Request, content: bytes | Iterable[bytes] | None) -> httpx.Response:
+        built = _built(self._service, request, content)
+        if self._client is not None:
+            _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
+            return self._client.send(built, auth=None, follow_redirects=False, stream=True)
+        # Redirects, retries, credentials and cookies are ours: the transport is all that is needed.
+        response = self._transport(request).handle_request(built)
         response.request = built
         return response
 
@@ -129,10 +140,11 @@ class Body:
             ExchangeFailed: The answer broke off, or time ran out.
         """
         try:
-            with closing(self._response):
-                return self.head._replace(body=self._response.read())
+            return self.head._replace(body=self._response.read())
         except _FAILURES as error:
             raise _failed(self._request, error) from error
+        finally:
+            self._response.close()
 
     def chunks(self, size: int | None = None) -> Generator[bytes, None, None]:
         """Read the body piece by piece: as it comes, or in pieces of this size.
@@ -175,8 +187,11 @@ class AsyncPool:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off.
         """
         try:
-            async with aclosing(await self._response(request)) as response:
+            response = await self._response(request)
+            try:
                 return Answer(response.status_code, response.headers, await response.aread())
+            finally:
+                await response.aclose()
         except _FAILURES as error:
             raise _failed(request, error) from error
 
@@ -192,12 +207,17 @@ class AsyncPool:
             raise _failed(request, error) from error
 
     async def _response(self, request: Request) -> httpx.Response:
+        if not isinstance(request.content, Upload):
+            return await self._send(request, request.content)
         with ExitStack() as files:
-            built = _built(self._service, request, await _async_readable(request.content, files))
-            if self._client is not None:
-                _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
-                return await self._client.send(built, auth=None, follow_redirects=False, stream=True)
-            response = await (await self._transport(request)).handle_async_request(built)
+            return await self._send(request, await _async_readable(request.content, files))
+
+    async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> httpx.Response:
+        built = _built(self._service, request, content)
+        if self._client is not None:
+            _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
+            return await self._client.send(built, auth=None, follow_redirects=False, stream=True)
+        response = await (await self._transport(request)).handle_async_request(built)
         response.request = built
         return response
 
@@ -239,10 +259,11 @@ class AsyncBody:
             ExchangeFailed: The answer broke off, or time ran out.
         """
         try:
-            async with aclosing(self._response):
-                return self.head._replace(body=await self._response.aread())
+            return self.head._replace(body=await self._response.aread())
         except _FAILURES as error:
             raise _failed(self._request, error) from error
+        finally:
+            await self._response.aclose()
 
     async def chunks(self, size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read the body piece by piece: as it comes, or in pieces of this size.
@@ -288,14 +309,13 @@ class Routes:
 
     def of(self, request: Request) -> Route:
         """Return the route of a request."""
-        host = _host_of(request.url)
+        address = request.address
+        end = address.find("/", len("https://"))  # quicker than to take every address apart
+        host = address if end < 0 else address[:end]
         route = self._known.get(host)
         if route is None:
             route = self._known[host] = route_to(host)
         return route
-
-
-_host_of = lru_cache(maxsize=256)(lambda url: "{0.scheme}://{0.netloc}".format(urlsplit(url)))
 
 
 def route_to(url: str) -> Route:
@@ -326,19 +346,22 @@ def _built(
 ) -> httpx.Request:
     # Authorised at the last moment, so that each try has a signature of its own and no other frame a header with a key.
     authorised = service.authorise(request) if request.authorised else request
-    headers = {"Accept-Encoding": "gzip, deflate"}
-    for name, value in authorised.headers.items():
-        headers[name] = value if isinstance(value, str) else value.get_secret_value()
-    if isinstance(request.content, Upload) and request.content.length is not None:
-        headers["Content-Length"] = str(request.content.length)
+    url = _url(authorised.target)
+    headers = {"Host": url.netloc.decode(), "Accept-Encoding": "gzip, deflate", **authorised.headers}
+    headers.update({name: value.get_secret_value() for name, value in headers.items() if not isinstance(value, str)})
     wait = request.timeout
-    return httpx.Request(
-        request.method,
-        _url(authorised.target),
-        headers=headers,
-        content=content,
-        extensions={"timeout": {"connect": wait, "read": wait + request.held, "write": wait, "pool": wait}},
-    )
+    timeouts = {"timeout": {"connect": wait, "read": wait + request.held, "write": wait, "pool": wait}}
+    if isinstance(request.content, Upload):
+        if request.content.length is not None:
+            headers["Content-Length"] = str(request.content.length)
+        return httpx.Request(request.method, url, headers=headers, content=content, extensions=timeouts)
+    body = request.content or b""
+    if body or request.method in _METHODS_WITH_BODY:
+        headers["Content-Length"] = str(len(body))
+    # Given as a stream, the body costs a third: httpx would read and write all headers once more.
+    built = httpx.Request(request.method, url, headers=headers, stream=httpx.ByteStream(body), extensions=timeouts)
+    built.read()
+    return built
 
 
 # Reading an address costs as much as sending a request; most requests go to a few of them.
@@ -354,19 +377,15 @@ def _add_defaults(client: httpx.Client | httpx.AsyncClient, built: httpx.Request
         client.cookies.set_cookie_header(built)
 
 
-def _readable(content: bytes | Upload | None, files: ExitStack) -> bytes | Iterable[bytes] | None:
+def _readable(upload: Upload, files: ExitStack) -> Iterable[bytes]:
     """Return a body for sending; the files in it are opened."""
-    if not isinstance(content, Upload):
-        return content
-    opened = [_opened(piece, files) for piece in content.pieces]
+    opened = [_opened(piece, files) for piece in upload.pieces]
     return (chunk for piece in opened for chunk in _chunks(piece))
 
 
-async def _async_readable(content: bytes | Upload | None, files: ExitStack) -> bytes | AsyncIterable[bytes] | None:
+async def _async_readable(upload: Upload, files: ExitStack) -> AsyncIterable[bytes]:
     """Return a body for sending; the files in it are opened, and read beside the event loop."""
-    if not isinstance(content, Upload):
-        return content
-    return _async_chunks([await asyncio.to_thread(_opened, piece, files) for piece in content.pieces])
+    return _async_chunks([await asyncio.to_thread(_opened, piece, files) for piece in upload.pieces])
 
 
 async def _async_chunks(opened: Sequence[bytes | BinaryIO]) -> AsyncIterator[bytes]:

@@ -109,10 +109,11 @@ def request_for(
     authorised = call.authorised
     if call.base_url is not None and origin(call.base_url) != origin(base_url):
         headers, authorised = harmless(headers), False
-    accept = "*/*" if call.whole_answer else "application/json"
-    content, described = _content(call)
+    content, content_type = _content(call)
     key = call.idempotency_key or (str(uuid4()) if call.method in keyed_methods else None)
-    own = {**headers, "Accept": accept, **described}
+    own: dict[str, str] = {**headers, "Accept": "*/*" if call.whole_answer else "application/json"}
+    if content_type is not None:
+        own["Content-Type"] = content_type
     if key is not None:
         own["Idempotency-Key"] = key
     return Request(
@@ -128,16 +129,14 @@ def request_for(
     )
 
 
-def _content(call: Call[Any]) -> tuple[bytes | Upload | None, dict[str, str]]:
-    """Return the body of a call and the header that describes it."""
+def _content(call: Call[Any]) -> tuple[bytes | Upload | None, str | None]:
+    """Return the body of a call and its media type, if that is not the caller's affair."""
     if call.form is None:
-        if call.body is None:
-            return call.content, {}
-        return json_bytes(call.body), {"Content-Type": "application/json"}
+        return (call.content, None) if call.body is None else (json_bytes(call.body), "application/json")
     if not call.form.files:
-        return urlencode(call.form.fields).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+        return urlencode(call.form.fields).encode(), "application/x-www-form-urlencoded"
     boundary = uuid4().hex
-    return multipart(call.form, boundary), {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    return multipart(call.form, boundary), f"multipart/form-data; boundary={boundary}"
 
 
 def origin(url: str) -> tuple[str, str | None, int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, TypeVar
 from urllib.parse import urlsplit
@@ -96,7 +97,7 @@ class Service:
 
     def authorise(self, request: Request) -> Request:
         """Return a request with its credential, signature or cookie; called anew for each try, just before it."""
-        return request.with_headers(self._authorisation)
+        return request._replace(headers={**request.headers, **self._authorisation})
 
     def secrets(self) -> tuple[str, ...]:
         """Return what must not show in results, errors and logs although the service quotes it."""
@@ -151,13 +152,14 @@ class Service:
         """
         if not answer.is_success and answer.status not in call.accepts:
             detail = error_detail(answer)
-            raise error_for(call, answer, self.read_error(answer.status, answer.headers, detail), detail, now=now)
+            read_error = self.read_error if call.base_url is None else partial(Service.read_error, self)
+            raise error_for(call, answer, read_error(answer.status, answer.headers, detail), detail, now=now)
         data: Any = None
         try:
             if call.whole_answer:
                 return read_with(call, answer, answer)
             data = json_of(call, answer)
-            return read_with(call, self.unwrap(data), answer)
+            return read_with(call, data if call.base_url is not None else self.unwrap(data), answer)
         except Problem as problem:
             raise error_for(call, answer, problem, data, now=now) from None
 

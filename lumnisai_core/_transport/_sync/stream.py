@@ -72,6 +72,8 @@ class Reading(Generic[T]):
         self._chunks: Generator[bytes, None] | None = None
         self._events: deque[Any] = deque()
         self._first: list[T] = []
+        self._failure: ExchangeFailed | None = None
+        self._is_over = False
         self._count = 0
 
     def receive(self, body: Body) -> Answer:
@@ -83,11 +85,14 @@ class Reading(Generic[T]):
         self.close()  # what a try before has left
         self._body, self._head = body, body.head
         self._parser, self._events = self._new_parser(), deque()
+        self._failure, self._is_over = None, False
         if self._parser.json_is_whole and "json" in body.head.headers.get("content-type", "").lower():
             return body.read()
         self._chunks = body.chunks()
-        while self._chunks is not None and not self._events:
-            self._read_more()
+        while not self._events and not self._is_over:
+            self._read_more(self._chunks)
+        if self._failure is not None and not self._events:
+            raise self._failure
         return body.head
 
     def check(self, answer: Answer) -> None:
@@ -117,24 +122,22 @@ class Reading(Generic[T]):
         while True:
             while self._events:
                 yield self._result(self._events.popleft())
-            if self._chunks is None:
+            if self._failure is not None:
+                raise self._broken(self._failure) from self._failure.__cause__
+            if self._is_over or self._chunks is None:
                 return
-            try:
-                self._read_more()
-            except ExchangeFailed as failure:
-                raise self._broken(failure) from failure.__cause__
+            self._read_more(self._chunks)
 
-    def _read_more(self) -> None:
-        """Read some more bytes, or the end of the stream."""
+    def _read_more(self, chunks: Generator[bytes, None]) -> None:
+        """Read some more bytes, or the end of the stream. A failure is kept until the events before it are read."""
         try:
-            chunk = None if self._chunks is None else next(self._chunks, None)
+            chunk = next(chunks, None)
+            self._is_over = chunk is None
             self._events.extend(self._parser.finish() if chunk is None else self._parser.feed(chunk))
-        except BrokenStream as error:
-            raise ExchangeFailed(str(error)) from error
-        if chunk is None:
-            self._chunks = None
-        if self._total is not None and time.monotonic() - self._began > self._total:
-            raise ExchangeFailed(f"the stream was not over within {self._total:g} s")
+            if self._total is not None and time.monotonic() - self._began > self._total:
+                raise ExchangeFailed(f"the stream was not over within {self._total:g} s")
+        except ExchangeFailed as failure:
+            self._failure, self._is_over = failure, True
 
     def _result(self, event: Any) -> T:
         try:
