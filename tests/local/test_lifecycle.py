@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lumnisai_core.local import LocalLumnis
-from lumnisai_core.local import StoreError
+from lumnisai_core.local import LocalLumnis, StoreError
 from tests.local.support import PATIENCE, Api, EchoEngine, HeldEngine
 
 KEY = "lmn_local_test"
