@@ -24,7 +24,7 @@ FOUND = {"candidates": [{"id": "1", "name": "Ann Lee"}], "total_found": 1}
 
 
 class Asked:
-    """Answers with the name and the parameters of the agent that was asked for."""
+    """Answers with the name and the parameters of the agent that the run names."""
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         return RunResult(request.specialized_agent, request.specialized_agent_params)
@@ -56,7 +56,7 @@ def test_the_built_in_engine_can_be_made_an_agent(serve: Serve) -> None:
 
 
 def test_scripts_come_before_agents() -> None:
-    """What a test says about the next run holds, whichever agent it asks for."""
+    """The script of the next run is played, whichever agent the run names."""
     with ScriptableLumnis(agents={PEOPLE: Asked()}) as local, Api(local) as api:
         local.script("scripted")
         answers = [api.finish(specialized_agent=PEOPLE)["output_text"] for _ in range(2)]

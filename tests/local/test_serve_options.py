@@ -1,4 +1,4 @@
-"""What `lumnis serve` makes of its options: engines, agents, keys that expire, faults."""
+"""Options of `lumnis serve`: engines, agents, keys that expire, faults."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ KEY = "sk-made-up"
 
 
 def _completion(text: str) -> dict[str, Any]:
-    """What OpenAI's endpoint of chat completions answers."""
+    """An answer of OpenAI's chat completions."""
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -59,7 +59,7 @@ def _models(server: CannedServer) -> list[str]:
 
 
 def test_a_provider_and_a_model_are_a_chat_model(openai: AbstractContextManager[CannedServer]) -> None:
-    """It is asked with the conversation; `model_overrides` name another model of the real `init_chat_model`."""
+    """It gets the conversation; `model_overrides` name another model of the real `init_chat_model`."""
     with openai as server:
         engine = engine_from("openai:gpt-4o")
         assert isinstance(engine, ChatModelEngine)
@@ -105,7 +105,7 @@ def test_an_object_comes_before_a_chat_model(tmp_path: Path, monkeypatch: pytest
 def test_what_is_neither_is_told_with_both_readings(
     text: str, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is missing is told too: a package by its name, credentials by the message of the provider."""
+    """The error names a missing package, and has the message of the provider about missing credentials."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(CommandError) as caught:
         engine_from(text)
@@ -114,7 +114,7 @@ def test_what_is_neither_is_told_with_both_readings(
 
 
 def test_without_langchain_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other reading is told as well."""
+    """The error explains the other reading as well."""
     monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
     with pytest.raises(CommandError, match=r"no module nowhere.*pip install langchain"):
         engine_from("nowhere:gpt")
