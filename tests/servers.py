@@ -85,7 +85,7 @@ class FeedbackEngine:
 
 
 class RecordingEngine:
-    """Plays scripts and remembers what it was asked."""
+    """Plays scripts and keeps the requests."""
 
     def __init__(self, *scripts: Script) -> None:
         self.requests: list[RunRequest] = []
@@ -97,7 +97,7 @@ class RecordingEngine:
 
 
 class HistoryEngine:
-    """Answers with the number and the texts of the messages it was given."""
+    """Answers with the number and the texts of the messages it got."""
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         texts = [message.content for message in request.messages]
@@ -144,7 +144,7 @@ class Received:
 
 @dataclass
 class CannedServer:
-    """An HTTP server that gives prepared answers in order and remembers what it was asked."""
+    """An HTTP server that sends prepared answers in order and keeps the requests."""
 
     base_url: str
     received: list[Received]

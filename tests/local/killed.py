@@ -1,7 +1,7 @@
 """Services in processes of their own, to be killed without warning.
 
 Run as a program, it serves a database file: `python -m tests.local.killed PATH PORT KEY [MOMENT]`. With the moment
-`accepted` it kills itself when a run has been stored and nobody has been told yet.
+`accepted` it kills itself when a run has been stored, before the reply is sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the tests of the embedded service share: a raw HTTP caller and an engine that waits to be released."""
+"""Helpers for the tests of the embedded service: a raw HTTP caller and an engine that waits to be released."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PDF and DOCX files: their text, in order, and what is said of those that cannot be read."""
+"""PDF and DOCX files: their text, in order, and the reason when one cannot be read."""
 
 from __future__ import annotations
 

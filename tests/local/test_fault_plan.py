@@ -159,7 +159,7 @@ def test_a_wrong_fault_says_what_is_wrong(plain: Any, words: str) -> None:
     ],
 )
 def test_a_fault_has_a_plain_form(fault: Fault, plain: dict[str, Any]) -> None:
-    """The plain form leaves out what is at its default, and can be read again."""
+    """The plain form leaves out fields at their defaults, and can be read again."""
     assert fault.to_dict() == plain
     assert Fault.from_dict(plain) == fault
 

@@ -1,4 +1,4 @@
-"""Faults on demand: which request is hit, and what becomes of it on a real connection."""
+"""Faults on demand: the requests they hit, and their effect on a real connection."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def total(api: Api) -> int:
 def test_a_status_is_answered_instead(
     serve: Serve, fault: Fault, status: int, headers: dict[str, str], text: str
 ) -> None:
-    """The request is not processed; status, `Retry-After` and body are as asked for."""
+    """The request is not processed; status, `Retry-After` and body are those of the fault."""
     api = serve(EchoEngine(), faults=[Fault(**{**fault_fields(fault), "route": CREATE, "times": 1})])
     reply = api.post("/v1/responses", json=HELLO)
     assert reply.status_code == status
@@ -129,7 +129,7 @@ def test_an_answer_without_a_body_is_truncated_too(serve: Serve) -> None:
 
 
 def test_garbage_is_no_json(serve: Serve) -> None:
-    """The request is processed, and answered 200 with what nobody can read."""
+    """The request is processed, and answered 200 with bytes that are not JSON."""
     api = serve(EchoEngine(), faults=[Fault(CREATE, garbage=True, times=1)])
     reply = api.post("/v1/responses", json=HELLO)
     assert (reply.status_code, reply.headers["content-type"]) == (200, "application/json")
@@ -148,7 +148,7 @@ def test_a_duplicate_is_processed_twice(serve: Serve, headers: dict[str, str], r
 
 
 def test_a_caller_that_hangs_up_is_forgotten(serve: Serve) -> None:
-    """A connection that ends inside the body hits nothing, and the service goes on."""
+    """A connection that ends inside the body hits nothing, and the service keeps serving."""
     api = serve(EchoEngine(), faults=[Fault(CREATE, duplicate=True, times=1)])
 
     def broken() -> Any:
@@ -161,7 +161,7 @@ def test_a_caller_that_hangs_up_is_forgotten(serve: Serve) -> None:
 
 
 async def test_the_end_of_a_connection_is_waited_for() -> None:
-    """What the server still has of the request is read first."""
+    """The rest of the request is read first."""
     messages = [{"type": "http.disconnect"}, {"type": "http.request"}, {"type": "http.request"}]
 
     async def receive() -> dict[str, str]:
@@ -172,7 +172,7 @@ async def test_the_end_of_a_connection_is_waited_for() -> None:
 
 
 def test_counts_start_anew_with_the_service() -> None:
-    """A service that is started again starts with its faults as they were given."""
+    """A service that is started again starts with its faults as they were at first."""
     local = LocalLumnis(faults=[Fault("GET /v1/tenant", status=500, times=1)])
     for _ in range(2):
         with local, Api(local) as api:
@@ -190,7 +190,7 @@ def test_faults_can_be_asked_for_over_http(api: Api) -> None:
 
 
 def test_faults_that_cannot_happen_are_refused_over_http(api: Api) -> None:
-    """The reason is told, and nothing is added."""
+    """The error has the reason, and nothing is added."""
     faults = "/v1/_local/faults"
     reply = api.post(faults, json={"route": "GET /v1/nothing", "status": 500})
     assert (reply.status_code, reply.json()["error"]["code"]) == (400, "INVALID_FAULT")

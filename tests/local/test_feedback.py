@@ -1,4 +1,4 @@
-"""What a run is told while it works, and the artifacts it leaves behind."""
+"""Feedback for a run while it works, and the artifacts of a run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _path(run: dict[str, Any], tail: str = "feedback") -> str:
 
 
 def test_feedback_reaches_the_engine_once_and_in_order(serve: Serve, held: HeldEngine) -> None:
-    """The engine takes what came in since it last asked; taken feedback counts as consumed."""
+    """The engine takes what came in since it last looked; taken feedback counts as consumed."""
     api = serve(held)
     run = api.create(user_id="ada")
     report = held.arrived()
@@ -91,7 +91,7 @@ def test_an_engine_can_wait_for_feedback(serve: Serve) -> None:
 
 
 def test_the_offline_engine_takes_feedback_into_account() -> None:
-    """What is said while it searches changes what it looks for."""
+    """Feedback during a search changes the query."""
     with LocalLumnis(step_delay=0.2) as local, Api(local) as slow:
         text = "Tell me about the harbour.\n\nThe harbour is old. The harbour pilots use tugs. Cranes came later."
         run = slow.create(text)
@@ -119,7 +119,7 @@ def test_a_finished_run_takes_no_feedback(api: Api) -> None:
     ],
 )
 def test_bad_feedback_is_422_and_not_kept(serve: Serve, held: HeldEngine, body: Any, place: list[str]) -> None:
-    """What is no feedback leaves no trace."""
+    """Invalid feedback leaves no trace."""
     api = serve(held)
     run = api.create()
     held.arrived()
@@ -130,7 +130,7 @@ def test_bad_feedback_is_422_and_not_kept(serve: Serve, held: HeldEngine, body: 
 
 
 def test_feedback_of_others_is_out_of_reach(serve: Serve, held: HeldEngine) -> None:
-    """Neither another tenant nor another user can tell a run anything or read what it was told."""
+    """Neither another tenant nor another user can give feedback to a run or read its feedback."""
     api = serve(held)
     run = api.create(user_id="ada")
     held.arrived()

@@ -228,7 +228,7 @@ def test_names_are_reduced_to_names(api: Api, name: str, kept: str) -> None:
 def test_a_bad_upload_is_422_and_leaves_nothing(
     serve: Serve, tmp_path: Path, options: dict[str, Any], place: list[str] | None
 ) -> None:
-    """What is no upload is refused and nothing is kept, neither in the list nor on disk."""
+    """An invalid upload is refused and nothing is kept, neither in the list nor on disk."""
     api = serve(EchoEngine(), path=tmp_path / "lumnis.db")
     places = api.refused(422, "POST", "/v1/files/upload", **options)
     assert place is None or places == [place]
@@ -345,11 +345,11 @@ def test_statistics_count_files(api: Api) -> None:
     put(api, "a.txt", "12")
     put(api, "b.png", b"\0\0\0\0")
     put(api, "c.txt", "123", scope="user", user_id="ada")
-    told = api.ok("GET", "/v1/files/statistics")
-    assert (told["total_files"], told["total_size_bytes"], told["average_file_size_bytes"]) == (3, 9, 3.0)
-    assert (told["files_by_type"], told["files_by_scope"]) == ({"txt": 2, "png": 1}, {"tenant": 2, "user": 1})
-    assert told["files_by_status"] == {"completed": 2, "error": 1}
-    assert told["average_processing_time_seconds"] >= 0
+    reply = api.ok("GET", "/v1/files/statistics")
+    assert (reply["total_files"], reply["total_size_bytes"], reply["average_file_size_bytes"]) == (3, 9, 3.0)
+    assert (reply["files_by_type"], reply["files_by_scope"]) == ({"txt": 2, "png": 1}, {"tenant": 2, "user": 1})
+    assert reply["files_by_status"] == {"completed": 2, "error": 1}
+    assert reply["average_processing_time_seconds"] >= 0
     assert api.ok("GET", "/v1/files/statistics", params={"user_id": "bob"})["total_files"] == 2
 
 

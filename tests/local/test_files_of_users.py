@@ -30,7 +30,7 @@ def test_a_users_file_exists_only_for_its_owner(api: Api) -> None:
 
 
 def test_scores_tell_nothing_about_files_of_others(api: Api) -> None:
-    """What others have does not change how rare a word counts."""
+    """Files of others do not change how rare a word is."""
     put(api, data="The tide is high.")
     before = search(api, "tide whale")[0]["overall_score"]
     for number in range(5):
@@ -39,7 +39,7 @@ def test_scores_tell_nothing_about_files_of_others(api: Api) -> None:
 
 
 def test_a_file_moves_between_user_and_tenant(api: Api) -> None:
-    """Its owner gives a file to all; anybody gives a tenant's file to a user; a name that is taken gets a number."""
+    """Its owner gives a file to all; anybody gives a tenant's file to a user; a name already in use gets a number."""
     file = put(api, scope="user", user_id="ada")
     put(api)
     shared = api.ok("PATCH", f"/v1/files/{file['id']}/scope", json={"scope": "tenant", "user_id": "ada"})

@@ -133,7 +133,7 @@ def test_a_bad_query_is_422(api: Api, query: str) -> None:
 
 
 def test_a_body_over_the_limit_is_413(serve: Serve) -> None:
-    """A body over the limit is refused, also when its length is not announced, and the service goes on."""
+    """A body over the limit is refused, also when its length is not announced, and the service keeps serving."""
     api = serve(max_body=1000)
     body = b'{"messages": [{"role": "user", "content": "' + b"x" * 2000 + b'"}]}'
     for content in (body, iter([body])):

@@ -77,7 +77,7 @@ def test_a_callback_completes_a_connection(api: Api) -> None:
 
 
 def test_connections_are_listed_checked_and_ended(api: Api) -> None:
-    """Lists can be narrowed; a batch answers in the order asked; what is ended is not connected."""
+    """Lists can be narrowed; a batch answers in its own order; an ended connection is not connected."""
     httpx.get(_initiate(api)["redirect_url"])
     _initiate(api, "LINKEDIN", provider="unipile")
     listed = api.ok("GET", f"{BASE}/connections/ada")
@@ -87,9 +87,9 @@ def test_connections_are_listed_checked_and_ended(api: Api) -> None:
         narrowed = api.ok("GET", f"{BASE}/connections/ada", params=query)["connections"]
         assert [item["app_name"] for item in narrowed] == ["GITHUB"]
     batch = {"user_id": "ada", "app_names": ["slack", "GITHUB"], "include_enabled_status": True}
-    told = api.ok("POST", f"{BASE}/connections/batch", json=batch)
-    assert [item["status"] for item in told["connections"]] == ["not_connected", "active"]
-    assert (told["total_checked"], told["active_count"]) == (2, 1)
+    reply = api.ok("POST", f"{BASE}/connections/batch", json=batch)
+    assert [item["status"] for item in reply["connections"]] == ["not_connected", "active"]
+    assert (reply["total_checked"], reply["active_count"]) == (2, 1)
     body = {"user_id": "ada", "app_name": "github"}
     assert api.ok("POST", f"{BASE}/connections/disconnect", json=body)["success"] is True
     assert api.ok("POST", f"{BASE}/connections/disconnect", json=body)["success"] is False
@@ -100,9 +100,9 @@ def test_tools_come_with_active_connections(api: Api) -> None:
     """A connected app has a tool with a described parameter; a pending one has none."""
     httpx.get(_initiate(api)["redirect_url"])
     _initiate(api, "SLACK")
-    told = api.ok("POST", f"{BASE}/tools", json={"user_id": "ada"})
-    assert (told["tool_count"], told["tools"][0]["app_name"]) == (1, "GITHUB")
-    assert told["tools"][0]["parameters"]["type"] == "object"
+    reply = api.ok("POST", f"{BASE}/tools", json={"user_id": "ada"})
+    assert (reply["tool_count"], reply["tools"][0]["app_name"]) == (1, "GITHUB")
+    assert reply["tools"][0]["parameters"]["type"] == "object"
     assert api.ok("POST", f"{BASE}/tools", json={"user_id": "ada", "app_filter": ["slack"]})["tools"] == []
 
 

@@ -22,7 +22,7 @@ def _answer(local: LocalLumnis, key: str) -> httpx.Response:
 
 
 def test_an_expired_key_is_refused_like_one_that_is_not_known(api: Api) -> None:
-    """With the documented 401; a key that has not expired yet is let in."""
+    """With the documented 401; a key that has not expired yet is accepted."""
     expired, good = api.local.add_key(expires_at=PAST), api.local.add_key(expires_at=FUTURE)
     refused, unknown = _answer(api.local, expired), _answer(api.local, "lmn_unknown")
     assert (refused.status_code, refused.json()) == (401, unknown.json())
@@ -33,7 +33,7 @@ def test_an_expired_key_is_refused_like_one_that_is_not_known(api: Api) -> None:
 
 
 def test_a_key_can_be_made_to_expire_and_let_in_again(api: Api) -> None:
-    """Its tenant stays the same, so a test can see what becomes of a client in the middle of its work."""
+    """Its tenant stays the same, so a test can expire the key of a client in the middle of its work."""
     run = api.finish()
     api.local.add_key(api.local.api_key, expires_at=PAST)
     assert api.refused(401, "GET", f"/v1/responses/{run['response_id']}") == "INVALID_API_KEY"
@@ -49,13 +49,13 @@ def test_keys_can_expire_from_the_start() -> None:
 
 
 def test_expiry_needs_no_key_on_public_paths() -> None:
-    """Health is told to everybody."""
+    """Health needs no key."""
     with LocalLumnis(api_key="lmn_own", key_expiry={"lmn_own": PAST}) as local:
         assert httpx.get(f"{local.base_url}/v1/health", headers={"x-api-key": "lmn_own"}).status_code == 200
 
 
 def test_wrong_expiry_is_refused_without_the_key() -> None:
-    """A key that is not the service's, or an expiry that is not a date."""
+    """A key of another service, or an expiry that is not a date."""
     with pytest.raises(ValueError, match="neither api_key nor one of tenants") as caught:
         LocalLumnis(api_key="lmn_own", key_expiry={"lmn_secret": FUTURE})
     assert "lmn_secret" not in str(caught.value)

@@ -35,7 +35,7 @@ def _ended(caller: httpx.Client, response_id: str) -> dict[str, Any]:
 
 
 def test_a_killed_service_comes_back_with_everything(tmp_path: Path) -> None:
-    """What had ended is unchanged, what was in progress has failed with a reason, and keys still mean their runs."""
+    """Ended runs are unchanged, runs in progress have failed with a reason, and keys still mean their runs."""
     with killable(tmp_path / "l.db") as first, first.caller() as caller:
         created = _create(caller, "hello", "key-1")
         done = _ended(caller, created.json()["response_id"])
@@ -97,9 +97,9 @@ def test_nothing_that_was_accepted_is_missing(tmp_path: Path) -> None:
     with killable(tmp_path / "l.db") as service, service.caller() as caller:
         runs = {key: caller.get(f"/v1/responses/{response_id}").json() for key, response_id in accepted.items()}
         for key, run in runs.items():
-            asked = run["input_messages"][-1]["content"]
-            assert asked.removeprefix("wait ") == key
-            if run["status"] in ("queued", "in_progress") and not asked.startswith("wait"):
+            text = run["input_messages"][-1]["content"]
+            assert text.removeprefix("wait ") == key
+            if run["status"] in ("queued", "in_progress") and not text.startswith("wait"):
                 runs[key] = _ended(caller, run["response_id"])
         total = caller.get("/v1/responses").json()["total"]
     assert len(accepted) >= 180

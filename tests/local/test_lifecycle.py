@@ -53,7 +53,7 @@ async def test_async_with() -> None:
 
 
 def test_each_service_has_a_key_of_its_own() -> None:
-    """Keys are random unless given."""
+    """A key is random by default."""
     assert LocalLumnis().api_key != LocalLumnis().api_key
     assert LocalLumnis(api_key=KEY).api_key == KEY
 
@@ -157,7 +157,7 @@ def test_a_file_serves_one_service_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
-    """A file that is no database, or one of another version, is refused and left alone."""
+    """A file that is not a database, or has another version, is refused and left alone."""
     junk = tmp_path / "junk"
     junk.write_bytes(b"not a database" * 100)
     with pytest.raises(StoreError, match="not a database"):
@@ -175,17 +175,17 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
 def test_serving_in_the_foreground_ends_with_a_signal() -> None:
     """`serve_forever` tells address and key, serves, and returns after SIGTERM with its handlers put back."""
     local = LocalLumnis(engine=EchoEngine())
-    told: list[tuple[str, str]] = []
+    ready: list[tuple[str, str]] = []
 
     def ready(url: str, key: str) -> None:
-        told.append((url, key))
+        ready.append((url, key))
         assert httpx.get(f"{url}/v1/health").status_code == 200
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
     local.serve_forever(ready)
-    assert told == [(told[0][0], local.api_key)]
-    assert _refused(told[0][0])
+    assert ready == [(ready[0][0], local.api_key)]
+    assert _refused(ready[0][0])
     assert signal.getsignal(signal.SIGTERM) is before
 
 

@@ -84,7 +84,7 @@ def test_the_mode_is_shown_and_changed(api: Api) -> None:
     ],
 )
 def test_a_bad_key_is_422_and_not_kept(api: Api, body: Any, place: list[str]) -> None:
-    """What is no key leaves no trace."""
+    """An invalid key leaves no trace."""
     sent = {"content": body} if isinstance(body, bytes) else {"json": body}
     assert api.refused(422, "POST", KEYS, **sent) == [place]
     assert api.ok("GET", KEYS) == []
@@ -97,7 +97,7 @@ def test_an_unknown_key_provider_in_the_path_is_422(api: Api, name: str) -> None
 
 
 def test_defaults_fill_in_for_what_is_not_chosen(api: Api) -> None:
-    """Every kind of work has a model; which ones are defaults is told apart."""
+    """Every kind of work has a model; the reply lists those that are defaults."""
     shown = api.ok("GET", MODELS)
     assert len(shown["preferences"]) == len(shown["defaults_applied"]) == 5
     assert {item["tenant_id"] for item in shown["preferences"]} == {shown["tenant_id"]}

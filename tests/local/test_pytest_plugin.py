@@ -126,7 +126,7 @@ def test_scripts_are_played_once_in_order() -> None:
 
 
 def test_another_engine_may_answer_the_rest() -> None:
-    """The engine and the other options of the service can be given."""
+    """The engine and the other options of the service can be set."""
     with ScriptableLumnis(engine=OfflineEngine(step_delay=0), api_key="mine", poll="on-change") as lumnis:
         assert lumnis.api_key == "mine"
 
@@ -143,7 +143,7 @@ def test_a_wrong_script_says_what_is_wrong() -> None:
 
 
 def test_requests_are_recorded_without_credentials() -> None:
-    """Each request is there with what was sent, but for the key in either header."""
+    """Each request is recorded completely, except for the key in either header."""
     with ScriptableLumnis(faults=[]) as lumnis, Api(lumnis, headers={"x-api-key": lumnis.api_key}) as api:
         api.get("/v1/responses", params={"limit": 5}, headers={"x-mine": "1", "authorization": "Bearer other"})
         api.post("/v1/threads", json={"title": "Tides"})
@@ -161,7 +161,7 @@ def test_requests_are_recorded_without_credentials() -> None:
 
 
 def test_a_request_that_ends_early_is_not_recorded() -> None:
-    """What did not arrive as a whole is no request."""
+    """A request that did not arrive completely is not recorded."""
     with ScriptableLumnis() as lumnis, Client(lumnis.api_key, base_url=lumnis.base_url) as client:
         with Api(lumnis) as api, pytest.raises(ConnectionAbortedError):
             api.post("/v1/threads", content=_broken())

@@ -84,7 +84,7 @@ def test_a_run_may_start_its_progress_over(serve: Serve) -> None:
 
 
 def _hold(api: Api, response_id: str) -> Any:
-    """Start a held poll in a thread; the future gives the run."""
+    """Start a held poll in a thread; the result of the future is the run."""
     pool = ThreadPoolExecutor(1)
     future = pool.submit(api.look, response_id, wait=PATIENCE)
     pool.shutdown(wait=False)
@@ -180,7 +180,7 @@ def test_a_script_can_fail(serve: Serve) -> None:
 
 
 class Broken:
-    """Fails in the way it is told."""
+    """Raises an error, or returns a result that may be wrong."""
 
     def __init__(self, error: BaseException | None = None, result: RunResult | None = None) -> None:
         self.error = error
@@ -208,7 +208,7 @@ class Broken:
 def test_a_fault_in_an_engine_fails_its_run(
     serve: Serve, engine: Broken, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever goes wrong in an engine ends the run with a reason; the service goes on."""
+    """Whatever goes wrong in an engine ends the run with a reason; the service keeps serving."""
     caplog.set_level(logging.CRITICAL, "lumnisai.local")  # half a character in a log cannot be reported
     api = serve(engine)
     for _ in range(2):

@@ -28,7 +28,7 @@ KEY = "sk-made-up"
 
 
 def _completion(text: str) -> dict[str, Any]:
-    """What OpenAI's endpoint of chat completions answers."""
+    """An answer of OpenAI's chat completions."""
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion",

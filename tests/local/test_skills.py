@@ -1,4 +1,4 @@
-"""Skills, what became of them in runs, and MCP servers."""
+"""Skills, their usage in runs, and MCP servers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_skills_are_listed_and_filtered(api: Api) -> None:
 
 
 def test_usages_are_noted_and_counted(api: Api) -> None:
-    """What became of a skill is noted step by step; the analytics count it."""
+    """The usage of a skill is recorded step by step; the analytics count it."""
     skill = api.ok("POST", "/v1/skills", json=SKILL)
     first = _usage(api, skill, relevance_score=0.8)
     second = _usage(api, skill)
@@ -72,8 +72,8 @@ def test_usages_are_noted_and_counted(api: Api) -> None:
     listed = api.ok("GET", "/v1/skills/usage", params={"response_id": second["response_id"]})
     assert (listed["usages"], listed["total"]) == ([second], 1)
     assert api.ok("GET", "/v1/skills/usage", params={"skill_id": skill["id"]})["total"] == 2
-    told = api.ok("GET", "/v1/skills/analytics", params={"skill_id": skill["id"], "days_back": 4})
-    assert told == {
+    reply = api.ok("GET", "/v1/skills/analytics", params={"skill_id": skill["id"], "days_back": 4})
+    assert reply == {
         "skill_id": skill["id"],
         "total_retrievals": 2,
         "total_selections": 1,
@@ -111,7 +111,7 @@ def test_a_usage_needs_its_run_and_its_skill(api: Api) -> None:
     ],
 )
 def test_a_bad_skill_is_422_and_not_made(api: Api, body: Any, place: list[str]) -> None:
-    """What is no skill leaves no trace."""
+    """An invalid skill leaves no trace."""
     sent = {"content": body} if isinstance(body, bytes) else {"json": body}
     assert api.refused(422, "POST", "/v1/skills", **sent) == [place]
     assert api.ok("GET", "/v1/skills")["total"] == 0
@@ -135,7 +135,7 @@ def test_values_out_of_range_are_422(api: Api, method: str, path: str, body: Any
 
 
 def test_a_server_is_registered_changed_and_forgotten(api: Api) -> None:
-    """PATCH changes what it names; what is gone is gone."""
+    """PATCH changes the fields in its body; a deleted server is not found."""
     reply = api.post("/v1/mcp-servers", json=STDIO)
     server = reply.json()
     assert (reply.status_code, set(server), server["args"]) == (201, SERVER_FIELDS, ["-v"])
@@ -182,7 +182,7 @@ def test_servers_are_listed_by_scope_and_user(api: Api) -> None:
     ],
 )
 def test_a_bad_server_is_422_and_not_registered(api: Api, body: Any, place: list[str]) -> None:
-    """What cannot be reached or has the wrong owner leaves no trace."""
+    """A server without an address or with the wrong owner leaves no trace."""
     sent = {"content": body} if isinstance(body, bytes) else {"json": body}
     assert api.refused(422, "POST", "/v1/mcp-servers", **sent) == [place]
     assert api.ok("GET", "/v1/mcp-servers")["total"] == 0

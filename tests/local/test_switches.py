@@ -64,14 +64,14 @@ def _places(api: Api) -> list[tuple[str, str]]:
 
 
 def test_a_limit_above_the_maximum_is_refused(api: Api) -> None:
-    """Unless told otherwise, one more than the maximum is 422 in every list."""
+    """By default, one more than the maximum is 422 in every list."""
     for path, name in _places(api):
         assert api.refused(422, "GET", path, params={name: 101}) == [["query", name]]
         api.ok("GET", path, params={name: 100})
 
 
 def test_a_limit_above_the_maximum_is_clamped(serve: Serve) -> None:
-    """Then the reply is that to the maximum; what is too low, no number or wrong elsewhere is still 422."""
+    """Then the reply is that to the maximum; a value that is too low, not a number or wrong elsewhere is still 422."""
     api = serve(EchoEngine(), limits="clamp")
     for path, name in _places(api):
         at_most = api.ok("GET", path, params={name: 100})
@@ -98,7 +98,7 @@ def test_a_clamped_page_holds_the_maximum(serve: Serve) -> None:
 
 @pytest.mark.parametrize("limits", ["reject", "clamp"])
 def test_the_search_of_files_has_a_maximum_of_its_own(serve: Serve, limits: str) -> None:
-    """A search gives 50 pieces at most."""
+    """A search returns at most 50 pieces."""
     api = serve(EchoEngine(), limits=limits)
     text = "\n".join(f"Line {number} is about harbours." + " and nets" * 80 for number in range(60))
     upload = api.ok("POST", "/v1/files/upload", files={"file": ("a.txt", text)}, data={"scope": "tenant"})
@@ -122,14 +122,14 @@ STEPS = [
 
 
 def test_entries_and_calls_have_no_ids_of_the_service(serve: Serve) -> None:
-    """Unless told otherwise, nothing is added to what the engine says."""
+    """By default, nothing is added to the entries of the engine."""
     run = serve(Script(STEPS, "done")).finish()
     assert all("id" not in entry for entry in run["progress"])
     assert run["progress"][0]["tool_calls"] == [{"name": "search"}, {"name": "read", "id": "mine"}, {"name": "write"}]
 
 
 def test_ids_stay_while_entries_and_calls_change(serve: Serve, held: HeldEngine) -> None:
-    """An id goes with its entry or call, whatever else happens to it; what is new has a new one."""
+    """An entry or call keeps its id, whatever else changes; a new one has a new id."""
     api = serve(held, entry_ids=True)
     response_id = api.create()["response_id"]
     report = held.arrived()
@@ -195,7 +195,7 @@ def test_feedback_names_ids_that_were_shown(serve: Serve, held: HeldEngine) -> N
 
 
 def test_artifacts_are_shown_as_the_engine_made_them(serve: Serve) -> None:
-    """Unless told otherwise, a run shows them as they are."""
+    """By default, a run shows them as they are."""
     assert serve(Script(output_text="done", artifacts=[PARTS, CODE])).finish()["artifacts"] == [PARTS, CODE]
 
 

@@ -138,7 +138,7 @@ def test_a_named_user_reaches_only_their_own(api: Api) -> None:
 
 
 def test_a_run_in_a_users_thread_belongs_to_the_user(api: Api) -> None:
-    """A run that names nobody takes the user of its thread."""
+    """A run that names no user takes the user of its thread."""
     run = api.finish(user_id="ada")
     assert api.finish(thread_id=run["thread_id"])["user_id"] == run["user_id"]
 

@@ -33,7 +33,7 @@ def test_a_user_is_found_by_id_and_address(api: Api, form: str) -> None:
 
 
 def test_names_can_be_changed(api: Api) -> None:
-    """PUT changes the given names and leaves the others."""
+    """PUT changes the names in its body and leaves the others."""
     user = api.ok("POST", "/v1/users", json=ADA)
     changed = api.ok("PUT", f"/v1/users/{user['id']}", json={"last_name": "Lovelace", "email": "x@example.org"})
     assert (changed["first_name"], changed["last_name"], changed["email"]) == ("Ada", "Lovelace", "ada@example.org")
@@ -114,7 +114,7 @@ def test_deleting_a_user_deletes_what_is_theirs_and_nothing_else(serve: Serve, h
     ],
 )
 def test_a_bad_user_is_422_and_not_made(api: Api, body: Any, place: list[str]) -> None:
-    """What is no user leaves no trace."""
+    """An invalid user leaves no trace."""
     sent = {"content": body} if isinstance(body, bytes) else {"json": body}
     assert api.refused(422, "POST", "/v1/users", **sent) == [place]
     assert api.ok("GET", "/v1/users")["users"] == []
@@ -129,7 +129,7 @@ def test_a_bad_page_is_422(api: Api, query: str) -> None:
 @pytest.mark.parametrize("name", ["nobody", "a%00b", "..%2f", "%2e%2e%2fusers", "ada@example.org%2f..", "%ff"])
 @pytest.mark.parametrize("tail", ["", "/responses", "/threads"])
 def test_an_unknown_user_is_404(api: Api, name: str, tail: str) -> None:
-    """Names of nobody and tricks with paths are refused alike."""
+    """Unknown names and tricks with paths are refused alike."""
     api.ok("POST", "/v1/users", json=ADA)
     assert api.refused(404, "GET", f"/v1/users/{name}{tail}") == "NOT_FOUND"
     assert api.refused(404, "DELETE", f"/v1/users/{name}") == "NOT_FOUND" if not tail else True

@@ -1,4 +1,4 @@
-"""The page at `/`: what is served; how it behaves in a browser is another test."""
+"""The page at `/` as it is served; its behaviour in a browser is another test."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class App:
     """The ASGI application.
 
     Args:
-        routes: what is served.
+        routes: the routes of all paths.
         open_call: makes the call of a request: from the request, its path and the key it came with, None for a route
             that needs no key. It raises `ApiError` for a key that is not valid.
         max_body: largest JSON body, in bytes.

@@ -1,4 +1,4 @@
-"""JSON Schema: is a schema usable, does a value satisfy it."""
+"""JSON Schema: compiling schemas and checking values."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def compile_schema(
 
 
 def problem(validator: Validator, value: Any) -> str | None:
-    """Say what is wrong with a value, or None if it satisfies the schema."""
+    """Return what is wrong with a value; None if it satisfies the schema."""
     try:
         validator.validate(value)
     except ValueError as error:

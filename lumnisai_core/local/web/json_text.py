@@ -16,6 +16,8 @@ from lumnisai_core.local.web.errors import invalid
 
 T_co = TypeVar("T_co", covariant=True)
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+#: Types of values that one call of the encoder writes together, which is much faster than one by one.
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _MAYBE_HUGE = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{309}")
 
 
@@ -48,13 +50,18 @@ def written(value: object) -> str:
     """
     if isinstance(value, Json):
         return value
-    if is_dataclass(value):
-        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
-    if isinstance(value, Mapping):
-        return f"{{{','.join([f'{_encode(name)}:{written(item)}' for name, item in value.items()])}}}"
     if isinstance(value, list | tuple):
         return f"[{','.join(map(written, value))}]"
-    return dumps(value)
+    if is_dataclass(value):
+        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if not isinstance(value, Mapping):
+        return dumps(value)
+    plain = {name: item for name, item in value.items() if type(item) in _PLAIN}
+    pieces = [dumps(plain)[:-1]]
+    for name, item in value.items():
+        if name not in plain:
+            pieces += ("," if len(pieces) > 1 or plain else "", _encode(name), ":", written(item))
+    return "".join([*pieces, "}"])
 
 
 def read_json(body: bytes) -> Any:

@@ -1,4 +1,4 @@
-"""The HTTP server in its thread: starting, stopping, nothing about what is served."""
+"""The HTTP server: listening sockets, and a uvicorn server that starts and stops at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DRAIN_STEPS = 500
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket. Naming the protocol lets asyncio switch off Nagle's delay of 40 ms an answer."""
+    """Return a listening socket. Its explicit protocol lets asyncio switch off Nagle's delay of 40 ms an answer."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
     try:
@@ -30,7 +30,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         sock.close()
         place = f"cannot listen on {host}, port {port}"
-        if isinstance(error, UnicodeError):  # what names of hosts that cannot be are answered with
+        if isinstance(error, UnicodeError):  # raised for host names that cannot exist
             raise OSError(f"{error}: {place}") from error
         raise OSError(error.errno, f"{error.strerror}: {place}") from error
     return sock
@@ -80,7 +80,7 @@ class Listener(uvicorn.Server):
                     await self._stop.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening, let answers that are on their way out, cut off what remains."""
+        """Stop listening, let pending answers finish, cut off the rest."""
         await self._stop_accepting()
         for server in self.servers:
             server.close()
@@ -100,7 +100,7 @@ class Listener(uvicorn.Server):
         await asyncio.sleep(0)
 
     async def _stop_accepting(self) -> None:
-        """Let in what has been accepted already: once a server is closed, asyncio drops it without closing it."""
+        """Let accepted connections in: once a server is closed, asyncio drops them without closing them."""
         loop = asyncio.get_running_loop()
         for server in self.servers:
             for sock in server.sockets:
@@ -111,13 +111,13 @@ class Listener(uvicorn.Server):
 
 @asynccontextmanager
 async def served(app: ASGIApp | None, sock: socket.socket | None) -> AsyncIterator[None]:
-    """Serve a further application meanwhile, if there is one."""
+    """Serve a further application inside the block, if there is one."""
     if app is None or sock is None:
         yield
         return
 
     async def nothing() -> None:
-        """Have nothing to do."""
+        """Nothing has to be stopped."""
 
     listener = Listener(app, on_started=lambda: None, on_stopping=nothing)
     task = asyncio.create_task(listener.serve(sockets=[sock]))

@@ -1,4 +1,4 @@
-"""From the bytes of a file to its text."""
+"""Texts of files: plain text, HTML, PDF, Word."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
 
 
 class Unreadable(Exception):
-    """The file has no text that can be read; the text says why."""
+    """The file has no readable text; the message says why."""
 
 
 def read_text(path: Path, kind: str) -> str:
-    """Read the text of a file of the given type; lines end with a line feed.
+    """Read the text of a file; lines end with a line feed.
 
     Raises:
-        Unreadable: the file is broken, of a type that is not read, or its reader is not installed.
+        Unreadable: the file is broken or binary, or the reader of its type is not installed.
     """
     if kind == "pdf":
         text = _pdf(path)
@@ -51,7 +51,7 @@ def _decode(raw: bytes, kind: str) -> str:
 
 
 def _check(raw: bytes, kind: str) -> None:
-    """Refuse what is not text; the first bytes are enough to spare reading most of such files."""
+    """Refuse binary files; the first bytes reveal most of them before the rest is read."""
     if b"\0" in raw and not raw.startswith(tuple(mark for mark, _ in _BOMS)):
         raise Unreadable(f"A .{kind} file that is not text cannot be read.")
 
@@ -64,7 +64,7 @@ def _html(text: str) -> str:
 
 
 class _HtmlText(HTMLParser):
-    """Collects what a page shows, one line for each block."""
+    """Collects the visible text of a page, one line for each block."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -89,7 +89,7 @@ class _HtmlText(HTMLParser):
         self._parts.append("" if tag in _INLINE else "\n")
 
     def handle_data(self, data: str) -> None:
-        """Take text that is shown; line breaks in it are mere spaces."""
+        """Take visible text; line breaks in it are mere spaces."""
         if not self._hidden:
             self._parts.append(data.replace("\n", " "))
 

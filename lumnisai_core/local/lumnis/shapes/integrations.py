@@ -30,7 +30,7 @@ class Initiate(Shape):
 
 
 class OfUser(Shape):
-    """A path or query that must name a user."""
+    """A path or query that names a user."""
 
     user_id: UserName
 

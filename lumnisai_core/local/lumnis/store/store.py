@@ -1,4 +1,4 @@
-"""Stored data of the agent platform: a table for each resource, and methods for whatever spans several of them."""
+"""Stored data of the agent platform: a table for each resource, and methods that span several of them."""
 
 from __future__ import annotations
 
