@@ -60,11 +60,11 @@ class WireModel(BaseModel):
     )
 
     def json(self) -> dict[str, Any]:  # type: ignore[override]  # replaces a deprecated method of pydantic
-        """Return the object as plain JSON data. Code that handles errors calls this on an error's ``response``."""
+        """Return the object as plain JSON data, as code that handles errors asks of an error's ``response``."""
         return self.model_dump(mode="json")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        # Called by notebooks; the display is imported only then.
+        # Notebooks ask for this; how it looks is imported only then.
         bundle: dict[str, str] = import_module("lumnisai_core.display").mimebundle_of(self)
         return bundle
 
@@ -83,7 +83,7 @@ class WireModel(BaseModel):
 
 
 class Page(WireModel, ABC, Generic[ItemT]):
-    """One page of a longer list."""
+    """One page of a list that has more of them."""
 
     total: int = 0
     _received: int = PrivateAttr(default=0)
@@ -91,16 +91,16 @@ class Page(WireModel, ABC, Generic[ItemT]):
     @property
     @abstractmethod
     def items(self) -> list[ItemT]:
-        """The entries of this page, whatever the service calls them."""
+        """The things on this page, whatever the service calls them."""
 
     @property
     def received(self) -> int:
-        """How many entries the service sent, including those that could not be read."""
+        """How many things the service sent, also those that could not be read."""
         return self._received
 
     @model_validator(mode="wrap")
     @classmethod
-    def _count_received(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _count_what_came(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         page = handler(data)
         if isinstance(data, Mapping):
             lists = (data[name] for name in cls.model_fields if isinstance(data.get(name), list))
@@ -108,7 +108,7 @@ class Page(WireModel, ABC, Generic[ItemT]):
         return page
 
     def more_after(self, seen: int) -> bool:
-        """Say whether the list has more than ``seen`` entries, this page included."""
+        """Say whether there are more things than those seen so far, with this page."""
         return seen < self.total
 
 
