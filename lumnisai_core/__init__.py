@@ -5,236 +5,71 @@
 >>> client.invoke("What is a neap tide?").output_text
 """
 
+# ruff: noqa: F403 - the models list their public names in __all__
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lumnisai_core._transport.hooks import RequestHook, RequestInfo, ResponseHook, ResponseInfo
+from lumnisai_core._transport.hooks import RequestHook as RequestHook
+from lumnisai_core._transport.hooks import RequestInfo as RequestInfo
+from lumnisai_core._transport.hooks import ResponseHook as ResponseHook
+from lumnisai_core._transport.hooks import ResponseInfo as ResponseInfo
 from lumnisai_core._version import VERSION
 from lumnisai_core.lumnis import models
-from lumnisai_core.lumnis._async.client import AsyncClient
-from lumnisai_core.lumnis._async.following import AsyncRunStream
-from lumnisai_core.lumnis._sync.client import Client
-from lumnisai_core.lumnis._sync.following import RunStream
-from lumnisai_core.lumnis.calls.runs import InvokeParameters, RunParameters, WatchParameters
-from lumnisai_core.lumnis.config import check_settings
-from lumnisai_core.lumnis.models import (
-    AgentConfig,
-    AgentMode,
-    Artifact,
-    ArtifactPart,
-    FileAttachment,
-    Message,
-    MessageRole,
-    ModelOverrides,
-    ModelType,
-    ProgressEntry,
-    ResponseList,
-    ResponseObject,
-    ResponseStatus,
-    RunUpdate,
-    Scope,
-    ThreadList,
-    ThreadObject,
-    ToolCall,
-)
-from lumnisai_core.lumnis.models.updates import ProgressCallback
-from lumnisai_core.lumnis.runs.batch import RunInput, RunOutcome
-
-if TYPE_CHECKING:
-    from lumnisai_core.lumnis.models import (
-        ApiKeyMode,
-        ApiKeyModeObject,
-        ApiProvider,
-        AppConnection,
-        AppConnectionList,
-        AppEnabled,
-        AppList,
-        AppRequiredFields,
-        ArtifactList,
-        BulkDeleteResult,
-        BulkUploadResult,
-        ConnectionCallbackResult,
-        ConnectionStart,
-        ConnectionStatus,
-        ContentType,
-        DisconnectResult,
-        DuplicateHandling,
-        ExternalApiKey,
-        FailedUpload,
-        Feedback,
-        FeedbackCreated,
-        FeedbackList,
-        FeedbackType,
-        FileChunk,
-        FileContentResult,
-        FileDeleteResult,
-        FileList,
-        FileMetadata,
-        FileProcessingStatus,
-        FileScope,
-        FileSearchResult,
-        FileSearchResults,
-        FileStatistics,
-        FileUploadResult,
-        IntegrationProvider,
-        IntegrationProviderList,
-        IntegrationTool,
-        IntegrationToolList,
-        LinkedInConnectionsDeleted,
-        LinkedInSync,
-        MCPServer,
-        MCPServerList,
-        MCPTestResult,
-        MCPTool,
-        MCPToolList,
-        MCPTransport,
-        ModelAvailability,
-        ModelPreference,
-        ModelPreferenceList,
-        ModelProvider,
-        Pagination,
-        PeopleDataSource,
-        PeopleSearchResult,
-        Person,
-        PostPreview,
-        PostPreviews,
-        ProcessingStatus,
-        SalaryRange,
-        SkillAnalytics,
-        SkillList,
-        SkillObject,
-        SkillOutcome,
-        SkillUsage,
-        SkillUsageList,
-        SpecializedAgent,
-        StoredArtifact,
-        TenantObject,
-        UserList,
-        UserObject,
-    )
+from lumnisai_core.lumnis._async.client import AsyncClient as AsyncClient
+from lumnisai_core.lumnis._async.following import AsyncRunStream as AsyncRunStream
+from lumnisai_core.lumnis._sync.client import Client as Client
+from lumnisai_core.lumnis._sync.following import RunStream as RunStream
+from lumnisai_core.lumnis.calls.runs import InvokeParameters as InvokeParameters
+from lumnisai_core.lumnis.calls.runs import RunParameters as RunParameters
+from lumnisai_core.lumnis.calls.runs import WatchParameters as WatchParameters
+from lumnisai_core.lumnis.config import check_settings as check_settings
+from lumnisai_core.lumnis.models.updates import ProgressCallback as ProgressCallback
+from lumnisai_core.lumnis.runs.batch import RunInput as RunInput
+from lumnisai_core.lumnis.runs.batch import RunOutcome as RunOutcome
 
 __version__ = VERSION
 
-__all__ = [
-    "AgentConfig",
-    "AgentMode",
-    "ApiKeyMode",
-    "ApiKeyModeObject",
-    "ApiProvider",
-    "AppConnection",
-    "AppConnectionList",
-    "AppEnabled",
-    "AppList",
-    "AppRequiredFields",
-    "Artifact",
-    "ArtifactList",
-    "ArtifactPart",
-    "AsyncClient",
-    "AsyncRunStream",
-    "BulkDeleteResult",
-    "BulkUploadResult",
-    "Client",
-    "ConnectionCallbackResult",
-    "ConnectionStart",
-    "ConnectionStatus",
-    "ContentType",
-    "DisconnectResult",
-    "DuplicateHandling",
-    "ExternalApiKey",
-    "FailedUpload",
-    "Feedback",
-    "FeedbackCreated",
-    "FeedbackList",
-    "FeedbackType",
-    "FileAttachment",
-    "FileChunk",
-    "FileContentResult",
-    "FileDeleteResult",
-    "FileList",
-    "FileMetadata",
-    "FileProcessingStatus",
-    "FileScope",
-    "FileSearchResult",
-    "FileSearchResults",
-    "FileStatistics",
-    "FileUploadResult",
-    "IntegrationProvider",
-    "IntegrationProviderList",
-    "IntegrationTool",
-    "IntegrationToolList",
-    "InvokeParameters",
-    "LinkedInConnectionsDeleted",
-    "LinkedInSync",
-    "MCPServer",
-    "MCPServerList",
-    "MCPTestResult",
-    "MCPTool",
-    "MCPToolList",
-    "MCPTransport",
-    "Message",
-    "MessageRole",
-    "ModelAvailability",
-    "ModelOverrides",
-    "ModelPreference",
-    "ModelPreferenceList",
-    "ModelProvider",
-    "ModelType",
-    "Pagination",
-    "PeopleDataSource",
-    "PeopleSearchResult",
-    "Person",
-    "PostPreview",
-    "PostPreviews",
-    "ProcessingStatus",
-    "ProgressCallback",
-    "ProgressEntry",
-    "RequestHook",
-    "RequestInfo",
-    "ResponseHook",
-    "ResponseInfo",
-    "ResponseList",
-    "ResponseObject",
-    "ResponseStatus",
-    "RunInput",
-    "RunOutcome",
-    "RunParameters",
-    "RunStream",
-    "RunUpdate",
-    "SalaryRange",
-    "Scope",
-    "SkillAnalytics",
-    "SkillList",
-    "SkillObject",
-    "SkillOutcome",
-    "SkillUsage",
-    "SkillUsageList",
-    "SpecializedAgent",
-    "StoredArtifact",
-    "TenantObject",
-    "ThreadList",
-    "ThreadObject",
-    "ToolCall",
-    "UserList",
-    "UserObject",
-    "WatchParameters",
-    "__version__",
-    "check_settings",
-]
+_MODELS: list[str] = vars(models)["__all__"]
+
+if TYPE_CHECKING:
+    from lumnisai_core.lumnis.models import *
+else:
+    # Hidden from type checkers, which take every name of a star import as public if there is no list.
+    __all__ = [
+        "AsyncClient",
+        "AsyncRunStream",
+        "Client",
+        "InvokeParameters",
+        "ProgressCallback",
+        "RequestHook",
+        "RequestInfo",
+        "ResponseHook",
+        "ResponseInfo",
+        "RunInput",
+        "RunOutcome",
+        "RunParameters",
+        "RunStream",
+        "WatchParameters",
+        "__version__",
+        "check_settings",
+    ]
+    __all__ += list(_MODELS)
 
 
-def _imported_late(name: str) -> object:
-    # Types of the less used resources are imported when they are first asked for.
-    if name not in __all__:
+def _model(name: str) -> object:
+    # Models are found on first use, because those of less used resources load only then.
+    if name not in _MODELS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(models, name)
     globals()[name] = value
     return value
 
 
-# Not by a `def` of that name: then type checkers would take any name for one of these.
-globals()["__getattr__"] = _imported_late
+# Not a `def __getattr__`: type checkers would then accept any name.
+globals()["__getattr__"] = _model
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_MODELS})

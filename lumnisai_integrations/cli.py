@@ -1,7 +1,7 @@
 """The ``lumnis`` command.
 
-Exit status: 0 success, 1 failure of the service or a run, 2 wrong usage, 130 interrupted by Ctrl-C. When whoever reads
-the output leaves, as ``head`` does, the command ends with 0 and without a word.
+Exit status: 0 success, 1 failure of the service or a run, 2 wrong usage, 130 interrupted by Ctrl-C. When the reader of
+the output leaves, as ``head`` does, the command ends silently with 0.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
-from lumnisai_integrations._commands.errors import CommandError, ReaderLeft
-from lumnisai_integrations._commands.parsers import SUMMARIES, add_debug_option, examples_text
+from lumnisai_integrations._commands import CommandError, OutputClosed
+from lumnisai_integrations._commands.parsers import DEBUG, SUMMARIES, add_arguments, examples_text
 
 _DESCRIPTION = """\
 Lumnis agents from the command line.
 
 With a key, from --api-key or LUMNISAI_API_KEY, runs go to the platform or to the service at --base-url or
-LUMNISAI_BASE_URL. Without one, demo, ask and chat bring an embedded service, whose offline engine quotes what it is
-given; serve runs such a service for the other commands and for programs."""
+LUMNISAI_BASE_URL. Without one, demo, ask and chat start an embedded service, whose offline engine answers with
+quotations; serve runs such a service for the other commands and for programs."""
 
 _EXAMPLES = """\
 lumnis demo                                        see the main job done
 lumnis ask "When is high tide?" tides.md ports.txt  ask about files
 lumnis chat                                        hold a conversation
-lumnis runs list --status in_progress              what agents are doing
+lumnis runs list --status in_progress              list active runs
 lumnis serve --port 8787 --path lumnis.db          a Lumnis service of your own
 lumnis COMMAND --help                              more about a command"""
 
@@ -41,26 +41,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: What follows ``lumnis`` on the command line. Default: that of the process.
+        arguments: The arguments after ``lumnis`` on the command line. Default: those of the process.
 
     Returns:
         The exit status.
     """
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
     _prepare_streams()
     try:
         try:
-            return _run(given)
+            return _run(words)
         finally:
             sys.stdout.flush()
-    except (BrokenPipeError, ReaderLeft):
+    except (BrokenPipeError, OutputClosed):
         _write_nowhere()
         return 0
 
 
-def _run(given: Sequence[str]) -> int:
+def _run(words: Sequence[str]) -> int:
     try:
-        options = _parser(given).parse_args(given)
+        options = _parser(words).parse_args(words)
         with _short_warnings():
             status: int = options.run(options)
         return status
@@ -69,32 +69,32 @@ def _run(given: Sequence[str]) -> int:
         return 130
     except BrokenPipeError:
         raise
-    except Exception as error:  # noqa: BLE001 - a mistake of ours is shown as shortly as those of others
-        return _failed(error, debug="--debug" in given)
+    except Exception as error:  # noqa: BLE001 - unexpected errors are shown as briefly as expected ones
+        return _failed(error, debug="--debug" in words)
 
 
-def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
-    from_start = argparse.ArgumentParser(
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
         prog="lumnis",
         description=_DESCRIPTION,
         epilog=f"{examples_text(_EXAMPLES)}\n\n{_STATUSES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    from_start.add_argument("--version", action=_Version, nargs=0, help="show the version and leave")
-    add_debug_option(from_start)
-    commands = from_start.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    # Only the command that is called is imported, because what stands behind them takes time to load.
-    called = next((word for word in given if not word.startswith("-")), None)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    add_arguments(parser, DEBUG)
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    # Only the called command is imported, because commands take time to load.
+    called = next((word for word in words if not word.startswith("-")), None)
     for name, summary in SUMMARIES.items():
         if name == called:
             import_module(f"lumnisai_integrations._commands.{name}").add(commands)
         else:
             commands.add_parser(name, help=summary)
-    return from_start
+    return parser
 
 
 class _Version(argparse.Action):
-    """Shows the version, for which the client has to be imported."""
+    """Shows the version. Only then is the client imported."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from lumnisai_core import __version__
@@ -104,8 +104,8 @@ class _Version(argparse.Action):
 
 
 def _failed(error: Exception, *, debug: bool) -> int:
+    from lumnisai_core.display import one_line
     from lumnisai_core.exceptions import LumnisAIError
-    from lumnisai_integrations._shared.progress import one_line
 
     if isinstance(error, LumnisAIError | CommandError | ImportError | OSError):
         print(f"lumnis: {one_line(error)}", file=sys.stderr)
@@ -131,14 +131,14 @@ def _prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # it is closed
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
-    # What the encoding of the terminal lacks, and halves of characters in file names, are written as escapes.
+    # Characters that the encoding of the terminal lacks, and halves of them in file names, are written as escapes.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 def _write_nowhere() -> None:
-    # The interpreter would complain at exit about what cannot be written any more.
+    # The interpreter would complain at exit about output that cannot be written any more.
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

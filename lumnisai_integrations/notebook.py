@@ -1,4 +1,4 @@
-"""Lumnis in Jupyter: live progress, answers as Markdown, runs and threads as tables.
+"""Jupyter: live progress, answers as Markdown, runs and threads as tables.
 
 Objects of ``lumnisai_core`` show themselves in a notebook; nothing has to be loaded for that. This module adds what
 goes beyond one object:
@@ -13,60 +13,55 @@ goes beyond one object:
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from lumnisai_core import ResponseObject, RunOutcome, RunUpdate
-from lumnisai_core.display import is_model, mimebundle_of, safe_markdown, table_html, table_text
+from lumnisai_core.display import HasRow, safe_markdown, table_html, table_text
 from lumnisai_core.exceptions import RunError, ValidationError
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
-from lumnisai_integrations._shared.progress import ProgressNews
+from lumnisai_integrations._shared.display.notebook import after_cell
 
 __all__ = ["LumnisProgress", "Markdown", "Table", "load_ipython_extension", "table", "unload_ipython_extension"]
 
-_INTERRUPTS = (KeyboardInterrupt, asyncio.CancelledError)
-
 
 class LumnisProgress:
-    """Shows what runs are doing, live in the output of the cell; a listener for ``on_progress``.
+    """Shows the progress of runs live in the output of the cell; a listener for ``on_progress``.
 
     One object may listen to several runs, one after the other or at once, from several threads and event loops. When a
-    cell is interrupted, it says how to go on with the runs that were under way.
+    cell is interrupted, it shows how to resume the runs that were active.
 
     Args:
         display: ``auto`` (default): live in a notebook or, with rich, in a terminal, else lines; ``rich``, ``jupyter``,
             ``logging``, ``lines``, or a function that is called with each line.
 
     Raises:
-        ValidationError: There is no such display.
+        ValidationError: The display does not exist.
         ImportError: It needs a package that is not installed.
     """
 
     def __init__(self, display: DisplayKind = "auto") -> None:
         self._display = ProgressDisplay(display)
         self._lock = threading.Lock()
-        self._under_way: dict[str, RunUpdate] = {}
-        self._cell: _CellEnd | None = None
+        self._active: dict[str, RunUpdate] = {}
+        self._waits_for_cell = False
 
     def __call__(self, update: RunUpdate) -> None:
-        """Show one piece of news."""
+        """Show one update."""
         with self._lock:
-            if self._cell is None:
-                self._cell = _CellEnd.of_this_cell(self._after_cell)
-            self._under_way[update.response_id] = update
+            self._waits_for_cell = self._waits_for_cell or after_cell(self._after_cell)
+            self._active[update.response_id] = update
             if update.is_last:
-                del self._under_way[update.response_id]
-        self._display.accept(update.response_id, ProgressNews.of_update(update))
-        if update.is_last:
-            self._display.end(update.response_id)
+                del self._active[update.response_id]
+        self._display(update)
 
     def close(self) -> None:
-        """End a live display, whatever is going on. News that comes later begins a new one."""
+        """End a live display, even if runs are active. A later update begins a new one."""
         with self._lock:
-            self._under_way.clear()
+            self._active.clear()
         self._display.close()
 
     def __enter__(self) -> Self:
@@ -81,52 +76,33 @@ class LumnisProgress:
 
     def _after_cell(self, error: BaseException | None) -> None:
         with self._lock:
-            self._cell = None
+            self._waits_for_cell = False
         # A cell that ended well may have left runs working in the background.
         if error is not None:
             self._leave(error)
 
     def _leave(self, error: BaseException) -> None:
         with self._lock:
-            left, self._under_way = list(self._under_way.values()), {}
-        for update in left:
-            for news in resuming(update) if isinstance(error, _INTERRUPTS) else []:
-                self._display.accept(update.response_id, news)
+            left, self._active = list(self._active.values()), {}
+        if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            for update in left:
+                for note in _notes_on_resuming(update):
+                    self._display.accept(update.response_id, note)
         for update in left:
             self._display.end(update.response_id)
 
 
-def resuming(update: RunUpdate) -> list[ProgressNews]:
-    """Write what becomes of a run that was left by an interrupt, and how to go on with it."""
-    thread = f"thread_id={update.thread_id!r} goes on in its conversation; " if update.thread_id else ""
-    ways = f"{thread}client.responses.wait({update.response_id!r}) picks up a run that works on."
+def _notes_on_resuming(update: RunUpdate) -> list[RunUpdate]:
+    """Return what happens to a run that an interrupt left and how to resume it, as updates to show after its last."""
+    plain = replace(update, tool_calls=(), entry_index=None)
+    thread = f"thread_id={update.thread_id!r} continues its conversation; " if update.thread_id else ""
+    ways = f"{thread}client.responses.wait({update.response_id!r}) resumes a run that is still working."
     stops = "This stops the run on the service, unless it was made with cancel_on_interrupt=False."
-    return [ProgressNews(state="interrupted", message=stops), ProgressNews(state="to resume", message=ways)]
-
-
-class _CellEnd:
-    """Calls a function once, when the cell that is running now has ended."""
-
-    def __init__(self, events: Any, then: Callable[[BaseException | None], None]) -> None:
-        self._events = events
-        self._then = then
-        events.register("post_run_cell", self._ended)
-
-    @classmethod
-    def of_this_cell(cls, then: Callable[[BaseException | None], None]) -> _CellEnd | None:
-        """Return None where there are no cells."""
-        ipython = sys.modules.get("IPython")
-        shell = None if ipython is None else ipython.get_ipython()
-        return None if shell is None else cls(shell.events, then)
-
-    def _ended(self, result: Any = None) -> None:
-        self._events.unregister("post_run_cell", self._ended)
-        # A cell that was cancelled while it awaited something may have no result.
-        self._then(KeyboardInterrupt() if result is None else result.error_in_exec)
+    return [replace(plain, state="interrupted", message=stops), replace(plain, state="to resume", message=ways)]
 
 
 class Markdown:
-    """A text that a notebook shows as Markdown, without raw HTML, images and links to anywhere but the web and mail.
+    """A text shown as Markdown in a notebook, without raw HTML, images and links to anywhere but the web and mail.
 
     For answers that came through a framework: ``Markdown(message.text)``, ``Markdown(str(response))``.
 
@@ -134,13 +110,13 @@ class Markdown:
         text: The answer.
 
     Raises:
-        ValidationError: It is no text.
+        ValidationError: It is not a string.
     """
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
             raise ValidationError(
-                f"Markdown() takes a text, not {type(text).__name__}: pass .text of a message, str() of a response."
+                f"text must be a string, got {type(text).__name__}: pass .text of a message, or str() of a response."
             )
         self._text = str(text)
 
@@ -152,7 +128,7 @@ class Markdown:
 
 
 class Table:
-    """Things as a table: HTML in a notebook, aligned text elsewhere. Made by :func:`table`."""
+    """A table: HTML in a notebook, aligned text elsewhere. Made by :func:`table`."""
 
     def __init__(self, rows: Iterable[object]) -> None:
         self._rows = list(rows)
@@ -168,30 +144,26 @@ class Table:
 
 
 def table(items: Iterable[object], columns: Iterable[str] | None = None) -> Table:
-    """Put things into a table, a row each.
+    """Make a table with a row for each item.
 
     Args:
-        items: Runs, threads, files or other models; what ``client.responses.map`` yields, here in the order of its
-            inputs; or mappings from column to value. Of more than 100, the first are shown.
-        columns: Which columns, in this order. Default: the telling ones of models, all of mappings.
+        items: Runs, threads, files or other models; outcomes of ``client.responses.map``, which are sorted into the
+            order of its inputs; or mappings from column to value. Of more than 100 items, the first are shown.
+        columns: The columns, in this order. Default: the most useful ones of models, all of mappings.
 
     Raises:
-        ValidationError: A column is not there, or the items are a single text or model, such as a page of threads.
+        ValidationError: A column does not exist, or ``items`` is a single string or model, such as a page of threads.
     """
-    if isinstance(items, str) or is_model(items):
-        what = type(items).__name__
-        raise ValidationError(f"table() takes several things, not one {what}: pass a list, such as page.threads.")
+    if isinstance(items, str | HasRow):
+        raise ValidationError(f"items must be a list, got one {type(items).__name__}: pass page.threads, for example.")
     if isinstance(columns, str):
-        raise ValidationError(f"columns must be a list of names, such as [{columns!r}], not {columns!r}.")
-    given = list(items)
-    if given and all(isinstance(item, RunOutcome) for item in given):
-        given.sort(key=_index)
-    rows = [_outcome_row(item) if isinstance(item, RunOutcome) else item for item in given]
+        raise ValidationError(f"columns must be a list of names, got {columns!r}: pass [{columns!r}].")
+    listed = list(items)
+    outcomes = [item for item in listed if isinstance(item, RunOutcome)]
+    if len(outcomes) == len(listed):
+        listed = [*sorted(outcomes, key=lambda outcome: outcome.index)]
+    rows = [_outcome_row(item) if isinstance(item, RunOutcome) else item for item in listed]
     return Table(rows if columns is None else _only(rows, list(columns)))
-
-
-def _index(item: object) -> int:
-    return item.index if isinstance(item, RunOutcome) else 0
 
 
 def _outcome_row(outcome: RunOutcome) -> dict[str, object]:
@@ -243,12 +215,12 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def _list_html(items: list[object] | tuple[object, ...]) -> str | None:
-    if not items or not all(is_model(item) or isinstance(item, RunOutcome) for item in items):
+    if not items or not all(isinstance(item, HasRow | RunOutcome) for item in items):
         return None
     return table(items)._repr_html_()
 
 
 def _outcome_bundle(outcome: RunOutcome, **_: Any) -> dict[str, str]:
     if isinstance(outcome.response, ResponseObject):
-        return mimebundle_of(outcome.response)
+        return outcome.response._repr_mimebundle_()
     return {"text/html": table_html([_outcome_row(outcome)])}

@@ -27,11 +27,9 @@ FOLDERS = {
 #: Names in the asyncio half and their blocking twins.
 NAMES = {
     "AsyncApi": "Api",
-    "AsyncApps": "Apps",
     "AsyncBody": "Body",
     "AsyncClient": "Client",
     "AsyncExternalApiKeys": "ExternalApiKeys",
-    "AsyncFileReading": "FileReading",
     "AsyncFiles": "Files",
     "AsyncGenerator": "Generator",
     "AsyncHTTPClient": "HTTPClient",
@@ -52,7 +50,7 @@ NAMES = {
     "AsyncThreads": "Threads",
     "AsyncTransport": "Transport",
     "AsyncUsers": "Users",
-    "_AsyncJob": "_Job",
+    "_AsyncBatch": "_Batch",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
@@ -75,9 +73,9 @@ NAMES = {
 #: Phrases in texts and docstrings.
 PHRASES = {
     "Asyncio client": "Blocking client",
-    "several event loops and threads; connections are made when first needed, one set for each\n"
-    "    loop, and closed with it": "several threads, also inside a running event loop; connections are made when first"
-    "\n    needed and shared",
+    "several event loops and threads; connections are opened on first use, one set for each\n"
+    "    loop, and closed with it": "several threads, also inside a running event loop; connections are opened on"
+    "\n    first use and shared",
 }
 
 

@@ -1,7 +1,7 @@
 """Run the notebooks from top to bottom, as ``make notebooks`` does: ``python -m tests.notebooks [NAME...]``.
 
-Without ``LUMNISAI_API_KEY`` each starts an embedded service, and no cell may take longer than ten seconds. Nothing is
-written: notebooks are stored without outputs, which ``tests/test_notebooks.py`` checks.
+Without ``LUMNISAI_API_KEY`` each notebook starts an embedded service, and a cell may take at most ten seconds. Outputs
+are not saved: ``tests/test_notebooks.py`` checks that notebooks are stored without them.
 """
 
 from __future__ import annotations
@@ -24,27 +24,28 @@ CELL_SECONDS = 10
 
 
 def main(names: list[str]) -> int:
-    """Run the notebooks whose names contain one of the given texts, all by default, and say what became of each.
+    """Run the notebooks whose names contain one of `names` (default: all) and print the result of each.
 
     Returns:
         The number of notebooks that failed.
     """
     chosen = [path for path in paths() if not names or any(name in path.name for name in names)]
     if not chosen:
-        sys.stderr.write(f"There is no notebook of that name: {', '.join(path.stem for path in paths())}\n")
+        known = ", ".join(path.stem for path in paths())
+        sys.stderr.write(f"No notebook matches {', '.join(names)}; the notebooks are {known}\n")
         return 1
     with clean_jupyter():
         return sum(not _run(path) for path in chosen)
 
 
 def paths() -> list[Path]:
-    """Return all notebooks in their order."""
+    """Return the paths of all notebooks in order."""
     return sorted(FOLDER.glob("*.ipynb"))
 
 
 @contextmanager
 def clean_jupyter() -> Iterator[None]:
-    """Keep out what the user of this machine has set up for Jupyter, and leave nothing behind."""
+    """Isolate the notebooks from this user's Jupyter configuration and remove all files that Jupyter writes."""
     with tempfile.TemporaryDirectory() as folder:
         names = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
         with mock.patch.dict(os.environ, dict.fromkeys(names, folder)):
@@ -59,7 +60,7 @@ def _run(path: Path) -> bool:
             timeout=None if os.environ.get("LUMNISAI_API_KEY") else CELL_SECONDS,
             kernel_name="python3",
             record_timing=False,
-            extra_arguments=["--log-level=ERROR"],  # a kernel on this machine alone needs no encryption
+            extra_arguments=["--log-level=ERROR"],  # without the warning that the kernel's connection is not encrypted
             resources={"metadata": {"path": folder}},
         )
         began = time.monotonic()

@@ -1,4 +1,4 @@
-"""Write the reference pages from the docstrings: ``python -m tests.reference``; a test compares them."""
+"""Reference pages, written from the docstrings by ``python -m tests.reference``; a test compares them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _HEAD = "<!-- Generated from the docstrings by `make reference`: change those, n
 
 
 def pages() -> dict[Path, str]:
-    """Return every reference page with the text it should have."""
+    """Return the path of each reference page with its text."""
     core = griffe.load("lumnisai_core", search_paths=[str(ROOT)])
     texts = {"client": _page("Client", [core["lumnis._sync.client.Client"]], own="client")}
     attributes = _resources(core["lumnis._sync.api.Api"])
     for attribute, classes in attributes.items():
         texts[attribute] = _page(f"client.{attribute}", classes, own=f"client.{attribute}")
     texts["parameters"] = _page(
-        "Parameters of runs",
+        "Run parameters",
         [core["lumnis.calls.runs.RunParameters"], core["lumnis.calls.runs.WatchParameters"]],
         own="",
     )
@@ -33,7 +33,7 @@ def pages() -> dict[Path, str]:
 
 
 def _resources(api: griffe.Object | griffe.Alias) -> dict[str, list[griffe.Class]]:
-    """Find the resources that the API has as properties, each with the class behind it."""
+    """Return the classes of the resources by the name of their property of the API."""
     return {
         name: [api.module[str(attribute.annotation)].final_target]  # type: ignore[union-attr]  # properties have one
         for name, attribute in api.members.items()
@@ -49,7 +49,7 @@ def _page(title: str, classes: list[griffe.Class], *, own: str) -> str:
         parts.append(_docstring(described))
         for name, method in _methods(described):
             parts.append(f"## {name}\n")
-            parts.append(f"```python\n{own}.{name}{_signature(method)}\n```\n")
+            parts.append(f"```python\n{_signature(f'{own}.{name}', method)}\n```\n")
             parts.append(_docstring(method))
     return "\n".join(part for part in parts if part).rstrip() + "\n"
 
@@ -60,10 +60,10 @@ def _methods(described: griffe.Class) -> Iterator[tuple[str, griffe.Function]]:
         for name, member in owner.members.items():
             if member.is_function and not name.startswith("_") and name not in seen:
                 seen.add(name)
-                yield name, member  # type: ignore[misc]  # just asked
+                yield name, member  # type: ignore[misc]  # checked above
 
 
-def _signature(method: griffe.Function) -> str:
+def _signature(name: str, method: griffe.Function) -> str:
     shown = []
     keyword_only = False
     for parameter in list(method.parameters)[1:]:
@@ -74,11 +74,11 @@ def _signature(method: griffe.Function) -> str:
         stars = {"variadic positional": "*", "variadic keyword": "**"}.get(kind, "")
         default = f" = {parameter.default}" if parameter.default is not None and not stars else ""
         shown.append(f"{stars}{parameter.name}: {parameter.annotation}{default}")
-    one_line = f"({', '.join(shown)}) -> {method.returns}"
-    if len(one_line) <= 100:
+    one_line = f"{name}({', '.join(shown)}) -> {method.returns}"
+    if len(one_line) <= 88:  # as wide as any code block of the documents
         return one_line
     lines = "".join(f"    {part},\n" for part in shown)
-    return f"(\n{lines}) -> {method.returns}"
+    return f"{name}(\n{lines}) -> {method.returns}"
 
 
 def _docstring(described: griffe.Object) -> str:
@@ -102,15 +102,15 @@ def _docstring(described: griffe.Object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Write the marks of docstrings as those of Markdown."""
+    """Convert the markup of docstrings to Markdown."""
     return re.sub(r":\w+:`([^`]+)`", r"`\1`", text.replace("``", "`"))
 
 
 class PlainMarks(griffe.Extension):
-    """Does the same for the pages that mkdocstrings fills in; `zensical.toml` names this class."""
+    """Converts docstrings for the pages that mkdocstrings fills in; `zensical.toml` names this class."""
 
     def on_object(self, *, obj: griffe.Object, **_others: object) -> None:
-        """Change the docstring of an object that has just been loaded."""
+        """Convert the docstring of a loaded object."""
         if obj.docstring is not None:
             obj.docstring.value = _plain(obj.docstring.value)
 
@@ -125,29 +125,37 @@ def _line(text: str) -> str:
 
 
 def _errors(module: griffe.Object | griffe.Alias) -> str:
-    text = _docstring(module).replace("::\n", "```text", 1)  # type: ignore[arg-type]
-    parts = [f"# Errors\n\n`from lumnisai_core.exceptions import ...`\n\n{text.rstrip()}\n```\n"]
+    text = re.sub(r"^::\n\n?", "", _docstring(module), flags=re.MULTILINE)  # type: ignore[arg-type]
+    text = re.sub(r"^    (?:((?:[│ ]   )*)[├└]── )?(\w+)( \(.*?\))? *(.*)$", _branch, text, flags=re.MULTILINE)
+    parts = [f"# Errors\n\n`from lumnisai_core.exceptions import ...`\n\n{text.rstrip()}\n"]
     for name, member in module.members.items():
         if not member.is_alias and member.is_class:
             parts.append(f"## {name}\n\n{_docstring(member)}")  # type: ignore[arg-type]
     return "\n".join(parts).rstrip() + "\n"
 
 
+def _branch(line: re.Match[str]) -> str:
+    """Write a line of a tree of classes as an entry of a nested list."""
+    above, name, also, description = line.groups()
+    depth = 0 if above is None else 1 + len(above) // 4
+    return f"{'  ' * depth}- [{name}](#{name.lower()}){also or ''}" + (f": {description}" if description else "")
+
+
 def _index(attributes: dict[str, list[griffe.Class]], core: griffe.Object | griffe.Alias) -> str:
-    rows = ["- [Client](client.md): making clients, scopes, `invoke`"]
+    rows = ["- [Client](client.md): constructors, scopes, `invoke`"]
     for attribute, classes in attributes.items():
         summary = classes[0].docstring.value.splitlines()[0] if classes[0].docstring else ""
         rows.append(f"- [client.{attribute}]({attribute}.md): {_plain(summary)}")
-    rows.append("- [Parameters of runs](parameters.md): what `invoke`, `responses.create` and others take")
-    rows.append("- [Errors](errors.md): the whole family")
-    rows.append("- [LangChain](../api/langchain.md), [LlamaIndex](../api/llama_index.md): what the adapters export")
-    rows.append("- [Embedded service](../api/local.md): what `lumnisai_core.local` exports")
-    text = "`AsyncClient` has the same methods, to be awaited; its lists and streams are read with `async for`."
+    rows.append("- [Run parameters](parameters.md) of `invoke`, `responses.create` and other methods")
+    rows.append("- [Errors](errors.md): all error classes")
+    rows.append("- [LangChain](../api/langchain.md), [LlamaIndex](../api/llama_index.md): the adapters")
+    rows.append("- [Embedded service](../api/local.md): `lumnisai_core.local`")
+    text = "`AsyncClient` has the same methods as coroutines; read its lists and streams with `async for`."
     return f"# Reference\n\n{core.docstring.value.splitlines()[0]}\n\n{text}\n\n" + "\n".join(rows) + "\n"  # type: ignore[union-attr]
 
 
 def stale() -> list[str]:
-    """Name the pages that differ from what would be written, and those that should not be there."""
+    """Return the names of pages that are out of date or should not exist."""
     texts = pages()
     different = [path for path, text in texts.items() if not path.is_file() or path.read_text("utf-8") != text]
     left_over = set(FOLDER.glob("*.md")) - texts.keys()
@@ -155,7 +163,7 @@ def stale() -> list[str]:
 
 
 def main() -> None:
-    """Write all pages and remove those that are not wanted any more."""
+    """Write all pages and remove obsolete ones."""
     texts = pages()
     FOLDER.mkdir(parents=True, exist_ok=True)
     for path in set(FOLDER.glob("*.md")) - texts.keys():

@@ -17,7 +17,7 @@ from lumnisai_integrations.cli import main
 LUMNIS = [sys.executable, "-m", "lumnisai_integrations.cli"]
 
 
-def test_serve_answers_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_serve_answers_until_it_is_stopped(tmp_path: Path) -> None:
     """It prints what a client needs, keeps its data in the file, and ends with status 0."""
     command = [*LUMNIS, "serve", "--port", "0", "--path", str(tmp_path / "l.db"), "--api-key", "lmn_mine"]
     for expected in (0, 1):
@@ -98,7 +98,7 @@ def test_serve_serves_several_tenants(tmp_path: Path) -> None:
         (["--engine", "no_such_module:engine"], "there is no module no_such_module"),
         (["--engine", "engines:quiet"], "has no attribute 'quiet'"),
         (["--engine", "engines:broken"], "broken() failed: RuntimeError: no model here"),
-        (["--engine", "engines:__name__"], "is str, which is no engine"),
+        (["--engine", "engines:__name__"], "is not an engine but str"),
         (["--engine", "unready:engine"], "unready needs the module no_such_module"),
         (["--engine", "faulty:engine"], "faulty cannot be imported: ZeroDivisionError"),
         (["--tenant", "a=lmn_k", "--tenant", "b=lmn_k"], "must not share a key"),

@@ -1,4 +1,4 @@
-"""Every Python block of the documents runs as it is, against the embedded service; the reference is current."""
+"""Code blocks of the documents: Python blocks run as they are, no block is too wide, the reference is up to date."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from tests import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-PAGES = [README, *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs").glob("*/*.md"))]
-PAGES = [page for page in PAGES if page.parent.name != "reference"]  # signatures there are no programs
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+#: Widest line of a code block, in columns: it fits on half a screen and in the site without scrolling.
+COLUMNS = 88
 
 
-def blocks_of(page: Path) -> list[object]:
+def python_blocks(page: Path) -> list[object]:
+    """Return the Python blocks of a page as test parameters."""
     text = page.read_text("utf-8")
     return [
         pytest.param(match[1], id=f"{page.parent.name}-{page.stem}-line-{text[: match.start()].count(chr(10)) + 2}")
@@ -24,22 +27,29 @@ def blocks_of(page: Path) -> list[object]:
     ]
 
 
-BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+# The reference holds signatures, which cannot run.
+BLOCKS = [block for page in PAGES if page.parent.name != "reference" for block in python_blocks(page)]
 
 
-def test_there_are_blocks() -> None:
+def wide_lines(text: str) -> list[str]:
+    """Return the lines of a page's code blocks that have more than `COLUMNS` columns."""
+    blocks = re.findall(r"^( *)(```+|~~~+)[^\n]*\n(.*?)^\1\2 *$", text, re.MULTILINE | re.DOTALL)
+    return [line for _, _, block in blocks for line in block.splitlines() if len(line) > COLUMNS]
+
+
+def test_the_documents_have_python_blocks() -> None:
     """The pattern finds the blocks that the next test runs."""
     assert len(BLOCKS) >= 15
 
 
-# What LlamaIndex's workflow agents warn of in their own code.
+# Warnings from the code of LlamaIndex's workflow agents.
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 @pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 @pytest.mark.parametrize("block", BLOCKS)
-def test_block_runs(
+def test_a_python_block_runs(
     block: str, local: LocalLumnis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With key and address in the environment, a block does what its text says without raising."""
+    """With key and address in the environment, each block runs by itself, and a block that prints has output."""
     monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
     monkeypatch.setenv("LUMNISAI_BASE_URL", local.base_url)
     exec(compile(block, "<document>", "exec"), {"__name__": "__main__"})
@@ -47,8 +57,21 @@ def test_block_runs(
         assert capsys.readouterr().out.strip()
 
 
-def test_the_reference_is_current() -> None:
-    """Reference pages say what the docstrings say; otherwise run `make reference`."""
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
+def test_code_blocks_are_narrow(page: Path) -> None:
+    """No line of a code block is wider than 88 columns, in any language."""
+    assert wide_lines(page.read_text("utf-8")) == []
+
+
+def test_a_wide_line_is_found() -> None:
+    """Lines of blocks count, also of indented blocks; lines of prose and tables do not."""
+    wide, narrow = "x" * 89, "x" * 88
+    page = f"{wide}\n\n```python\n{wide}\n{narrow}\n```\n\n  ~~~text\n  {narrow}\n  ~~~\n"
+    assert wide_lines(page) == [wide, f"  {narrow}"]
+
+
+def test_the_reference_is_up_to_date() -> None:
+    """Reference pages match the docstrings; if they do not, run `make reference`."""
     assert reference.stale() == [], "run `make reference`"
 
 

@@ -42,7 +42,7 @@ QUESTION = {QUESTION!r}
 
 @dataclass
 class Cell:
-    """What became of a cell: how it ended, and its outputs in order."""
+    """The outcome of a cell: how it ended, and its outputs in order."""
 
     status: str = ""
     error: str = ""
@@ -146,7 +146,7 @@ def test_a_call_in_a_cell_shows_progress_live_and_its_answer_as_markdown(kernel:
 
 
 def test_many_runs_share_one_display(kernel: Kernel) -> None:
-    """Also when the news comes from threads, as those of ``responses.map``."""
+    """Also when updates come from several threads, as with ``responses.map``."""
     cell = kernel.run("table(client.responses.map([QUESTION] * 3, on_progress=LumnisProgress()))")
     assert cell.display[-1]["text/plain"].count("✓") == 3
     assert cell.results[0]["text/html"].count("succeeded") == 3
@@ -158,7 +158,7 @@ def test_many_runs_share_one_display(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("call", ["endless.invoke", "await async_endless.invoke"])
-def test_interrupting_a_cell_stops_the_run_and_says_how_to_go_on(
+def test_interrupting_a_cell_stops_the_run_and_shows_how_to_resume(
     kernel: Kernel, runs: Callable[[], list[ResponseObject]], call: str
 ) -> None:
     before = len(runs())
@@ -167,7 +167,7 @@ def test_interrupting_a_cell_stops_the_run_and_says_how_to_go_on(
     run = runs()[0]
     assert (len(runs()), run.status) == (before + 1, "cancelled")
     text = cell.display[-1]["text/plain"]
-    assert f"thread_id='{run.thread_id}' goes on in its conversation" in text
+    assert f"thread_id='{run.thread_id}' continues its conversation" in text
     assert f"client.responses.wait('{run.response_id}')" in text
     assert kernel.run("1 + 1").results[0]["text/plain"] == "2"
 
@@ -216,21 +216,21 @@ def test_without_a_notebook_progress_is_lines(client: Client, capsys: pytest.Cap
     assert "COMPLETED: Run finished.\n" in capsys.readouterr().out
 
 
-def test_without_a_cell_a_with_block_says_how_to_go_on() -> None:
+def test_without_a_cell_a_with_block_shows_how_to_resume() -> None:
     lines: list[str] = []
-    picked = "client.responses.wait('r-1') picks up a run that works on."
+    picked = "client.responses.wait('r-1') resumes a run that is still working."
     with pytest.raises(KeyboardInterrupt), LumnisProgress(lines.append) as progress:
         progress(RunUpdate("r-1", "t-1", "in_progress", "processing", "Working.", entry_index=0))
         raise KeyboardInterrupt
     assert lines == [
         "PROCESSING: Working.",
         "INTERRUPTED: This stops the run on the service, unless it was made with cancel_on_interrupt=False.",
-        f"TO RESUME: thread_id='t-1' goes on in its conversation; {picked}",
+        f"TO RESUME: thread_id='t-1' continues its conversation; {picked}",
     ]
 
 
 @pytest.mark.parametrize(
-    ("result", "says"),
+    ("result", "shown"),
     [
         (SimpleNamespace(error_in_exec=KeyboardInterrupt()), True),
         (None, True),  # cancelled while it awaited something
@@ -238,8 +238,8 @@ def test_without_a_cell_a_with_block_says_how_to_go_on() -> None:
         (SimpleNamespace(error_in_exec=None), False),
     ],
 )
-def test_only_an_interrupted_cell_says_how_to_go_on(
-    monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace | None, says: bool
+def test_only_an_interrupted_cell_shows_how_to_resume(
+    monkeypatch: pytest.MonkeyPatch, result: SimpleNamespace | None, shown: bool
 ) -> None:
     ended: list[Callable[[object], None]] = []
     events = SimpleNamespace(register=lambda _, call: ended.append(call), unregister=lambda _, call: ended.remove(call))
@@ -252,7 +252,7 @@ def test_only_an_interrupted_cell_says_how_to_go_on(
     (cell_ended,) = ended
     cell_ended(result)
     assert ended == []
-    assert any("r-1" in line for line in lines) == says
+    assert any("r-1" in line for line in lines) == shown
 
 
 def test_the_extension_changes_lists_of_models_only() -> None:
@@ -303,11 +303,11 @@ def test_columns_can_be_chosen() -> None:
 
 
 def test_a_table_of_one_thing_is_refused(client: Client) -> None:
-    """Pages and texts can be iterated over, but what comes is no rows."""
+    """Pages and texts can be iterated over, but their items are not rows."""
     for one in (client.list_threads(limit=1), "threads"):
-        with pytest.raises(ValidationError, match=f"several things, not one {type(one).__name__}: pass a list"):
+        with pytest.raises(ValidationError, match=f"items must be a list, got one {type(one).__name__}: pass"):
             table(one)
-    with pytest.raises(ValidationError, match=r"such as \['title'\], not 'title'"):
+    with pytest.raises(ValidationError, match=r"got 'title': pass \['title'\]"):
         table([{"title": "Tides"}], columns="title")
 
 
@@ -315,5 +315,5 @@ def test_a_text_of_a_framework_is_shown_as_harmless_markdown() -> None:
     text = Markdown("**Small** <script>")
     assert text._repr_markdown_() == "**Small** &lt;script>"
     assert repr(text) == "**Small** <script>"
-    with pytest.raises(ValidationError, match="takes a text, not ResponseObject"):
+    with pytest.raises(ValidationError, match="text must be a string, got ResponseObject"):
         Markdown(ResponseObject(response_id="r"))  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from lumnisai_core import FileMetadata, ResponseList, ResponseObject, ThreadList, ThreadObject
-from lumnisai_core.display import mimebundle_of, safe_markdown, table_html, table_text
+from lumnisai_core.display import safe_markdown, table_html, table_text
 from lumnisai_core.lumnis.models import FileSearchResults
 
 PLAIN = [
@@ -103,19 +103,19 @@ def run(**fields: object) -> ResponseObject:
 
 def test_an_answer_is_markdown_with_its_object_and_documents() -> None:
     made = run(output_text="**Small** <b>.", structured_response={"size": "<i>"}, artifacts=[{"name": "a <u>"}])
-    text = mimebundle_of(made)["text/markdown"]
+    text = made._repr_mimebundle_()["text/markdown"]
     assert text.startswith("**Small** &lt;b>.\n\n")
     assert "&#34;size&#34;&#58; &#34;&#60;i&#62;&#34;" in text
     assert text.endswith("- a &lt;u>")
 
 
 def test_an_object_that_the_text_repeats_is_shown_once() -> None:
-    text = mimebundle_of(run(output_text='{"size": 1}', structured_response={"size": 1}))["text/markdown"]
+    text = run(output_text='{"size": 1}', structured_response={"size": 1})._repr_mimebundle_()["text/markdown"]
     assert text == '```json\n{\n  "size": 1\n}\n```'
 
 
 def test_a_text_that_only_looks_like_an_object_is_kept() -> None:
-    text = mimebundle_of(run(output_text="{Small}", structured_response={"size": 1}))["text/markdown"]
+    text = run(output_text="{Small}", structured_response={"size": 1})._repr_mimebundle_()["text/markdown"]
     assert text.startswith("{Small}\n\n```json")
 
 
@@ -125,14 +125,14 @@ def test_models_inside_a_cell_are_written_as_json() -> None:
 
 
 def test_a_long_answer_says_how_much_is_left_out() -> None:
-    text = mimebundle_of(run(output_text="a" * 150_000))["text/markdown"]
+    text = run(output_text="a" * 150_000)._repr_mimebundle_()["text/markdown"]
     assert len(text) < 100_100
     assert text.endswith("… and 50,000 more characters in `output_text`")
 
 
 @pytest.mark.parametrize("fields", [{"status": "failed", "error": {"message": "<b>"}}, {"output_text": " "}])
 def test_a_run_without_an_answer_says_why(fields: dict[str, object]) -> None:
-    html = mimebundle_of(run(thread_id="t-1", progress=[{"message": "Reading <i>."}], **fields))["text/html"]
+    html = run(thread_id="t-1", progress=[{"message": "Reading <i>."}], **fields)._repr_mimebundle_()["text/html"]
     assert "<b>" not in html
     assert "<i>" not in html
     for text in ("r-1", "t-1", "Reading &lt;i&gt;."):
@@ -142,21 +142,21 @@ def test_a_run_without_an_answer_says_why(fields: dict[str, object]) -> None:
 
 def test_a_page_is_a_table_that_says_how_much_there_is() -> None:
     threads = ThreadList(threads=[ThreadObject(thread_id="t-1", title="<script>x</script>", response_count=2)], total=7)
-    html = mimebundle_of(threads)["text/html"]
+    html = threads._repr_mimebundle_()["text/html"]
     assert "<script" not in html
     assert "&lt;script&gt;x&lt;/script&gt;" in html
     assert "1 of 7" in html
-    assert mimebundle_of(ResponseList())["text/html"] == "<div>0 of 0</div>"
+    assert ResponseList()._repr_mimebundle_()["text/html"] == "<div>0 of 0</div>"
 
 
 def test_other_models_are_tables_of_their_fields() -> None:
     file = {"id": "f-1", "file_name": "a&b.md", "tags": ["x", "y"], "strange": {"k": "<v>"}}
-    html = mimebundle_of(FileMetadata.model_validate(file))["text/html"]
+    html = FileMetadata.model_validate(file)._repr_mimebundle_()["text/html"]
     for text in ("a&amp;b.md", "x, y", "{&quot;k&quot;: &quot;&lt;v&gt;&quot;}"):
         assert text in html
     assert "error_message" not in html  # has no value
     found = FileSearchResults.model_validate({"results": [{"file": file, "chunks": [{"chunk_text": "<p>"}]}]})
-    assert "&lt;p&gt;" in mimebundle_of(found)["text/html"]
+    assert "&lt;p&gt;" in found._repr_mimebundle_()["text/html"]
 
 
 def test_rows_may_be_of_any_kind() -> None:

@@ -1,4 +1,4 @@
-"""The notebooks as they are stored: valid, without outputs, and about nobody's machine. `make notebooks` runs them."""
+"""Stored notebooks: valid, without outputs, and free of local paths and keys. `make notebooks` runs them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from tests import notebooks
+from tests.test_documents import COLUMNS
 
 PATHS = notebooks.paths()
 
@@ -29,7 +30,7 @@ def test_there_are_notebooks() -> None:
     assert [path.name[:2] for path in PATHS] == ["01", "02", "03", "04", "05", "06"]
 
 
-def test_a_notebook_is_valid_and_names_no_kernel_of_its_own(path: Path) -> None:
+def test_a_notebook_is_valid_and_uses_the_default_kernel(path: Path) -> None:
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)  # type: ignore[no-untyped-call]  # has no types
     nbformat.validate(notebook)
     assert notebook.metadata == {
@@ -43,18 +44,30 @@ def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
     assert [cell["id"] for cell in cells if cell["outputs"] or cell["execution_count"] or cell["metadata"]] == []
 
 
-def test_a_notebook_holds_no_paths_and_keys(path: Path) -> None:
+def test_a_notebook_has_neither_paths_nor_keys(path: Path) -> None:
     text = path.read_text("utf-8")
     assert re.findall(r"/home/|/Users/|/root/|/tmp/|[A-Z]:\\\\|file://|127\.0\.0\.1|localhost", text) == []
     assert re.findall(r"api_key=[\"']|sk-\w+", text) == []
 
 
 def test_a_notebook_runs_without_an_account(path: Path) -> None:
-    """The first cell starts a service if there is no key."""
+    """Without a key, the first cell starts an embedded service."""
     source = "".join(cells_of(path, "code")[0]["source"])
     assert 'if not os.environ.get("LUMNISAI_API_KEY"):\n    local = LocalLumnis(' in source
 
 
-def test_code_of_a_notebook_compiles(path: Path) -> None:
+def test_the_code_of_a_notebook_compiles(path: Path) -> None:
     for cell in cells_of(path, "code"):
-        compile("".join(cell["source"]), cell["id"], "exec", flags=0x2000)  # with await at the top level
+        compile("".join(cell["source"]), cell["id"], "exec", flags=0x2000)  # allows await at the top level
+
+
+def test_the_code_of_a_notebook_is_narrow(path: Path) -> None:
+    """As in the documents, no line is wider than 88 columns."""
+    lines = [line for cell in cells_of(path, "code") for line in "".join(cell["source"]).splitlines()]
+    assert [line for line in lines if len(line) > COLUMNS] == []
+
+
+def test_a_code_block_of_a_notebook_begins_on_a_line_of_its_own(path: Path) -> None:
+    """Otherwise it is displayed as part of the paragraph before it."""
+    texts = ["".join(cell["source"]) for cell in cells_of(path, "markdown")]
+    assert [text for text in texts if re.search(r"^.+```", text, re.MULTILINE)] == []

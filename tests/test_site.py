@@ -1,4 +1,4 @@
-"""The documents as a whole: links lead somewhere, every page is in the navigation, and the reference is complete."""
+"""The documents as a whole: links resolve, every page is in the navigation, and the reference is complete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.house import ROOT
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
-#: Pages that are filled in by mkdocstrings, and what they describe.
+#: Pages that mkdocstrings fills in, with the module each one describes.
 FILLED_IN = {
     "api/langchain.md": "lumnisai_integrations.langchain",
     "api/llama_index.md": "lumnisai_integrations.llama_index",
@@ -26,19 +26,19 @@ FILLED_IN = {
 
 
 def prose_of(text: str) -> str:
-    """Return a page without its blocks of code."""
+    """Return a page without its code blocks."""
     return re.sub(r"^ *(```+|~~~+).*?^ *\1\s*?$", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def links_of(text: str) -> Iterator[str]:
-    """Give the targets of all links and images of a page."""
+    """Yield the targets of all links and images of a page."""
     without_code = re.sub(r"(`+)[^`].*?\1", "code", prose_of(text))
     yield from re.findall(r"\]\(\s*<?([^()\s<>]+)", without_code)
     yield from re.findall(r"^\[[^\]]+\]:\s*(\S+)", without_code, re.MULTILINE)
 
 
 def anchors_of(text: str) -> set[str]:
-    """Return the anchors that a page has both on GitHub and in the site, which make them in slightly different ways."""
+    """Return the anchors that a page has both on GitHub and in the site, which derive them differently."""
     on_github: list[str] = []
     in_the_site: list[str] = []
     for heading in re.findall(r"^#{1,6}\s+(.+?)\s*#*$", prose_of(text), re.MULTILINE):
@@ -58,14 +58,14 @@ def _add(anchors: list[str], anchor: str, mark: str) -> None:
 
 
 def broken_links(page: Path) -> list[str]:
-    """Name the links of a page that lead nowhere."""
+    """Return the relative links of a page that do not resolve."""
     broken = []
     for link in links_of(page.read_text("utf-8")):
         parts = urlsplit(link)
         if parts.scheme in ("http", "https", "mailto"):
             continue
         target = (page.parent / parts.path).resolve() if parts.path else page
-        within = DOCS if page.is_relative_to(DOCS) else ROOT  # the site has nothing from elsewhere
+        within = DOCS if page.is_relative_to(DOCS) else ROOT  # the site contains only docs/
         found = target.is_relative_to(within) and target.exists()
         if not found or (parts.fragment and parts.fragment not in anchors_of(target.read_text("utf-8"))):
             broken.append(link)
@@ -73,13 +73,13 @@ def broken_links(page: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.relative_to(ROOT).as_posix()) for page in PAGES])
-def test_links_lead_somewhere(page: Path) -> None:
-    """A relative link names a page that exists, and a heading of it."""
+def test_links_resolve(page: Path) -> None:
+    """A relative link names an existing page, and an existing heading if it has an anchor."""
     assert broken_links(page) == []
 
 
 @pytest.mark.parametrize(
-    ("link", "leads_somewhere"),
+    ("link", "resolves"),
     [
         ("[x](other.md)", True),
         ("[x](other.md#two-words)", True),
@@ -98,10 +98,8 @@ def test_links_lead_somewhere(page: Path) -> None:
         ("[x](../../README.md)", False),
     ],
 )
-def test_a_broken_link_is_found(
-    link: str, leads_somewhere: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only links that are no code count, and headings that are no code."""
+def test_a_broken_link_is_found(link: str, resolves: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links and headings inside code do not count."""
     folder = tmp_path / "docs"
     folder.mkdir()
     (folder / "other.md").write_text("# Other\n\n## Two `words`\n\n```console\n# in a block\n```\n")
@@ -110,7 +108,7 @@ def test_a_broken_link_is_found(
     (tmp_path / "README.md").touch()
     monkeypatch.setattr("tests.test_site.ROOT", tmp_path)
     monkeypatch.setattr("tests.test_site.DOCS", folder)
-    assert (broken_links(page) == []) is leads_somewhere
+    assert (broken_links(page) == []) is resolves
 
 
 def _pages_of(entries: object) -> Iterator[str]:
@@ -126,14 +124,14 @@ def _pages_of(entries: object) -> Iterator[str]:
 
 
 def test_every_page_is_in_the_navigation_once() -> None:
-    """What is not there is found by nobody, and the site refuses what does not exist."""
+    """Readers can reach every page, and every entry of the navigation exists."""
     shown = sorted(_pages_of(tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]["nav"]))
     assert shown == sorted(page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md"))
 
 
 @pytest.mark.parametrize("page", FILLED_IN)
 def test_the_reference_has_every_public_name(page: str) -> None:
-    """Each exported name has a heading, and below it the line that its docstring takes the place of."""
+    """Each exported name has a heading, followed by the line that mkdocstrings replaces with its docstring."""
     module = FILLED_IN[page]
     described = re.findall(r"^## (\w+)\n.*?^::: ([\w.]+)$", (DOCS / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
     assert sorted(described) == sorted((name, f"{module}.{name}") for name in import_module(module).__all__)

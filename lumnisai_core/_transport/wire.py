@@ -7,10 +7,8 @@ default, an unreadable element of a list is left out, and both are logged; the r
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import pydantic
@@ -59,14 +57,25 @@ class WireModel(BaseModel):
         defer_build=True,  # importing the package stays quick; the first use builds what it needs
     )
 
+    #: Fields to show in a table with a row for each object. Default: all.
+    _columns: ClassVar[tuple[str, ...]] = ()
+
     def json(self) -> dict[str, Any]:  # type: ignore[override]  # replaces a deprecated method of pydantic
-        """Return the object as plain JSON data, as code that handles errors asks of an error's ``response``."""
+        """Return the object as plain JSON data. Code that handles errors calls this on an error's ``response``."""
         return self.model_dump(mode="json")
 
+    def table_row(self) -> dict[str, object]:
+        """Return the values to show in a table with a row for each object, by column."""
+        return {name: getattr(self, name) for name in self._columns} or self._display_fields()
+
+    def _display_fields(self) -> dict[str, object]:
+        declared = {name: getattr(self, name) for name, field in type(self).model_fields.items() if field.repr}
+        return {**declared, **(self.model_extra or {})}
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        # Notebooks ask for this; how it looks is imported only then.
-        bundle: dict[str, str] = import_module("lumnisai_core.display").mimebundle_of(self)
-        return bundle
+        from lumnisai_core.display import record_html  # noqa: PLC0415 - only notebooks need it
+
+        return {"text/html": record_html(type(self).__name__, self._display_fields())}
 
     @model_validator(mode="wrap")
     @classmethod
@@ -82,33 +91,42 @@ class WireModel(BaseModel):
             return model
 
 
-class Page(WireModel, ABC, Generic[ItemT]):
-    """One page of a list that has more of them."""
+class Page(WireModel, Generic[ItemT]):
+    """One page of a list. The field with the items has another name for each resource."""
 
     total: int = 0
     _received: int = PrivateAttr(default=0)
 
+    #: Name of the field with the items.
+    _list: ClassVar[str]
+
     @property
-    @abstractmethod
     def items(self) -> list[ItemT]:
-        """The things on this page, whatever the service calls them."""
+        """The items on this page, under a name that all pages share."""
+        items: list[ItemT] = getattr(self, self._list)
+        return items
 
     @property
     def received(self) -> int:
-        """How many things the service sent, also those that could not be read."""
+        """Number of items the service sent, including those that could not be read."""
         return self._received
 
     @model_validator(mode="wrap")
     @classmethod
-    def _count_what_came(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _count_received(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         page = handler(data)
-        if isinstance(data, Mapping):
-            lists = (data[name] for name in cls.model_fields if isinstance(data.get(name), list))
-            page._received = len(next(lists, []))
+        if isinstance(data, Mapping) and isinstance(rows := data.get(cls._list), list):
+            page._received = len(rows)
         return page
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        from lumnisai_core.display import table_html  # noqa: PLC0415 - only notebooks need it
+
+        count = len(self.items)
+        return {"text/html": table_html(self.items, note=f"{count} of {max(self.total, count)}")}
+
     def more_after(self, seen: int) -> bool:
-        """Say whether there are more things than those seen so far, with this page."""
+        """Return whether the list has more than ``seen`` items."""
         return seen < self.total
 
 

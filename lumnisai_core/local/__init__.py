@@ -24,8 +24,8 @@ from lumnisai_core.local.engines.base import (
 )
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
-from lumnisai_core.local.lumnis.store import StoreError
 from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
+from lumnisai_core.local.store.database import StoreError
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.layers import RecordedRequest
 

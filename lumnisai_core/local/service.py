@@ -1,37 +1,28 @@
-"""The embedded service as an object: start, address, close."""
+"""The embedded service as an object: started, addressed, scripted, closed."""
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import signal
-import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from lumnisai_core.local.engines.agents import AgentEngines
 from lumnisai_core.local.engines.base import Engine, RunReport, RunRequest, RunResult
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
-from lumnisai_core.local.lumnis.app import App, Service, hash_key
-from lumnisai_core.local.lumnis.files.blobs import Blobs
-from lumnisai_core.local.lumnis.files.library import Library
-from lumnisai_core.local.lumnis.keys import expiry_by_key, names_by_key
-from lumnisai_core.local.lumnis.replies import ArtifactShape
-from lumnisai_core.local.lumnis.routes import LOCAL_PUBLIC, LOCAL_ROUTES, PUBLIC, ROUTES
-from lumnisai_core.local.lumnis.runs import PollMode, Runs
-from lumnisai_core.local.lumnis.store import Store
-from lumnisai_core.local.web.faults import Fault, FaultPlan
+from lumnisai_core.local.lumnis.keys import clean_key, expiry_by_key, names_by_key
+from lumnisai_core.local.lumnis.settings import ArtifactShape, DownloadMode, LimitMode, PollMode, Settings
+from lumnisai_core.local.running import Running, plan_of
+from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.ids import utc
-from lumnisai_core.local.web.layers import FaultyApp, RecordedRequest, RecordingApp
-from lumnisai_core.local.web.listener import Listener, address, bind, served
+from lumnisai_core.local.web.layers import RecordedRequest
 
 DEFAULT_STEP_DELAY = 0.02
 _MEGABYTE = 1_000_000
@@ -43,32 +34,34 @@ class LocalLumnis:
     Use it with `with`, with `async with`, or with `start` and `close`. Once closed it can be started again.
 
     Args:
-        engine: answers the runs; `"offline"` is the built-in one that quotes what it is given.
+        engine: answers the runs; `"offline"` is the built-in one that quotes from the question and its files.
         agents: engines by the name of the specialized agent whose runs they answer. The runs of any other agent go to
             `engine`; the built-in one fails them with `AGENT_NOT_AVAILABLE`.
         path: database file that outlives the service; default: a temporary one.
         host: address to listen on.
         port: port to listen on; 0 picks a free one.
         api_key: the key clients must send; default: the first one of `tenants`, else a fresh random one.
-        tenants: keys by the name of their tenant, any number of each; a key that is not among them has a tenant of its
-            own.
-        key_expiry: when keys among `api_key` and `tenants` expire; a date without a zone is in UTC. Requests with such
-            a key are then refused as with one that is not known.
-        poll: when a held poll is answered early: `"end-only"` when the run has ended, `"on-change"` also on news.
+        tenants: keys by the name of their tenant, any number of each; any other key has a tenant of its own.
+        key_expiry: when keys among `api_key` and `tenants` expire; a date without a zone is in UTC. Requests with an
+            expired key are refused like those with an unknown one.
+        poll: when a held poll is answered early: `"end-only"` when the run ends, `"on-change"` when it changes.
         max_wait: longest time a poll is held, in seconds.
         max_body: largest request body, in bytes.
         max_file: largest uploaded file, in bytes; a bulk upload may be ten times as large in all.
-        download: how files are handed out: `"inline"` as the reply, `"redirect"` by a 302 to a second port that asks
-            for no credentials, as blob storage does.
+        download: how files are served: `"inline"` as the reply, `"redirect"` by a 302 to a second port that needs no
+            credentials, as blob storage does.
         step_delay: pause between the steps of the offline engine and of processing a file, in seconds.
-        limits: what becomes of a `limit` or `page_size` above its maximum, in lists and in the search of files:
-            `"reject"` refuses it with 422, `"clamp"` takes the maximum instead.
-        entry_ids: give progress entries and tool calls an `id` when they are made, which they keep and feedback may
-            name; a tool call that the engine gave one keeps that.
+        limits: how a `limit` or `page_size` above its maximum is handled, in lists and in the search of files:
+            `"reject"` refuses it with 422, `"clamp"` lowers it to the maximum.
+        entry_ids: give progress entries and tool calls a permanent `id` that feedback may name; an id from the engine
+            is kept.
         artifact_shape: shape of the artifacts in runs: `"parts"` as the engine made them, which is
             `{artifactId, name, description, parts, ...}`; `"content"` as `{type, content, language?}`, the texts of the
             parts joined by line breaks.
-        faults: what is to go wrong; their counts start anew with each start of the service.
+        faults: faults on demand; their counts start at zero with each start of the service.
+
+    Raises:
+        ValueError: an option is not one of its choices, or a fault is about a route that does not exist.
     """
 
     def __init__(
@@ -86,54 +79,39 @@ class LocalLumnis:
         max_wait: float = 60.0,
         max_body: int = 10 * _MEGABYTE,
         max_file: int = 50 * _MEGABYTE,
-        download: Literal["inline", "redirect"] = "inline",
+        download: DownloadMode = "inline",
         step_delay: float = DEFAULT_STEP_DELAY,
-        limits: Literal["reject", "clamp"] = "reject",
+        limits: LimitMode = "reject",
         entry_ids: bool = False,
-        artifact_shape: Literal["parts", "content"] = "parts",
+        artifact_shape: ArtifactShape = "parts",
         faults: Iterable[Fault] = (),
     ) -> None:
-        if poll not in ("end-only", "on-change"):
-            raise ValueError(f"poll must be 'end-only' or 'on-change', not {poll!r}")
-        if download not in ("inline", "redirect"):
-            raise ValueError(f"download must be 'inline' or 'redirect', not {download!r}")
-        if limits not in ("reject", "clamp"):
-            raise ValueError(f"limits must be 'reject' or 'clamp', not {limits!r}")
-        if not isinstance(entry_ids, bool):
-            raise ValueError(f"entry_ids must be True or False, not {entry_ids!r}")
-        if artifact_shape not in ("parts", "content"):
-            raise ValueError(f"artifact_shape must be 'parts' or 'content', not {artifact_shape!r}")
-        if api_key is not None and not api_key.strip():
-            raise ValueError("api_key must not be blank")
-        if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65535:
-            raise ValueError(f"port must be a whole number from 0 to 65535, not {port!r}")
         if isinstance(faults, Fault):
-            raise ValueError("faults must be a list of Fault objects, not a single Fault")
+            raise ValueError("faults must be a list of Fault objects, got a single Fault")
         names = names_by_key(tenants or {})
-        self.api_key: str = (api_key or next(iter(names), None) or _fresh_key()).strip()
-        expiry = expiry_by_key(key_expiry or {}, (self.api_key, *names))
-        self._setup = _Setup(
+        self.api_key: str = clean_key(api_key, next(iter(names), None))
+        self._settings = Settings(
             engine=AgentEngines(_engine(engine, step_delay), agents),
             path=None if path is None else Path(path),
             host=host,
             port=port,
             api_key=self.api_key,
             tenants=names,
-            key_expiry=expiry,
+            key_expiry=expiry_by_key(key_expiry or {}, (self.api_key, *names)),
             poll=poll,
             max_wait=max_wait,
             max_body=max_body,
             max_file=max_file,
-            redirect=download == "redirect",
+            download=download,
             step_delay=step_delay,
-            clamp=limits == "clamp",
+            limits=limits,
             entry_ids=entry_ids,
             artifact_shape=artifact_shape,
             faults=tuple(faults),
         )
-        _plan(self._setup.faults)
+        plan_of(self._settings)
         self._lock = threading.Lock()
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._closing = threading.Event()
 
     def __repr__(self) -> str:
@@ -150,13 +128,13 @@ class LocalLumnis:
         """Start serving; returns when requests are answered. Does nothing if it runs already.
 
         Raises:
-            OSError: the port is taken, or the host is none of this machine.
-            StoreError: the file is no database of this service, or another one has it open.
+            OSError: the port is taken, or the host is not an address of this machine.
+            StoreError: the file is not a database of this service, or another service has it open.
         """
         with self._lock:
             if self._running is None:
                 self._closing.clear()
-                self._running = _Running(self._setup)
+                self._running = Running(self._settings)
         return self
 
     def close(self) -> None:
@@ -170,25 +148,23 @@ class LocalLumnis:
     def add_key(
         self, api_key: str | None = None, *, tenant: str | None = None, expires_at: datetime | None = None
     ) -> str:
-        """Let in a further key and return it, until the service is closed; only its hash is stored.
+        """Admit a further key, until the service is closed; return it. Only its hash is stored.
 
-        A key that is let in again has its new expiry from then on, so a test can let the key of a client expire.
+        A key that is admitted again gets the new expiry, so a test can let the key of a client expire.
 
         Args:
             api_key: the key; default: a fresh random one.
-            tenant: name of the tenant that it belongs to; default: that which it has, else one of its own.
+            tenant: name of its tenant; default: the tenant that it already has, else one of its own.
             expires_at: when requests with it begin to be refused, with 401; a date without a zone is in UTC. Default:
                 never.
 
         Raises:
             RuntimeError: the service is not running.
-            ValueError: `expires_at` is no date, or the key is blank.
+            ValueError: `expires_at` is not a date, or the key is blank.
         """
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running")
-        if api_key is not None and not api_key.strip():
-            raise ValueError("api_key must not be blank")
-        key = (api_key or _fresh_key()).strip()
+        key = clean_key(api_key)
         self._running.admit(key, tenant, None if expires_at is None else utc(expires_at))
         return key
 
@@ -227,141 +203,11 @@ class LocalLumnis:
         await asyncio.to_thread(self.close)
 
 
-@dataclass(frozen=True, slots=True)
-class _Setup:
-    """How a service is to run."""
-
-    engine: Engine
-    path: Path | None
-    host: str
-    port: int
-    api_key: str
-    tenants: Mapping[str, str]
-    key_expiry: Mapping[str, str]
-    poll: PollMode
-    max_wait: float
-    max_body: int
-    max_file: int
-    redirect: bool
-    step_delay: float
-    clamp: bool
-    entry_ids: bool
-    artifact_shape: ArtifactShape
-    faults: tuple[Fault, ...]
-    record: Callable[[RecordedRequest], None] | None = None
-
-
-class _Running:
-    """A started service: its socket, its thread, its database."""
-
-    def __init__(self, setup: _Setup) -> None:
-        self._setup, path = setup, setup.path
-        self._folder = None if path else tempfile.TemporaryDirectory(prefix="lumnis-", ignore_cleanup_errors=True)
-        self._path = path or Path(self._folder.name if self._folder else "") / "lumnis.db"
-        self._ready: Future[tuple[asyncio.AbstractEventLoop, Listener, Service]] = Future()
-        try:
-            self._socket = bind(setup.host, setup.port)
-        except OSError:
-            self._clean()
-            raise
-        self._blob_socket = bind(setup.host, 0) if setup.redirect else None
-        self.base_url = address(setup.host, self._socket)
-        self._thread = threading.Thread(target=self._serve, name="lumnis-local", daemon=True)
-        self._thread.start()
-        try:
-            self._loop, self._listener, self._service = self._ready.result()
-        except Exception:
-            self._thread.join()
-            self._clean()
-            raise
-
-    def admit(self, key: str, tenant: str | None, expires_at: str | None) -> None:
-        """Let in a further key."""
-
-        async def admit() -> None:
-            self._service.admit(key, tenant, expires_at)
-
-        asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
-
-    def close(self) -> None:
-        """Stop the thread and wait for it."""
-        self._loop.call_soon_threadsafe(self._listener.stop)
-        self._thread.join()
-        self._clean()
-
-    def _clean(self) -> None:
-        if self._folder is not None:
-            self._folder.cleanup()
-
-    def _serve(self) -> None:
-        """Run the whole service in this thread."""
-        loop = asyncio.new_event_loop()
-        try:
-            loop.run_until_complete(self._serve_async(loop))
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the start
-            if not self._ready.done():
-                self._ready.set_exception(error)
-        finally:
-            self._socket.close()
-            if self._blob_socket is not None:
-                self._blob_socket.close()
-            loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.close()
-
-    async def _serve_async(self, loop: asyncio.AbstractEventLoop) -> None:
-        setup = self._setup
-        store = Store(self._path, durable=self._folder is None)
-        try:
-            library = Library(store, self._path.with_name(f"{self._path.name}.files"), setup.step_delay)
-            runs = Runs(store, library, setup.engine, setup.poll, entry_ids=setup.entry_ids)
-            blobs = None
-            if self._blob_socket is not None:
-                blobs = Blobs(store, library, address(setup.host, self._blob_socket))
-            limits = (setup.max_wait, setup.max_body, setup.max_file)
-            plan = _plan(setup.faults)
-            owner = store.tenant(hash_key(setup.api_key), setup.tenants.get(setup.api_key)).id
-            shown = (setup.clamp, setup.artifact_shape)
-            service = Service(store, runs, library, blobs, {}, *limits, plan, owner, *shown)
-            for key in (setup.api_key, *setup.tenants):
-                service.admit(key, setup.tenants.get(key), setup.key_expiry.get(key))
-            app = App(service, (*ROUTES, *LOCAL_ROUTES), PUBLIC | LOCAL_PUBLIC)
-
-            def connection(client: object) -> asyncio.Transport | None:
-                return listener.connection(client)
-
-            faulty = FaultyApp(app, plan, connection)
-
-            async def stop() -> None:
-                faulty.stop()
-                await runs.stop()
-                await library.stop()
-
-            listener = Listener(
-                faulty if setup.record is None else RecordingApp(faulty, setup.record),
-                on_started=lambda: self._ready.set_result((loop, listener, service)),
-                on_stopping=stop,
-            )
-            library.recover()
-            runs.recover()
-            async with served(blobs, self._blob_socket):
-                await listener.serve(sockets=[self._socket])
-        finally:
-            store.close()
-
-
-def _plan(faults: Iterable[Fault]) -> FaultPlan:
-    return FaultPlan(((method, path) for method, path, _ in ROUTES), faults)
-
-
-def _fresh_key() -> str:
-    return f"lmn_local_{secrets.token_urlsafe(24)}"
-
-
 def _engine(engine: Engine | str, step_delay: float) -> Engine:
     if engine == "offline":
         return OfflineEngine(step_delay=step_delay)
     if isinstance(engine, str):
-        raise ValueError(f"there is no engine called {engine!r}; use 'offline' or an object with a run method")
+        raise ValueError(f"engine must be 'offline' or an object with a run method, got {engine!r}")
     return engine
 
 
@@ -374,15 +220,15 @@ def _catch_signals(act: Callable[[], None]) -> dict[signal.Signals, signal._HAND
 
 
 class ScriptableLumnis(LocalLumnis):
-    """A Lumnis service for tests: `script` says what the next runs do, `requests` is what came in.
+    """A Lumnis service for tests: `script` sets how the next runs go, `requests` are the requests so far.
 
     Args:
-        engine: answers the runs that no script is left for; default: the offline one, without its pauses.
-        agents: engines by the name of the specialized agent, for runs that no script is left for.
+        engine: answers runs when no script is left; default: the offline one, without its pauses.
+        agents: engines by the name of the specialized agent, for runs when no script is left.
         **options: those of `LocalLumnis`.
 
     Attributes:
-        requests: Requests in order of arrival; clear it to forget them.
+        requests: Requests in order of arrival; clear the list to start over.
     """
 
     def __init__(
@@ -392,23 +238,23 @@ class ScriptableLumnis(LocalLumnis):
         self.requests: list[RecordedRequest] = []
         player = _Player(self._scripts, AgentEngines(engine or OfflineEngine(step_delay=0), agents))
         super().__init__(engine=player, **{"step_delay": 0, **options})
-        self._setup = replace(self._setup, record=self.requests.append)
+        self._settings = replace(self._settings, record=self.requests.append)
 
     def script(self, *scripts: str | Script, **fields: Any) -> None:
-        """Say what the next runs do, one script each, in order of arrival.
+        """Set how the next runs go, one script each, in order of arrival.
 
         Args:
             *scripts: scripts, or texts to answer with.
             **fields: one more script, by the fields of `Script`, such as `error=("CODE", "message")`.
 
         Raises:
-            ValueError: nothing is said, or a field is not known.
+            ValueError: there is no script and no field, or a field is unknown.
         """
         if not scripts and not fields:
             raise ValueError("script() needs a text, a Script or fields of one, such as output_text='Hello'")
         made = [Script(output_text=script) if isinstance(script, str) else script for script in scripts]
         if wrong := [script for script in made if not isinstance(script, Script)]:
-            raise ValueError(f"script() takes texts and Scripts, not {type(wrong[0]).__name__}")
+            raise ValueError(f"script() takes texts and Scripts, got {type(wrong[0]).__name__}")
         self._scripts.extend(made)
         if fields:
             self._scripts.append(Script.from_dict(fields))

@@ -9,25 +9,19 @@ from contextlib import suppress
 from itertools import islice
 
 from lumnisai_core import Client, ThreadObject
+from lumnisai_core.display import one_line
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError
+from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.connection import connection
-from lumnisai_integrations._commands.errors import CommandError
-from lumnisai_integrations._commands.output import Screen, is_terminal, print_rows
-from lumnisai_integrations._commands.parsers import (
-    Commands,
-    add_service_options,
-    add_timeout_option,
-    new_command,
-    text,
-)
-from lumnisai_integrations._commands.progress import followed, shown_progress
+from lumnisai_integrations._commands.output import Screen, print_rows
+from lumnisai_integrations._commands.parsers import TIMEOUT, Commands, add_service_options, new_command, text
+from lumnisai_integrations._commands.progress import following, shown_on
 from lumnisai_integrations._commands.threads import print_conversation
-from lumnisai_integrations._shared.progress import one_line
 
 _ABOUT = """\
-Each line is a question; /help lists what else can be typed. Ctrl-C stops the run that is under way, Ctrl-D leaves.
-From a pipe, each line is answered in turn; only answers are on standard output, and the exit status is 1 if one of them
-failed. Without a key, an embedded service answers for the length of the chat."""
+Each line is a question; /help lists the commands. Ctrl-C stops the current run, Ctrl-D leaves. From a pipe, each line
+is answered in turn; only answers are on standard output, and the exit status is 1 if one of them failed. Without a key,
+an embedded service answers for the length of the chat."""
 
 _EXAMPLES = """\
 lumnis chat
@@ -37,15 +31,27 @@ lumnis chat < questions.txt          a question a line, in one conversation"""
 
 _PROMPT = "> "
 
+#: Conversations that ``/threads`` and runs that ``/history`` show.
+_MOST_SHOWN = 10
+
+_HELP = """\
+/new [TITLE]        start a new conversation
+/threads            list conversations
+/thread [ID]        continue one, by id or by its number in the list; without an id, show the current one
+/title [TITLE]      give this conversation a title, or show it
+/history            show the last questions and answers
+/help               show this
+/quit               leave; so does Ctrl-D
+Ctrl-C stops the current run. Start with two slashes to ask a question that begins with a slash."""
+
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    parser = new_command(commands, "chat", about=_ABOUT, examples=_EXAMPLES)
+    parser = new_command(commands, "chat", TIMEOUT, about=_ABOUT, examples=_EXAMPLES)
     threads = parser.add_mutually_exclusive_group()
     threads.add_argument("--thread", metavar="ID", type=text, help="conversation to continue (default: a new one)")
     threads.add_argument("--title", type=text, help="title of a new conversation")
     parser.add_argument("--quiet", action="store_true", help="show nothing but answers")
-    add_timeout_option(parser)
     add_service_options(parser)
     parser.set_defaults(run=run)
 
@@ -57,13 +63,13 @@ def run(options: argparse.Namespace) -> int:
         0, or 1 if a question from a pipe could not be answered.
 
     Raises:
-        CommandError: There is no such service.
-        LumnisAIError: The service cannot be reached or refuses the key, or there is no such conversation.
+        CommandError: The service does not exist.
+        LumnisAIError: The service cannot be reached or refuses the key, or the conversation does not exist.
     """
     screen = Screen(apart=True, quiet=options.quiet)
     reader = Reader()
     with connection(options, embedded=True) as service, service.client() as client:
-        conversation = Conversation(client, screen, timeout=options.timeout, goes_on=not service.is_embedded)
+        conversation = Conversation(client, screen, timeout=options.timeout, service_stays=not service.is_embedded)
         if options.thread:
             conversation.continue_thread(options.thread)
         else:
@@ -77,30 +83,22 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _talk(conversation: Conversation, reader: Reader, screen: Screen) -> bool:
-    """Answer line by line; return whether an answer failed."""
+    """Answer line by line; return whether any line failed."""
     failed = False
     while True:
+        stopped = ""
         try:
             line = reader.read()
-        except KeyboardInterrupt:
-            if not reader.is_interactive:
-                raise
-            screen.note("\n/quit or Ctrl-D leaves.")
-            continue
-        except CommandError as error:
-            failed = True
-            screen.failure(f"lumnis: {error}")
-            continue
-        if line is None:
-            return failed
-        try:
+            if line is None:
+                return failed
+            stopped = "Stopped. "
             if not conversation.accept(line):
                 return failed
         except KeyboardInterrupt:
             if not reader.is_interactive:
                 raise
-            screen.note("\nStopped. /quit or Ctrl-D leaves.")
-        except AuthenticationError:  # no later question could be answered
+            screen.note(f"\n{stopped}/quit or Ctrl-D leaves.")
+        except AuthenticationError:  # later questions would fail, too
             raise
         except (LumnisAIError, CommandError) as error:
             failed = True
@@ -111,8 +109,8 @@ class Reader:
     """Reads questions: with a prompt and line editing at a terminal, else line by line."""
 
     def __init__(self) -> None:
-        self.is_interactive = is_terminal(sys.stdin)
-        self._has_prompt = self.is_interactive and is_terminal(sys.stdout)
+        self.is_interactive = sys.stdin.isatty()
+        self._has_prompt = self.is_interactive and sys.stdout.isatty()
         if self._has_prompt:
             with suppress(ImportError):
                 import readline  # noqa: F401, PLC0415 - gives input() line editing, where Python has it
@@ -125,7 +123,7 @@ class Reader:
         """
         try:
             line = self._line()
-            line.encode()  # a terminal may hand on odd bytes as halves of characters
+            line.encode()  # a terminal may deliver odd bytes as halves of characters
         except UnicodeError:
             raise CommandError("that line is not UTF-8 text") from None
         except EOFError:
@@ -144,35 +142,21 @@ class Reader:
         return sys.stdin.buffer.readline().decode()
 
 
-#: Conversations that ``/threads`` and runs that ``/history`` show.
-_SHOWN = 10
-
-_HELP = """\
-/new [TITLE]        start a new conversation
-/threads            list conversations
-/thread [ID]        continue one, by id or by its number in the list; without an id, show which one this is
-/title [TITLE]      give this conversation a title, or show it
-/history            show the last questions and answers
-/help               show this
-/quit               leave; so does Ctrl-D
-Ctrl-C stops the run that is under way. A question that begins with a slash is written with two."""
-
-
 def split_line(line: str) -> tuple[str, str]:
-    """Tell commands from questions. Pure.
+    """Distinguish commands from questions. Pure.
 
     Args:
-        line: What was typed.
+        line: The line as typed.
 
     Returns:
-        The name of a command without its slash, and what follows it; for a question an empty name, and the question.
+        The name of a command without its slash, and its argument; for a question an empty name, and the question.
     """
-    said = line.strip()
-    if said.startswith("//"):
-        return "", said[1:]
-    if not said.startswith("/"):
-        return "", said
-    name, _, argument = said[1:].partition(" ")
+    words = line.strip()
+    if words.startswith("//"):
+        return "", words[1:]
+    if not words.startswith("/"):
+        return "", words
+    name, _, argument = words[1:].partition(" ")
     return name.lower() or "help", argument.strip()
 
 
@@ -181,16 +165,16 @@ class Conversation:
 
     Args:
         client: The client.
-        screen: Where answers and notes go.
+        screen: Shows answers and notes.
         timeout: Seconds to wait for the end of a run.
-        goes_on: Whether the service outlives the chat.
+        service_stays: Whether the service outlives the chat.
     """
 
-    def __init__(self, client: Client, screen: Screen, *, timeout: float, goes_on: bool) -> None:
+    def __init__(self, client: Client, screen: Screen, *, timeout: float, service_stays: bool) -> None:
         self._client = client
         self._screen = screen
         self._timeout = timeout
-        self._goes_on = goes_on
+        self._service_stays = service_stays
         self._title = ""
         self._listed: list[ThreadObject] = []
         self.thread_id: str | None = None
@@ -204,27 +188,27 @@ class Conversation:
         }
 
     def begin(self, title: str) -> None:
-        """Let the next question start a new thread, with a title if one is given."""
+        """Let the next question start a new thread, with a title unless that is empty."""
         self.thread_id, self._title = None, title
 
     def continue_thread(self, thread_id: str) -> None:
         """Let the next question continue a thread.
 
         Raises:
-            NotFoundError: There is no such thread.
+            NotFoundError: The thread does not exist.
         """
         thread = self._client.threads.get(thread_id)
         self.thread_id, self._title = thread.thread_id, thread.title or ""
         self._screen.note(f"Continuing {self._title or 'a conversation without a title'} ({thread.thread_id}).")
 
     def accept(self, line: str) -> bool:
-        """Do what a line says: ask, or one of the commands. A blank line says nothing.
+        """Ask a question or run a command; a blank line does nothing.
 
         Returns:
-            Whether the conversation goes on.
+            Whether the conversation continues.
 
         Raises:
-            CommandError: There is no such command, or its argument cannot be used.
+            CommandError: The command does not exist, or its argument cannot be used.
             LumnisAIError: The service cannot be reached, refuses, or the run fails.
         """
         name, argument = split_line(line)
@@ -232,7 +216,7 @@ class Conversation:
             return False
         if name:
             if name not in self._commands:
-                raise CommandError(f"there is no command /{name}: /help lists those there are")
+                raise CommandError(f"there is no command /{name}: /help lists the commands")
             self._commands[name](argument)
         elif argument:
             self._ask(argument)
@@ -241,16 +225,15 @@ class Conversation:
     def _ask(self, question: str) -> None:
         if self.thread_id is None and self._title:
             self.thread_id = self._client.threads.create(title=self._title).thread_id
-        hear = None
-        try:
-            with shown_progress(self._screen) as show, followed(show, goes_on=self._goes_on) as hear:
+        with shown_on(self._screen) as show, following(show, service_stays=self._service_stays) as follower:
+            try:
                 response = self._client.invoke(
-                    question, thread_id=self.thread_id, on_progress=hear, run_timeout=self._timeout
+                    question, thread_id=self.thread_id, on_progress=follower, run_timeout=self._timeout
                 )
-        finally:
-            # Also a run that failed or was stopped began its thread.
-            if hear is not None and hear.last is not None:
-                self.thread_id = hear.last.thread_id or self.thread_id
+            finally:
+                # Also a run that failed or was stopped began its thread.
+                if follower.last is not None:
+                    self.thread_id = follower.last.thread_id or self.thread_id
         self._screen.answer(response.output_text or "")
 
     # Commands
@@ -260,31 +243,31 @@ class Conversation:
         self._screen.note("The next question starts a new conversation.")
 
     def _list_threads(self, _: str) -> None:
-        self._listed = list(islice(self._client.threads.iter(page_size=_SHOWN), _SHOWN))
+        self._listed = list(islice(self._client.threads.iter(page_size=_MOST_SHOWN), _MOST_SHOWN))
         rows = (
             (number, thread.thread_id, thread.last_response_at or thread.created_at, thread.title)
             for number, thread in enumerate(self._listed, 1)
         )
         print_rows(("", "id", "last run", "title"), rows, nothing="There are no conversations.")
 
-    def _choose_thread(self, given: str) -> None:
-        if not given:
+    def _choose_thread(self, name: str) -> None:
+        if not name:
             self._screen.note(self.thread_id or "The next question starts a new conversation.")
             return
-        is_number = given.isdecimal() and 1 <= int(given) <= len(self._listed)
-        self.continue_thread(self._listed[int(given) - 1].thread_id if is_number else given)
+        is_number = name.isdecimal() and 1 <= int(name) <= len(self._listed)
+        self.continue_thread(self._listed[int(name) - 1].thread_id if is_number else name)
 
     def _set_title(self, title: str) -> None:
-        if title and self.thread_id is not None:
-            title = self._client.threads.update(self.thread_id, title=title).title or title
-        elif not title and self.thread_id is not None:
-            title = self._client.threads.get(self.thread_id).title or ""
+        if self.thread_id is not None:
+            threads = self._client.threads
+            thread = threads.update(self.thread_id, title=title) if title else threads.get(self.thread_id)
+            title = thread.title or title
         self._title = title or self._title
         self._screen.note(f"Title: {self._title}" if self._title else "This conversation has no title yet.")
 
     def _show_history(self, _: str) -> None:
         if self.thread_id is None:
-            self._screen.note("Nothing has been said yet.")
+            self._screen.note("There are no questions yet.")
             return
-        runs = list(islice(self._client.threads.iter_responses(self.thread_id, page_size=_SHOWN), _SHOWN))
+        runs = list(islice(self._client.threads.iter_responses(self.thread_id, page_size=_MOST_SHOWN), _MOST_SHOWN))
         print_conversation(runs[::-1], self._screen)

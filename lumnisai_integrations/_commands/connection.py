@@ -1,16 +1,18 @@
-"""Which service a command talks to: the one there is a key for, else one embedded in the command."""
+"""Connections: the service that a command uses, by key and address, or one embedded in the command."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from lumnisai_core import Client, Scope
-from lumnisai_integrations._commands.errors import UsageError
+from lumnisai_integrations._commands import UsageError
+from lumnisai_integrations._commands.parsers import Argument, Commands, add_service_options, new_command
 
 #: Pause between progress steps of the embedded engine, in seconds, so that people can see them come.
 STEP_DELAY = 0.15
@@ -23,7 +25,7 @@ _NO_KEY = (
 
 @dataclass(frozen=True)
 class Connection:
-    """A service and for whom it works.
+    """A service and the user that it works for.
 
     Attributes:
         api_key: Key; empty if there is none.
@@ -41,7 +43,7 @@ class Connection:
 
     @property
     def description(self) -> str:
-        """Say where the runs go."""
+        """Where the runs go, in words."""
         if self.is_embedded:
             return f"an embedded Lumnis service at {self.base_url} (LUMNISAI_API_KEY is not set)"
         return "the Lumnis platform" if self.base_url is None else f"the Lumnis service at {self.base_url}"
@@ -56,21 +58,21 @@ class Connection:
 
 
 def connection_of(options: argparse.Namespace, environment: Mapping[str, str]) -> Connection:
-    """Settle where to go: an option wins over the environment. Pure.
+    """Choose the service: an option wins over the environment. Pure.
 
     Args:
-        options: What :func:`add_service_options` read.
+        options: The parsed options of ``add_service_options``.
         environment: The variables of the environment.
     """
 
-    def given(variable: str, option: str | None) -> str | None:
+    def setting(option: str | None, variable: str) -> str | None:
         return option or environment.get(variable, "").strip() or None
 
     scope = Scope(getattr(options, "scope", Scope.USER))
-    user = given("LUMNISAI_USER_ID", options.user_id) or options.default_user
+    user = setting(options.user_id, "LUMNISAI_USER_ID") or options.default_user
     return Connection(
-        api_key=given("LUMNISAI_API_KEY", options.api_key) or "",
-        base_url=given("LUMNISAI_BASE_URL", options.base_url),
+        api_key=setting(options.api_key, "LUMNISAI_API_KEY") or "",
+        base_url=setting(options.base_url, "LUMNISAI_BASE_URL"),
         user_id=options.user_id if scope is Scope.TENANT else user,
         scope=scope,
     )
@@ -78,11 +80,11 @@ def connection_of(options: argparse.Namespace, environment: Mapping[str, str]) -
 
 @contextmanager
 def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterator[Connection]:
-    """Offer a service for the length of a ``with`` block.
+    """Provide a service for the length of a ``with`` block.
 
     Args:
-        options: What :func:`add_service_options` read.
-        embedded: Whether a service inside the command will do where there is neither a key nor an address.
+        options: The parsed options of ``add_service_options``.
+        embedded: Whether to start a service inside the command if there is neither a key nor an address.
 
     Raises:
         UsageError: There is no key.
@@ -94,18 +96,51 @@ def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterat
         return
     if not embedded or found.base_url is not None:
         raise UsageError(_NO_KEY)
-    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - who has a key need not have it installed
+    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, and not needed with a key
 
     with LocalLumnis(step_delay=STEP_DELAY if sys.stderr.isatty() else 0) as local:
         yield replace(found, api_key=local.api_key, base_url=local.base_url, is_embedded=True)
 
 
-@contextmanager
-def connected(options: argparse.Namespace) -> Iterator[Client]:
-    """Offer a client for the length of a ``with`` block.
+#: Works with a client; returns the exit status, or None for 0.
+Act: TypeAlias = Callable[[Client, argparse.Namespace], int | None]
 
-    Raises:
-        UsageError: There is no key.
+
+class Actions:
+    """A command with actions, such as ``lumnis runs list``.
+
+    Args:
+        command: Name of the command.
+        examples: Lines that show how it is used.
     """
+
+    def __init__(self, command: str, examples: str) -> None:
+        self._command = command
+        self._examples = examples
+        self._actions: list[tuple[str, tuple[Argument, ...], Act, dict[str, str]]] = []
+
+    def action(
+        self, name: str, summary: str, *arguments: Argument, examples: str, about: str = ""
+    ) -> Callable[[Act], Act]:
+        """Make a function an action; the parameters are those of ``new_command``."""
+
+        def register(act: Act) -> Act:
+            self._actions.append((name, arguments, act, {"summary": summary, "examples": examples, "about": about}))
+            return act
+
+        return register
+
+    def add(self, commands: Commands) -> None:
+        """Add the command and its actions to a parser."""
+        parser = new_command(commands, self._command, examples=self._examples)
+        actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION")
+        for name, arguments, act, texts in self._actions:
+            action = new_command(actions, name, *arguments, **texts)
+            add_service_options(action)
+            action.set_defaults(run=_run, act=act)
+
+
+def _run(options: argparse.Namespace) -> int:
+    act: Act = options.act
     with connection(options) as service, service.client() as client:
-        yield client
+        return act(client, options) or 0

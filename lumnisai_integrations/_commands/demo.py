@@ -12,27 +12,12 @@ from lumnisai_integrations._commands.connection import Connection, connection
 from lumnisai_integrations._commands.documents import answer_from, own_documents
 from lumnisai_integrations._commands.output import Screen
 from lumnisai_integrations._commands.parsers import Commands, add_service_options, new_command
-from lumnisai_integrations._commands.progress import shown_progress
+from lumnisai_integrations._commands.progress import shown_on
 from lumnisai_integrations.langchain import ChatLumnis, LumnisProgressHandler
 
 _ABOUT = """\
 A chain of LangChain with live progress, a follow-up in the same thread, a typed object, and a query engine of
-LlamaIndex. Without a key it runs on an embedded service, whose offline engine quotes what it is given."""
-
-_EXAMPLES = "lumnis demo"
-
-
-def add(commands: Commands) -> None:
-    """Add the command to a parser."""
-    parser = new_command(commands, "demo", about=_ABOUT, examples=_EXAMPLES)
-    add_service_options(parser, scope=False, user="lumnis-demo")
-    parser.set_defaults(run=run)
-
-
-def run(options: argparse.Namespace) -> int:
-    """Show the main job."""
-    return demonstrate(options)
-
+LlamaIndex. Without a key it runs on an embedded service, whose offline engine quotes the notes and the files."""
 
 NOTES = """\
 The tide table of the port North Quay covers March. Spring tides come two days after new and full moon.
@@ -47,11 +32,15 @@ class Tide(BaseModel):
     spring_range_m: float = Field(description="Metres the water rises at spring tides")
 
 
-def demonstrate(options: argparse.Namespace) -> int:
-    """Show a chain with live progress, a follow-up, a typed object and a query engine.
+def add(commands: Commands) -> None:
+    """Add the command to a parser."""
+    parser = new_command(commands, "demo", about=_ABOUT, examples="lumnis demo")
+    add_service_options(parser, scope=False, user="lumnis-demo")
+    parser.set_defaults(run=run)
 
-    Args:
-        options: What says where the service is and for whom it works.
+
+def run(options: argparse.Namespace) -> int:
+    """Show a chain with live progress, a follow-up, a typed object and a query engine.
 
     Returns:
         0 if everything worked; any failure raises.
@@ -80,7 +69,7 @@ def _chain(model: ChatLumnis, screen: Screen) -> None:
     prompt = ChatPromptTemplate.from_messages([("system", "Answer from these notes:\n{notes}"), ("user", "{question}")])
     chain = prompt | model | StrOutputParser()
     question = "When do spring tides come?"
-    screen.said(question)
+    screen.question(question)
     progress = LumnisProgressHandler(screen.note)
     answer = chain.invoke({"notes": NOTES, "question": question}, config={"callbacks": [progress]})
     screen.answer(answer)
@@ -89,14 +78,14 @@ def _chain(model: ChatLumnis, screen: Screen) -> None:
 def _follow_up(model: ChatLumnis, screen: Screen) -> None:
     screen.heading("2. A follow-up in the same thread, without repeating the notes")
     question = "Which boats leave only at spring tides?"
-    screen.said(question)
+    screen.question(question)
     screen.answer(str(model.invoke(question).content))
 
 
 def _structured(model: ChatLumnis, screen: Screen) -> None:
     screen.heading("3. A pydantic object through with_structured_output")
     question = "What is the spring range at the port North Quay?"
-    screen.said(question)
+    screen.question(question)
     tide = model.with_structured_output(Tide).invoke(f"{NOTES}\n\n{question}")
     screen.answer(f"`{tide!r}`")
 
@@ -104,8 +93,8 @@ def _structured(model: ChatLumnis, screen: Screen) -> None:
 def _query_engine(service: Connection, screen: Screen) -> None:
     screen.heading("4. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
     question = "What happens when I press Ctrl-C?"
-    screen.said(question)
-    with shown_progress(screen) as hear:
-        answer = answer_from(own_documents(), question, service=service, parameters={"on_progress": hear})
-    screen.answer(answer.response.output_text or "")
-    screen.note("Read: " + ", ".join(answer.sources))
+    screen.question(question)
+    with shown_on(screen) as display:
+        response, sources = answer_from(own_documents(), question, service=service, parameters={"on_progress": display})
+    screen.answer(response.output_text or "")
+    screen.note("Read: " + ", ".join(sources))

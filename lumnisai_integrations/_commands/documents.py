@@ -1,9 +1,8 @@
-"""Text files as documents."""
+"""Documents: text files and this project's own pages, and answers from them through a LlamaIndex query engine."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,14 @@ from llama_index.retrievers.bm25 import BM25Retriever
 from pydantic import PrivateAttr
 
 from lumnisai_core import InvokeParameters, ResponseObject
+from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.connection import Connection
-from lumnisai_integrations._commands.errors import CommandError
 from lumnisai_integrations.llama_index import LumnisLLM
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
+
+_PASSAGES = 4
+_TOKENS_OF_A_PASSAGE = 256
 
 
 def read_documents(paths: Sequence[Path]) -> list[Document]:
@@ -30,7 +32,7 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
         paths: The files. UTF-8, with or without a byte order mark.
 
     Raises:
-        CommandError: A file does not exist, is no file, is no text or is empty; the message names all of them.
+        CommandError: A file is missing, empty, a folder or not text; the message names all such files.
     """
     problems: list[str] = []
     documents: list[Document] = []
@@ -46,7 +48,7 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
 
 
 def _sendable(name: str) -> str:
-    # A name may hold bytes that are no text, which could not be sent.
+    # Bytes of a name that are not text could not be sent.
     return name.encode(errors="replace").decode()
 
 
@@ -69,24 +71,12 @@ def _read(path: Path) -> tuple[str, str | None]:
 
 
 def own_documents() -> list[Document]:
-    """Return this project's own documents: those of the checkout, or the text that came with the package."""
+    """Return this project's own documents: pages of the checkout, or the description in the package's metadata."""
     paths = [path for path in (_PROJECT / "README.md", _PROJECT / "CHANGELOG.md") if path.is_file()]
     if paths:
         return read_documents(paths)
     description = metadata("lumnisai-integrations").json.get("description", "")
     return [Document(text=str(description), metadata={"file_name": "README.md"})]
-
-
-_PASSAGES = 4
-_TOKENS_OF_A_PASSAGE = 256
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The run that answered, and the names of the files it was given passages of."""
-
-    response: ResponseObject
-    sources: tuple[str, ...]
 
 
 class _WatchedLLM(LumnisLLM):
@@ -97,9 +87,9 @@ class _WatchedLLM(LumnisLLM):
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """Run an agent on a conversation and keep its run."""
-        made = super().chat(messages, **self._parameters, **kwargs)
-        self._last = ResponseObject.model_validate(made.raw)
-        return made
+        answer = super().chat(messages, **self._parameters, **kwargs)
+        self._last = ResponseObject.model_validate(answer.raw)
+        return answer
 
 
 def answer_from(
@@ -108,29 +98,32 @@ def answer_from(
     *,
     service: Connection,
     parameters: InvokeParameters,
-) -> Answer:
+) -> tuple[ResponseObject, tuple[str, ...]]:
     """Answer a question from documents.
 
     Args:
         documents: At least one, with ``file_name`` in the metadata.
         question: What the user wants to know.
         service: Where the run goes.
-        parameters: What else to run, and how to watch it.
+        parameters: Further parameters of the run, and how to watch it.
+
+    Returns:
+        The run, and the names of the files whose passages it used.
 
     Raises:
-        CommandError: There was no run, because LlamaIndex passed over an error.
+        CommandError: There was no run, because LlamaIndex ignored an error.
         LumnisAIError: The service cannot be reached, refuses, or the run fails.
     """
     splitter = SentenceSplitter(chunk_size=_TOKENS_OF_A_PASSAGE, chunk_overlap=32)
     passages = splitter.get_nodes_from_documents(documents)
     retriever = BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
     llm = _WatchedLLM(api_key=service.api_key, base_url=service.base_url, user_id=service.user_id, scope=service.scope)
-    llm._parameters = parameters  # the fields of an LLM are to be saved
+    llm._parameters = parameters  # a field would be saved with the LLM
     try:
         response = RetrieverQueryEngine.from_args(retriever, llm=llm).query(question)
     finally:
         llm.close()
     if llm._last is None:
-        raise CommandError("the question and the passages of the files could not be put to the agent")
+        raise CommandError("the question and the passages of the files could not be sent to the agent")
     names = (str(source.node.metadata.get("file_name")) for source in response.source_nodes)
-    return Answer(llm._last, tuple(dict.fromkeys(names)))
+    return llm._last, tuple(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""The engines that ``lumnis serve --engine`` and ``--agent`` name."""
+"""Engines for ``lumnis serve --engine`` and ``--agent``: from scripts, modules and chat models."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from importlib import import_module
 from pathlib import Path
 
 from lumnisai_core.local import Engine, OfflineEngine, ScriptedEngine
-from lumnisai_integrations._commands.errors import CommandError
+from lumnisai_integrations._commands import CommandError
 
 _SCRIPTS = (".json", ".yaml", ".yml")
 _MODELS = "langchain.chat_models"
 
 
 class _NoSuchObject(Exception):
-    """A text of the form ``module:attribute`` names no module, or no attribute of it."""
+    """The module or attribute of a ``module:attribute`` does not exist."""
 
 
 def engine_from(text: str, option: str = "--engine") -> Engine | str:
     """Return the engine for ``offline``, a file of scripts, ``module:attribute`` or ``provider:model``.
 
     Args:
-        text: What the user wrote. The attribute is an engine, or a class or function that makes one without arguments;
-            modules of the current folder are found too. Where there is no such module with such an attribute, and the
-            part before the colon is a provider of LangChain's ``init_chat_model``, the engine is that chat model.
-        option: The option that it belongs to, for messages.
+        text: The name. The attribute is an engine, or a class or function that makes one without arguments; modules of
+            the current folder are found, too. If module or attribute do not exist, and the part before the colon is a
+            provider of LangChain's ``init_chat_model``, the engine is that chat model.
+        option: The option it belongs to, for messages.
 
     Raises:
-        CommandError: There is no such engine; the text says what is wrong and where.
+        CommandError: The engine does not exist or cannot be made; the message says why.
     """
     if text == "offline":
         return text
@@ -46,20 +46,20 @@ def engine_from(text: str, option: str = "--engine") -> Engine | str:
         return _chat_model(f"{option} {text}", module, text, str(error))
 
 
-def agents_from(given: Iterable[tuple[str, str]], step_delay: float) -> dict[str, Engine]:
+def agents_from(named: Iterable[tuple[str, str]], step_delay: float) -> dict[str, Engine]:
     """Return the engines of specialized agents by name.
 
     Args:
-        given: Names, each with what its engine is called.
+        named: Name of an agent and text of its engine, as :func:`engine_from` reads it.
         step_delay: Pause between the steps of an offline engine, in seconds.
 
     Raises:
-        CommandError: A name is given twice, or an engine does not exist.
+        CommandError: A name is repeated, or an engine does not exist.
     """
     agents: dict[str, Engine] = {}
-    for name, text in given:
+    for name, text in named:
         if name in agents:
-            raise CommandError(f"--agent {name} is given twice")
+            raise CommandError(f"--agent {name} is repeated")
         engine = engine_from(text, f"--agent {name}:")
         agents[name] = OfflineEngine(step_delay=step_delay) if isinstance(engine, str) else engine
     return agents
@@ -89,15 +89,15 @@ def _imported(what: str, module: str, attribute: str) -> Engine:
     except AttributeError as error:
         raise _NoSuchObject(str(error)) from error
     except Exception as error:
-        raise CommandError(f"{what}: {module} cannot be imported: {_told(error)}") from error
+        raise CommandError(f"{what}: {module} cannot be imported: {_described(error)}") from error
     engine = found
     if callable(found) and (isinstance(found, type) or not isinstance(found, Engine)):
         try:
             engine = found()
         except Exception as error:
-            raise CommandError(f"{what}: {attribute}() failed: {_told(error)}") from error
+            raise CommandError(f"{what}: {attribute}() failed: {_described(error)}") from error
     if not isinstance(engine, Engine):
-        raise CommandError(f"{what} is {type(engine).__name__}, which is no engine: it has no method run")
+        raise CommandError(f"{what} is not an engine but {type(engine).__name__}: it has no method run")
     return engine
 
 
@@ -106,34 +106,34 @@ def _chat_model(what: str, provider: str, model: str, no_object: str) -> Engine:
 
     Args:
         what: Option and value, for messages.
-        provider: What stands before the colon.
-        model: The whole, as ``init_chat_model`` reads it.
-        no_object: Why it is no ``module:attribute``.
+        provider: The part before the colon.
+        model: The whole text, as ``init_chat_model`` reads it.
+        no_object: Why it is not a ``module:attribute``.
 
     Raises:
-        CommandError: It is neither; or the model's package, or its credentials, are missing.
+        CommandError: It is neither; or the model's package or its credentials are missing.
     """
     try:
         make = import_module(_MODELS).init_chat_model
         known = getattr(import_module(f"{_MODELS}.base"), "_BUILTIN_PROVIDERS", None)
     except ImportError as error:
         raise CommandError(
-            f"{what}: {no_object}, so it is no module:attribute; if it is a provider:model, install the package that "
-            "makes chat models: pip install langchain"
+            f"{what} is not module:attribute ({no_object}); if it is provider:model, install the package that makes "
+            "chat models: pip install langchain"
         ) from error
     if known is not None and provider not in known:
         raise CommandError(
-            f"{what}: {no_object}, so it is no module:attribute; and {provider} is no provider of chat models, so it "
-            f"is no provider:model. Providers: {', '.join(sorted(known))}"
+            f"{what} is neither module:attribute ({no_object}) nor provider:model (unknown provider {provider}). "
+            f"Providers: {', '.join(sorted(known))}"
         )
     try:
         chat_model = make(model)
     except Exception as error:
-        raise CommandError(f"{what}: the chat model cannot be made: {_told(error)}") from error
-    from lumnisai_integrations.langchain import ChatModelEngine  # noqa: PLC0415 - only for those who name a model
+        raise CommandError(f"{what}: the chat model cannot be made: {_described(error)}") from error
+    from lumnisai_integrations.langchain import ChatModelEngine  # noqa: PLC0415 - only for a chat model
 
     return ChatModelEngine(chat_model)
 
 
-def _told(error: Exception) -> str:
+def _described(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"

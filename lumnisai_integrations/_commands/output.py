@@ -1,27 +1,53 @@
-"""What commands print: tables on a terminal, tab-separated lines in pipes, JSON where it is asked for."""
+"""Output of commands: tables and Markdown on a terminal, tab-separated lines in pipes, JSON on request."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
 
+from lumnisai_core import Message
+from lumnisai_core.display import one_line
 from lumnisai_core.exceptions import AuthenticationError, FileAccessDeniedError, LumnisAIError, TransportError
-from lumnisai_integrations._commands.errors import CommandError
-from lumnisai_integrations._shared.progress import one_line
+from lumnisai_integrations._commands import CommandError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+Cell: TypeAlias = str | int | float | datetime | None
+
+#: Characters of a cell in a pipe, and on a terminal.
+_LONGEST_CELL = 100_000
+_LONGEST_SHOWN_CELL = 300
+
+#: Places of a terminal that the last column of a table gets at least.
+_NARROWEST_LAST_COLUMN = 10
+
+# Terminals act upon these, and JSON does not escape them by itself.
+_CONTROLS = re.compile("[\x7f-\x9f]")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def console_for(stream: TextIO) -> Console | None:
+    """Return a console of rich for a terminal; None for anything else, and where rich is not installed."""
+    if not stream.isatty() or find_spec("rich") is None:
+        return None
+    from rich.console import Console  # noqa: PLC0415 - takes time, and may not be installed
+
+    return Console(file=stream, highlight=False, markup=False, emoji=False)
+
+
+def safe_text(text: str) -> str:
+    """Return a text of several lines that cannot steer a terminal."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
 
 class Screen:
-    """Where a command shows things.
+    """Shows answers, notes and headings.
 
     Args:
         apart: Whether everything but answers goes to standard error, so that answers can be piped.
@@ -30,85 +56,58 @@ class Screen:
 
     def __init__(self, *, apart: bool = False, quiet: bool = False) -> None:
         self._out = sys.stdout
-        self._about = sys.stderr if apart else sys.stdout
+        self._notes = sys.stderr if apart else sys.stdout
         self._quiet = quiet
-        self._consoles: dict[int, Console | None] = {}
+        self._consoles = {stream: console_for(stream) for stream in {self._out, self._notes}}
 
     @property
     def can_draw(self) -> bool:
-        """Whether somebody looks at both outputs, so that a picture may be drawn between answers."""
-        return not self._quiet and is_terminal(sys.stdout) and is_terminal(sys.stderr)
+        """Whether both outputs are terminals, so that a picture may be drawn between answers."""
+        return not self._quiet and sys.stdout.isatty() and sys.stderr.isatty()
 
     def heading(self, text: str) -> None:
         """Show a heading."""
-        self._tell(f"\n{text}", "bold cyan")
+        self._show(f"\n{text}", "bold cyan")
 
     def note(self, text: str) -> None:
-        """Show something about what is being done; an empty text shows nothing."""
+        """Show a note on the work; an empty text shows nothing."""
         if text.strip():
-            self._tell(text.rstrip(), "dim")
+            self._show(text.rstrip(), "dim")
 
-    def said(self, text: str) -> None:
-        """Show what the user asked."""
-        self._tell(f"> {text}", "bold")
+    def question(self, text: str) -> None:
+        """Show a question."""
+        self._show(f"> {text}", "bold")
+
+    def input_of_run(self, messages: Sequence[Message]) -> None:
+        """Show the messages that a run was made with."""
+        for message in messages:
+            self.question(message.content if message.role == "user" else f"({message.role}) {message.content}")
 
     def failure(self, text: str) -> None:
-        """Show what went wrong, also where notes are left out."""
-        self._print(self._about, text, "red")
+        """Show an error, also where notes are left out."""
+        self._print(self._notes, text, "red")
 
     def answer(self, text: str) -> None:
-        """Show an answer: rendered as Markdown on a terminal, as it is in a pipe."""
-        console = self._console(self._out)
+        """Show an answer: rendered as Markdown on a terminal, unchanged in a pipe."""
+        console = self._consoles[self._out]
         if console is None:
-            shown = safe_text(text) if is_terminal(self._out) else text
-            self._out.write(shown if shown.endswith("\n") else f"{shown}\n")
-            self._out.flush()
+            write(safe_text(text) if self._out.isatty() else text)
             return
         from rich.markdown import Markdown  # noqa: PLC0415 - only for a terminal
 
         console.print(Markdown(safe_text(text), hyperlinks=False))
 
-    def _tell(self, text: str, style: str) -> None:
+    def _show(self, text: str, style: str) -> None:
         if not self._quiet:
-            self._print(self._about, text, style)
+            self._print(self._notes, text, style)
 
     def _print(self, stream: TextIO, text: str, style: str) -> None:
-        console = self._console(stream)
+        console = self._consoles[stream]
         if console is None:
-            stream.write((safe_text(text) if is_terminal(stream) else text) + "\n")
+            stream.write((safe_text(text) if stream.isatty() else text) + "\n")
             stream.flush()
         else:
             console.print(safe_text(text), style=style, soft_wrap=True)
-
-    def _console(self, stream: TextIO) -> Console | None:
-        if id(stream) not in self._consoles:
-            self._consoles[id(stream)] = console_for(stream)
-        return self._consoles[id(stream)]
-
-
-Cell: TypeAlias = str | int | float | datetime | None
-
-#: Characters of a cell in a pipe, which nobody has to see on a screen.
-_LONGEST_CELL = 100_000
-_LONGEST_SHOWN_CELL = 300
-
-# Terminals act upon these, and JSON does not escape them by itself.
-_CONTROLS = re.compile("[\x7f-\x9f]")
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def is_terminal(stream: TextIO) -> bool:
-    """Say whether people look at a stream."""
-    return stream.isatty()
-
-
-def console_for(stream: TextIO) -> Console | None:
-    """Return a console of rich for a terminal; None for anything else, and where rich is not installed."""
-    if not is_terminal(stream) or find_spec("rich") is None:
-        return None
-    from rich.console import Console  # noqa: PLC0415 - takes time, and may not be installed
-
-    return Console(file=stream, highlight=False, markup=False, emoji=False)
 
 
 def write(text: str) -> None:
@@ -117,13 +116,8 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def safe_text(text: str) -> str:
-    """Return a text of several lines that steers no terminal."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
-
-
 def json_text(value: Any, *, indent: int | None = 2, only_ascii: bool = False) -> str:
-    """Write plain data as JSON that steers no terminal.
+    """Write plain data as JSON that cannot steer a terminal.
 
     Args:
         value: Plain data.
@@ -144,72 +138,50 @@ def print_rows(titles: Sequence[str], rows: Iterable[Sequence[Cell]], *, nothing
     """Print rows: as a table on a terminal, else as lines with tabs between the cells and without titles.
 
     Args:
-        titles: Titles of the columns. On a terminal the last column is cut off at the edge; others are whole.
+        titles: Titles of the columns.
         rows: The cells. In a pipe each row is printed when it comes.
-        nothing: What to say on a terminal where there is no row.
+        nothing: Printed on a terminal if there is no row.
     """
-    if not is_terminal(sys.stdout):
+    console = console_for(sys.stdout)
+    if console is None:
         for row in rows:
             write(row_text(row))
         return
-    shown = [[shown_cell(cell) for cell in row] for row in rows]
-    if not shown:
-        write(nothing)
-        return
-    for line in table_lines([[title.upper() for title in titles], *shown], get_terminal_size().columns):
-        write(line)
+    shown = [[_shown_cell(cell) for cell in row] for row in rows]
+    if shown:
+        print_table(console, titles, shown)
+    else:
+        console.print(nothing)
 
 
-def table_lines(rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """Align cells in columns. Pure.
+def print_table(console: Console, titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table, a line for each row. The last column is cut off at the edge; the others are shown in full."""
+    from rich.table import Table  # noqa: PLC0415 - only for a terminal
+    from rich.text import Text  # noqa: PLC0415
 
-    Args:
-        rows: The cells, the same number in each row.
-        width: Places of the terminal; the last column gets what the others leave, at least 10.
-    """
-    widths = [max(map(width_of, column)) for column in zip(*rows, strict=True)][:-1]
-    left = max(10, width - sum(widths) - 2 * len(widths))
-    lines = []
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for title in titles:
+        table.add_column(title.upper(), no_wrap=title != titles[-1])
     for row in rows:
-        cells = [cell + " " * (places - width_of(cell)) for cell, places in zip(row, widths, strict=False)]
-        lines.append("  ".join([*cells, cut_off(row[-1], left)]).rstrip())
-    return lines
-
-
-def width_of(text: str) -> int:
-    """Return how many places of a terminal a text takes."""
-    return sum(map(_places, text))
-
-
-def _places(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
-
-
-def cut_off(text: str, width: int) -> str:
-    """Return as much of a text as fits, with an ellipsis where something is left out."""
-    if width_of(text) <= width:
-        return text
-    kept, left = [], width - 1
-    for character in text:
-        left -= _places(character)
-        if left < 0:
-            break
-        kept.append(character)
-    return "".join(kept).rstrip() + "…"
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
+    # On a narrow terminal lines are longer than the screen, so that whole ids can be copied.
+    table.columns[-1].max_width = _NARROWEST_LAST_COLUMN
+    needed = console.measure(table, options=console.options.update(width=_LONGEST_CELL)).maximum
+    table.columns[-1].max_width = None
+    table.width = needed if needed > console.width else None
+    console.print(table, crop=False)
 
 
 def print_fields(fields: Iterable[tuple[str, Cell]]) -> None:
-    """Print names and values, a line each; what has no value is left out."""
-    known = [(name, value) for name, value in fields if value not in (None, "")]
-    if not is_terminal(sys.stdout):
-        for name, value in known:
-            write(row_text((name, value)))
+    """Print names and values, a line each, without those that have no value."""
+    filled = [(name, value) for name, value in fields if value not in (None, "")]
+    if console_for(sys.stdout) is None:
+        for field in filled:
+            write(row_text(field))
         return
-    width = max((len(name) for name, _ in known), default=0)
-    for name, value in known:
-        write(f"{name:<{width}}  {shown_cell(value)}")
+    width = max((len(name) for name, _ in filled), default=0)
+    for name, value in filled:
+        write(f"{name:<{width}}  {_shown_cell(value)}")
 
 
 def row_text(cells: Sequence[Cell]) -> str:
@@ -222,7 +194,7 @@ def row_text(cells: Sequence[Cell]) -> str:
     )
 
 
-def shown_cell(cell: Cell) -> str:
+def _shown_cell(cell: Cell) -> str:
     """Write a cell for people: times in their zone, to the minute."""
     if isinstance(cell, datetime):
         return cell.astimezone().strftime("%Y-%m-%d %H:%M")
@@ -230,28 +202,27 @@ def shown_cell(cell: Cell) -> str:
 
 
 def size_text(size: int) -> str:
-    """Write a number of bytes for people."""
-    number = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000 or unit == "GB":
-            return f"{number:.0f} {unit}" if unit == "B" or number >= 10 else f"{number:.1f} {unit}"
-        number /= 1000
-    raise AssertionError("the last unit takes every number")
+    """Write a number of bytes for people on a terminal; for programs as it is."""
+    if console_for(sys.stdout) is None:
+        return str(size)
+    from rich.filesize import decimal  # noqa: PLC0415 - only for a terminal
+
+    return decimal(size)
 
 
 T = TypeVar("T")
 
 
 def for_each(things: Iterable[T], act: Callable[[T], object], *, done: str) -> int:
-    """Do something with each thing and print what became of it.
+    """Do something with each thing and print the outcome.
 
     Args:
         things: What to work on.
         act: What to do with one of them. A text that it returns is printed instead of ``done``.
-        done: What to print of those that worked.
+        done: Printed for each success.
 
     Returns:
-        0 if all worked, else 1.
+        0 if all succeeded, else 1.
 
     Raises:
         AuthenticationError: The key is refused, so that nothing can work.
@@ -260,12 +231,12 @@ def for_each(things: Iterable[T], act: Callable[[T], object], *, done: str) -> i
     status = 0
     for thing in things:
         try:
-            made = act(thing)
+            outcome = act(thing)
         except (LumnisAIError, CommandError) as error:
             if isinstance(error, TransportError | AuthenticationError) and not isinstance(error, FileAccessDeniedError):
                 raise
             sys.stderr.write(f"lumnis: {thing}: {one_line(error)}\n")
             status = 1
         else:
-            write(row_text((str(thing), made if isinstance(made, str) else done)))
+            write(row_text((str(thing), outcome if isinstance(outcome, str) else done)))
     return status

@@ -1,56 +1,38 @@
-"""Following a run from a command: what is shown of it, and what is said when it cannot be followed to its end."""
+"""Progress of a run in a command: how it is shown, and how to resume a run that was not followed to its end."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeAlias
 
 from pydantic_core import to_jsonable_python
 
-from lumnisai_core import RunUpdate
+from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, RunFailedError, RunTimeoutError
-from lumnisai_integrations._commands.errors import CommandError, ReaderLeft
+from lumnisai_integrations._commands import CommandError, OutputClosed
 from lumnisai_integrations._commands.output import Screen, print_json, write
 from lumnisai_integrations._shared.display import ProgressDisplay
-from lumnisai_integrations._shared.progress import ProgressNews, progress_lines
 
-Listener: TypeAlias = Callable[[RunUpdate], None]
-
-
-@contextmanager
-def shown_progress(screen: Screen) -> Generator[Listener]:
-    """Show the news of one run in the block: live where that is possible, else as notes."""
-    key = object()
-    with ProgressDisplay("auto" if screen.can_draw else screen.note) as display:
-
-        def tell(update: RunUpdate) -> None:
-            display.begin(key)
-            display.accept(key, ProgressNews.of_update(update))
-            if update.is_last:
-                display.end(key)
-
-        try:
-            yield tell
-        except KeyboardInterrupt:
-            display.end(key, "cancelled")
-            raise
+Listener: TypeAlias = Callable[[RunUpdate], object]
 
 
-@contextmanager
-def listening(options: argparse.Namespace, screen: Screen) -> Iterator[Listener]:
-    """Offer what takes the news of one run, as ``--stream`` and ``--json`` say."""
+def shown_on(screen: Screen) -> ProgressDisplay:
+    """Return a listener, and context manager, that shows runs live where that is possible, else as notes."""
+    return ProgressDisplay("auto" if screen.can_draw else screen.note)
+
+
+def shown_as(options: argparse.Namespace, screen: Screen) -> AbstractContextManager[Listener]:
+    """Provide a listener that shows a run as ``--stream`` and ``--json`` require."""
     if options.stream:
-        yield print_update_as_json if options.json else print_update
-        return
-    with shown_progress(screen) as show:
-        yield show
+        return nullcontext(print_update_as_json if options.json else print_update)
+    return shown_on(screen)
 
 
 def print_update(update: RunUpdate) -> None:
     """Print an update as lines on standard output."""
-    for line in progress_lines(ProgressNews.of_update(update)):
+    for line in update.as_lines():
         write(line)
 
 
@@ -59,45 +41,57 @@ def print_update_as_json(update: RunUpdate) -> None:
     print_json(to_jsonable_python(update), indent=None)
 
 
-class Followed:
-    """Hands on the news of a run and remembers which run it is.
+def print_result(run: ResponseObject, options: argparse.Namespace, screen: Screen) -> None:
+    """Print the whole run with ``--json``, else its object if it made one, else its answer."""
+    if options.json:
+        if not options.stream:  # else the last update held it
+            print_json(run.json())
+    elif run.structured_response is not None:
+        print_json(run.structured_response)
+    else:
+        screen.answer(run.output_text or "")
+
+
+class Follower:
+    """A listener that passes updates on and remembers the last one.
 
     Args:
-        hand_on: Takes each update.
+        show: Called with each update.
     """
 
-    def __init__(self, hand_on: Listener) -> None:
-        self._hand_on = hand_on
+    def __init__(self, show: Listener) -> None:
+        self._show = show
         self.last: RunUpdate | None = None
 
     def __call__(self, update: RunUpdate) -> None:
+        """Pass an update on."""
         self.last = update
         try:
-            self._hand_on(update)
+            self._show(update)
         except BrokenPipeError as error:
-            raise ReaderLeft from error
+            raise OutputClosed from error
 
 
 @contextmanager
-def followed(hand_on: Listener, *, goes_on: bool = True) -> Iterator[Followed]:
-    """Follow a run in the block; where that ends too early, say how to pick the run up again.
+def following(show: Listener, *, service_stays: bool = True) -> Iterator[Follower]:
+    """Follow a run in the block; where that ends too early, the error says how to resume.
 
     Args:
-        hand_on: Takes each update.
-        goes_on: Whether the service outlives the command.
+        show: Called with each update.
+        service_stays: Whether the service outlives the command.
 
     Raises:
         CommandError: The run takes too long, or the service cannot be reached any more.
-        LumnisAIError: Anything else that went wrong.
+        LumnisAIError: Anything else went wrong.
     """
-    made = Followed(hand_on)
+    follower = Follower(show)
     try:
-        yield made
+        yield follower
     except (RunFailedError, RunCancelledError):
         raise
     except LumnisAIError as error:
-        if made.last is None or not goes_on:
+        if follower.last is None or not service_stays:
             raise
-        run = made.last.response_id
+        run = follower.last.response_id
         what = f"Run {run} is not over yet." if isinstance(error, RunTimeoutError) else str(error)
-        raise CommandError(f"{what} It goes on at the service: lumnis runs follow {run}") from error
+        raise CommandError(f"{what} It continues on the service: lumnis runs follow {run}") from error

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from lumnisai_core.local import Fault, LocalLumnis, StoreError
+from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.engines import agents_from, engine_from
-from lumnisai_integrations._commands.errors import CommandError
-from lumnisai_integrations._commands.parsers import Commands, new_command, seconds
+from lumnisai_integrations._commands.parsers import Commands, named, new_command, number, seconds
 
 _ABOUT = """\
-It prints an address and a key for clients, and serves until Ctrl-C or SIGTERM, which are its regular end."""
+It prints an address and a key for clients, and serves until Ctrl-C or SIGTERM; its exit status is then 0."""
 
 _EXAMPLES = """\
 lumnis serve
@@ -38,16 +38,21 @@ def add(commands: Commands) -> None:
     """Add the command to a parser."""
     parser = new_command(commands, "serve", about=_ABOUT, examples=_EXAMPLES)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=8787, help="port; 0 picks a free one (default: %(default)s)")
+    parser.add_argument(
+        "--port",
+        type=lambda word: number(word, 0, 65535),
+        default=8787,
+        help="port; 0 picks a free one (default: %(default)s)",
+    )
     parser.add_argument("--path", type=Path, help="database file that outlives the service (default: a temporary one)")
     parser.add_argument("--api-key", help="key that clients must send (default: a fresh one, which is printed)")
     parser.add_argument(
         "--tenant",
-        type=_tenant,
+        type=lambda word: named(word, "NAME=KEY"),
         action="append",
         default=[],
         metavar="NAME=KEY",
-        help="a tenant by name and a key of it; repeat it for more tenants, and for more keys of one",
+        help="name of a tenant and a key of it; repeat it for more tenants, and for more keys of one",
     )
     parser.add_argument(
         "--key-expires",
@@ -61,16 +66,16 @@ def add(commands: Commands) -> None:
         "--engine",
         default="offline",
         metavar="ENGINE",
-        help="what answers runs: offline, a script file (.json, .yaml), module:attribute, or a chat model as "
-        "provider:model, such as openai:gpt-4o (default: %(default)s)",
+        help="the engine that answers runs: offline, a script file (.json, .yaml), module:attribute, or a chat model "
+        "as provider:model, such as openai:gpt-4o (default: %(default)s)",
     )
     parser.add_argument(
         "--agent",
-        type=_agent,
+        type=lambda word: named(word, "NAME=ENGINE"),
         action="append",
         default=[],
         metavar="NAME=ENGINE",
-        help="what answers the runs of a specialized agent, as for --engine; repeat it for more agents",
+        help="the engine of a specialized agent, as for --engine; repeat it for more agents",
     )
     parser.add_argument(
         "--step-delay",
@@ -83,7 +88,7 @@ def add(commands: Commands) -> None:
         "--poll",
         choices=("end-only", "on-change"),
         default="end-only",
-        help="when a held poll is answered: at the end of the run, or on any news (default: %(default)s)",
+        help="when a held poll is answered: at the end of the run, or on any change (default: %(default)s)",
     )
     parser.add_argument(
         "--fault",
@@ -91,7 +96,7 @@ def add(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE,...",
-        help='what is to go wrong, by the fields of Fault, such as "status=503,route=POST /v1/responses,times=2"; '
+        help='a fault to inject, by the fields of Fault, such as "status=503,route=POST /v1/responses,times=2"; '
         "repeat it for more faults",
     )
     parser.set_defaults(run=run)
@@ -101,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM.
 
     Returns:
-        0
+        0.
 
     Raises:
         CommandError: An engine, the tenants, a key, a fault or the database file cannot be used.
@@ -139,76 +144,55 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to 65535")
-    return int(text)
-
-
-def _tenant(text: str) -> tuple[str, str]:
-    name, _, key = (part.strip() for part in text.partition("="))
-    if not name or not key:
-        raise argparse.ArgumentTypeError("write a tenant as NAME=KEY")  # without the text, which may be a key
-    return name, key
-
-
-def _agent(text: str) -> tuple[str, str]:
-    name, _, engine = (part.strip() for part in text.partition("="))
-    if not name or not engine:
-        raise argparse.ArgumentTypeError(f"{text!r} is no agent: write NAME=ENGINE")
-    return name, engine
-
-
-def _key_expiry(text: str) -> tuple[str, datetime]:
-    key, _, date = (part.strip() for part in text.rpartition("="))
-    if not key:
-        raise argparse.ArgumentTypeError("write the expiry of a key as KEY=DATE")  # without the text, which is a key
+def _key_expiry(word: str) -> tuple[str, datetime]:
+    key, _, date = (part.strip() for part in word.rpartition("="))
     try:
-        return key, datetime.fromisoformat(date)
+        if key:
+            return key, datetime.fromisoformat(date)
     except ValueError:
-        raise argparse.ArgumentTypeError("the date of KEY=DATE must be as in 2030-01-31T12:00:00+00:00") from None
+        pass
+    # Without the word, which may be a key.
+    raise argparse.ArgumentTypeError("must have the form KEY=DATE, with a date such as 2030-01-31T12:00:00+00:00")
 
 
-def _fault(text: str) -> Fault:
+def _fault(word: str) -> Fault:
     try:
-        return fault_from(text)
+        return fault_from(word)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: {error}") from None
+        raise argparse.ArgumentTypeError(f"{word!r}: {error}") from None
 
 
-#: Where the next field begins: a comma alone is part of the value, as in dates and bodies.
+#: The comma before the next field; other commas are part of a value, as in dates and bodies.
 _NEXT = re.compile(r",\s*(?=[a-z_]+\s*(?:=|,|$))")
-_TEXTS = ("route", "body")
+_TEXT_FIELDS = ("route", "body")
 
 
 def fault_from(text: str) -> Fault:
-    """Return the fault for ``field=value`` pairs with commas between, or for a JSON object of the same fields.
+    """Return the fault that ``field=value`` pairs with commas between describe, or a JSON object of the same fields.
 
     Args:
         text: Such as ``status=503,route=POST /v1/responses,times=2``. A field without a value is switched on, such as
-            ``truncate``. Values are read as JSON, and as texts if they are none.
+            ``truncate``. A value that is not valid JSON is a text.
 
     Raises:
-        ValueError: A field is not known or given twice, or a value cannot work.
+        ValueError: A field is unknown or repeated, or a value cannot work.
     """
     if text.lstrip().startswith("{"):
         try:
             return Fault.from_dict(json.loads(text))
         except json.JSONDecodeError as error:
-            raise ValueError(f"this is no JSON: {error.msg} at column {error.colno}") from None
+            raise ValueError(f"not valid JSON: {error.msg} at column {error.colno}") from None
     fields: dict[str, Any] = {}
     for part in filter(str.strip, _NEXT.split(text)):
         name, sign, value = (piece.strip() for piece in part.partition("="))
         if name in fields:
-            raise ValueError(f"{name} is given twice")
+            raise ValueError(f"{name} is repeated")
         fields[name] = _value(name, value) if sign else True
-    if not fields:
-        raise ValueError("a fault needs something to do, such as status=503")
     return Fault.from_dict(fields)
 
 
 def _value(name: str, text: str) -> Any:
-    if name in _TEXTS and not text.startswith(("{", "[", '"')):
+    if name in _TEXT_FIELDS and not text.startswith(("{", "[", '"')):
         return text
     try:
         return json.loads(text)

@@ -1,19 +1,23 @@
-"""The core's clients behind one model: made when first needed, kept out of deep copies and pickles."""
+"""Connection settings of a component as fields, and the core's clients made from them."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, ClassVar, Self
+from uuid import UUID
 
-from pydantic import SecretStr
+from pydantic import BaseModel, BeforeValidator, PrivateAttr, SecretStr
 
-from lumnisai_core import AsyncClient, Client, check_settings
+from lumnisai_core import AsyncClient, Client, Scope, check_settings
+
+#: An id as text; a UUID is accepted, too.
+Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, UUID) else value)]
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """What a client is made of; None means the core's default. Who a run is for goes with each run instead."""
+    """Arguments of a client; None means the core's default. User and scope go with each run instead."""
 
     api_key: SecretStr | None
     base_url: str | None
@@ -27,17 +31,10 @@ class ClientSettings:
         Raises:
             ConfigurationError: No API key, or a value that cannot work.
         """
-        check_settings(**self._arguments())
+        check_settings(**self.arguments())
 
-    def make_client(self) -> Client:
-        """Make a blocking client. It opens nothing before its first request."""
-        return Client(**self._arguments())
-
-    def make_async_client(self) -> AsyncClient:
-        """Make an asyncio client, which serves any number of event loops."""
-        return AsyncClient(**self._arguments())
-
-    def _arguments(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``Client`` and ``AsyncClient``."""
         key = None if self.api_key is None else self.api_key.get_secret_value()
         others = {"base_url": self.base_url, "tenant_id": self.tenant_id}
         numbers = {"timeout": self.timeout, "max_retries": self.max_retries}
@@ -45,9 +42,9 @@ class ClientSettings:
 
 
 class Clients:
-    """One blocking and one asyncio client for each settings that a model had.
+    """One blocking and one asyncio client for each settings of a component, made when they are first needed.
 
-    A deep copy or a pickle begins anew: connections, locks and event loops are not carried over.
+    A deep copy or a pickle starts without clients: connections, locks and event loops are not carried over.
     """
 
     def __init__(self) -> None:
@@ -56,17 +53,17 @@ class Clients:
         self._asyncio: dict[ClientSettings, AsyncClient] = {}
 
     def blocking(self, settings: ClientSettings) -> Client:
-        """Return the blocking client of these settings."""
+        """Return the blocking client of these settings. It opens nothing before its first request."""
         with self._lock:
             if settings not in self._blocking:
-                self._blocking[settings] = settings.make_client()
+                self._blocking[settings] = Client(**settings.arguments())
             return self._blocking[settings]
 
     def asyncio(self, settings: ClientSettings) -> AsyncClient:
-        """Return the asyncio client of these settings."""
+        """Return the asyncio client of these settings, which serves any number of event loops."""
         with self._lock:
             if settings not in self._asyncio:
-                self._asyncio[settings] = settings.make_async_client()
+                self._asyncio[settings] = AsyncClient(**settings.arguments())
             return self._asyncio[settings]
 
     def close(self) -> None:
@@ -84,7 +81,7 @@ class Clients:
             await client.close()
 
     def __eq__(self, other: object) -> bool:
-        # Connections are no part of what a model is: they must not tell equal models apart.
+        # Models with the same fields are equal, whatever connections they have.
         return isinstance(other, Clients)
 
     __hash__ = None  # type: ignore[assignment] # the usual way to say that there is no hash
@@ -94,3 +91,40 @@ class Clients:
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()
+
+
+class Connection(BaseModel):
+    """Where the service is and for whom it works, as fields. A pickle does not hold the API key."""
+
+    base_url: str | None = None
+    tenant_id: Id | None = None
+    timeout: float | None = None
+    max_retries: int | None = None
+    user_id: Id | None = None
+    scope: Scope | None = None
+
+    #: Name of the field that holds the API key.
+    _key_field: ClassVar[str] = "api_key"
+    _clients: Clients = PrivateAttr(default_factory=Clients)
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        return state | {"__dict__": state["__dict__"] | {self._key_field: None}}
+
+    def close(self) -> None:
+        """Close the connections of blocking calls. Closing is optional; a later call opens new ones."""
+        self._clients.close()
+
+    async def aclose(self) -> None:
+        """Close the connections that asyncio calls have in the running event loop; a later call opens new ones."""
+        await self._clients.aclose()
+
+    def _client_settings(self) -> ClientSettings:
+        api_key = getattr(self, self._key_field)
+        return ClientSettings(api_key, self.base_url, self.tenant_id, self.timeout, self.max_retries)
+
+    def _client(self) -> Client:
+        return self._clients.blocking(self._client_settings())
+
+    def _aclient(self) -> AsyncClient:
+        return self._clients.asyncio(self._client_settings())

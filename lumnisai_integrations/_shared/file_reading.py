@@ -1,4 +1,4 @@
-"""Reading whole files one after the other, as loaders do. What cannot be read is never left out silently."""
+"""Whole texts of files, read one after the other as loaders do. A file without text is logged or raises."""
 
 from __future__ import annotations
 
@@ -23,16 +23,13 @@ from lumnisai_core.exceptions import (
     LumnisAIError,
     ValidationError,
 )
-from lumnisai_integrations._shared.files import extensions, filled_tags, text_metadata, why_not_ready
+from lumnisai_integrations._shared.files import extensions, file_metadata, filled_tags
 
 #: What happens with a file that has no text: it is left out with a warning in the log, or an error is raised.
 OnUnreadable: TypeAlias = Literal["warn", "raise"]
 
-#: Fields of a loader that say which files it reads, and how.
-READING_FIELDS = ("user_id", "scope", "file_type", "file_tags", "status", "content_type", "on_unreadable")
-
 _PAGE_SIZE = 100
-#: How a service says that there is no such text: of this kind, or not yet.
+#: Errors with which the service says that a file has no text of this kind, or not yet.
 _REFUSALS = (ValidationError, FileNotFoundError)
 _logger = logging.getLogger(__name__)
 
@@ -50,25 +47,11 @@ class ListParameters(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class FileText:
-    """A file with its text."""
+    """A file's id, whole text and metadata."""
 
-    file: FileMetadata
-    content: FileContentResult
-
-    @property
-    def id(self) -> str:
-        """Id of the file."""
-        return self.file.id
-
-    @property
-    def text(self) -> str:
-        """The whole text."""
-        return self.content.text
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What is worth knowing about the file."""
-        return text_metadata(self.file, self.content)
+    id: str
+    text: str
+    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +68,20 @@ class Reading:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Reading:
-        """Take :data:`READING_FIELDS` out of a loader's fields.
+        """Return the reading that the fields of a loader describe.
 
         Raises:
-            ValidationError: A filter is not usable.
+            ValidationError: A filter is not valid.
         """
-        reading = cls(**{name: fields[name] for name in READING_FIELDS})
-        reading.listing()
+        reading = cls(**{name: fields[name] for name in cls.__annotations__})
+        reading.list_parameters()
         return reading
 
-    def listing(self) -> ListParameters:
+    def list_parameters(self) -> ListParameters:
         """Return the keywords that list these files.
 
         Raises:
-            ValidationError: A filter is not usable.
+            ValidationError: A filter is not valid.
         """
         kinds = extensions("file_type", self.file_type)
         return ListParameters(
@@ -110,44 +93,53 @@ class Reading:
             page_size=_PAGE_SIZE,
         )
 
-    def judge(self, file: FileMetadata, answer: FileContentResult | LumnisAIError | None) -> FileText | None:
-        """Return a file with its text; without one, say so in the log.
+    def text_of(self, file: FileMetadata, content: FileContentResult | LumnisAIError | None) -> FileText | None:
+        """Return a file with its text; log a warning and return None if it has no text.
 
-        Args:
-            file: The file.
-            answer: What the service answered when it was asked for the text, or None if it was not asked.
+        The content is the service's answer to the request for the text, or None if there was no request.
 
         Raises:
-            FileOperationError: There is no text, and that is to be raised.
+            FileOperationError: There is no text, and ``on_unreadable`` is ``raise``.
             LumnisAIError: The answer is an error that is not about this file.
         """
-        if isinstance(answer, FileContentResult) and answer.text.strip():
-            return FileText(file, answer)
-        if isinstance(answer, LumnisAIError) and answer.status_code is None:
-            raise answer  # the question is wrong, not the file
-        reason = answer.message if isinstance(answer, LumnisAIError) else why_not_ready(file) or "it has no text"
-        named = f"{file.file_name!r} (file id {file.id})"
+        error = content if isinstance(content, LumnisAIError) else None
+        if isinstance(content, FileContentResult) and content.text.strip():
+            facts = {"content_type": str(content.content_type), "total_lines": content.total_lines}
+            known = {name: value for name, value in facts.items() if value is not None}
+            return FileText(file.id, content.text, file_metadata(file) | known)
+        if error is not None and error.status_code is None:
+            raise error  # the request is wrong, not the file
+        reason = why_not_ready(file) or "it has no text" if error is None else error.message
+        name = f"{file.file_name!r} (file id {file.id})"
         if self.on_unreadable == "warn":
-            _logger.warning("The file %s is left out: %s", named, reason)
+            _logger.warning("The file %s is left out: %s", name, reason)
             return None
-        error = answer if isinstance(answer, LumnisAIError) else None
         raise FileOperationError(
-            f"The file {named} cannot be read: {reason.rstrip('.')}. Leave such files out with on_unreadable='warn'; "
+            f"The file {name} cannot be read: {reason.rstrip('.')}. Leave such files out with on_unreadable='warn'; "
             "client.files.wait_until_processed(...) waits for one that is being processed.",
             status_code=error.status_code if error else None,
             request_id=error.request_id if error else None,
         ) from error
 
 
+def why_not_ready(file: FileMetadata) -> str | None:
+    """Return why the service has no text of a file; None if it may have one."""
+    if file.processing_status == ProcessingStatus.ERROR:
+        return f"it could not be processed: {file.error_message or 'the service gives no reason'}"
+    if file.processing_status in (ProcessingStatus.PENDING, ProcessingStatus.PARSING):
+        return f"it is still {file.processing_status}"
+    return None
+
+
 def files_to_read(client: Client, reading: Reading, file_ids: Iterable[str | UUID] | None) -> Iterator[FileMetadata]:
-    """Yield the named files, or else all that the filters let through, page by page, each once."""
+    """Yield the named files, or all files that match the filters, page by page, each once."""
     seen: set[str] = set()
     if file_ids is not None:
         for file_id in unique_ids(file_ids):
             yield client.files.get(file_id, user_id=reading.user_id)
         return
-    for file in client.files.iter(**reading.listing()):
-        if file.id not in seen:  # what is uploaded meanwhile moves the others to later pages
+    for file in client.files.iter(**reading.list_parameters()):
+        if file.id not in seen:  # an upload in the meantime moves the others to later pages
             seen.add(file.id)
             yield file
 
@@ -161,35 +153,30 @@ async def afiles_to_read(
         for file_id in unique_ids(file_ids):
             yield await client.files.get(file_id, user_id=reading.user_id)
         return
-    async for file in client.files.iter(**reading.listing()):
+    async for file in client.files.iter(**reading.list_parameters()):
         if file.id not in seen:
             seen.add(file.id)
             yield file
 
 
 def read_files(client: Client, reading: Reading, file_ids: Iterable[str | UUID] | None = None) -> Iterator[FileText]:
-    """Yield the named files with their texts, or else all that the filters let through; each is read when it is due.
-
-    Args:
-        client: Where to ask.
-        reading: The filters, and what to do with files that have no text.
-        file_ids: The files, or None for all.
+    """Yield the named files with their texts, or all that match the filters; each is read when its turn comes.
 
     Raises:
-        FileOperationError: A file has no text, and that is to be raised.
+        FileOperationError: A file has no text, and ``on_unreadable`` is ``raise``.
         FileNotFoundError: There is no file with a named id.
         LumnisAIError: The service cannot be reached or refuses.
     """
     for file in files_to_read(client, reading, file_ids):
-        answer: FileContentResult | LumnisAIError | None = None
+        content: FileContentResult | LumnisAIError | None = None
         if why_not_ready(file) is None:
             try:
-                answer = client.files.get_content(file.id, content_type=reading.content_type, user_id=reading.user_id)
+                content = client.files.get_content(file.id, content_type=reading.content_type, user_id=reading.user_id)
             except _REFUSALS as refusal:
-                answer = refusal
-        read = reading.judge(file, answer)
-        if read is not None:
-            yield read
+                content = refusal
+        text = reading.text_of(file, content)
+        if text is not None:
+            yield text
 
 
 async def aread_files(
@@ -197,28 +184,28 @@ async def aread_files(
 ) -> AsyncIterator[FileText]:
     """Do the same with asyncio."""
     async for file in afiles_to_read(client, reading, file_ids):
-        answer: FileContentResult | LumnisAIError | None = None
+        content: FileContentResult | LumnisAIError | None = None
         if why_not_ready(file) is None:
             try:
-                answer = await client.files.get_content(
+                content = await client.files.get_content(
                     file.id, content_type=reading.content_type, user_id=reading.user_id
                 )
             except _REFUSALS as refusal:
-                answer = refusal
-        read = reading.judge(file, answer)
-        if read is not None:
-            yield read
+                content = refusal
+        text = reading.text_of(file, content)
+        if text is not None:
+            yield text
 
 
 def unique_ids(file_ids: Iterable[str | UUID]) -> list[str]:
-    """Return ids as texts, each once.
+    """Return ids as text, each once.
 
     Raises:
         ValidationError: They are a single text, or one is blank.
     """
     if isinstance(file_ids, str | bytes | UUID):
-        raise ValidationError(f"file_ids must be a list of ids, not {file_ids!r}.")
+        raise ValidationError(f"file_ids must be a list of ids, got {file_ids!r}.")
     ids = [str(file_id) for file_id in file_ids]
     if not all(file_id.strip() for file_id in ids):
-        raise ValidationError("file_ids has a blank id.")
+        raise ValidationError("file_ids must not contain a blank id.")
     return list(dict.fromkeys(ids))

@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first asked for, because the frameworks behind them take a second."""
+"""Lazy imports of public names, because the frameworks behind them take a second to import."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ from importlib import import_module
 def lazy_names(
     package: str, homes: Mapping[str, str], *, framework: str, distribution: str, extra: str
 ) -> Callable[[str], object]:
-    """Return the ``__getattr__`` of a package whose names live in modules that need a framework.
+    """Return the ``__getattr__`` of a package whose names live in modules that need a framework; set its ``__dir__``.
 
-    Args:
-        package: Name of the package.
-        homes: The public names and the modules they live in.
-        framework: Import name that begins the names of the framework's modules.
-        distribution: What is missing when those cannot be found.
-        extra: Extra of this distribution that brings it.
+    If modules of the framework are missing, the error names its distribution and the extra that brings it.
     """
 
     def get(name: str) -> object:
@@ -30,7 +25,9 @@ def lazy_names(
                 raise
             message = f'{package}.{name} needs {distribution}: pip install "lumnisai-integrations[{extra}]"'
             raise ImportError(message, name=error.name) from error
-        setattr(sys.modules[package], name, value)
+        setattr(module, name, value)
         return value
 
+    module = sys.modules[package]
+    module.__dict__["__dir__"] = lambda: sorted({*vars(module), *homes})
     return get

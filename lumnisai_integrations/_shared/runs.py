@@ -1,13 +1,32 @@
-"""What both adapters decide about a run from their fields and the keywords of one call. Pure."""
+"""Run parameters: which there are, and how fields and the keywords of one call settle them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
+import pydantic
 from pydantic import BaseModel, Field
 
-from lumnisai_core import Scope
+from lumnisai_core import (
+    AgentConfig,
+    FileAttachment,
+    InvokeParameters,
+    ModelOverrides,
+    ResponseObject,
+    ResponseStatus,
+    RunUpdate,
+    Scope,
+    WatchParameters,
+)
+from lumnisai_core.exceptions import ValidationError
+
+#: Parameters of the core's ``invoke``. Every component that starts runs has them as fields; for ``on_progress``
+#: components have the callbacks of their framework.
+RUN_FIELDS = tuple(name for name in InvokeParameters.__annotations__ if name != "on_progress")
+
+#: How a run is watched, which does not change its answer.
+WATCH_FIELDS = tuple(name for name in WatchParameters.__annotations__ if name != "on_progress")
 
 #: Parameters that chat models have in common and that the platform decides itself.
 SAMPLING_PARAMETERS = frozenset(
@@ -28,23 +47,103 @@ SAMPLING_PARAMETERS = frozenset(
     }
 )
 
+#: Keywords of a call about tools that the caller runs.
+TOOL_KEYWORDS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
 
-def with_smart_model(overrides: Mapping[str, Any], model: str | None, *, of_this_call: bool) -> dict[str, Any]:
-    """Return model overrides in which a model named by itself stands for ``smart_model``.
+#: Who remembers the conversation: the caller, who sends all of it each time, or the thread on the service.
+History = Literal["client", "server"]
+HISTORIES = ("client", "server")
+
+
+def run_parameters(
+    fields: Mapping[str, Any], keywords: Mapping[str, Any], *, model: str | None, model_of_call: bool
+) -> dict[str, Any]:
+    """Return the parameters of one run: a keyword of the call wins over the field of the same name, also with None.
 
     Args:
-        overrides: Models by use.
-        model: The model as ``provider:model``, or None.
-        of_this_call: Whether the call names the model, which is more precise than any override; that of the adapter's
-            field is less precise.
+        fields: The values of :data:`RUN_FIELDS`.
+        keywords: The other parameters of the call.
+        model: The model as ``provider:model``, or None. It stands for the override ``smart_model``.
+        model_of_call: Whether the call names the model. That beats any override; the model of a field does not.
+
+    Raises:
+        ValidationError: ``model_overrides`` cannot be read.
     """
-    named = {} if model is None else {"smart_model": model}
-    return {**overrides, **named} if of_this_call else {**named, **overrides}
+    parameters = {name: fields[name] for name in RUN_FIELDS} | dict(keywords)
+    if asks_for_tenant_view(keywords):
+        parameters["user_id"] = None
+    overrides = parameters["model_overrides"]
+    if overrides is not None or model is not None:
+        try:
+            plain = plain_overrides(overrides) or {}
+        except pydantic.ValidationError as error:
+            raise ValidationError(f"model_overrides cannot be read: {error}") from error
+        named = {} if model is None else {"smart_model": model}
+        parameters["model_overrides"] = {**plain, **named} if model_of_call else {**named, **plain}
+    return parameters
 
 
 def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:
-    """Say whether one call wants tenant scope, so that the adapter's own user does not go along."""
+    """Return whether one call switches to tenant scope, which leaves out the user of the component's fields."""
     return keywords.get("scope") == Scope.TENANT and "user_id" not in keywords
+
+
+def ignored_parameters(keywords: Mapping[str, Any]) -> set[str]:
+    """Return the keywords with a value that have no effect, because the platform decides how models are called."""
+    return {name for name, value in keywords.items() if name in SAMPLING_PARAMETERS and value is not None}
+
+
+def ignored_warning(component: str, names: Iterable[str]) -> str:
+    """Return the text of the warning about ignored parameters."""
+    return (
+        f"{component} ignores {', '.join(sorted(names))}: the platform decides how its models are called. Use "
+        "agent_config= and model_overrides= to direct it."
+    )
+
+
+def plain_overrides(overrides: ModelOverrides | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return checked model choices as plain data."""
+    return _plain(ModelOverrides, overrides)
+
+
+def plain_agent_config(agent_config: AgentConfig | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return checked agent settings as plain data."""
+    return _plain(AgentConfig, agent_config)
+
+
+def plain_files(files: Iterable[FileAttachment | Mapping[str, Any]] | None) -> list[dict[str, Any] | None] | None:
+    """Return checked file attachments as plain data."""
+    return None if files is None else [_plain(FileAttachment, file) for file in files]
+
+
+def _plain(kind: type[BaseModel], value: BaseModel | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if value is None:
+        return None
+    checked = value if isinstance(value, kind) else kind.model_validate(value)
+    return checked.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def progress_updates(response: ResponseObject) -> list[RunUpdate]:
+    """Return the updates that a listener would have received for the progress entries of a run."""
+    return [
+        RunUpdate(
+            response_id=response.response_id,
+            thread_id=response.thread_id,
+            status=ResponseStatus.IN_PROGRESS,
+            state=entry.state,
+            message=entry.message,
+            tool_calls=tuple(entry.tool_calls),
+            entry_index=index,
+        )
+        for index, entry in enumerate(response.progress)
+    ]
+
+
+def reasoning_text(update: RunUpdate) -> str:
+    """Return what an update adds to the visible reasoning: its message or the new tool calls, each with a line end."""
+    # The message of an entry that gained tool calls was shown when the entry came.
+    lines = [update.message] if update.message and update.state != "tool_update" else []
+    return "".join(f"{line}\n" for line in (*lines, *map(str, update.tool_calls)))
 
 
 #: When a model should call an agent.
@@ -53,9 +152,12 @@ AGENT_DESCRIPTION = (
     "minutes: use it for tasks that need several steps, not for what you know yourself."
 )
 
+#: Stands for an answer without text, because models refuse empty results of tools.
+NO_TEXT = "The agent finished without a text."
+
 
 class AgentTask(BaseModel):
-    """What a model says when it calls the tool."""
+    """Arguments with which a model calls an agent as a tool."""
 
     task: str = Field(
         min_length=1,

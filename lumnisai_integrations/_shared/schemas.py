@@ -1,4 +1,4 @@
-"""JSON Schemas in the forms in which users and frameworks hold them. Pure."""
+"""JSON Schemas: reading the usual envelopes, and moving schemas into a common root. Pure."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 DEFAULT_TITLE = "Answer"
 
 
-def plain_schema(given: Mapping[str, Any]) -> dict[str, Any]:
+def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return the titled JSON Schema that a dict describes.
 
     Args:
-        given: A JSON Schema; an OpenAI function (``name`` and ``parameters``), tool or response format around one; or
+        schema: A JSON Schema; an OpenAI function (``name`` and ``parameters``), tool or response format around one; or
             an Anthropic tool (``name`` and ``input_schema``).
 
     Returns:
-        A copy with a ``title``: that of the schema, else the name of what was around it, else ``Answer``.
+        A copy with a ``title``: that of the schema, else the name in the envelope, else ``Answer``.
     """
     for envelope in ("function", "json_schema"):
-        if given.get("type") == envelope and isinstance(given.get(envelope), Mapping):
-            return plain_schema(given[envelope])
+        if schema.get("type") == envelope and isinstance(schema.get(envelope), Mapping):
+            return plain_schema(schema[envelope])
     for place in ("parameters", "input_schema", "schema"):
-        if "name" in given and isinstance(given.get(place), Mapping):
-            return _titled(given[place], title=given["name"], description=given.get("description"))
-    return _titled(given, title=DEFAULT_TITLE, description=None)
+        if "name" in schema and isinstance(schema.get(place), Mapping):
+            return _titled(schema[place], title=schema["name"], description=schema.get("description"))
+    return _titled(schema, title=DEFAULT_TITLE, description=None)
 
 
 def _titled(schema: Mapping[str, Any], *, title: str, description: str | None) -> dict[str, Any]:
@@ -42,35 +42,35 @@ _NOT_PLAIN = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class SharedDefinitions:
-    """The ``$defs`` at the root of a schema that others are moved into.
+    """The ``$defs`` at the root of a schema that other schemas are moved into.
 
-    A ``$ref`` counts from the root. So the definitions of what moves in become definitions of the root, under names of
-    their own, and references are rewritten; a schema that refers to itself as a whole becomes a definition, too.
+    A ``$ref`` is relative to the root. So the definitions of a moved schema become definitions of the root, under
+    names of their own, and references are rewritten; a schema that refers to itself becomes a definition, too.
     """
 
     def __init__(self) -> None:
         self.schemas: dict[str, Any] = {}
 
     def take(self, schema: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
-        """Return a schema as it reads inside the root; the given one stays as it is.
+        """Return a copy of a schema that is valid inside the root.
 
         Args:
             schema: The schema to move.
             prefix: Begins the names of its definitions, such as ``search`` in ``search.Place``.
         """
-        given = {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
+        kept = {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
         definitions = {
             f"#/{place}/{_pointer_part(name)}": self._free_name(f"{prefix}.{name}")
             for place in _DEFINITIONS
-            for name in given.get(place, ())
+            for name in kept.get(place, ())
         }
         mover = _Mover(definitions, self._free_name(prefix))
-        inside = mover.schema({name: value for name, value in given.items() if name not in _DEFINITIONS})
+        inside = mover.schema({name: value for name, value in kept.items() if name not in _DEFINITIONS})
         for place in _DEFINITIONS:
-            for name, definition in given.get(place, {}).items():
+            for name, definition in kept.get(place, {}).items():
                 self.schemas[definitions[f"#/{place}/{_pointer_part(name)}"]] = mover.schema(definition)
         if not mover.refers_to_whole:
-            self._release(mover.whole)
+            del self.schemas[mover.whole]
             return dict(inside)
         self.schemas[mover.whole] = inside
         return {"$ref": f"#/$defs/{mover.whole}"}
@@ -83,11 +83,10 @@ class SharedDefinitions:
         self.schemas[name] = {}
         return name
 
-    def _release(self, name: str) -> None:
-        del self.schemas[name]
-
 
 class _Mover:
+    """Rewrites the references of one schema to the names that its definitions have at the root."""
+
     def __init__(self, definitions: Mapping[str, str], whole: str) -> None:
         self._definitions = definitions
         self.whole = whole

@@ -1,21 +1,26 @@
-"""The object a run was asked for by ``response_format``."""
+"""Structured output: the object of a run with a ``response_format``. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import Any, Self
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import RunError
 
 
 class StructuredOutputError(RunError, ValueError):
-    """A run succeeded without the object it was asked for. Carries the run, with its text, in ``response``."""
+    """A run succeeded without the object it should return. Carries the run, with its text, in ``response``."""
+
+    @classmethod
+    def of_run(cls, response: ResponseObject, message: str) -> Self:
+        """Return the error of a run."""
+        return cls(message, response_id=response.response_id, thread_id=response.thread_id, response=response)
 
 
 def structured_value(response: ResponseObject) -> dict[str, Any]:
-    """Return the object of a run that was made with a ``response_format``.
+    """Return the object of a run.
 
     The platform may leave ``structured_response`` empty; then the text is read as JSON, with or without a code fence.
 
@@ -24,12 +29,10 @@ def structured_value(response: ResponseObject) -> dict[str, Any]:
     """
     value = object_of(response)
     if value is None:
-        raise StructuredOutputError(
+        raise StructuredOutputError.of_run(
+            response,
             f"Run {response.response_id} succeeded but returned no object for its response_format. Its text begins: "
             f"{(response.output_text or '')[:200]!r}. Simplify the schema or say more in response_format_instructions.",
-            response_id=response.response_id,
-            thread_id=response.thread_id,
-            response=response,
         )
     return value
 
@@ -38,19 +41,7 @@ def object_of(response: ResponseObject) -> dict[str, Any] | None:
     """Return the object of a run, or the one that its text consists of; None if there is none."""
     if response.structured_response is not None:
         return response.structured_response
-    return _object_in_text(response.output_text or "")
-
-
-def structured_text(response: ResponseObject) -> str:
-    """Return that object as JSON text, as output parsers read it.
-
-    Raises:
-        StructuredOutputError: There is no such object.
-    """
-    return json.dumps(structured_value(response), ensure_ascii=False)
-
-
-def _object_in_text(text: str) -> dict[str, Any] | None:
+    text = response.output_text or ""
     fenced = re.search(r"```(?:json)?\s*\n(.*?)```", text, re.DOTALL)
     for candidate in (text, fenced[1] if fenced else ""):
         try:
@@ -60,3 +51,12 @@ def _object_in_text(text: str) -> dict[str, Any] | None:
         if isinstance(value, dict):
             return value
     return None
+
+
+def structured_text(response: ResponseObject) -> str:
+    """Return the object of a run as JSON text, as output parsers read it.
+
+    Raises:
+        StructuredOutputError: There is no such object.
+    """
+    return json.dumps(structured_value(response), ensure_ascii=False)

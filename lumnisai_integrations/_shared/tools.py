@@ -1,15 +1,16 @@
-"""Tools that the caller runs, asked for through ``response_format``: the schema one way, calls or an answer the other.
+"""Tool calling through ``response_format``: the schema of tool calls or an answer, and reading what a run returned.
 
-The platform runs its own tools and has no field for those of a caller. So a run is asked for one of two objects,
-``{"tool_calls": [{"name": ..., "args": {...}}]}`` or ``{"content": ...}``, and the caller reads which it got. Pure.
+The platform runs its own tools and has no field for those of a caller. So the ``response_format`` of a run that may
+use the caller's tools describes two objects, ``{"tool_calls": [{"name": ..., "args": {...}}]}`` and
+``{"content": ...}``, of which the run returns one. Pure.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from uuid import uuid4
 
 from lumnisai_core import ResponseObject
@@ -53,14 +54,19 @@ class Tool:
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    def as_function(self) -> dict[str, Any]:
+        """Return the tool as plain data, in the form that OpenAI made common."""
+        about = {"name": self.name, "description": self.description, "parameters": dict(self.parameters)}
+        return {"type": "function", "function": about}
+
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A call of a tool that the agent asks for.
+class RequestedToolCall:
+    """A tool call that the agent wants the caller to make.
 
     Attributes:
         name: Name of the tool.
-        args: Its arguments by name; for a call that cannot be run, whatever the agent gave.
+        args: Its arguments by name; for a call that cannot be run, whatever the agent wrote.
         id: Made for this call, so that its result can name it.
         problem: Why the call cannot be run; empty if it can.
     """
@@ -73,17 +79,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a run that was offered tools returned: calls, or an answer.
+    """The result of a run that was offered tools: tool calls, or an answer.
 
     Attributes:
-        calls: Calls to run.
-        invalid: Calls that cannot even be tried: without a name, or with arguments that are no object. A call of a tool
-            that does not exist is none of them: whoever runs tools tells the agent so.
+        calls: Tool calls to run, also of tools that do not exist: the caller reports those to the agent.
+        invalid: Tool calls that cannot be tried: the name is missing, or the arguments are not an object.
         content: The answer; an object as JSON text. Empty if there are only calls.
     """
 
-    calls: tuple[Call, ...] = ()
-    invalid: tuple[Call, ...] = ()
+    calls: tuple[RequestedToolCall, ...] = ()
+    invalid: tuple[RequestedToolCall, ...] = ()
     content: str = ""
 
 
@@ -95,7 +100,7 @@ class ToolOffer:
         tools: The tools.
         choice: Whether they may, must or must not be used.
         named: The one tool that must be used.
-        parallel: Whether several calls may be asked for at once.
+        parallel: Whether a run may return several calls at once.
         answer_schema: JSON Schema of the answer, an object. Default: the answer is text.
     """
 
@@ -105,27 +110,40 @@ class ToolOffer:
     parallel: bool = True
     answer_schema: Mapping[str, Any] | None = None
 
+    @classmethod
+    def of_call(
+        cls, tools: Iterable[Tool], keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | None
+    ) -> Self:
+        """Return the offer of one call with the keywords ``tool_choice`` and ``parallel_tool_calls``.
+
+        Raises:
+            ValidationError: The choice is not known, or does not fit the tools.
+        """
+        choice, named = choice_of(keywords.get("tool_choice"))
+        parallel = keywords.get("parallel_tool_calls") is not False
+        return cls(tuple(tools), choice, named, parallel, answer_schema)
+
     def __post_init__(self) -> None:
         names = [tool.name for tool in self.tools]
         if not all(names):
-            raise ValidationError("A tool has no name: give every tool one.")
+            raise ValidationError("A tool has no name: every tool needs one.")
         if self.named is not None and self.named not in names:
             raise ValidationError(f"tool_choice names {self.named!r}, but the tools are {', '.join(names) or 'none'}.")
         if self.choice == "any" and not names:
-            raise ValidationError("tool_choice asks for a tool, but there are no tools.")
+            raise ValidationError("tool_choice requires a tool call, but there are no tools.")
 
     @property
     def is_open(self) -> bool:
-        """Whether the run may ask for calls; otherwise no envelope is needed."""
+        """Whether the run may return tool calls; otherwise the schema does not mention them."""
         return bool(self.tools) and (self.choice != "none" or self.named is not None)
 
     @property
     def is_forced(self) -> bool:
-        """Whether the run must ask for calls."""
+        """Whether the run must return tool calls."""
         return self.is_open and (self.choice == "any" or self.named is not None)
 
     def response_format(self) -> dict[str, Any] | None:
-        """Return the JSON Schema of calls or an answer; without open tools that of the answer alone, if it has one."""
+        """Return the JSON Schema of tool calls or an answer; of the answer alone if no tool may be used."""
         if not self.is_open:
             return None if self.answer_schema is None else dict(self.answer_schema)
         shared = SharedDefinitions()
@@ -141,30 +159,39 @@ class ToolOffer:
             schema = {"title": "ToolCallsOrAnswer", "type": "object", "anyOf": branches}
         return schema | ({"$defs": shared.schemas} if shared.schemas else {})
 
-    def instructions(self, given: str | None) -> str | None:
+    def instructions(self, of_caller: str | None) -> str | None:
         """Return the guidance that goes with the schema, after the caller's own."""
         if not self.is_open:
-            return given
+            return of_caller
         own = (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
-        return f"{given}\n\n{own}" if given else own
+        return f"{of_caller}\n\n{own}" if of_caller else own
+
+    def applied_to(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a run with the schema of this offer and its guidance."""
+        instructions = self.instructions(parameters.get("response_format_instructions"))
+        return {
+            **parameters,
+            "response_format": self.response_format(),
+            "response_format_instructions": instructions,
+        }
 
     def read(self, response: ResponseObject) -> Reply:
-        """Read what a run returned for :meth:`response_format`.
+        """Return the tool calls or the answer of a run with :meth:`response_format`.
 
         Raises:
-            StructuredOutputError: It holds neither calls nor an answer, or no calls although they were asked for.
+            StructuredOutputError: It returned neither, or no tool call although there must be one.
         """
         value = object_of(response)
         may_answer = not self.is_forced and self.answer_schema is None
         if may_answer and response.structured_response is None and not (value or {}).keys() & {"tool_calls", "content"}:
-            return Reply(content=response.output_text or "")  # an answer in words is an answer, also one in JSON
+            return Reply(content=response.output_text or "")  # an answer in words, also one in JSON
         if value is None:
             raise _unusable(response, "returned no object for its response_format")
         listed = value.get("tool_calls")
         calls = [self._call(item) for item in listed] if isinstance(listed, list) else []
         content = self._content(value.get("content"))
         if not calls and (self.is_forced or content is None):
-            raise _unusable(response, f"returned neither calls of tools nor content, but {_short(value)}")
+            raise _unusable(response, f"returned neither tool calls nor content, but {_short(value)}")
         if calls and self.answer_schema is not None:
             content = None  # the answer comes when the results are in
         return Reply(
@@ -173,23 +200,24 @@ class ToolOffer:
             content=content or "",
         )
 
-    def _call(self, item: object) -> Call:
+    @staticmethod
+    def _call(item: object) -> RequestedToolCall:
         if not isinstance(item, Mapping):
-            return Call("", item, problem="The agent returned something else than a call.")
+            return RequestedToolCall("", item, problem="The agent returned something else than a call.")
         name, args = item.get("name"), item.get("args")
         if isinstance(args, str):
-            args = _parsed(args)
+            args = json_or_text(args)
         if not isinstance(name, str) or not name:
-            return Call("", args, problem="The call names no tool.")
+            return RequestedToolCall("", args, problem="The call does not name a tool.")
         if args is None:
             args = {}
         if not isinstance(args, Mapping):
-            return Call(name, args, problem=f"The arguments are no object: {_short(args)}.")
-        return Call(name, dict(args))
+            return RequestedToolCall(name, args, problem=f"The arguments are not an object: {_short(args)}.")
+        return RequestedToolCall(name, dict(args))
 
     def _content(self, content: object) -> str | None:
         if self.answer_schema is not None and isinstance(content, str):
-            content = _parsed(content)
+            content = json_or_text(content)
         if isinstance(content, str) and self.answer_schema is None:
             return content
         if content is None or (self.answer_schema is not None and not isinstance(content, Mapping)):
@@ -198,17 +226,13 @@ class ToolOffer:
 
 
 def choice_of(tool_choice: object) -> tuple[Choice, str | None]:
-    """Read a choice of tools in any of the forms in use.
+    """Return whether tools may, must or must not be used, and the name of the one that must be.
 
-    Args:
-        tool_choice: ``auto``, ``any`` or ``required``, ``none``, the name of a tool, a bool, None, or one of the dicts
-            of OpenAI and Anthropic.
-
-    Returns:
-        Whether tools may, must or must not be used, and the one that must be.
+    ``tool_choice`` is ``auto``, ``any`` or ``required``, ``none``, the name of a tool, a bool, None, or one of the
+    dicts of OpenAI and Anthropic.
 
     Raises:
-        ValidationError: It is none of these.
+        ValidationError: It has another form.
     """
     if isinstance(tool_choice, str | bool | None):
         known = _CHOICES.get(tool_choice)
@@ -244,7 +268,8 @@ def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _parsed(text: str) -> Any:
+def json_or_text(text: str) -> Any:
+    """Return the value of a JSON text, or the text itself if it is not JSON."""
     try:
         return json.loads(text)
     except ValueError:
@@ -256,34 +281,17 @@ def _short(value: object) -> str:
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _unusable(response: ResponseObject, what: str) -> StructuredOutputError:
-    return StructuredOutputError(
-        f"Run {response.response_id} was offered tools and {what}.",
-        response_id=response.response_id,
-        thread_id=response.thread_id,
-        response=response,
-    )
+def _unusable(response: ResponseObject, problem: str) -> StructuredOutputError:
+    return StructuredOutputError.of_run(response, f"Run {response.response_id} was offered tools and {problem}.")
 
 
 def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
-    """Write an assistant turn that calls tools.
-
-    Args:
-        content: What the assistant said besides.
-        calls: The calls, each with ``id``, ``name`` and ``args``.
-    """
+    """Return an assistant turn: its text, then its tool calls, each with ``id``, ``name`` and ``args``."""
     written = json.dumps({"tool_calls": [dict(call) for call in calls]}, ensure_ascii=False, default=str)
     return f"{content}\n{written}" if content else written
 
 
 def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str = "success") -> str:
-    """Write the result of a tool call as a turn of the user.
-
-    Args:
-        content: What the tool returned.
-        name: Name of the tool, if it is known.
-        call_id: Id of the call it answers, if it is known.
-        status: ``success`` or ``error``.
-    """
+    """Return the result of a tool call as a turn of the user; ``status`` is ``success`` or ``error``."""
     head = json.dumps({"tool_result": {"name": name, "id": call_id, "status": status}}, ensure_ascii=False)
     return f"{head}\n{content}\n[end of tool result]"

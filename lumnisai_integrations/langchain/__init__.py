@@ -1,4 +1,4 @@
-"""Lumnis in LangChain: chat model, runnable, memory, files, tool, and what shows their progress.
+"""Lumnis in LangChain: chat model, runnable, tool, memory, files, and progress display.
 
 >>> from lumnisai_integrations.langchain import ChatLumnis
 >>> model = ChatLumnis(user_id="user-123")          # LUMNISAI_API_KEY from the environment
@@ -53,7 +53,3 @@ _HOMES = {
 __getattr__: Callable[[str], object] = lazy_names(
     __name__, _HOMES, framework="langchain_core", distribution="langchain-core", extra="langchain"
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Runs as LangChain's content blocks: progress as it comes, the answer, and the documents that were made. Pure."""
+"""Content blocks of LangChain for a run: its progress as it arrives, the answer, and the artifacts. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from langchain_core.messages import InvalidToolCall, ToolCall
-from langchain_core.messages import content as blocks
+from langchain_core.messages import InvalidToolCall, ToolCall, content
 from langchain_core.messages.content import ContentBlock
 
 from lumnisai_core import Artifact, ResponseObject, RunUpdate
 from lumnisai_core import ToolCall as ServiceToolCall
+from lumnisai_integrations._shared.runs import progress_updates
 
-#: Keys of ``additional_kwargs`` whose facts a message of blocks has in its blocks.
-SHOWN_AS_BLOCKS = frozenset({"reasoning_content", "artifacts"})
+#: Keys of ``additional_kwargs`` that repeat the blocks of a message.
+_REPEATED_KWARGS = frozenset({"reasoning_content", "artifacts"})
 
-#: Types of the blocks that ask the caller to run a tool.
+#: Types of blocks with tool calls that the caller is to make.
 CALLS = frozenset({"tool_call", "invalid_tool_call"})
 
 _FAILED = frozenset({"error", "failed"})
@@ -43,23 +43,28 @@ class _Entry:
     calls: list[ServiceToolCall] = field(default_factory=list)
     call_ids: list[str] = field(default_factory=list)
 
-    def is_continued_by(self, state: str, message: str, calls: Sequence[ServiceToolCall]) -> bool:
-        if state == "tool_update":
+    def is_continued_by(self, update: RunUpdate) -> bool:
+        if update.state == "tool_update":
             return True
-        same = message == self.message and len(calls) >= len(self.calls) and all(map(_is_same_call, self.calls, calls))
-        # An entry that comes again just as it was is a step that was done again.
-        return same and (state != self.state or list(calls) != self.calls)
+        calls = list(update.tool_calls)
+        same = update.message == self.message and len(calls) >= len(self.calls)
+        if not same or any(
+            one.name != two.name or one.args != two.args for one, two in zip(self.calls, calls, strict=False)
+        ):
+            return False
+        # An entry that comes again without any change is a step that was repeated.
+        return update.state != self.state or calls != self.calls
 
 
 class ProgressBlocks:
-    """Writes the progress of one run as content blocks, as it comes.
+    """Turns the progress of one run into content blocks as it arrives.
 
     Messages are reasoning, a line each, and consecutive ones share a block. Calls of the service's tools are
-    ``server_tool_call`` blocks, with a ``server_tool_result`` each time that an output is new. An entry that grows
-    shows only what is new about it.
+    ``server_tool_call`` blocks, with a ``server_tool_result`` each time that an output is new. For an entry that grows
+    there are blocks for the new parts only.
 
     Args:
-        response_id: Id of the run, from which the ids of tool calls follow.
+        response_id: Id of the run, from which the ids of tool calls are derived.
     """
 
     def __init__(self, response_id: str) -> None:
@@ -71,34 +76,24 @@ class ProgressBlocks:
 
     @property
     def count(self) -> int:
-        """How many blocks there are."""
+        """The number of blocks so far."""
         return self._count
 
     def accept(self, update: RunUpdate) -> list[BlockPart]:
-        """Write one update; news that is not about a progress entry has no blocks."""
-        if update.entry_index is None:
+        """Return the new parts of blocks; none for an update that is not about a progress entry."""
+        index = update.entry_index
+        if index is None:
             return []
-        return self.add(update.entry_index, update.state, update.message, update.tool_calls)
-
-    def add(self, entry_index: int, state: str, message: str, tool_calls: Sequence[ServiceToolCall]) -> list[BlockPart]:
-        """Write one progress entry.
-
-        Args:
-            entry_index: Its position in the progress of the run.
-            state: Its state; ``tool_update`` if ``tool_calls`` are only those it gained.
-            message: Its text.
-            tool_calls: Its tool calls.
-        """
-        entry = self._entries.get(entry_index)
+        entry, is_growth = self._entries.get(index), update.state == "tool_update"
         parts: list[BlockPart] = []
-        if entry is None or not entry.is_continued_by(state, message, tool_calls):
-            entry = self._entries[entry_index] = _Entry(state, message)
-            if message:
-                parts.append(self._reasoning(f"{message}\n"))
-        known = 0 if state != "tool_update" else len(entry.calls)
-        for position, call in enumerate(tool_calls, known):
-            parts += self._call(entry, f"call_{self._response_id}_{entry_index}_{position}", position, call)
-        entry.state = entry.state if state == "tool_update" else state
+        if entry is None or not entry.is_continued_by(update):
+            entry = self._entries[index] = _Entry(update.state, update.message)
+            if update.message:
+                parts.append(self._reasoning(f"{update.message}\n"))
+        known = len(entry.calls) if is_growth else 0  # an update of growth has only the new calls
+        for position, call in enumerate(update.tool_calls, known):
+            parts += self._call(entry, f"call_{self._response_id}_{index}_{position}", position, call)
+        entry.state = entry.state if is_growth else update.state
         return parts
 
     def _reasoning(self, text: str) -> BlockPart:
@@ -117,28 +112,28 @@ class ProgressBlocks:
             return []
         return self._whole([_server_tool_result(call, entry.call_ids[position])])
 
-    def _whole(self, made: Iterable[ContentBlock]) -> list[BlockPart]:
-        parts = [BlockPart(index, block) for index, block in enumerate(made, self._count)]
+    def _whole(self, blocks: Iterable[ContentBlock]) -> list[BlockPart]:
+        parts = [BlockPart(index, block) for index, block in enumerate(blocks, self._count)]
         self._count += len(parts)
         self._is_reasoning = False
         return parts
 
     def _unused(self, proposed: object) -> str:
-        made, number = str(proposed), 1
-        while made in self._ids:
+        call_id, number = str(proposed), 1
+        while call_id in self._ids:
             number += 1
-            made = f"{proposed}_{number}"
-        self._ids.add(made)
-        return made
+            call_id = f"{proposed}_{number}"
+        self._ids.add(call_id)
+        return call_id
 
 
 def progress_blocks(response: ResponseObject) -> list[ContentBlock]:
     """Return the progress of a run as content blocks."""
     writer = ProgressBlocks(response.response_id)
     joined: dict[int, ContentBlock] = {}
-    for index, entry in enumerate(response.progress):
-        for part in writer.add(index, entry.state, entry.message, entry.tool_calls):
-            if part.index in joined:  # reasoning that goes on
+    for update in progress_updates(response):
+        for part in writer.accept(update):
+            if part.index in joined:  # more text of the same reasoning
                 before, more = cast("Any", joined[part.index]), cast("Any", part.block)
                 before["reasoning"] += more["reasoning"]
             else:
@@ -147,23 +142,18 @@ def progress_blocks(response: ResponseObject) -> list[ContentBlock]:
 
 
 def server_tool_blocks(call: ServiceToolCall, call_id: str) -> list[ContentBlock]:
-    """Return a tool call that the service made: the call, and its result if that is known.
-
-    Args:
-        call: The call. Keys that the service adds to it become ``extras``.
-        call_id: Id for the call, to which the result refers.
-    """
-    given = call.model_dump(mode="json")
-    made: blocks.ServerToolCall = {
+    """Return a tool call of the service: the call, with further keys of it as ``extras``, and its result if known."""
+    data = call.model_dump(mode="json")
+    block: content.ServerToolCall = {
         "type": "server_tool_call",
         "id": call_id,
         "name": call.name,
-        "args": given["args"],
+        "args": data["args"],
     }
-    extras = {name: given[name] for name in call.model_extra or {} if name != "id"}
+    extras = {name: data[name] for name in call.model_extra or {} if name != "id"}
     if extras:
-        made["extras"] = extras
-    return [made] if call.output_text is None else [made, _server_tool_result(call, call_id)]
+        block["extras"] = extras
+    return [block] if call.output_text is None else [block, _server_tool_result(call, call_id)]
 
 
 def _server_tool_result(call: ServiceToolCall, call_id: str) -> ContentBlock:
@@ -179,22 +169,9 @@ def _server_tool_result(call: ServiceToolCall, call_id: str) -> ContentBlock:
 def answer_blocks(
     text: str, tool_calls: Sequence[ToolCall] = (), invalid_tool_calls: Sequence[InvalidToolCall] = ()
 ) -> list[ContentBlock]:
-    """Return what a run answered: its text, unless that is empty, and the calls that the caller is to make."""
-    said: list[ContentBlock] = [{"type": "text", "text": text}] if text else []
-    calls: list[ContentBlock] = [
-        {"type": "tool_call", "id": call["id"], "name": call["name"], "args": call["args"]} for call in tool_calls
-    ]
-    invalid: list[ContentBlock] = [
-        {
-            "type": "invalid_tool_call",
-            "id": call["id"],
-            "name": call["name"],
-            "args": call["args"],
-            "error": call["error"],
-        }
-        for call in invalid_tool_calls
-    ]
-    return said + calls + invalid
+    """Return the answer of a run: its text, unless that is empty, and the tool calls that the caller is to make."""
+    texts: list[ContentBlock] = [{"type": "text", "text": text}] if text else []
+    return texts + [cast("ContentBlock", dict(call)) for call in (*tool_calls, *invalid_tool_calls)]
 
 
 def message_blocks(
@@ -203,20 +180,20 @@ def message_blocks(
     tool_calls: Sequence[ToolCall] = (),
     invalid_tool_calls: Sequence[InvalidToolCall] = (),
 ) -> list[ContentBlock]:
-    """Return a whole run as content blocks: progress, answer, documents."""
+    """Return a whole run as content blocks: progress, answer, artifacts."""
     return progress_blocks(response) + answer_blocks(text, tool_calls, invalid_tool_calls) + artifact_blocks(response)
 
 
 def artifact_blocks(response: ResponseObject) -> list[ContentBlock]:
-    """Return the documents that a run made: ``file`` blocks for those with an address, else ``non_standard`` ones.
+    """Return the artifacts of a run: ``file`` blocks for those with an address, else ``non_standard`` ones.
 
-    A ``non_standard`` block holds the document as :func:`artifact_data` writes it, in ``value["artifact"]``.
+    A ``non_standard`` block holds the artifact as :func:`artifact_data` writes it, in ``value["artifact"]``.
     """
     return [_artifact_block(artifact) for artifact in response.artifacts]
 
 
 def artifact_data(response: ResponseObject) -> list[dict[str, Any]]:
-    """Write the documents that a run made as plain data, with everything the service says of them."""
+    """Return the artifacts of a run as plain data, with everything that the service sends."""
     return [_plain_artifact(artifact) for artifact in response.artifacts]
 
 
@@ -239,13 +216,13 @@ def _artifact_block(artifact: Artifact) -> ContentBlock:
 
 
 def as_chunk(part: BlockPart) -> dict[str, Any]:
-    """Return a part as content of a message chunk; chunks add up by ``index``."""
+    """Return a part as content of a message chunk; chunks are merged by ``index``."""
     block = cast("dict[str, Any]", part.block)
     return call_chunk(block, part.index) if block["type"] == "tool_call" else {**block, "index": part.index}
 
 
 def call_chunk(block: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """Return a call that the caller is to make as a call of which the arguments are still text."""
+    """Return a tool call with its arguments as text, as chunks have it."""
     return {
         "type": "tool_call_chunk",
         "id": block["id"],
@@ -256,9 +233,10 @@ def call_chunk(block: Mapping[str, Any], index: int) -> dict[str, Any]:
 
 
 def arguments_text(arguments: object) -> str:
-    """Return the arguments of a call as JSON text, or as the text that the agent gave instead."""
+    """Return the arguments of a tool call as JSON text, or the text that the agent wrote instead."""
     return arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
 
 
-def _is_same_call(one: ServiceToolCall, other: ServiceToolCall) -> bool:
-    return one.name == other.name and one.args == other.args
+def without_repeated(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``additional_kwargs`` without what the blocks of the message have already."""
+    return {name: value for name, value in kwargs.items() if name not in _REPEATED_KWARGS}

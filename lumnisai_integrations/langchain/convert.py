@@ -1,9 +1,9 @@
-"""Between LangChain's messages and the wire's: roles and plain text one way, runs and their news the other. Pure."""
+"""Messages of LangChain as the wire's roles and plain text, and runs as messages of LangChain. Pure."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypedDict, Unpack
 
 from langchain_core.messages import (
@@ -19,16 +19,19 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
-from lumnisai_core import MessageRole, ResponseObject, ResponseStatus, RunUpdate
+from lumnisai_core import MessageRole, ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.progress import reasoning_text
-from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
-from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place
-from lumnisai_integrations._shared.tools import Call, Reply, ToolOffer, tool_calls_text, tool_result_text
-from lumnisai_integrations.langchain.blocks import SHOWN_AS_BLOCKS, arguments_text, artifact_data, message_blocks
-from lumnisai_integrations.langchain.errors import unusable_output
+from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
+from lumnisai_integrations._shared.structured import object_of
+from lumnisai_integrations._shared.tools import ToolOffer, tool_calls_text, tool_result_text
+from lumnisai_integrations.langchain.blocks import (
+    arguments_text,
+    artifact_data,
+    message_blocks,
+    without_repeated,
+)
 
-#: Shown in traces and metadata where no model was chosen.
+#: Model name in traces and metadata if the platform chooses the model.
 DEFAULT_MODEL_NAME = "lumnis"
 
 _ROLES = {
@@ -40,9 +43,8 @@ _ROLES = {
     "assistant": MessageRole.ASSISTANT,
 }
 
-#: Blocks of an answer that are not part of what was said. Tool calls go out from ``AIMessage.tool_calls`` and
-#: ``AIMessage.invalid_tool_calls``.
-_UNSAID_BLOCKS = frozenset(
+#: Blocks that are not sent. Tool calls are sent from ``AIMessage.tool_calls`` and ``AIMessage.invalid_tool_calls``.
+_UNSENT_BLOCKS = frozenset(
     {
         "reasoning",
         "thinking",
@@ -58,18 +60,18 @@ _UNSAID_BLOCKS = frozenset(
     }
 )
 
-#: Blocks that an answer may hold besides: artifacts of its run, which are with the service already.
+#: Blocks of an answer with artifacts of its run, which the service has already.
 _ARTIFACT_BLOCKS = frozenset({"file", "non_standard"})
 
 
 def convert_in(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
-    """Write a conversation as roles and texts.
+    """Return a conversation as roles and texts.
 
     Text blocks are joined, an assistant's tool calls and their results become text, and the ``name`` of a message is
     left out, because the wire has no field for these.
 
     Raises:
-        ValidationError: There is no message, or one that the platform cannot take.
+        ValidationError: The list is empty, or holds a message that cannot be sent.
     """
     if not messages:
         raise ValidationError("There are no messages: pass a text, or a list that ends with a HumanMessage.")
@@ -77,51 +79,46 @@ def convert_in(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
 
 
 def _wire_message(index: int, message: BaseMessage) -> dict[str, str]:
+    text, role = _text(index, message), MessageRole.USER
     match message:
         case ToolMessage():
-            result = tool_result_text(
-                _text(index, message), name=message.name, call_id=message.tool_call_id, status=message.status
-            )
-            return _turn(MessageRole.USER, result)
+            text = tool_result_text(text, name=message.name, call_id=message.tool_call_id, status=message.status)
         case FunctionMessage():
-            return _turn(MessageRole.USER, tool_result_text(_text(index, message), name=message.name, call_id=None))
+            text = tool_result_text(text, name=message.name, call_id=None)
         case AIMessage():
-            return _turn(MessageRole.ASSISTANT, _assistant_text(index, message))
+            role, text = MessageRole.ASSISTANT, _with_tool_calls(text, message)
         case SystemMessage():
-            return _turn(MessageRole.SYSTEM, _text(index, message))
+            role = MessageRole.SYSTEM
         case HumanMessage():
-            return _turn(MessageRole.USER, _text(index, message))
+            pass
         case ChatMessage() if message.role.lower() in _ROLES:
-            return _turn(_ROLES[message.role.lower()], _text(index, message))
+            role = _ROLES[message.role.lower()]
         case ChatMessage():
-            raise ValidationError(f"messages[{index}] has the role {message.role!r}: use {', '.join(sorted(_ROLES))}.")
+            raise ValidationError(
+                f"messages[{index}] must have one of the roles {', '.join(sorted(_ROLES))}, got {message.role!r}."
+            )
         case _:
             raise ValidationError(
-                f"messages[{index}] is a {type(message).__name__}, which cannot be sent: use system, human, AI or tool "
-                "messages."
+                f"messages[{index}] must be a system, human, AI or tool message, got a {type(message).__name__}."
             )
-
-
-def _turn(role: MessageRole, text: str) -> dict[str, str]:
     return {"role": role.value, "content": text}
 
 
-def _assistant_text(index: int, message: AIMessage) -> str:
-    said = _text(index, message)
+def _with_tool_calls(text: str, message: AIMessage) -> str:
     calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]
     if not calls:
-        return said
-    return tool_calls_text(said, [{key: call.get(key) for key in ("id", "name", "args")} for call in calls])
+        return text
+    return tool_calls_text(text, [{key: call.get(key) for key in ("id", "name", "args")} for call in calls])
 
 
 def _text(index: int, message: BaseMessage) -> str:
     if isinstance(message.content, str):
         return message.content
-    # Answers are cut into blocks at any place; what people write in blocks are paragraphs.
+    # Answers are split into blocks anywhere; blocks that people write are paragraphs.
     place, content = f"messages[{index}]", message.content
     if isinstance(message, AIMessage):
-        said = [block for block in content if isinstance(block, str) or block.get("type") not in _ARTIFACT_BLOCKS]
-        return "".join(_block_texts(place, said))
+        sent = [block for block in content if isinstance(block, str) or block.get("type") not in _ARTIFACT_BLOCKS]
+        return "".join(_block_texts(place, sent))
     return "\n".join(_block_texts(place, content))
 
 
@@ -133,7 +130,7 @@ def _block_text(place: str, block: str | Mapping[str, Any]) -> str | None:
     if isinstance(block, str):
         return block
     kind = block.get("type")
-    if kind in _UNSAID_BLOCKS:
+    if kind in _UNSENT_BLOCKS:
         return None
     if kind == "tool_result":
         return _tool_result(place, block)
@@ -153,27 +150,15 @@ def _tool_result(place: str, block: Mapping[str, Any]) -> str:
     return tool_result_text(text, name=block.get("name"), call_id=block.get("tool_use_id"), status=status)
 
 
-def place_of(message: BaseMessage) -> Place:
-    """Return where a message is stored, as its metadata say."""
-    tags = message.additional_kwargs
-    if THREAD_ID in tags:
-        is_stored = bool(tags.get(PERSISTED))
-        return Place(tags[THREAD_ID], is_stored=is_stored, ends_run=is_stored and isinstance(message, AIMessage))
-    facts = message.response_metadata
-    if isinstance(message, AIMessage) and facts.get("model_provider") == "lumnis" and facts.get("thread_id"):
-        return Place(facts["thread_id"], ends_run=True)
-    return Place()
-
-
 class AnswerOptions(TypedDict, total=False):
     """How the answer of a run becomes a message.
 
     Attributes:
-        model_name: The model that was asked for.
-        structured: Whether an object was asked for. It becomes the content, as JSON text, and the run's own text goes
-            to ``response_metadata["output_text"]``. If there is no object, the content is that text.
+        model_name: The model of the run.
+        structured: Whether the run has a ``response_format``. Then the content is the object as JSON text, and the
+            run's own text is in ``response_metadata["output_text"]``. Without an object, the content is that text.
         stop: Texts before which the answer is cut off; they do not cut JSON.
-        offer: The tools that the run was offered. The calls it asks for become ``tool_calls``.
+        offer: The tools that the run was offered. Its calls of them become ``tool_calls``.
     """
 
     model_name: str | None
@@ -188,7 +173,7 @@ def convert_out(
     as_blocks: bool = False,
     **options: Unpack[AnswerOptions],
 ) -> AIMessage:
-    """Write a finished run as a message.
+    """Return a finished run as a message.
 
     Args:
         response: The run.
@@ -197,45 +182,12 @@ def convert_out(
         **options: The rest.
 
     Returns:
-        The message. Its id is that of the run, and its reasoning is what the run reported on its way.
+        The message. Its id is that of the run, and its reasoning is the progress of the run.
 
     Raises:
-        StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
+        StructuredOutputError: Tools were offered, and the run returned neither tool calls nor an answer.
     """
-    outcome = _outcome(response, options)
-    calls = [tool_call(name=call.name, args=call.args, id=call.id) for call in outcome.calls]
-    invalid = [
-        invalid_tool_call(name=call.name, args=arguments_text(call.args), id=call.id, error=call.problem)
-        for call in outcome.invalid
-    ]
-    content: Any = outcome.content
-    tags = progress_kwargs([_entry_update(response, index) for index in range(len(response.progress))])
-    if response.artifacts:
-        tags["artifacts"] = artifact_data(response)
-    if as_blocks:
-        content = message_blocks(response, outcome.content, calls, invalid)
-        outcome.metadata["output_version"] = "v1"
-        tags = {name: value for name, value in tags.items() if name not in SHOWN_AS_BLOCKS}
-    return AIMessage(
-        content=content,
-        id=response.response_id,
-        response_metadata=outcome.metadata,
-        tool_calls=calls,
-        invalid_tool_calls=invalid,
-        additional_kwargs=tags,
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    content: str
-    metadata: dict[str, Any]
-    calls: Sequence[Call] = ()
-    invalid: Sequence[Call] = ()
-
-
-def _outcome(response: ResponseObject, options: AnswerOptions) -> _Outcome:
-    structured, stop, offer = options.get("structured", False), options.get("stop", ()), options.get("offer")
+    structured, offer = options.get("structured", False), options.get("offer")
     metadata: dict[str, Any] = {
         "model_provider": "lumnis",
         "model_name": options.get("model_name") or DEFAULT_MODEL_NAME,
@@ -245,67 +197,57 @@ def _outcome(response: ResponseObject, options: AnswerOptions) -> _Outcome:
     }
     if response.response_title:
         metadata["response_title"] = response.response_title
-    text = response.output_text or ""
     if structured or offer is not None:
-        metadata["output_text"] = text
+        metadata["output_text"] = response.output_text or ""
+    text, calls, invalid = _answer(response, options)
+    content: Any = text
+    kwargs = progress_kwargs(progress_updates(response))
+    if response.artifacts:
+        kwargs["artifacts"] = artifact_data(response)
+    if as_blocks:
+        content = message_blocks(response, text, calls, invalid)
+        metadata["output_version"] = "v1"
+        kwargs = without_repeated(kwargs)
+    return AIMessage(
+        content=content,
+        id=response.response_id,
+        response_metadata=metadata,
+        tool_calls=calls,
+        invalid_tool_calls=invalid,
+        additional_kwargs=kwargs,
+    )
+
+
+def _answer(response: ResponseObject, options: AnswerOptions) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:
+    stop, offer = options.get("stop", ()), options.get("offer")
     if offer is not None:
-        reply = _reply(offer, response)
-        said = reply.content if offer.answer_schema is not None else cut_at(reply.content, stop)
-        return _Outcome(content=said, metadata=metadata, calls=reply.calls, invalid=reply.invalid)
-    if not structured:
-        return _Outcome(content=cut_at(text, stop), metadata=metadata)
-    try:
-        return _Outcome(content=structured_text(response), metadata=metadata)
-    except StructuredOutputError:
-        # A message with the text is worth more than no message; the parser of a structured chain raises.
-        return _Outcome(content=text, metadata=metadata)
-
-
-def _reply(offer: ToolOffer, response: ResponseObject) -> Reply:
-    try:
-        return offer.read(response)
-    except StructuredOutputError as error:
-        raise unusable_output(error) from None
+        reply = offer.read(response)
+        calls = [tool_call(name=call.name, args=call.args, id=call.id) for call in reply.calls]
+        invalid = [
+            invalid_tool_call(name=call.name, args=arguments_text(call.args), id=call.id, error=call.problem)
+            for call in reply.invalid
+        ]
+        return reply.content if offer.answer_schema is not None else cut_at(reply.content, stop), calls, invalid
+    text = response.output_text or ""
+    if not options.get("structured", False):
+        return cut_at(text, stop), [], []
+    value = object_of(response)
+    # A message with the text is worth more than no message; the parser of a structured chain raises.
+    return text if value is None else json.dumps(value, ensure_ascii=False), [], []
 
 
 def cut_at(text: str, stop: Sequence[str]) -> str:
-    """Return the part of a text before the first of these; all of it if none is in it."""
+    """Return the text before the first of these marks, or all of it if it contains none."""
     ends = [place for mark in stop if mark and (place := text.find(mark)) >= 0]
     return text[: min(ends)] if ends else text
 
 
-def progress_data(update: RunUpdate) -> dict[str, Any]:
-    """Write news of a run as plain data, as callbacks and stream consumers read it."""
-    return {
-        "response_id": update.response_id,
-        "thread_id": update.thread_id,
-        "status": str(update.status),
-        "state": update.state,
-        "message": update.message,
-        "tool_calls": [call.model_dump(mode="json", exclude_none=True) for call in update.tool_calls],
-        "entry_index": update.entry_index,
-    }
-
-
-def _entry_update(response: ResponseObject, index: int) -> RunUpdate:
-    entry = response.progress[index]
-    return RunUpdate(
-        response_id=response.response_id,
-        thread_id=response.thread_id,
-        status=ResponseStatus.IN_PROGRESS,
-        state=entry.state,
-        message=entry.message,
-        tool_calls=tuple(entry.tool_calls),
-        entry_index=index,
-    )
-
-
 def progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:
-    """Return news of a run as ``additional_kwargs`` hold them; nothing if they show nothing."""
+    """Return updates as ``additional_kwargs`` of a message; empty if there is nothing to show."""
     shown = [(text, update) for update in updates if (text := reasoning_text(update))]
     if not shown:
         return {}
     return {
         "reasoning_content": "".join(text for text, _ in shown),
-        "lumnis_progress": [progress_data(update) for _, update in shown],
+        "lumnis_progress": [update.as_data() for _, update in shown],
     }

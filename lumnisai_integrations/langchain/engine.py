@@ -1,4 +1,4 @@
-"""A chat model of LangChain as the engine of an embedded service: a Lumnis of your own with any model behind it.
+"""The chat model engine: an embedded service whose runs are answered by a chat model of LangChain.
 
 >>> from lumnisai_core.local import LocalLumnis
 >>> from lumnisai_integrations.langchain import ChatModelEngine
@@ -22,9 +22,9 @@ from lumnisai_integrations._shared.schemas import plain_schema
 
 ChatModel = Runnable[LanguageModelInput, BaseMessage]
 
-#: Overrides in the order in which they count; the engine has one model, so the first one given is it.
+#: Overrides in order of precedence: the engine uses one model for a run.
 _OVERRIDES = ("smart_model", "reasoning_model", "fast_model", "cheap_model", "vision_model")
-#: How many models made for overrides are kept for further runs.
+#: Number of models made for overrides that are kept for further runs.
 _KEPT = 16
 _KINDS: Mapping[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
@@ -32,15 +32,15 @@ _KINDS: Mapping[str, type[BaseMessage]] = {"system": SystemMessage, "user": Huma
 class ChatModelEngine:
     """Answers runs with a chat model.
 
-    The model gets the conversation of the thread, with the texts of the run's files before the run's own messages. A
-    ``response_format`` is asked for with the model's ``with_structured_output``, and the service checks the object
-    against it. Tool calls in the answer, of a model with tools bound to it, are reported as progress; nothing executes
+    The model receives the conversation of the thread, with the texts of the run's files before the run's own messages.
+    For a ``response_format`` the engine uses the model's ``with_structured_output``, and the service validates the
+    object. Tool calls in the answer, of a model with tools bound to it, are reported as progress; nothing executes
     them. Cancelling the run cancels the call of the model.
 
     ``model_overrides`` choose another model for one run: the first of ``smart_model``, ``reasoning_model``,
     ``fast_model``, ``cheap_model`` and ``vision_model``, such as ``"openai:gpt-4.1"``, is made by the package
-    ``langchain`` with its ``init_chat_model``. Whoever may create runs may so use any provider whose credentials this
-    process has; ``allow_overrides=False`` refuses that.
+    ``langchain`` with its ``init_chat_model``. So everyone who may create runs may use any provider whose credentials
+    this process has; ``allow_overrides=False`` prevents that.
 
     Args:
         model: The chat model, also one with tools or settings bound to it.
@@ -49,7 +49,7 @@ class ChatModelEngine:
         allow_overrides: Whether runs may choose another model.
     """
 
-    #: A model is none of the platform's specialized agents: runs that ask for one fail.
+    #: A chat model has no specialized agents: runs that name one fail.
     specialized_agents = False
 
     def __init__(self, model: ChatModel, *, structured_method: str | None = None, allow_overrides: bool = True) -> None:
@@ -62,14 +62,14 @@ class ChatModelEngine:
         """Answer one run.
 
         Raises:
-            EngineError: The model failed, has no structured output, or cannot be made. Its text is the model's.
+            EngineError: The model failed, has no structured output, or cannot be made. Carries the model's message.
         """
         model, name = await self._choose(request)
         report.progress(f"Asking {name}.")
         messages = list(_conversation(request))
         if request.response_format is None:
-            answer = await _asked(model, messages)
-            result = RunResult(_text(answer))
+            answer = await _invoke(model, messages)
+            result = RunResult(str(answer.text))
             _report_calls(answer, report)
         else:
             result = await self._structured(model, messages, plain_schema(request.response_format))
@@ -82,53 +82,52 @@ class ChatModelEngine:
         if wanted is None:
             return self._model, _name(self._model)
         if not self._allow_overrides:
-            raise EngineError("MODEL_NOT_AVAILABLE", "This service does not let runs choose a model.")
+            raise EngineError("MODEL_NOT_AVAILABLE", "This service does not allow runs to choose a model.")
         if not isinstance(wanted, str):
-            raise EngineError("MODEL_NOT_AVAILABLE", f"A model is named by a text, not by {wanted!r}.")
+            raise EngineError("MODEL_NOT_AVAILABLE", f"The name of a model must be a string, got {wanted!r}.")
         if wanted not in self._others:
-            made = await asyncio.to_thread(_made, wanted)
+            model = await asyncio.to_thread(_make_model, wanted)
             while len(self._others) >= _KEPT:
                 self._others.pop(next(iter(self._others)))
-            self._others[wanted] = made
+            self._others[wanted] = model
         return self._others[wanted], wanted
 
     async def _structured(self, model: ChatModel, messages: list[BaseMessage], schema: dict[str, Any]) -> RunResult:
         method = {} if self._structured_method is None else {"method": self._structured_method}
         try:
-            asking: Runnable[LanguageModelInput, Any] = model.with_structured_output(  # type: ignore[attr-defined]
+            structured: Runnable[LanguageModelInput, Any] = model.with_structured_output(  # type: ignore[attr-defined]
                 schema, include_raw=True, **method
             )
         except (NotImplementedError, AttributeError) as error:
-            reason = "The model has no structured output, which this run asks for"
+            reason = "The run has a response_format, but the model has no structured output"
             raise EngineError("STRUCTURED_OUTPUT_UNSUPPORTED", f"{reason}: {error}") from error
         except Exception as error:
             raise _failure(error) from error
-        got = await _asked(asking, messages)
-        if got["parsed"] is None:
-            reason = got["parsing_error"] or f"it answered {_text(got['raw'])!r}"
-            raise EngineError("STRUCTURED_OUTPUT_INVALID", f"The model gave no object that can be read: {reason}")
-        parsed = got["parsed"]
-        value = parsed.model_dump(mode="json") if isinstance(parsed, BaseModel) else parsed
-        return RunResult(_text(got["raw"]) or None, value)
+        answer = await _invoke(structured, messages)
+        parsed, text = answer["parsed"], str(answer["raw"].text)
+        if parsed is None:
+            reason = answer["parsing_error"] or f"it answered {text!r}"
+            raise EngineError("STRUCTURED_OUTPUT_INVALID", f"The model returned no object that can be read: {reason}")
+        return RunResult(text or None, parsed.model_dump(mode="json") if isinstance(parsed, BaseModel) else parsed)
 
 
 def _conversation(request: RunRequest) -> Iterator[BaseMessage]:
-    """Return the thread's messages, the files of the run, its own messages, and how to fill the format."""
+    """Yield the thread's messages, the files of the run, its own messages, and guidance for its response_format."""
     earlier = len(request.messages) - len(request.input_messages)
-    yield from map(_message, request.messages[:earlier])
+    yield from map(_to_langchain, request.messages[:earlier])
     for file in request.files:
         if text := file.get("text"):
             yield HumanMessage(f"File {file.get('name')}:\n\n{text}")
-    yield from map(_message, request.input_messages)
+    yield from map(_to_langchain, request.input_messages)
     if request.response_format is not None and request.response_format_instructions:
         yield HumanMessage(request.response_format_instructions)
 
 
-def _message(message: Message) -> BaseMessage:
+def _to_langchain(message: Message) -> BaseMessage:
     return _KINDS[message.role](content=message.content)
 
 
-async def _asked(model: Runnable[LanguageModelInput, Any], messages: list[BaseMessage]) -> Any:
+async def _invoke(model: Runnable[LanguageModelInput, Any], messages: list[BaseMessage]) -> Any:
     try:
         return await model.ainvoke(messages)
     except Exception as error:
@@ -139,21 +138,17 @@ def _failure(error: Exception) -> EngineError:
     return EngineError("MODEL_ERROR", f"{type(error).__name__}: {error}")
 
 
-def _text(answer: BaseMessage) -> str:
-    return str(answer.text)
-
-
 def _report_calls(answer: BaseMessage, report: RunReport) -> None:
     calls: list[ToolCall] = [
         {key: call[key] for key in ("id", "name", "args") if call.get(key) is not None}
         for call in getattr(answer, "tool_calls", ())
     ]
     if calls:
-        report.progress("The model asks for tools.", tool_calls=calls)
+        report.progress("The model requests tools.", tool_calls=calls)
 
 
 def _name(model: ChatModel) -> str:
-    """Return what a model is called, also inside bindings; the class if it does not say."""
+    """Return the name of a model, also inside bindings; without one, the name of its class."""
     inner: Any = model
     while (bound := getattr(inner, "bound", None)) is not None:
         inner = bound
@@ -164,8 +159,8 @@ def _name(model: ChatModel) -> str:
     return type(inner).__name__
 
 
-def _made(name: str) -> ChatModel:
-    """Make a model by its name.
+def _make_model(name: str) -> ChatModel:
+    """Return the model of a name.
 
     Raises:
         EngineError: The package ``langchain`` is missing, or it cannot make the model.

@@ -1,9 +1,9 @@
-"""The core's errors as members of LangChain's family too, so that code which knows either catches them.
+"""Errors that belong to LangChain's family and to the core's, so that code which knows either catches them.
 
 Each class has the name and the attributes of its namesake in :mod:`lumnisai_core.exceptions` and is a subclass of it.
 ``is_retryable`` says whether the same call may succeed later. It is False where a new call would start a second run
-although the first one may still go on, or has failed for a reason of its own. What no repetition can mend is a
-``ValueError``, ``LookupError``, ``OSError`` or ``RuntimeError`` besides, which graph runtimes do not retry.
+although the first one may still be running, or has failed for a reason of its own. Errors that no retry can mend are
+also ``ValueError``, ``LookupError``, ``OSError`` or ``RuntimeError``, which graph runtimes do not retry.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from lumnisai_integrations._shared import structured
 
 
 class ValidationError(exceptions.ValidationError, ModelInvalidRequestError):
-    """The request is not acceptable."""
+    """The request is not valid."""
 
 
 class ConfigurationError(exceptions.ConfigurationError, ModelInvalidRequestError):
-    """The client cannot be made from the given arguments and environment."""
+    """No client can be made from these arguments and this environment."""
 
 
 class MissingUserId(exceptions.MissingUserId, ModelInvalidRequestError):
-    """User scope needs a user id and none was given."""
+    """User scope needs a user id."""
 
 
 class TenantScopeUserIdConflict(exceptions.TenantScopeUserIdConflict, ModelInvalidRequestError):
-    """Tenant scope was asked for together with a user id."""
+    """Tenant scope excludes a user id."""
 
 
 class LocalFileNotSupported(exceptions.LocalFileNotSupported, ModelInvalidRequestError):
-    """A local file path was given where the service needs a URI or an artifact id."""
+    """A file must be a URI or an artifact id, not a local path."""
 
 
 class ConflictError(exceptions.ConflictError, ModelInvalidRequestError):
@@ -74,7 +74,7 @@ class FileAccessDeniedError(exceptions.FileAccessDeniedError, ModelPermissionDen
 
 
 class FileOperationError(exceptions.FileOperationError, ModelError, RuntimeError):
-    """Something cannot be done with a file."""
+    """An operation on a file is not possible."""
 
 
 class RateLimitError(exceptions.RateLimitError, ModelRateLimitError):
@@ -82,7 +82,7 @@ class RateLimitError(exceptions.RateLimitError, ModelRateLimitError):
 
 
 class ServiceError(exceptions.TransportError, ModelAPIError):
-    """The service answered with a failure of its own, or with something that cannot be read."""
+    """The service failed, or its answer cannot be read."""
 
 
 class ConnectionFailedError(exceptions.TransportError, ModelConnectionError):
@@ -98,7 +98,7 @@ class RunCancelledError(exceptions.RunCancelledError, ModelError, RuntimeError):
 
 
 class RunTimeoutError(exceptions.RunTimeoutError, ModelTimeoutError):
-    """``run_timeout`` is over; the run goes on at the service."""
+    """``run_timeout`` has passed; the run continues on the service."""
 
     is_retryable = False
 
@@ -115,37 +115,29 @@ class StructuredOutputError(structured.StructuredOutputError, OutputParserExcept
         self.llm_output: str | None = response.output_text
 
 
-def unusable_output(error: structured.StructuredOutputError) -> StructuredOutputError:
-    """Return the error of a run without a usable object as that of this module."""
-    known = {"response_id": error.response_id, "thread_id": error.thread_id, "response": error.response}
-    return StructuredOutputError(error.message, **known)  # type: ignore[arg-type]
-
-
-_TWINS: Mapping[type[exceptions.LumnisAIError], type[exceptions.LumnisAIError]] = {
+#: The classes of this module by the core's class; where two have the same one, the first counts.
+_TWINS: Mapping[type, type[exceptions.LumnisAIError]] = {
     twin.__bases__[0]: twin
-    for twin in (
-        ValidationError,
-        ConfigurationError,
-        MissingUserId,
-        TenantScopeUserIdConflict,
-        LocalFileNotSupported,
-        ConflictError,
-        AuthenticationError,
-        NotFoundError,
-        FileNotFoundError,
-        FileAccessDeniedError,
-        FileOperationError,
-        RateLimitError,
-        ServiceError,
-        RunFailedError,
-        RunCancelledError,
-        RunTimeoutError,
-    )
+    for twin in reversed(list(globals().values()))
+    if isinstance(twin, type) and issubclass(twin, exceptions.LumnisAIError)
 }
 
 
-def twin_of(error: exceptions.LumnisAIError) -> type[exceptions.LumnisAIError]:
-    """Return the class of this module that an error of the core belongs to; its own if there is none."""
+def model_error(error: exceptions.LumnisAIError) -> exceptions.LumnisAIError:
+    """Return an error of the core as its namesake of this module, with all its attributes; else the error itself."""
+    kind = _twin_of(error)
+    if isinstance(error, kind):
+        return error
+    if isinstance(error, structured.StructuredOutputError) and isinstance(error.response, ResponseObject):
+        twin: exceptions.LumnisAIError = StructuredOutputError.of_run(error.response, error.message)
+    else:
+        twin = kind.__new__(kind, error.message)
+        twin.args = error.args
+        twin.__dict__.update(error.__dict__)
+    return twin.with_traceback(error.__traceback__)
+
+
+def _twin_of(error: exceptions.LumnisAIError) -> type[exceptions.LumnisAIError]:
     is_about_file = isinstance(error, exceptions.FileOperationError)
     if isinstance(error, exceptions.AuthenticationError) and error.status_code == 403 and not is_about_file:
         return PermissionDeniedError
@@ -154,20 +146,9 @@ def twin_of(error: exceptions.LumnisAIError) -> type[exceptions.LumnisAIError]:
     return next((_TWINS[kind] for kind in type(error).__mro__ if kind in _TWINS), type(error))
 
 
-def model_error(error: exceptions.LumnisAIError) -> exceptions.LumnisAIError:
-    """Return an error of the core as its namesake of this module, with everything it knows."""
-    kind = twin_of(error)
-    if isinstance(error, kind):
-        return error
-    twin = kind.__new__(kind, error.message)
-    twin.args = error.args
-    twin.__dict__.update(error.__dict__)
-    return twin.with_traceback(error.__traceback__)
-
-
 @contextmanager
 def model_errors() -> Iterator[None]:
-    """Raise what the core raises in the block as errors of this module."""
+    """Raise errors of the core in the block as errors of this module."""
     try:
         yield
     except exceptions.LumnisAIError as error:

@@ -1,10 +1,10 @@
-"""Threads of the platform as LangChain's chat message history."""
+"""Chat message history of LangChain in a thread of the platform."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing, suppress
-from typing import TypedDict, Unpack, cast
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from langchain_core.chat_history import BaseChatMessageHistory
@@ -13,16 +13,16 @@ from pydantic import SecretStr
 
 from lumnisai_core import AsyncClient, Client, ResponseObject, Scope, ThreadObject
 from lumnisai_core.exceptions import ConfigurationError, NotFoundError, ValidationError
-from lumnisai_integrations.langchain.conversation import Conversation, Reading, usable_thread_id
+from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
+from lumnisai_integrations.langchain.conversation import HistoryState
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.settings import LumnisConnection
 
-_PAGE_SIZE = 50
 _LONGEST_TITLE = 500
 
 
 class ConnectionArguments(TypedDict, total=False):
-    """What a history without a client of yours connects with; the same as the fields of ``ChatLumnis``."""
+    """Connection arguments of a history without a client of yours; the same as the fields of ``ChatLumnis``."""
 
     api_key: str | SecretStr | None
     base_url: str | None
@@ -34,28 +34,28 @@ class ConnectionArguments(TypedDict, total=False):
 class LumnisChatMessageHistory(BaseChatMessageHistory):
     """A thread of the Lumnis platform as the memory of a conversation.
 
-    A thread grows by runs: each stores what was sent to it and its answer. So a history reads what the thread holds,
-    and adding what a run has stored adds nothing. Messages that no run has stored are kept in this object and go out
-    with the next run: ``ChatLumnis`` sends what the thread lacks, whether it is given ``history.messages`` or stands
-    inside of ``RunnableWithMessageHistory``.
+    A thread grows by runs: each stores the messages that were sent to it and its answer. A history reads them, and
+    adding a message that a run has stored adds nothing. Other messages are kept in this object and sent with the next
+    run: ``ChatLumnis`` sends what the thread lacks, both with ``history.messages`` as its input and inside of
+    ``RunnableWithMessageHistory``.
 
-    Messages are copies. Their ``additional_kwargs`` say which thread they are of (``lumnis_thread_id``) and whether it
-    holds them (``lumnis_persisted``); a later change of one changes nothing on the thread. Turns of runs that failed,
-    were cancelled or are under way are not part of the conversation, for the agent neither.
+    Messages are copies. Their ``additional_kwargs`` have the thread (``lumnis_thread_id``) and whether it holds them
+    (``lumnis_persisted``); changing a copy changes nothing on the thread. Messages of runs that failed, were cancelled
+    or are under way are not part of the conversation; the agent does not know them either.
 
     A history may be shared by threads and event loops. Nothing is sent before the first use.
 
     Args:
-        thread_id: The thread. Default: that of the first answer that is added, or :meth:`create_thread`.
-        user_id: User whose thread it is. Needed in user scope to make or list threads.
+        thread_id: The thread. Default: that of the first answer that is added, or of :meth:`create_thread`.
+        user_id: Owner of the thread. Needed in user scope to make or list threads.
         scope: ``user`` (default) or ``tenant``.
-        title: Title of a thread that is new. Default: the service makes one after the first run.
+        title: Title of a new thread. Default: the service makes one after the first run.
         client: Your own client for blocking calls, instead of connection arguments. It is never closed.
         async_client: The same for asyncio calls.
         **connection: ``api_key``, ``base_url``, ``tenant_id``, ``timeout`` and ``max_retries`` as of ``ChatLumnis``.
 
     Raises:
-        ConfigurationError: No API key, or arguments that cannot go together.
+        ConfigurationError: No API key, or arguments that exclude each other.
         ValidationError: ``thread_id`` is blank, or ``title`` too long.
     """
 
@@ -73,7 +73,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
         super().__init__()
         with model_errors():
             self._own = _connection(connection, has_client=client is not None or async_client is not None)
-            self._conversation = Conversation(None if thread_id is None else usable_thread_id(thread_id))
+            self._state = HistoryState(None if thread_id is None else _usable_thread_id(thread_id))
             self._title = _usable_title(title)
         self._client = client
         self._async_client = async_client
@@ -86,31 +86,31 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
     @property
     def thread_id(self) -> str | None:
         """The thread; None if there is none yet. Sends nothing."""
-        return self._conversation.thread_id
+        return self._state.conversation.thread_id
 
     @property
     def lumnis_thread_id(self) -> str | None:
-        """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` asks a history for."""
-        return self._conversation.thread_id
+        """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` looks for."""
+        return self.thread_id
 
     # Blocking
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override] # every history of the framework does this
-        """Copies of the thread's messages, oldest first, then those that wait for the next run.
+        """Copies of the thread's messages, oldest first, then those for the next run.
 
         Raises:
-            NotFoundError: There is no such thread, or not any more.
+            NotFoundError: The thread does not exist, or was deleted.
         """
         with model_errors():
-            return self._conversation.messages(self._read())
+            return self._state.messages(*self._new_runs())
 
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Keep messages for the next run, except those that runs have stored already.
 
-        An answer of ``ChatLumnis`` is on the thread, and so are the messages given right before it. Others are looked
-        for by role and text in runs that are newer than what this history has read; of a question and its answer it is
-        enough to recognise one.
+        An answer of ``ChatLumnis`` is on the thread, and so are the messages added right before it. Others are looked
+        for by role and text in runs that are newer than the last reading; to recognise an exchange, its question or
+        its answer is enough.
 
         Args:
             messages: The messages, oldest first.
@@ -119,42 +119,42 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
             ValidationError: A message cannot be sent, or an answer is of another thread. Nothing was added.
         """
         with model_errors():
-            is_new, is_needed = self._conversation.start_adding(messages)
-            self._conversation.add(messages, self._read() if is_needed else None)
+            is_new, must_read = self._state.start_adding(messages)
+            self._state.add(messages, *(self._new_runs() if must_read else ()))
             if is_new and self._title is not None:
                 self.set_title(self._title)
 
     def clear(self) -> None:
-        """Delete the thread with its runs, and begin anew: the next answer or :meth:`create_thread` brings another."""
+        """Delete the thread with its runs. The next answer or :meth:`create_thread` begins another."""
         with model_errors():
             if self.thread_id is not None:
-                with suppress(NotFoundError):  # it is gone, which was the aim
+                with suppress(NotFoundError):  # somebody else has deleted it
                     self._blocking().threads.delete(self.thread_id)
-            self._conversation.forget()
+            self._state.forget()
 
     def create_thread(self) -> str:
         """Return the id of the thread, which is made now if there is none."""
         with model_errors():
             if self.thread_id is None:
                 made = self._blocking().threads.create(user_id=self._user_id, scope=self._scope, title=self._title)
-                if not self._conversation.take(made.thread_id):  # another call was faster
+                if not self._state.begin(made.thread_id):  # another call was faster
                     self._blocking().threads.delete(made.thread_id)
             return self.thread_id or self.create_thread()
 
     def adopt_thread(self, thread_id: str | UUID) -> None:
-        """Go on in a thread, if there is none yet. Sends nothing.
+        """Continue a thread, if there is none yet. Sends nothing.
 
         Raises:
             ValidationError: The history is on another thread.
         """
         with model_errors():
-            self._conversation.adopt(usable_thread_id(thread_id))
+            self._state.adopt([_usable_thread_id(thread_id)])
 
     def set_title(self, title: str) -> None:
-        """Give the thread a title; without a thread, the one that comes.
+        """Set the title of the thread, or of the thread that is made later.
 
         Args:
-            title: Up to 500 characters.
+            title: The title, up to 500 characters.
         """
         with model_errors():
             self._title = _usable_title(title)
@@ -162,7 +162,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
                 self._blocking().threads.update(self.thread_id, title=title)
 
     def get_title(self) -> str | None:
-        """Return the title of the thread; without a thread, that of the one that comes."""
+        """Return the title of the thread, or of the thread that is made later."""
         with model_errors():
             return self._title if self.thread_id is None else self._blocking().threads.get(self.thread_id).title
 
@@ -171,7 +171,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
 
         Args:
             limit: Threads to return, 1 to 100.
-            offset: Threads to pass over.
+            offset: Threads to skip.
         """
         with model_errors():
             page = self._blocking().threads.list(user_id=self._user_id, scope=self._scope, limit=limit, offset=offset)
@@ -185,52 +185,52 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
     # The same with asyncio
 
     async def aget_messages(self) -> list[BaseMessage]:
-        """Return what :attr:`messages` does, with asyncio."""
+        """Return :attr:`messages` with asyncio."""
         with model_errors():
-            return self._conversation.messages(await self._aread())
+            return self._state.messages(*await self._anew_runs())
 
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
-        """Do what :meth:`add_messages` does, with asyncio."""
+        """Do the same as :meth:`add_messages` with asyncio."""
         with model_errors():
-            is_new, is_needed = self._conversation.start_adding(messages)
-            self._conversation.add(messages, await self._aread() if is_needed else None)
+            is_new, must_read = self._state.start_adding(messages)
+            self._state.add(messages, *(await self._anew_runs() if must_read else ()))
             if is_new and self._title is not None:
                 await self.aset_title(self._title)
 
     async def aclear(self) -> None:
-        """Do what :meth:`clear` does, with asyncio."""
+        """Do the same as :meth:`clear` with asyncio."""
         with model_errors():
             if self.thread_id is not None:
                 with suppress(NotFoundError):
                     await self._asyncio().threads.delete(self.thread_id)
-            self._conversation.forget()
+            self._state.forget()
 
     async def acreate_thread(self) -> str:
-        """Do what :meth:`create_thread` does, with asyncio."""
+        """Do the same as :meth:`create_thread` with asyncio."""
         with model_errors():
             if self.thread_id is None:
                 threads = self._asyncio().threads
                 made = await threads.create(user_id=self._user_id, scope=self._scope, title=self._title)
-                if not self._conversation.take(made.thread_id):
+                if not self._state.begin(made.thread_id):
                     await threads.delete(made.thread_id)
             return self.thread_id or await self.acreate_thread()
 
     async def aset_title(self, title: str) -> None:
-        """Do what :meth:`set_title` does, with asyncio."""
+        """Do the same as :meth:`set_title` with asyncio."""
         with model_errors():
             self._title = _usable_title(title)
             if self.thread_id is not None:
                 await self._asyncio().threads.update(self.thread_id, title=title)
 
     async def aget_title(self) -> str | None:
-        """Do what :meth:`get_title` does, with asyncio."""
+        """Do the same as :meth:`get_title` with asyncio."""
         with model_errors():
             if self.thread_id is None:
                 return self._title
             return (await self._asyncio().threads.get(self.thread_id)).title
 
     async def alist_threads(self, *, limit: int = 50, offset: int = 0) -> list[ThreadObject]:
-        """Do what :meth:`list_threads` does, with asyncio."""
+        """Do the same as :meth:`list_threads` with asyncio."""
         with model_errors():
             threads = self._asyncio().threads
             page = await threads.list(user_id=self._user_id, scope=self._scope, limit=limit, offset=offset)
@@ -243,36 +243,26 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
 
     # Reading
 
-    def _read(self) -> Reading | None:
-        reading = self._conversation.reading()
-        if reading is not None:
-            for run in self._blocking().threads.iter_responses(reading.thread_id, page_size=_PAGE_SIZE):
-                if reading.ends_with(run):
-                    break
-        return reading
+    def _new_runs(self) -> tuple[str | None, list[ResponseObject]]:
+        known = self._state.conversation
+        return known.thread_id, read_runs(self._blocking(), known) if known.thread_id else []
 
-    async def _aread(self) -> Reading | None:
-        reading = self._conversation.reading()
-        if reading is not None:
-            pages = self._asyncio().threads.iter_responses(reading.thread_id, page_size=_PAGE_SIZE)
-            async with aclosing(cast("AsyncGenerator[ResponseObject]", pages)) as runs:
-                async for run in runs:
-                    if reading.ends_with(run):
-                        break
-        return reading
+    async def _anew_runs(self) -> tuple[str | None, list[ResponseObject]]:
+        known = self._state.conversation
+        return known.thread_id, await aread_runs(self._asyncio(), known) if known.thread_id else []
 
     def _blocking(self) -> Client:
         if self._client is not None:
             return self._client
         if self._own is None:
-            raise ConfigurationError("This history has only an async_client: pass client=Client(...), too.")
+            raise ConfigurationError("This history has only an async_client: also pass client=Client(...).")
         return self._own._client()
 
     def _asyncio(self) -> AsyncClient:
         if self._async_client is not None:
             return self._async_client
         if self._own is None:
-            raise ConfigurationError("This history has only a client: pass async_client=AsyncClient(...), too.")
+            raise ConfigurationError("This history has only a client: also pass async_client=AsyncClient(...).")
         return self._own._aclient()
 
 
@@ -281,7 +271,8 @@ def _connection(arguments: ConnectionArguments, *, has_client: bool) -> LumnisCo
     unknown = arguments.keys() - names
     if unknown:
         raise TypeError(
-            f"LumnisChatMessageHistory has no {', '.join(sorted(unknown))}; it connects with {', '.join(names)}."
+            f"LumnisChatMessageHistory got unexpected arguments {', '.join(sorted(unknown))}; its connection arguments "
+            f"are {', '.join(names)}."
         )
     if not has_client:
         return LumnisConnection(**arguments)
@@ -290,8 +281,18 @@ def _connection(arguments: ConnectionArguments, *, has_client: bool) -> LumnisCo
     return None
 
 
+def _usable_thread_id(thread_id: str | UUID) -> str:
+    text = str(thread_id).strip()
+    if not text:
+        raise ValidationError(
+            f"thread_id must be a non-empty string, got {str(thread_id)!r}: pass the id of a thread, or None for a new "
+            "one."
+        )
+    return text
+
+
 def _usable_title(title: str | None) -> str | None:
-    # A title may be used long after it was given, so that the core's own check would come too late.
+    # A title may be used long after it was set, so that the core's own check would come too late.
     if title is not None and len(title) > _LONGEST_TITLE:
-        raise ValidationError(f"title has {len(title)} characters; at most {_LONGEST_TITLE} are possible.")
+        raise ValidationError(f"title must have at most {_LONGEST_TITLE} characters, got {len(title)}.")
     return title

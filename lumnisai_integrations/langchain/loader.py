@@ -1,4 +1,4 @@
-"""Reading the files of the platform."""
+"""The document loader: whole files of the platform."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lumnisai_integrations.langchain.settings import LumnisConnection
 
 
 class LumnisFilesLoader(LumnisConnection, BaseLoader):
-    """A loader of the files which were uploaded to the Lumnis platform: one document a file, with its whole text.
+    """A loader of files on the Lumnis platform: one document for each file, with its whole text.
 
-    The ``id`` of a document is that of the file, so that indexing again replaces what is there. Files are listed page
-    by page and each is read when it is due. A loader may be shared by threads and event loops, copied and pickled; a
-    pickle does not hold the API key, and a loader that is restored from one takes it from the environment.
+    The ``id`` of a document is that of the file, so that indexing again replaces the older document. Files are listed
+    page by page and each is read when its turn comes. A loader may be shared by threads and event loops, copied and
+    pickled. A pickle does not hold the API key; a loader that is restored from one takes it from the environment.
 
     Attributes:
         lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
@@ -34,20 +34,20 @@ class LumnisFilesLoader(LumnisConnection, BaseLoader):
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
         timeout: Seconds for connecting, sending and each answer. Default 30.
         max_retries: Tries after the first one. Default 3.
-        user_id: User whose files are read. Needed in user scope.
+        user_id: User whose files are read. Required in user scope.
         scope: ``user`` for the user's own files only, ``tenant`` for those of the tenant only. Default: both, as far
             as the user may see them.
-        file_ids: Only these files; then the filters below do not count. Default: all.
+        file_ids: Only these files, regardless of the filters below. Default: all.
         file_type: Only files with this extension.
         file_tags: Only files with these tags.
         status: Only files in this processing status.
         content_type: ``text``, ``transcript``, ``summary`` or ``structured``. Default: the service's choice.
         on_unreadable: What happens with a file that is not processed yet, could not be processed or has no text:
-            ``warn`` (default) leaves it out and says so in the log, ``raise`` raises ``FileOperationError``.
+            ``warn`` (default) leaves it out and logs a warning, ``raise`` raises ``FileOperationError``.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
-        ValidationError: A filter is not usable.
+        ConfigurationError: No API key, or a value that is not valid.
+        ValidationError: A filter is not valid.
     """
 
     file_ids: list[str | UUID] | None = None
@@ -65,7 +65,7 @@ class LumnisFilesLoader(LumnisConnection, BaseLoader):
         """Yield a document for each file, newest first as the service lists them.
 
         Raises:
-            MissingUserId: User scope and no user.
+            MissingUserId: User scope without a user.
             FileOperationError: A file has no text, and ``on_unreadable`` is ``raise``.
             FileNotFoundError: There is no file with one of ``file_ids``.
             LumnisAIError: The service cannot be reached or refuses.

@@ -1,4 +1,4 @@
-"""Searching the files of the platform."""
+"""The retriever: a search of the files on the platform."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from lumnisai_integrations.langchain.settings import LumnisConnection
 
 
 class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
-    """A retriever that searches the files which were uploaded to the Lumnis platform.
+    """A retriever that searches files on the Lumnis platform.
 
     A search finds files with several pieces each; the retriever returns the pieces, best first, as documents whose
     ``id`` is ``file_id:chunk_index`` and whose metadata names file, score and place.
 
-    Every field from ``k`` on, and ``user_id`` and ``scope``, can also be given for one call
-    (``retriever.invoke(query, k=3)``), where ``None`` takes a filter away; the user moreover as ``lumnis_user_id`` in
-    ``config["configurable"]``. The call wins over the config, the config over the field.
+    Every field from ``k`` on, ``user_id`` and ``scope`` are also keywords of calls
+    (``retriever.invoke(query, k=3)``), where ``None`` removes a filter; the user can also be set as
+    ``lumnis_user_id`` in ``config["configurable"]``. The call wins over the config, the config over the field.
 
     Nothing is sent and no connection is opened before the first call. A retriever may be shared by threads and event
-    loops, copied and pickled; a pickle does not hold the API key, and a retriever that is restored from one takes it
-    from the environment.
+    loops, copied and pickled. A pickle does not hold the API key; a retriever that is restored from one takes it from
+    the environment.
 
     Attributes:
         lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
@@ -43,16 +43,16 @@ class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
         timeout: Seconds for connecting, sending and each answer. Default 30.
         max_retries: Tries after the first one. Default 3.
-        user_id: User whose files are searched, together with those of the tenant. Needed in user scope.
-        scope: ``user`` (default) or ``tenant``: only what the whole tenant may see.
-        k: Most documents to return, 1 to 50. Default 4.
-        min_score: Least score of a document, 0 to 1. Default 0.
+        user_id: User whose files are searched, together with those of the tenant. Required in user scope.
+        scope: ``user`` (default) or ``tenant``: only files that the whole tenant may see.
+        k: Maximum number of documents, 1 to 50. Default 4.
+        min_score: Minimum score of a document, 0 to 1. Default 0.
         file_types: Only files with these extensions.
-        file_tags: Only files with these tags. ``tags`` is LangChain's own and names traces.
+        file_tags: Only files with these tags. (``tags`` are LangChain's tags of traces.)
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
-        ValidationError: A filter is not usable.
+        ConfigurationError: No API key, or a value that is not valid.
+        ValidationError: A filter is not valid.
     """
 
     k: int = DEFAULT_PASSAGES
@@ -61,76 +61,65 @@ class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
     file_tags: str | list[str] | None = None
 
     def _check(self) -> None:
-        self._asked({})
+        self._search({})
 
     def _get_relevant_documents(
         self,
         query: str,
         *,
         run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - the framework's signature
-        **given: Any,
+        **keywords: Any,
     ) -> list[Document]:
         with model_errors():
-            asked = self._asked(given)
-            return _documents(self._client().files.search(query, **asked), asked)
+            search = self._search(keywords)
+            return _documents(self._client().files.search(query, **search), search)
 
     async def _aget_relevant_documents(
         self,
         query: str,
         *,
         run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002 - the framework's signature
-        **given: Any,
+        **keywords: Any,
     ) -> list[Document]:
         with model_errors():
-            asked = self._asked(given)
-            return _documents(await self._aclient().files.search(query, **asked), asked)
+            search = self._search(keywords)
+            return _documents(await self._aclient().files.search(query, **search), search)
 
-    def _asked(self, given: Mapping[str, Any]) -> SearchParameters:
-        own = {name: value for name, value in given.items() if name != "verbose"}  # which the framework hands down
+    def _search(self, keywords: Mapping[str, Any]) -> SearchParameters:
+        own = {name: value for name, value in keywords.items() if name != "verbose"}  # which the framework adds
         return search_parameters(self.__dict__, own, count="k")
 
-    def invoke(
-        self,
-        input: str,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> list[Document]:
+    def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """Search files. ``config["configurable"]`` may name the user.
 
         Args:
-            input: What to look for.
-            config: Callbacks, tags and the like.
-            **kwargs: Fields for this search alone, such as ``k``.
+            input: The text to search for.
+            config: Callbacks, tags and other settings of the call.
+            **kwargs: Fields for this search only, such as ``k``.
 
         Returns:
             At most ``k`` documents, best first.
 
         Raises:
-            ValidationError: An argument is not usable; nothing was sent.
-            MissingUserId: User scope and no user.
+            ValidationError: An argument is not valid; nothing was sent.
+            MissingUserId: User scope without a user.
             LumnisAIError: The service cannot be reached or refuses.
         """
         config = ensure_config(config)
-        return super().invoke(input, config, **_with_config(config, kwargs))
+        return super().invoke(input, config, **_with_user(config, kwargs))
 
-    async def ainvoke(
-        self,
-        input: str,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
-    ) -> list[Document]:
+    async def ainvoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[Document]:
         """Search files with asyncio; otherwise the same as :meth:`invoke`."""
         config = ensure_config(config)
-        return await super().ainvoke(input, config, **_with_config(config, kwargs))
+        return await super().ainvoke(input, config, **_with_user(config, kwargs))
 
 
-def _with_config(config: RunnableConfig, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    configured = from_config(config.get("configurable") or {})
-    return {name: value for name, value in configured.items() if name == "user_id"} | dict(keywords)
+def _with_user(config: RunnableConfig, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    return from_config(config.get("configurable") or {}, {"user_id"}) | dict(keywords)
 
 
-def _documents(found: FileSearchResults, asked: SearchParameters) -> list[Document]:
+def _documents(results: FileSearchResults, search: SearchParameters) -> list[Document]:
     return [
         Document(id=passage.id, page_content=passage.text, metadata=passage.metadata | {"score": passage.score})
-        for passage in passages(found, asked)
+        for passage in passages(results, search)
     ]

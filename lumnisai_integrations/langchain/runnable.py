@@ -1,9 +1,9 @@
-"""Agents as runnables: the whole run is the output, and its news are what streams."""
+"""The runnable: an agent in chains and graphs, with the whole run as its output and updates as its stream."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, cast
+from typing import Any, cast, overload
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -13,7 +13,9 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import (
+    AsyncClient,
     AsyncRunStream,
+    Client,
     FeedbackCreated,
     FeedbackType,
     ProgressCallback,
@@ -22,10 +24,10 @@ from lumnisai_core import (
     RunStream,
     RunUpdate,
 )
-from lumnisai_integrations.langchain.calls import from_config, model_name_of
+from lumnisai_integrations.langchain.calls import RunCall, from_config, model_name_of
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.inputs import KnownRun, LumnisInput, NewRun, run_of_input, start_of_input
+from lumnisai_integrations.langchain.inputs import KnownRun, LumnisInput, run_of_input, start_of_input
 from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.settings import LumnisSettings
 
@@ -35,18 +37,17 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
 
     The output is the whole run, a :class:`lumnisai_core.ResponseObject`: text, structured response, artifacts, progress
     and ids. The input is a text, messages, a prompt value, or a dict (or graph state) with ``messages``; all of them
-    make a new run. ``{"response_id": ...}`` picks up a run that exists.
+    start a new run. ``{"response_id": ...}`` picks up an existing run.
 
-    ``stream`` yields news as :class:`lumnisai_core.RunUpdate`, and last the same ``ResponseObject`` that ``invoke``
-    returns, so that the next step of a chain gets the same either way. News also reach callbacks as the custom event
-    ``lumnis_progress``, and inside a LangGraph node ``stream_mode="custom"`` as ``{"lumnis_progress": ...}``. A caller
-    who leaves early stops the run on the service.
+    ``stream`` yields updates as :class:`lumnisai_core.RunUpdate`, and last the same ``ResponseObject`` that ``invoke``
+    returns, so that the next step of a chain gets the same either way. Updates also reach callbacks as the custom event
+    ``lumnis_progress``, and inside a LangGraph node ``stream_mode="custom"`` as ``{"lumnis_progress": ...}``. Leaving
+    a call early stops the run on the service.
 
-    ``user_id``, ``scope`` and every field from ``model_name`` on can also be given for one call
-    (``runnable.invoke(..., thread_id=...)``, ``runnable.bind(...)``); ``thread_id`` and ``user_id`` moreover as
+    ``user_id``, ``scope`` and every field from ``model_name`` on are also keywords of calls
+    (``runnable.invoke(..., thread_id=...)``, ``runnable.bind(...)``); ``thread_id`` and ``user_id`` can also be set as
     ``lumnis_thread_id`` and ``lumnis_user_id`` in ``config["configurable"]``. The call wins over the config, the config
-    over the field. Calls also take the other keywords of the core's ``invoke``, such as ``idempotency_key`` and
-    ``specialized_agent``.
+    over the field.
 
     Nothing is sent and no connection is opened before the first call. A runnable may be shared by threads and event
     loops, copied and pickled; a pickle does not hold the API key.
@@ -55,70 +56,71 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
         base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
-        timeout: Seconds for connecting, sending and each answer. Default 30. Runs have their own: ``run_timeout``.
+        timeout: Seconds for connecting, sending and each answer. Default 30. Runs have a limit of their own:
+            ``run_timeout``.
         max_retries: Tries after the first one. Default 3.
-        user_id: User the runs are for. Needed in user scope.
+        user_id: User the runs are for. Required in user scope.
         scope: ``user`` (default) or ``tenant``.
         model_name: Model as ``provider:model``, also as ``model``. Default: the platform's choice.
-        thread_id: Conversation to continue. The service knows its earlier turns: send only the new ones.
-        history: Who remembers the conversation: ``client`` (default), who sends all messages each time, or ``server``:
-            the thread of the last answer among the messages goes on, and only what came after that answer is sent.
+        thread_id: Conversation to continue. The service has its earlier turns: send only the new ones.
+        history: Who remembers the conversation. With ``client`` (default) a call sends all messages on a new thread.
+            With ``server`` a call continues the thread of the last Lumnis answer among its messages and sends only
+            newer messages.
         model_overrides: Models for each use. Wins over ``model_name``, which stands for ``smart_model``.
         agent_config: How the agent works.
-        response_format: Class or schema of the object wanted in ``structured_response``.
+        response_format: Class or schema of the object in ``structured_response``.
         response_format_instructions: Extra guidance for that object.
         files: Files by URI or artifact id.
         options: Free-form options, echoed in the run.
-        run_timeout: Seconds after which the call gives up waiting for a run. Default 600; None for no limit.
+        specialized_agent: Name of a specialized agent to route runs to.
+        specialized_agent_params: Its parameters.
+        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
+        extra_body: Further fields for the request body, sent as they are.
+        run_timeout: Seconds to wait for a run. Default 600; None for no limit.
         progress_interval: Seconds that progress may be late. Default 1.
         cancel_on_interrupt: Whether leaving early stops the run on the service. Default True.
+        show_progress: Whether to print the progress of runs. Default False.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
+        ConfigurationError: No API key, or a value that is not valid.
     """
 
     @property
     def InputType(self) -> Any:  # noqa: N802 - the framework's name
-        """What schemas and graphs show as the input."""
+        """Type of the input in schemas and graphs."""
         return str | StringPromptValue | ChatPromptValueConcrete | list[AnyMessage] | dict[str, Any]
 
     @property
     def OutputType(self) -> type[ResponseObject]:  # noqa: N802 - the framework's name
-        """What schemas and graphs show as the output."""
+        """Type of the output in schemas and graphs."""
         return ResponseObject
 
     # Running
 
-    def invoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
-        """Run an agent, or pick up a run, and return the whole run when it has its answer.
+    def invoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
+        """Run an agent, or pick up a run, and return the whole run when it has an answer.
 
         Raises:
-            ValidationError: The input or a parameter is not acceptable; nothing was sent.
+            ValidationError: The input or a parameter is not valid; nothing was sent.
             RunFailedError: The run failed.
             RunCancelledError: The run was cancelled.
-            RunTimeoutError: ``run_timeout`` is over. The run goes on: :meth:`resume`.
+            RunTimeoutError: ``run_timeout`` has passed. The run continues: :meth:`resume`.
             LumnisAIError: The service cannot be reached or refuses.
         """
         return cast("ResponseObject", self._call_with_config(self._run, input, config, **kwargs))
 
-    async def ainvoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+    async def ainvoke(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Do the same in asyncio."""
         return cast("ResponseObject", await self._acall_with_config(self._arun, input, config, **kwargs))
 
     def stream(
-        self,
-        input: LumnisInput,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
+        self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[RunUpdate | ResponseObject]:
-        """Run an agent, or pick up a run, and yield its news, then the whole run."""
+        """Run an agent, or pick up a run, and yield its updates, then the whole run."""
         yield from self._transform_stream_with_config(iter([input]), self._updates, config, **kwargs)
 
     async def astream(
-        self,
-        input: LumnisInput,  # noqa: A002 - the framework's name
-        config: RunnableConfig | None = None,
-        **kwargs: Any,
+        self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[RunUpdate | ResponseObject]:
         """Do the same in asyncio."""
 
@@ -133,10 +135,10 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             await cast("Any", updates).aclose()
 
     def _run(
-        self, given: LumnisInput, run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+        self, value: LumnisInput, run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
     ) -> ResponseObject:
         with model_errors():
-            run = run_of_input(self.__dict__, given, config.get("configurable"), kwargs)
+            run = run_of_input(self.__dict__, value, config.get("configurable"), kwargs)
             client, listener = self._client(), progress_callback(run_manager)
             if isinstance(run, KnownRun):
                 return client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
@@ -144,10 +146,10 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             return response
 
     async def _arun(
-        self, given: LumnisInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
+        self, value: LumnisInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
     ) -> ResponseObject:
         with model_errors():
-            run = run_of_input(self.__dict__, given, config.get("configurable"), kwargs)
+            run = run_of_input(self.__dict__, value, config.get("configurable"), kwargs)
             client, listener = self._aclient(), async_progress_callback(run_manager)
             if isinstance(run, KnownRun):
                 return await client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
@@ -163,9 +165,9 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ) -> Iterator[RunUpdate | ResponseObject]:
         with model_errors():
             run = run_of_input(self.__dict__, next(inputs), config.get("configurable"), kwargs)
-            with self._followed(run, progress_callback(run_manager)) as updates:
+            with _stream_of(self._client(), run, progress_callback(run_manager)) as updates:
                 for update in updates:
-                    yield from _shown(update)
+                    yield from _items_of(update)
 
     async def _aupdates(
         self,
@@ -176,57 +178,45 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ) -> AsyncIterator[RunUpdate | ResponseObject]:
         with model_errors():
             run = run_of_input(self.__dict__, await anext(inputs), config.get("configurable"), kwargs)
-            async with self._afollowed(run, async_progress_callback(run_manager)) as updates:
+            async with _stream_of(self._aclient(), run, async_progress_callback(run_manager)) as updates:
                 async for update in updates:
-                    for shown in _shown(update):
-                        yield shown
-
-    def _followed(self, run: NewRun | KnownRun, listener: ProgressCallback | None) -> RunStream:
-        client = self._client()
-        if isinstance(run, KnownRun):
-            return client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-        return client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
-
-    def _afollowed(self, run: NewRun | KnownRun, listener: ProgressCallback | None) -> AsyncRunStream:
-        client = self._aclient()
-        if isinstance(run, KnownRun):
-            return client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-        return client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+                    for item in _items_of(update):
+                        yield item
 
     # Runs that outlive a call
 
-    def start(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
-        """Start a run and return at once with its ids; nobody waits for it.
+    def start(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
+        """Start a run and return at once with its ids, without waiting for it.
 
         In a graph node that is executed again, for instance after an interrupt, pass an ``idempotency_key`` of your
         own: the same key and the same question give the same run.
 
         Raises:
-            ValidationError: The input or a parameter is not acceptable; nothing was sent.
+            ValidationError: The input or a parameter is not valid; nothing was sent.
             LumnisAIError: The service cannot be reached or refuses.
         """
         return cast("ResponseObject", self._call_with_config(self._start, input, config, **kwargs))
 
-    async def astart(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:  # noqa: A002
+    async def astart(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Do the same in asyncio."""
         return cast("ResponseObject", await self._acall_with_config(self._astart, input, config, **kwargs))
 
-    def _start(self, given: LumnisInput, **kwargs: Any) -> ResponseObject:
+    def _start(self, value: LumnisInput, **kwargs: Any) -> ResponseObject:
         with model_errors():
-            run = start_of_input(self.__dict__, given, ensure_config().get("configurable"), kwargs)
+            run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
             return self._client().responses.create(run.messages, **run.parameters)
 
-    async def _astart(self, given: LumnisInput, **kwargs: Any) -> ResponseObject:
+    async def _astart(self, value: LumnisInput, **kwargs: Any) -> ResponseObject:
         with model_errors():
-            run = start_of_input(self.__dict__, given, ensure_config().get("configurable"), kwargs)
+            run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
             return await self._aclient().responses.create(run.messages, **run.parameters)
 
     def resume(self, response_id: str | UUID, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
-        """Wait for the end of a run that exists, such as one that :meth:`start` made or ``run_timeout`` left.
+        """Wait for the end of an existing run, such as one of :meth:`start` or one that outlasted ``run_timeout``.
 
         Args:
             response_id: Id of the run.
-            config: Callbacks and the like.
+            config: Callbacks and other settings of the call.
             **kwargs: ``run_timeout``, ``progress_interval``, ``cancel_on_interrupt``, ``show_progress``.
 
         Raises:
@@ -241,7 +231,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         """Do the same in asyncio."""
         return await self.ainvoke({"response_id": response_id}, config, **kwargs)
 
-    # Graphs
+    # Graphs and feedback
 
     def as_node(self) -> Runnable[Any, dict[str, list[AIMessage]]]:
         """Return a LangGraph node that answers the ``messages`` of its state and adds the answer to them.
@@ -251,7 +241,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         return self | RunnableLambda(self._message_update)
 
     def _message_update(self, output: RunUpdate | ResponseObject) -> dict[str, list[AIMessage]]:
-        response = cast("ResponseObject", output)  # of streams, too, the last element is what counts
+        response = cast("ResponseObject", output)  # the last element of a stream
         structured = response.structured_response is not None
         message = convert_out(response, model_name=model_name_of(self.__dict__, {}), structured=structured)
         return {"messages": [message]}
@@ -268,24 +258,23 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         tool_call_id: str | None = None,
         tool_args_update: Mapping[str, Any] | None = None,
     ) -> FeedbackCreated:
-        """Tell a run something while it works, for instance what a human answered to an interrupt.
+        """Send feedback to a run while it works, for instance a human's answer to an interrupt.
 
-        It is sent each time this is called: after an interrupt, call it behind ``interrupt()``, where a node comes by
-        once.
+        Each call sends it again: in a graph node, call it after ``interrupt()``, which a node passes only once.
 
         Args:
             response_id: Id of the run.
-            feedback_text: What to tell, 1 to 5000 characters.
-            config: May name the user as ``lumnis_user_id``. Default: that of the chain or graph around.
+            feedback_text: The feedback, 1 to 5000 characters.
+            config: May name the user as ``lumnis_user_id``. Default: that of the surrounding chain or graph.
             feedback_type: ``suggestion`` (default), ``correction`` or ``guidance``.
-            user_id: Who says so. Default: the user of the config, then of the runnable.
+            user_id: User who sends the feedback. Default: the user of the config, then of the runnable.
             progress_id: Progress entry it is about.
             tool_call_id: Tool call it is about.
-            tool_args_update: New arguments for that tool call; needs ``tool_call_id``.
+            tool_args_update: New arguments for that tool call; requires ``tool_call_id``.
 
         Raises:
-            ValidationError: The text or a combination is unusable; nothing was sent.
-            ConflictError: The run is over. Its thread can be continued with a run of its own.
+            ValidationError: The text or the combination of arguments is not valid; nothing was sent.
+            ConflictError: The run is over. A new run can continue its thread.
             NotFoundError: There is no such run.
         """
         with model_errors():
@@ -328,8 +317,20 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         return of_config or self.user_id
 
 
-def _shown(update: RunUpdate) -> list[RunUpdate | ResponseObject]:
+@overload
+def _stream_of(client: Client, run: RunCall | KnownRun, listener: ProgressCallback | None) -> RunStream: ...
+@overload
+def _stream_of(client: AsyncClient, run: RunCall | KnownRun, listener: ProgressCallback | None) -> AsyncRunStream: ...
+def _stream_of(
+    client: Client | AsyncClient, run: RunCall | KnownRun, listener: ProgressCallback | None
+) -> RunStream | AsyncRunStream:
+    if isinstance(run, KnownRun):
+        return client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+    return client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+
+
+def _items_of(update: RunUpdate) -> list[RunUpdate | ResponseObject]:
     if update.response is None:
         return [update]
-    # Of a run that did not succeed the stream raises next.
+    # The stream of a run that did not succeed raises next.
     return [update.response] if update.response.status == ResponseStatus.SUCCEEDED else []

@@ -1,36 +1,31 @@
-"""What agents run with: the fields of a runnable, without anything that runs."""
+"""Settings of components as pydantic fields: connection, then run parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Set
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
-from uuid import UUID
 
 from langchain_core.load.serializable import Serializable
 from langchain_core.utils import from_env, secret_from_env
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
-from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides, Scope
-from lumnisai_integrations._shared.clients import Clients, ClientSettings
-from lumnisai_integrations.langchain.calls import History, plain_agent_config, plain_files, plain_overrides
+from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
+from lumnisai_integrations._shared.clients import Connection, Id
+from lumnisai_integrations._shared.runs import History, plain_agent_config, plain_files, plain_overrides
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.structured import json_schema_of
 
 
-class LumnisConnection(BaseModel):
-    """The fields that say where the service is and for whom it works."""
+class LumnisConnection(Connection):
+    """Where the service is and for whom it works."""
 
     lumnis_api_key: SecretStr | None = Field(
         default_factory=secret_from_env("LUMNISAI_API_KEY", default=None), alias="api_key"
     )
     base_url: str | None = Field(default_factory=from_env("LUMNISAI_BASE_URL", default=None))
-    tenant_id: str | None = Field(default_factory=from_env("LUMNISAI_TENANT_ID", default=None))
-    timeout: float | None = None
-    max_retries: int | None = None
-    user_id: str | UUID | None = None
-    scope: Scope | None = None
+    tenant_id: Id | None = Field(default_factory=from_env("LUMNISAI_TENANT_ID", default=None))
 
-    _clients: Clients = PrivateAttr(default_factory=Clients)
+    _key_field: ClassVar[str] = "lumnis_api_key"
 
     model_config: ClassVar[ConfigDict] = ConfigDict(populate_by_name=True, hide_input_in_errors=True, defer_build=True)
 
@@ -46,10 +41,6 @@ class LumnisConnection(BaseModel):
     def _check(self) -> None:
         """Refuse fields that pydantic cannot judge."""
 
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        return state | {"__dict__": state["__dict__"] | {"lumnis_api_key": None}}
-
     @classmethod
     def is_lc_serializable(cls) -> bool:
         """Whether LangChain may save this. The API key is saved as a reference to the environment."""
@@ -57,31 +48,8 @@ class LumnisConnection(BaseModel):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Where the API key is read from when a saved component is loaded."""
+        """Environment variable from which a saved component that is loaded takes its API key."""
         return {"lumnis_api_key": "LUMNISAI_API_KEY"}
-
-    def _client_settings(self) -> ClientSettings:
-        return ClientSettings(
-            api_key=self.lumnis_api_key,
-            base_url=self.base_url,
-            tenant_id=self.tenant_id,
-            timeout=self.timeout,
-            max_retries=self.max_retries,
-        )
-
-    def _client(self) -> Client:
-        return self._clients.blocking(self._client_settings())
-
-    def _aclient(self) -> AsyncClient:
-        return self._clients.asyncio(self._client_settings())
-
-    def close(self) -> None:
-        """Close the connections of blocking calls. Good manners, not a duty; a later call opens new ones."""
-        self._clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of asyncio calls in the running event loop."""
-        await self._clients.aclose()
 
 
 def _refuse_unknown(component: type[BaseModel], names: Set[str]) -> None:
@@ -91,7 +59,7 @@ def _refuse_unknown(component: type[BaseModel], names: Set[str]) -> None:
         raise TypeError(f"{component.__name__} has no {', '.join(sorted(unknown))}; it has {', '.join(sorted(known))}.")
 
 
-# Kept as plain data, so that runnables can be compared, traced and saved.
+# Plain data, so that components can be compared, traced and saved.
 _AgentConfig = Annotated[AgentConfig | dict[str, Any], AfterValidator(plain_agent_config)]
 _ModelOverrides = Annotated[ModelOverrides | dict[str, str], AfterValidator(plain_overrides)]
 _Files = Annotated[list[FileAttachment | dict[str, Any]], AfterValidator(plain_files)]
@@ -99,10 +67,10 @@ _ResponseFormat = Annotated[type[Any] | dict[str, Any], AfterValidator(json_sche
 
 
 class LumnisSettings(LumnisConnection, Serializable):
-    """Whom to ask, for whom, and how: the part of :class:`LumnisRunnable` that runs nothing."""
+    """Configuration fields shared by ChatLumnis and LumnisRunnable: every parameter of a run that may stay the same."""
 
     model_name: str | None = Field(default=None, alias="model")
-    thread_id: str | UUID | None = None
+    thread_id: Id | None = None
     history: History = "client"
     model_overrides: _ModelOverrides | None = None
     agent_config: _AgentConfig | None = None
@@ -110,9 +78,14 @@ class LumnisSettings(LumnisConnection, Serializable):
     response_format_instructions: str | None = None
     files: _Files | None = None
     options: dict[str, Any] | None = None
+    specialized_agent: str | None = None
+    specialized_agent_params: dict[str, Any] | None = None
+    idempotency_key: str | None = None
+    extra_body: dict[str, Any] | None = None
     run_timeout: float | None = 600.0
     progress_interval: float = 1.0
     cancel_on_interrupt: bool = True
+    show_progress: bool = False
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         populate_by_name=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True

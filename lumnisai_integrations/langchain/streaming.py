@@ -1,11 +1,12 @@
-"""News of a run as the chunks of LangChain's streams. Pure."""
+"""Streams of LangChain: the updates of a run as message chunks, or as events of content blocks. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from collections.abc import Iterator, Mapping
+from itertools import count
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, cast
 
-from langchain_core.messages import AIMessage, AIMessageChunk, InvalidToolCall, ToolCall, ToolCallChunk
+from langchain_core.messages import AIMessageChunk, InvalidToolCall, ToolCall
 from langchain_core.messages.content import ContentBlock
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
@@ -13,7 +14,6 @@ from langchain_core.outputs import ChatGenerationChunk
 from lumnisai_core import ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_integrations.langchain.blocks import (
     CALLS,
-    SHOWN_AS_BLOCKS,
     BlockPart,
     ProgressBlocks,
     answer_blocks,
@@ -21,6 +21,7 @@ from lumnisai_integrations.langchain.blocks import (
     artifact_blocks,
     as_chunk,
     call_chunk,
+    without_repeated,
 )
 from lumnisai_integrations.langchain.convert import DEFAULT_MODEL_NAME, AnswerOptions, convert_out, progress_kwargs
 
@@ -35,12 +36,23 @@ if TYPE_CHECKING:
     )
 
 
+T_co = TypeVar("T_co", covariant=True)
+
+
+class StreamWriter(Protocol[T_co]):
+    """Turns the updates of one run into items of a stream."""
+
+    def accept(self, update: RunUpdate) -> Iterator[T_co]:
+        """Yield the items of one update."""
+        ...
+
+
 class ChunkWriter:
-    """Writes the news of one run as chunks that add up to the message of :func:`convert_out`.
+    """Turns the updates of one run into chunks that add up to the message of :func:`convert_out`.
 
     Args:
         as_blocks: Whether the content of chunks is a list of blocks.
-        **options: As :func:`convert_out` takes them.
+        **options: Options of :func:`convert_out`.
     """
 
     def __init__(self, *, as_blocks: bool = False, **options: Unpack[AnswerOptions]) -> None:
@@ -48,90 +60,65 @@ class ChunkWriter:
         self._as_blocks = as_blocks
         self._progress: ProgressBlocks | None = None
 
-    def accept(self, update: RunUpdate) -> ChatGenerationChunk | None:
-        """Write one update: progress as reasoning, the answer as the last chunk; None if there is nothing to show.
+    def accept(self, update: RunUpdate) -> Iterator[ChatGenerationChunk]:
+        """Yield the chunk of one update, if any: progress as reasoning, the answer as the last chunk.
 
         Raises:
-            StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
+            StructuredOutputError: Tools were offered, and the run returned neither tool calls nor an answer.
         """
-        if update.response is None:
-            return self._news(update)
-        if update.response.status != ResponseStatus.SUCCEEDED:
-            return None  # the stream raises next
-        message = convert_out(update.response, **self._options)
-        return _chunk(self._blocks_end(update, message) if self._as_blocks else _text_end(message))
-
-    def _news(self, update: RunUpdate) -> ChatGenerationChunk | None:
-        tags = progress_kwargs([update])
-        if not tags:
-            return None
-        if not self._as_blocks:
-            return _chunk(AIMessageChunk(content="", id=update.response_id, additional_kwargs=tags))
-        content: Any = [as_chunk(part) for part in self._blocks(update)]
-        return _chunk(
-            AIMessageChunk(
-                content=content,
-                id=update.response_id,
-                additional_kwargs=_without_blocks(tags),
-                response_metadata={"output_version": "v1"},
+        response = update.response
+        if response is None:
+            kwargs = progress_kwargs([update])
+            if not kwargs:
+                return
+            content: Any = ""
+            metadata: dict[str, Any] = {}
+            if self._as_blocks:
+                content, kwargs = [as_chunk(part) for part in self._parts(update)], without_repeated(kwargs)
+                metadata = {"output_version": "v1"}
+            chunk = AIMessageChunk(
+                content=content, id=update.response_id, additional_kwargs=kwargs, response_metadata=metadata
             )
-        )
+        elif response.status == ResponseStatus.SUCCEEDED:
+            chunk = self._last_chunk(update, response)
+        else:
+            return  # the stream raises next
+        yield ChatGenerationChunk(message=chunk)
 
-    def _blocks(self, update: RunUpdate) -> list[BlockPart]:
+    def _parts(self, update: RunUpdate) -> list[BlockPart]:
         if self._progress is None:
             self._progress = ProgressBlocks(update.response_id)
         return self._progress.accept(update)
 
-    def _blocks_end(self, update: RunUpdate, message: AIMessage) -> AIMessageChunk:
-        parts = self._blocks(update)
-        begin = 0 if self._progress is None else self._progress.count
-        said = answer_blocks(str(message.text), message.tool_calls, message.invalid_tool_calls)
-        ends = said + artifact_blocks(_response(update))
-        parts += [BlockPart(index, block) for index, block in enumerate(ends, begin)]
+    def _last_chunk(self, update: RunUpdate, response: ResponseObject) -> AIMessageChunk:
+        message = convert_out(response, **self._options)
         calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]
-        content: Any = [as_chunk(part) for part in parts]
+        metadata, artifacts = message.response_metadata, message.additional_kwargs.get("artifacts")
+        content: Any = message.content
+        kwargs = {"artifacts": artifacts} if artifacts else {}
+        first_call = 0
+        if self._as_blocks:
+            parts = self._parts(update)
+            begin = 0 if self._progress is None else self._progress.count
+            answer = answer_blocks(str(message.text), message.tool_calls, message.invalid_tool_calls)
+            blocks = answer + artifact_blocks(response)
+            content = [as_chunk(part) for part in (*parts, *map(BlockPart, count(begin), blocks))]
+            first_call = begin + len(answer) - len(calls)
+            metadata, kwargs = {**metadata, "output_version": "v1"}, {}
         return AIMessageChunk(
             content=content,
             id=message.id,
-            response_metadata={**message.response_metadata, "output_version": "v1"},
-            tool_call_chunks=_call_chunks(calls, begin + len(said) - len(calls)),
+            response_metadata=metadata,
+            tool_call_chunks=[
+                tool_call_chunk(name=call["name"], args=arguments_text(call["args"]), id=call["id"], index=index)
+                for index, call in enumerate(calls, first_call)
+            ],
+            additional_kwargs=kwargs,
             chunk_position="last",
         )
 
 
-def _response(update: RunUpdate) -> ResponseObject:
-    assert update.response is not None  # noqa: S101 - the last update has it
-    return update.response
-
-
-def _text_end(message: AIMessage) -> AIMessageChunk:
-    artifacts = message.additional_kwargs.get("artifacts")
-    return AIMessageChunk(
-        content=message.content,
-        id=message.id,
-        response_metadata=message.response_metadata,
-        tool_call_chunks=_call_chunks([*message.tool_calls, *message.invalid_tool_calls], 0),
-        additional_kwargs={"artifacts": artifacts} if artifacts else {},
-        chunk_position="last",
-    )
-
-
-def _call_chunks(calls: Sequence[ToolCall | InvalidToolCall], begin: int) -> list[ToolCallChunk]:
-    return [
-        tool_call_chunk(name=call["name"], args=arguments_text(call["args"]), id=call["id"], index=index)
-        for index, call in enumerate(calls, begin)
-    ]
-
-
-def _without_blocks(tags: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in tags.items() if name not in SHOWN_AS_BLOCKS}
-
-
-def _chunk(message: AIMessageChunk) -> ChatGenerationChunk:
-    return ChatGenerationChunk(message=message)
-
-
-#: What the first event of a block leaves out, because the last one has it.
+#: Contents that the first event of a block leaves out, because the last event has them.
 _WITHHELD: Mapping[str, Mapping[str, Any]] = {
     "text": {"text": ""},
     "server_tool_call": {"args": {}},
@@ -141,14 +128,14 @@ _WITHHELD: Mapping[str, Mapping[str, Any]] = {
 
 
 class EventWriter:
-    """Writes the news of one run as events that add up to the message of :func:`convert_out`.
+    """Turns the updates of one run into events that add up to the message of :func:`convert_out`.
 
     There is one ``message-start``, then block after block, each with its start, deltas and finish, then one
-    ``message-finish``, which tells model, run, thread and status in its ``metadata``. The answer is one delta, because
-    the service does not send it in pieces.
+    ``message-finish`` with model, run, thread and status in its ``metadata``. The answer is one delta, because the
+    service does not send it in pieces.
 
     Args:
-        **options: As :func:`convert_out` takes them. Calls that the run asks for become ``tool_call`` blocks.
+        **options: Options of :func:`convert_out`. Tool calls for the caller become ``tool_call`` blocks.
     """
 
     def __init__(self, **options: Unpack[AnswerOptions]) -> None:
@@ -158,10 +145,10 @@ class EventWriter:
         self._reasoning: list[str] = []
 
     def accept(self, update: RunUpdate) -> Iterator[MessagesData]:
-        """Write one update. The end of a run that did not succeed has no events: its stream raises next.
+        """Yield the events of one update. The end of a run that did not succeed has none: its stream raises next.
 
         Raises:
-            StructuredOutputError: Tools were offered, and the run returned neither calls nor an answer.
+            StructuredOutputError: Tools were offered, and the run returned neither tool calls nor an answer.
         """
         response = update.response
         if response is not None and response.status != ResponseStatus.SUCCEEDED:
@@ -201,13 +188,13 @@ class EventWriter:
 
     def _end(self, response: ResponseObject, index: int) -> Iterator[MessagesData]:
         message = convert_out(response, **self._options)
-        said = answer_blocks(str(message.text), message.tool_calls, message.invalid_tool_calls)
-        for position, block in enumerate(said + artifact_blocks(response), index):
+        answer = answer_blocks(str(message.text), message.tool_calls, message.invalid_tool_calls)
+        for position, block in enumerate(answer + artifact_blocks(response), index):
             yield from _whole_block(position, block)
         finish: dict[str, Any] = {"event": "message-finish", "metadata": message.response_metadata}
-        others = {name: value for name, value in message.additional_kwargs.items() if name not in SHOWN_AS_BLOCKS}
-        if others:
-            finish["additional_kwargs"] = others
+        kwargs = without_repeated(message.additional_kwargs)
+        if kwargs:
+            finish["additional_kwargs"] = kwargs
         yield cast("MessageFinishData", finish)  # the framework reads more of it than it declares
 
 
@@ -225,7 +212,7 @@ def _whole_block(index: int, block: ContentBlock) -> Iterator[MessagesData]:
     yield _finish(index, cast("Any", block))
 
 
-# The framework's blocks and those of its protocol are the same dicts, but different types.
+# The framework's blocks and those of its protocol are the same dicts of different types.
 
 
 def _start(index: int, content: dict[str, Any]) -> ContentBlockStartData:

@@ -1,4 +1,4 @@
-"""Structured output: schemas of any kind one way, checked objects the other."""
+"""Structured output: JSON Schemas of classes and dicts, and the parser that returns checked objects."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared import structured
 from lumnisai_integrations._shared.schemas import plain_schema
-from lumnisai_integrations.langchain.errors import StructuredOutputError, unusable_output
+from lumnisai_integrations.langchain.errors import StructuredOutputError, model_errors
 
 METHODS = ("json_schema", "function_calling", "json_mode")
 
-#: What callers may hand in as a schema.
+#: What callers may pass as a schema.
 Schema = type[Any] | Mapping[str, Any]
 
 
@@ -34,14 +34,14 @@ def json_schema_of(schema: Schema) -> dict[str, Any]:
     """Return the titled JSON Schema of a pydantic class (v2 or v1), dataclass, TypedDict, schema or tool dict.
 
     Raises:
-        ValidationError: It is none of these, or describes something else than an object.
+        ValidationError: It has another form, or does not describe an object.
     """
     described = _described(schema)
     kind = described.get("type", "object")
     if kind != "object" and not (isinstance(kind, list) and "object" in kind):
         raise ValidationError(
-            f"The schema {described.get('title')!r} describes a value of type {kind!r}, and runs return objects: "
-            "put it into an object, as one of its properties."
+            f"The schema {described.get('title')!r} describes a value of type {kind!r}, but runs return objects: "
+            "make the value a property of an object."
         )
     return described
 
@@ -57,12 +57,12 @@ def _described(schema: Schema) -> dict[str, Any]:
         if is_typeddict(schema) or is_basemodel_subclass(schema):
             return convert_to_json_schema(schema)  # knows pydantic v1 and LangChain's way of describing fields
     raise ValidationError(
-        f"No JSON Schema can be made of {schema!r}: pass a pydantic class, a dataclass, a TypedDict or a JSON Schema."
+        f"schema must be a pydantic class, a dataclass, a TypedDict or a JSON Schema, got {schema!r}."
     )
 
 
 def builder_of(schema: Schema) -> Callable[[dict[str, Any]], Any]:
-    """Return what makes an instance from an object; for TypedDict and dict schemas the object stays as it is."""
+    """Return the function that makes an instance from an object, or a dict for TypedDict and dict schemas."""
     if isinstance(schema, type):
         if issubclass(schema, BaseModel) or dataclasses.is_dataclass(schema):
             return TypeAdapter(schema).validate_python
@@ -78,7 +78,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     Attributes:
         build: Makes an instance from the object.
         name_of_schema: Shown in errors.
-        shows_calls: Whether the caller sees the message, too, so that calls of tools in it are not lost.
+        shows_calls: Whether the caller also sees the message, so that its tool calls are not lost.
     """
 
     build: Callable[[dict[str, Any]], Any]
@@ -86,15 +86,15 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     shows_calls: bool = False
 
     def parse(self, text: str) -> Any:
-        """Read a bare text.
+        """Return the object in a text.
 
         Raises:
-            StructuredOutputError: It holds no object that fits.
+            StructuredOutputError: The text holds no object that fits.
         """
         return self._built(run_of(AIMessage(content=text)))
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """Read a message; of a stream that goes on, None.
+        """Return the object of a message; None while a stream is not at its end.
 
         Raises:
             StructuredOutputError: The run has no object that fits.
@@ -108,46 +108,33 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
             if self.shows_calls:
                 return None
             names = ", ".join(call["name"] for call in message.tool_calls)
-            raise unusable_output(_calls_first(run, names))
+            raise StructuredOutputError.of_run(
+                run,
+                f"Run {run.response_id} requests the tools {names} before it answers. Use with_structured_output(..., "
+                "include_raw=True) to see the tool calls, or create_agent(..., response_format=...) to run them.",
+            )
         return self._built(run)
 
     def _built(self, run: ResponseObject) -> Any:
-        about = {"response_id": run.response_id, "thread_id": run.thread_id, "response": run}
+        with model_errors():
+            value = structured.structured_value(run)
         try:
-            return self.build(structured.structured_value(run))
-        except structured.StructuredOutputError as error:
-            raise unusable_output(error) from None
+            return self.build(value)
         except (pydantic.ValidationError, ValueError) as error:
-            raise StructuredOutputError(
-                f"Run {run.response_id} returned an object that does not fit {self.name_of_schema}: {error}",
-                **about,  # type: ignore[arg-type]
-            ) from error
-
-
-def _calls_first(run: ResponseObject, names: str) -> structured.StructuredOutputError:
-    return structured.StructuredOutputError(
-        f"Run {run.response_id} asks for the tools {names} before it answers. Use with_structured_output(..., "
-        "include_raw=True) to see its calls, or create_agent(..., response_format=...) to have them run.",
-        response_id=run.response_id,
-        thread_id=run.thread_id,
-        response=run,
-    )
+            problem = f"Run {run.response_id} returned an object that does not fit {self.name_of_schema}: {error}"
+            raise StructuredOutputError.of_run(run, problem) from error
 
 
 def run_of(message: BaseMessage) -> ResponseObject:
-    """Return what a message says of the run it came from."""
+    """Return the run that a message came from, as far as the message says."""
     facts = message.response_metadata
     text = str(message.text)
-    try:
-        found = structured.structured_value(ResponseObject(response_id="", output_text=text))
-    except structured.StructuredOutputError:
-        found = None
     return ResponseObject(
         response_id=facts.get("response_id") or message.id or "unknown",
         thread_id=facts.get("thread_id"),
         status=facts.get("status") or ResponseStatus.SUCCEEDED,
         output_text=facts.get("output_text", text),
-        structured_response=found,
+        structured_response=structured.object_of(ResponseObject(response_id="", output_text=text)),
         response_title=facts.get("response_title"),
     )
 
@@ -161,22 +148,16 @@ def structured_chain(
     strict: bool | None,
     parameters: Mapping[str, Any],
 ) -> RunnableSerializable[LanguageModelInput, Any]:
-    """Put a model and the parser of a schema together.
+    """Return the chain of a model, by its ``bind``, and the parser of a schema.
 
-    Args:
-        bind: The model's ``bind``.
-        schema: What to return.
-        method: One of ``json_schema``, ``function_calling``, ``json_mode``; all three are the platform's
-            ``response_format``.
-        include_raw: Whether to return the message and a parsing error besides.
-        strict: Shown in traces; the platform always follows the schema as well as it can.
-        parameters: Further keywords for each call, such as ``tools``.
+    All methods are the platform's ``response_format``. ``strict`` is for traces only: the platform always follows the
+    schema as well as it can. ``parameters`` are further keywords for each call, such as ``tools``.
 
     Raises:
         ValidationError: The schema or the method is not known.
     """
     if method not in METHODS:
-        raise ValidationError(f"method must be one of {', '.join(METHODS)}, not {method!r}.")
+        raise ValidationError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
     json_schema = json_schema_of(schema)
     # Traces show classes their own way, where they can.
     shown = json_schema if isinstance(schema, Mapping) or dataclasses.is_dataclass(schema) else schema
@@ -197,6 +178,6 @@ def structured_chain(
         return bound | parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
     not_parsed = RunnablePassthrough.assign(parsed=lambda _: None)
-    # The model stands first, because a map would not hand the keywords of a call down to it.
+    # The model comes first, because a map would not pass the keywords of a call to it.
     named = bound | RunnableMap(raw=RunnablePassthrough())
     return named | parsed.with_fallbacks([not_parsed], exception_key="parsing_error")

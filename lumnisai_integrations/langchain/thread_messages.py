@@ -1,4 +1,4 @@
-"""The turns of a thread as LangChain's messages, tagged with the thread that holds them. Pure."""
+"""Messages of a thread as LangChain's messages, tagged with the thread that holds them. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.tool import tool_call
 
 from lumnisai_core import Message, ResponseObject
+from lumnisai_integrations._shared.conversation import PERSISTED, THREAD_ID
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
-from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID
 from lumnisai_integrations._shared.tools import Tool, ToolOffer
 from lumnisai_integrations.langchain.convert import convert_out
 
@@ -19,13 +19,13 @@ _END_OF_RESULT = "\n[end of tool result]"
 
 
 def stored_messages(runs: Iterable[ResponseObject], thread_id: str) -> list[BaseMessage]:
-    """Return what was said in runs of a thread.
+    """Return the messages that runs of a thread store.
 
     Tool calls and their results, which are texts on the wire, become ``tool_calls`` and ``ToolMessage`` again.
 
     Args:
         runs: The runs, oldest first.
-        thread_id: The thread, which the messages name in ``additional_kwargs``.
+        thread_id: The thread, for ``additional_kwargs``.
     """
     messages: list[BaseMessage] = []
     unanswered: list[ToolCall] = []
@@ -43,8 +43,8 @@ def stored_messages(runs: Iterable[ResponseObject], thread_id: str) -> list[Base
     return messages
 
 
-def pending_message(message: BaseMessage, thread_id: str | None) -> BaseMessage:
-    """Return a copy of a message that waits for the next run.
+def unsent_message(message: BaseMessage, thread_id: str | None) -> BaseMessage:
+    """Return a copy of a message for the next run.
 
     Args:
         message: The message.
@@ -56,14 +56,13 @@ def pending_message(message: BaseMessage, thread_id: str | None) -> BaseMessage:
 
 
 def _answer(run: ResponseObject) -> AIMessage:
-    quiet = run.model_copy(update={"progress": []})  # what was reported on the way was not said
-    offer = _offer_of(run)
+    run = run.model_copy(update={"progress": []})  # progress is not part of the conversation
     try:
-        answer = convert_out(quiet, structured=run.structured_response is not None, offer=offer)
+        answer = convert_out(run, structured=run.structured_response is not None, offer=_offer_of(run))
     except StructuredOutputError:
-        return convert_out(quiet, structured=True)
+        return convert_out(run, structured=True)
     for index, call in enumerate(answer.tool_calls):
-        call["id"] = f"call_{run.response_id}_{index}"  # the same each time; a result that names the call knows better
+        call["id"] = f"call_{run.response_id}_{index}"  # the same each time; its result may bring the real one
     return answer
 
 
@@ -90,11 +89,11 @@ def _sent_message(sent: Message, unanswered: list[ToolCall]) -> BaseMessage:
 
 
 def _calling_message(text: str) -> AIMessage:
-    said, _, last_line = text.rpartition("\n")
+    content, _, last_line = text.rpartition("\n")
     listed = _object(last_line).get("tool_calls")
     calls = [_tool_call(item) for item in listed] if isinstance(listed, list) else []
     known = [call for call in calls if call is not None]
-    return AIMessage(said, tool_calls=known) if known and len(known) == len(calls) else AIMessage(text)
+    return AIMessage(content, tool_calls=known) if known and len(known) == len(calls) else AIMessage(text)
 
 
 def _tool_call(item: Any) -> ToolCall | None:
@@ -108,8 +107,8 @@ def _tool_message(text: str, unanswered: list[ToolCall]) -> ToolMessage | None:
     result = _object(head).get("tool_result")
     if not isinstance(result, Mapping) or not rest.endswith(_END_OF_RESULT.lstrip("\n")):
         return None
-    call = _answered(result, unanswered)
-    if call is None:  # a result of nothing is refused by other providers
+    call = _call_of(result, unanswered)
+    if call is None:  # other providers refuse a result without its call
         return None
     unanswered.remove(call)
     call["id"] = str(result.get("id") or call["id"])
@@ -121,7 +120,7 @@ def _tool_message(text: str, unanswered: list[ToolCall]) -> ToolMessage | None:
     )
 
 
-def _answered(result: Mapping[str, Any], unanswered: Sequence[ToolCall]) -> ToolCall | None:
+def _call_of(result: Mapping[str, Any], unanswered: Sequence[ToolCall]) -> ToolCall | None:
     by_id = (call for call in unanswered if call["id"] == result.get("id"))
     by_name = (call for call in unanswered if call["name"] == result.get("name"))
     return next(by_id, None) or next(by_name, None)

@@ -1,4 +1,4 @@
-"""Agents as tools, which the models of other agents may call."""
+"""The tool: an agent that other models may call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from langchain_core.tools.base import ArgsSchema
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import LumnisAIError
-from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, AgentTask
+from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, NO_TEXT, AgentTask
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.runnable import LumnisRunnable
 
@@ -24,7 +24,7 @@ _RESPONSE_FORMATS = ("content", "content_and_artifact")
 class LumnisTool(BaseTool):
     """A tool that gives a task to an agent on the Lumnis platform.
 
-    The model that calls it chooses the ``task``; all else is settled by whoever makes the tool, as arguments of the
+    The model that calls it chooses the ``task``; everything else is set when the tool is made, as arguments of the
     tool or as a :class:`LumnisRunnable`:
 
     >>> LumnisTool(user_id="user-123", name="researcher", description="Researches a question on the web.")
@@ -34,20 +34,20 @@ class LumnisTool(BaseTool):
     is the whole run, a :class:`lumnisai_core.ResponseObject`. Progress reaches callbacks and streams as it does for
     :class:`LumnisRunnable`, and cancelling the call stops the run.
 
-    Each call is a conversation of its own, also where ``config["configurable"]`` has a ``lumnis_thread_id``, which is
-    that of the conversation around; ``lumnis_user_id`` is heeded.
+    Each call is a conversation of its own: a ``lumnis_thread_id`` in ``config["configurable"]`` belongs to the
+    surrounding conversation and is not used. ``lumnis_user_id`` is used.
 
-    With ``handle_tool_error`` the model is told what went wrong and may go on; without it the errors of the platform
-    are raised as they are.
+    With ``handle_tool_error`` errors of the platform become the output of the tool, so that the model can react;
+    without it they are raised as they are.
 
     Attributes:
-        runnable: The agent. Default: one made of the arguments that are not the tool's own, such as ``user_id``,
-            ``api_key``, ``model``, ``agent_config`` and ``run_timeout``.
-        name: How models call it. Default ``lumnis_agent``.
+        runnable: The agent. Default: a :class:`LumnisRunnable` of the arguments that are not the tool's own, such as
+            ``user_id``, ``api_key``, ``model``, ``agent_config`` and ``run_timeout``.
+        name: Name by which models call it. Default ``lumnis_agent``.
         description: When models should call it.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
+        ConfigurationError: No API key, or a value that is not valid.
         TypeError: There is no such argument, or there are arguments of the agent besides ``runnable``.
     """
 
@@ -79,20 +79,18 @@ class LumnisTool(BaseTool):
 
     def _output(self, response: ResponseObject) -> tuple[str, ResponseObject] | str:
         message = convert_out(response, structured=self.runnable.response_format is not None)
-        content = str(message.text) or "The agent finished without a text."  # models refuse empty results
+        content = str(message.text) or NO_TEXT
         return (content, response) if self.response_format == "content_and_artifact" else content
 
 
 def _check_arguments(own: Mapping[str, Any], of_agent: Mapping[str, Any], runnable: LumnisRunnable | None) -> None:
     if own.get("response_format", "content") not in _RESPONSE_FORMATS:
         raise TypeError(
-            f"response_format of a tool is one of {', '.join(_RESPONSE_FORMATS)}. To get an object from the agent pass "
-            "runnable=LumnisRunnable(response_format=...)."
+            f"response_format of a tool must be one of {', '.join(_RESPONSE_FORMATS)}. To get an object from the "
+            "agent pass runnable=LumnisRunnable(response_format=...)."
         )
     if runnable is not None and of_agent:
-        raise TypeError(
-            f"Give {', '.join(sorted(of_agent))} to the runnable itself: LumnisTool takes them without one."
-        )
+        raise TypeError(f"Pass {', '.join(sorted(of_agent))} to the runnable: LumnisTool takes them without one only.")
 
 
 @contextmanager
@@ -100,7 +98,7 @@ def _tool_errors(*, handled: bool) -> Iterator[None]:
     try:
         yield
     except LumnisAIError as error:
-        # Tools handle errors of this one class only; who does not have them handled gets the precise ones.
+        # Tools handle errors of this class only; without handling, the precise error is more useful.
         if handled:
             raise ToolException(str(error)) from error
         raise

@@ -52,7 +52,3 @@ _HOMES = {
 __getattr__: Callable[[str], object] = lazy_names(
     __name__, _HOMES, framework="llama_index", distribution="llama-index-core", extra="llama-index"
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

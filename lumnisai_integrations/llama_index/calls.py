@@ -1,64 +1,24 @@
-"""From the fields of an LLM, a conversation and the keywords of a call to one run. Pure."""
+"""Runs of LlamaIndex's calls: the fields of an LLM, a conversation and keywords become one run. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
-from pydantic import BaseModel
+from llama_index.core.base.llms.types import ChatMessage
 
 from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, asks_for_tenant_view, with_smart_model
-from lumnisai_integrations._shared.schemas import plain_schema
-from lumnisai_integrations._shared.threads import PERSISTED, THREAD_ID, Place, continue_thread
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, TOOL_KEYWORDS, run_parameters
 from lumnisai_integrations._shared.tools import ToolOffer
-from lumnisai_integrations.llama_index.convert import RUN_THREAD_ID, convert_in
-from lumnisai_integrations.llama_index.function_calling import TOOL_KEYWORDS, offer_of
+from lumnisai_integrations.llama_index.conversation import continuation
+from lumnisai_integrations.llama_index.convert import convert_in
+from lumnisai_integrations.llama_index.function_calling import offer_of
+from lumnisai_integrations.llama_index.settings import schema_of
 
-#: Fields of the LLM that a keyword of the same name replaces for one call.
-RUN_FIELDS = (
-    "scope",
-    "user_id",
-    "thread_id",
-    "model",
-    "model_overrides",
-    "agent_config",
-    "files",
-    "options",
-    "run_timeout",
-    "progress_interval",
-    "cancel_on_interrupt",
-)
-
-
-def run_parameters(fields: Mapping[str, Any], given: Mapping[str, Any]) -> InvokeParameters:
-    """Settle the parameters of one run: a keyword of the call wins over the field of the same name.
-
-    Args:
-        fields: The values of :data:`RUN_FIELDS`.
-        given: The keywords of the call. They stay as they are.
-    """
-    settled = {**fields, **given}
-    model = settled.pop("model")
-    if model is not None:
-        overrides = _as_dict(settled["model_overrides"])
-        settled["model_overrides"] = with_smart_model(overrides, model, of_this_call=bool(given.get("model")))
-    if asks_for_tenant_view(given):
-        settled["user_id"] = None
-    return cast("InvokeParameters", settled)
-
-
-def _as_dict(overrides: BaseModel | Mapping[str, Any] | None) -> dict[str, Any]:
-    if isinstance(overrides, BaseModel):
-        return overrides.model_dump(exclude_none=True)
-    return dict(overrides or {})
-
-
-#: Keywords of a call that are no parameters of the run.
-_OWN = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS | SAMPLING_PARAMETERS
+#: Keywords of a call that are not parameters of the run.
+_OTHER_KEYWORDS = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS | SAMPLING_PARAMETERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +26,9 @@ class RunCall:
     """One run to make.
 
     Attributes:
-        messages: What is sent: the messages that the thread does not hold yet.
+        messages: The messages to send: those that the thread does not hold yet.
         parameters: Keywords for the client's ``invoke``.
-        offer: The tools that the caller runs; None without any.
+        offer: The tools that the caller runs, or None.
         chunk_size: Longest ``delta`` of its stream in characters, or None.
     """
 
@@ -78,93 +38,39 @@ class RunCall:
     chunk_size: int | None
 
 
-def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], given: Mapping[str, Any]) -> RunCall:
-    """Describe the run of one call. What is given stays as it is.
-
-    Args:
-        fields: The fields of the LLM: those of :data:`RUN_FIELDS` and ``stream_chunk_size``.
-        messages: The conversation, oldest first.
-        given: The keywords of the call.
+def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keywords: Mapping[str, Any]) -> RunCall:
+    """Return the run of one call; its keywords win over the fields of the LLM, also with None.
 
     Raises:
-        ValidationError: Something about the run is not acceptable.
+        ValidationError: A message or a parameter is not valid.
         TypeError: ``stream`` is among the keywords.
     """
-    _refuse_others(messages)
-    if "stream" in given:
-        raise TypeError("unexpected keyword argument stream: streams are what stream_chat and stream_complete return.")
-    parameters = run_parameters(
-        {name: fields[name] for name in RUN_FIELDS},
-        {name: value for name, value in given.items() if name not in _OWN},
-    )
-    thread_id, unsent = unsent_messages(messages, parameters.get("thread_id"))
-    parameters["thread_id"] = thread_id
-    offer = None
-    if given.get("tools") or given.get("tool_choice"):
-        offer = offer_of(given, _schema(parameters.get("response_format")))
-    if offer is not None:
-        instructions = parameters.get("response_format_instructions")
-        parameters["response_format"] = offer.response_format()
-        parameters["response_format_instructions"] = offer.instructions(instructions)
-    chunk_size = given.get("stream_chunk_size", fields.get("stream_chunk_size"))
-    return RunCall(convert_in(messages, unsent), parameters, offer, chunk_size)
-
-
-def _refuse_others(messages: Sequence[object]) -> None:
     for at, message in enumerate(messages):
         if not isinstance(message, ChatMessage):
             raise ValidationError(
-                f"messages[{at}] is no ChatMessage but {type(message).__name__}: pass a list of "
-                "ChatMessage(role=..., content=...)."
+                f"messages[{at}] must be a ChatMessage(role=..., content=...), got a {type(message).__name__}."
             )
+    if "stream" in keywords:
+        raise TypeError("stream is not a keyword: use stream_chat or stream_complete to stream.")
+    own = {name: value for name, value in keywords.items() if name not in _OTHER_KEYWORDS}
+    parameters: Mapping[str, Any] = call_parameters(fields, own)
+    continued = continuation(messages, parameters["thread_id"])
+    offer = None
+    if keywords.get("tools") or keywords.get("tool_choice"):
+        offer = offer_of(keywords, schema_of(parameters["response_format"]))
+    if offer is not None:
+        parameters = offer.applied_to(parameters)
+    return RunCall(
+        messages=convert_in(messages, continued.send),
+        parameters=cast("InvokeParameters", {**parameters, "thread_id": continued.thread_id}),
+        offer=offer,
+        chunk_size=keywords.get("stream_chunk_size", fields.get("stream_chunk_size")),
+    )
 
 
-def ignored_of(given: Mapping[str, Any]) -> set[str]:
-    """Return which keywords have no effect, because the platform decides how its models are called."""
-    return {name for name in given if name in SAMPLING_PARAMETERS and given[name] is not None}
-
-
-def unsent_messages(messages: Sequence[ChatMessage], thread_id: object) -> tuple[str | None, tuple[int, ...]]:
-    """Decide which thread a conversation continues and which of its messages that does not hold yet.
-
-    A thread holds what is tagged as stored on it. It also holds everything that led to an answer of a run on it;
-    except for the system's messages, which are sent each time, because another agent may have taken over.
-
-    Args:
-        messages: The conversation, oldest first.
-        thread_id: The thread that the caller names, or None: that of the last message which is stored on one.
-
-    Returns:
-        The thread, None for a new one; and the positions of the messages to send.
-
-    Raises:
-        ValidationError: The thread holds all of them.
-    """
-    places = [_place(message) for message in messages]
-    continued = continue_thread(places, thread_id=None if thread_id is None else str(thread_id))
-    thread = continued.thread_id
-    answers = [at for at, place in enumerate(places) if place.ends_run and place.thread_id == thread]
-    if thread is None or not answers:
-        return thread, continued.send
-    known = [
-        replace(place, thread_id=thread, is_stored=True) if at <= answers[-1] and not _is_system(message) else place
-        for at, (place, message) in enumerate(zip(places, messages, strict=True))
-    ]
-    return thread, continue_thread(known, thread_id=thread).send
-
-
-def _place(message: ChatMessage) -> Place:
-    known = message.additional_kwargs
-    thread, is_stored = known.get(THREAD_ID), bool(known.get(PERSISTED))
-    ends_run = not is_stored and thread is not None and known.get(RUN_THREAD_ID) == thread
-    return Place(thread, is_stored=is_stored, ends_run=ends_run)
-
-
-def _is_system(message: ChatMessage) -> bool:
-    return message.role in (MessageRole.SYSTEM, MessageRole.DEVELOPER)
-
-
-def _schema(response_format: object) -> dict[str, Any] | None:
-    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
-        return response_format.model_json_schema()
-    return plain_schema(response_format) if isinstance(response_format, Mapping) else None
+def call_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> InvokeParameters:
+    """Return the parameters of one run; a keyword of the call wins over the field of the same name, also with None."""
+    own = dict(keywords)
+    model = own.pop("model", fields["model"])
+    parameters = run_parameters(fields, own, model=model, model_of_call=bool(keywords.get("model")))
+    return cast("InvokeParameters", parameters)

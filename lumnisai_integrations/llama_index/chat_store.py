@@ -1,62 +1,74 @@
-"""Threads of the service as the chat store of LlamaIndex' ``Memory``."""
+"""Chat store for LlamaIndex' ``Memory`` in threads of the service."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
-from typing import ParamSpec, TypeVar
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
-from pydantic import Field, PrivateAttr
+from pydantic import Field, TypeAdapter, ValidationError
 
 from lumnisai_core import Scope
-from lumnisai_integrations.llama_index.conversation import Conversation, unsent
-from lumnisai_integrations.llama_index.sessions import FileSessions, ModelLock, ProcessSessions, Session, Sessions
+from lumnisai_core.exceptions import ConfigurationError
+from lumnisai_integrations._shared.conversation import Conversation
+from lumnisai_integrations._shared.thread_reading import aread_runs
+from lumnisai_integrations.llama_index.conversation import ChatConversation, chat_messages, put, replaced, status_of
 from lumnisai_integrations.llama_index.settings import LumnisConnection
-from lumnisai_integrations.llama_index.thread_news import aread_news
 
-P = ParamSpec("P")
-T = TypeVar("T")
+#: From a session to what replaces it; None to forget it.
+Change = Callable[[ChatConversation], ChatConversation | None]
+
+_changing = threading.Lock()  # one for all stores, because a change takes no time and locks cannot be saved or copied
+_saved_form = TypeAdapter(ChatConversation)
+_SECONDS_FOR_ANOTHER_WRITER = 30.0
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS lumnis_sessions (
+        owner TEXT NOT NULL, key TEXT NOT NULL, session TEXT NOT NULL, PRIMARY KEY (owner, key)
+    )
+"""
 
 
 class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
     """Keeps sessions in threads of the service, for ``Memory.from_defaults(chat_store=...)``.
 
-    Each key is a session with a thread of its own. Messages that are added wait in the store until a run has taken
-    them along, because the service stores messages only as part of a run; what :meth:`get_messages` returns says which
-    those are, so that :class:`~lumnisai_integrations.llama_index.LumnisLLM` continues the thread with the rest.
+    Each key is a session with a thread of its own. Messages that are added wait in the store until a run has stored
+    them, because the service stores messages only as part of a run. :meth:`get_messages` returns tagged copies, so that
+    :class:`~lumnisai_integrations.llama_index.LumnisLLM` continues the thread with the messages that it lacks.
 
-    Which thread belongs to a key, what waits, and what is archived, the service has no place for: this is kept in the
-    process, or in the file ``path``, with which a session goes on after a restart.
+    The service does not keep the thread of a key, messages that wait, and what is archived. The store keeps these in
+    the process, or in the file ``path``, so that a session continues after a restart.
 
-    A thread only grows. Whatever takes a message away that the thread holds leaves the thread, which stays on the
-    service, and continues in a new one with the messages that are left. Archiving takes nothing away: the agent still
-    knows the message.
+    A thread only grows. Deleting a message that the thread holds leaves the thread, which stays on the service, and
+    continues in a new one with the messages that are left. Archiving deletes nothing: the agent still knows the
+    message.
 
     Args:
-        user_id: User whose sessions these are: the same as of the LLM. Needed in user scope.
+        user_id: Owner of the sessions: the same as of the LLM. Needed in user scope.
         scope: ``user`` (default) or ``tenant``.
-        path: SQLite file for what the service has no place for. Sessions of other users, in the same file, are not
-            seen. Use a file of its own for each service. Default: none; it ends with the process.
+        path: SQLite file for what the service does not keep. Several users may share a file and do not see each
+            other's sessions. Use one file for each service. Default: none; sessions end with the process.
         threads: Threads of keys that the store does not know yet. Default: each gets a new one, when it is needed.
-        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. It is in no saved form.
+        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. No saved form contains it.
         base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
         timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
         max_retries: Tries after the first one. Default 3.
-        sessions: What is known of sessions, in a saved form of a store without a file.
+        sessions: The sessions, in a saved form of a store without a file.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
+        ConfigurationError: No API key, or an invalid value.
     """
 
     path: str | None = None
     threads: dict[str, str] = Field(default_factory=dict)
-    sessions: dict[str, Session] = Field(default_factory=dict, repr=False)
-
-    _lock: ModelLock = PrivateAttr(default_factory=ModelLock)
+    sessions: dict[str, ChatConversation] = Field(default_factory=dict, repr=False)
 
     @classmethod
     def class_name(cls) -> str:
@@ -72,33 +84,35 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         limit: int | None = None,
         offset: int | None = None,
     ) -> list[ChatMessage]:
-        """Return the messages of a session, oldest first, as copies that say what the thread holds.
+        """Return the messages of a session, oldest first, as copies with tags.
 
         Args:
             key: The session.
-            status: Only these. None: all.
-            limit: Most messages to return. Default: all.
-            offset: Messages to pass over.
+            status: Only messages with this status. None: all.
+            limit: Maximum number of messages. Default: all.
+            offset: Messages to skip. Default 0.
 
         Raises:
             NotFoundError: The thread was deleted.
             LumnisAIError: The service cannot be reached or refuses.
         """
         session = await self._read(key)
-        if session.thread_id is None and session.conversation.pending:
+        if session.thread_id is None and session.unsent:
             session = await self._begin(key)
-        messages = session.conversation.messages(session.thread_id, status)
+        messages = chat_messages(session, status)
         begin = offset or 0
         return messages[begin : None if limit is None else begin + limit]
 
     async def count_messages(self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE) -> int:
         """Return how many messages a session has."""
         session = await self._read(key)
-        return sum(status is None or record.status == status for record in session.conversation.records)
+        return sum(status is None or status_of(message) == status for message in session.messages)
 
     async def get_keys(self) -> list[str]:
         """Return the keys of all sessions, and those that ``threads`` names."""
-        return list(dict.fromkeys([*await self._kept(self._sessions().keys), *self.threads]))
+        file = self._file()
+        keys = list(self.sessions) if file is None else await asyncio.to_thread(file.keys)
+        return list(dict.fromkeys([*keys, *self.threads]))
 
     async def get_thread_id(self, key: str) -> str | None:
         """Return the thread of a session; None if it has none yet."""
@@ -107,49 +121,44 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
     # Adding
 
     async def add_message(self, key: str, message: ChatMessage, status: MessageStatus = MessageStatus.ACTIVE) -> None:
-        """Add a message. It waits until a run has taken it along; one that a run did take along is not doubled."""
+        """Add a message. It waits until a run has stored it; one that a run has stored already is not doubled."""
         await self.add_messages(key, [message], status)
 
     async def add_messages(
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
     ) -> None:
         """Add several messages."""
-        await self._change(key, lambda session: (_with(session, session.conversation.put(messages, status)), None))
+        is_archived = status == MessageStatus.ARCHIVED
+        await self._change(key, lambda known: put(known, messages, is_archived=is_archived))
 
     async def set_messages(
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
     ) -> None:
         """Replace the messages of a session.
 
-        Messages that :meth:`get_messages` returned, with others at the end, continue the thread if it holds no more
-        than them.
+        Messages that :meth:`get_messages` returned, with others at the end, continue the thread if it holds no others.
         """
-
-        def replace(session: Session) -> tuple[Session, None]:
-            continued = session.conversation.replaced(messages, session.thread_id, status)
-            if continued is None:
-                return Session(conversation=Conversation().put(messages, status)), None
-            return _with(session, continued), None
-
+        is_archived = status == MessageStatus.ARCHIVED
         await self._read(key)
-        await self._change(key, replace)
+        await self._change(key, lambda known: replaced(known, messages, is_archived=is_archived))
 
-    # Taking away
+    # Deleting and archiving
 
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
         """Delete one message and return it.
 
         Args:
             key: The session.
-            idx: Position of the message in ``get_messages(key, status=None)``, from 0. None is there: nothing happens.
+            idx: Position of the message in ``get_messages(key, status=None)``, from 0. Without a message at this
+                position nothing happens.
         """
-        return next(iter(await self._delete(key, lambda known: [idx] if 0 <= idx < len(known.records) else [])), None)
+        return next(iter(await self._delete(key, lambda known: [idx] if 0 <= idx < len(known.messages) else [])), None)
 
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
-        """Delete the messages of a session, all or those with one status; without messages, it is forgotten."""
+        """Delete the messages of a session, all or those with one status. A session without messages is forgotten."""
 
-        def choose(known: Conversation) -> list[int]:
-            return [at for at, record in enumerate(known.records) if status is None or record.status == status]
+        def choose(known: ChatConversation) -> list[int]:
+            return [at for at, each in enumerate(known.messages) if status is None or status_of(each) == status]
 
         await self._delete(key, choose)
 
@@ -159,84 +168,112 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
 
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Archive the oldest messages of the queue and return them."""
-
-        def archive(session: Session) -> tuple[Session, list[ChatMessage]]:
-            chosen = session.conversation.oldest(n)
-            messages = session.conversation.messages(session.thread_id)
-            return _with(session, session.conversation.archived(chosen)), [messages[at] for at in chosen]
-
         await self._read(key)
-        return await self._change(key, archive)
+        before, _ = await self._change(key, lambda known: known.archived(known.oldest(n)))
+        messages = chat_messages(before)
+        return [messages[at] for at in before.oldest(n)]
 
-    async def _delete(self, key: str, choose: Callable[[Conversation], Sequence[int]]) -> list[ChatMessage]:
-        def delete(session: Session) -> tuple[Session | None, list[ChatMessage]]:
-            known = session.conversation
+    async def _delete(self, key: str, choose: Callable[[ChatConversation], Sequence[int]]) -> list[ChatMessage]:
+        def delete(known: ChatConversation) -> ChatConversation | None:
             chosen = choose(known)
-            messages = known.messages(None)
-            if len(chosen) == len(messages):
-                # Forgotten, but not so that its thread comes back from `threads`.
-                session_left = Session() if key in self.threads else None
-            elif (continued := known.without(chosen)) is not None:
-                session_left = _with(session, continued)
-            else:
-                kept = [record for at, record in enumerate(known.records) if at not in chosen]
-                session_left = Session(conversation=unsent(kept))
-            return session_left, [messages[at] for at in chosen]
+            if len(chosen) < len(known.messages):
+                return known.without(chosen)
+            # It is forgotten, but its thread must not come back from `threads`.
+            return Conversation() if key in self.threads else None
 
         await self._read(key)
-        return await self._change(key, delete)
+        before, _ = await self._change(key, delete)
+        messages = chat_messages(replace(before, thread_id=None))
+        return [messages[at] for at in choose(before)]
 
     # Sessions
 
-    async def _read(self, key: str) -> Session:
+    async def _read(self, key: str) -> ChatConversation:
         known = await self._known(key)
         if (thread := known.thread_id) is None:
             return known
-        runs = await aread_news(self.aclient(), thread, known.conversation)
-
-        def accept(session: Session) -> tuple[Session, Session]:
-            if session.thread_id == thread:
-                session = _with(session, session.conversation.accept(runs))
-            return session, session
-
-        return await self._change(key, accept)
-
-    async def _begin(self, key: str) -> Session:
-        made = await self.aclient().threads.create(user_id=self.user_id, scope=self.scope)
-
-        def begin(session: Session) -> tuple[Session, Session]:
-            if session.thread_id is None:
-                session = Session(thread_id=made.thread_id, conversation=session.conversation.accept([]))
-            return session, session
-
-        session = await self._change(key, begin)
-        if session.thread_id != made.thread_id:  # another call was faster
-            await self.aclient().threads.delete(made.thread_id)
+        runs = await aread_runs(self.aclient(), known)
+        _, session = await self._change(key, lambda known: known.accept(thread, runs))
         return session
 
-    async def _known(self, key: str) -> Session:
-        return await self._kept(self._sessions().read, key) or self._unknown(key)
+    async def _begin(self, key: str) -> ChatConversation:
+        made = (await self.aclient().threads.create(user_id=self.user_id, scope=self.scope)).thread_id
+        _, session = await self._change(key, lambda known: known.begin(made))
+        if session.thread_id != made:  # another call was faster
+            await self.aclient().threads.delete(made)
+        return session
 
-    async def _change(self, key: str, change: Callable[[Session], tuple[Session | None, T]]) -> T:
-        def change_kept(kept: Session | None) -> tuple[Session | None, T]:
-            return change(kept or self._unknown(key))
+    async def _known(self, key: str) -> ChatConversation:
+        _, session = await self._change(key, lambda known: known)
+        return session
 
-        return await self._kept(self._sessions().change, key, change_kept)
+    async def _change(self, key: str, change: Change) -> tuple[ChatConversation, ChatConversation]:
+        """Change a session, one change at a time, and return it as it was and as it is."""
+        unknown = Conversation[ChatMessage](self.threads.get(key))
+        if (file := self._file()) is not None:
+            return await asyncio.to_thread(file.change, key, change, unknown)
+        with _changing:
+            before = self.sessions.get(key, unknown)
+            after = change(before)
+            if after is None:
+                self.sessions.pop(key, None)
+            elif after is not before:
+                self.sessions[key] = after
+            return before, after or unknown
 
-    async def _kept(self, use: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    def _file(self) -> _SessionFile | None:
         if self.path is None:
-            return use(*args, **named)
-        return await asyncio.to_thread(use, *args, **named)  # a file may take its time
-
-    def _unknown(self, key: str) -> Session:
-        return Session(thread_id=self.threads.get(key))
-
-    def _sessions(self) -> Sessions:
-        if self.path is None:
-            return ProcessSessions(self.sessions, self._lock)
-        whose = None if self.scope == Scope.TENANT else self.user_id
-        return FileSessions(self.path, json.dumps([self.tenant_id, whose]))
+            return None
+        owner = None if self.scope == Scope.TENANT else self.user_id
+        return _SessionFile(self.path, json.dumps([self.tenant_id, owner]))
 
 
-def _with(session: Session, conversation: Conversation) -> Session:
-    return Session(thread_id=session.thread_id, conversation=conversation)
+class _SessionFile:
+    """Sessions in an SQLite file, which several processes may use at once.
+
+    Args:
+        path: The file. It is made when it is first needed, readable by its owner only.
+        owner: Owner of the sessions; those of another owner are not seen.
+    """
+
+    def __init__(self, path: str, owner: str) -> None:
+        self._path = path
+        self._owner = owner
+
+    def change(self, key: str, change: Change, unknown: ChatConversation) -> tuple[ChatConversation, ChatConversation]:
+        where = (self._owner, key)
+        with self._open() as database:
+            database.execute("BEGIN IMMEDIATE")
+            query = "SELECT session FROM lumnis_sessions WHERE owner = ? AND key = ?"
+            row = database.execute(query, where).fetchone()
+            before = unknown if row is None else _saved_form.validate_json(row[0])
+            after = change(before)
+            if after is None:
+                database.execute("DELETE FROM lumnis_sessions WHERE owner = ? AND key = ?", where)
+            elif after is not before:
+                query = """
+                    INSERT INTO lumnis_sessions VALUES (?, ?, ?)
+                    ON CONFLICT (owner, key) DO UPDATE SET session = excluded.session
+                """
+                database.execute(query, (*where, _saved_form.dump_json(after).decode()))
+            database.execute("COMMIT")
+            return before, after or unknown
+
+    def keys(self) -> list[str]:
+        with self._open() as database:
+            query = "SELECT key FROM lumnis_sessions WHERE owner = ? ORDER BY rowid"
+            return [key for (key,) in database.execute(query, (self._owner,))]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+            waits = _SECONDS_FOR_ANOTHER_WRITER
+            with closing(sqlite3.connect(self._path, timeout=waits, isolation_level=None)) as database:
+                database.execute(_TABLE)
+                yield database
+        except (OSError, sqlite3.Error, ValidationError) as error:
+            raise ConfigurationError(
+                f"The sessions cannot be kept in path={self._path!r}: {error}. Name an SQLite file of this store, or "
+                "one that does not exist yet in a folder that can be written to."
+            ) from error

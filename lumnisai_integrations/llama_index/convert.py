@@ -1,8 +1,7 @@
-"""Between the messages of LlamaIndex and those of the platform. Pure."""
+"""Messages of LlamaIndex as the wire's roles and plain text, and runs as chat responses. Pure."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,9 +20,9 @@ from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.progress import reasoning_text
-from lumnisai_integrations._shared.threads import THREAD_ID
-from lumnisai_integrations._shared.tools import Reply, ToolOffer, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.conversation import THREAD_ID
+from lumnisai_integrations._shared.runs import reasoning_text
+from lumnisai_integrations._shared.tools import ToolOffer, json_or_text, tool_calls_text, tool_result_text
 from lumnisai_integrations.llama_index.function_calling import (
     PROBLEMS,
     blocks_of,
@@ -32,12 +31,12 @@ from lumnisai_integrations.llama_index.function_calling import (
     reply_of,
 )
 
-#: Keys of ``additional_kwargs`` with the run whose answer a message is, and with the thread of that run, which stays as
-#: it is when the message moves to another thread.
+#: Keys of ``additional_kwargs`` with the run whose answer a message is, and with the thread of that run, which does not
+#: change when the message moves to another thread.
 RESPONSE_ID = "lumnis_response_id"
 RUN_THREAD_ID = "lumnis_run_thread_id"
 
-_ROLES = {
+WIRE_ROLES = {
     MessageRole.SYSTEM: "system",
     MessageRole.DEVELOPER: "system",
     MessageRole.USER: "user",
@@ -51,7 +50,7 @@ _TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
 
 
 def convert_in(messages: Sequence[ChatMessage], positions: Iterable[int] | None = None) -> list[dict[str, str]]:
-    """Write a conversation as the platform reads it. The given messages stay as they are.
+    """Return a conversation as roles and texts.
 
     Tool results become delimited text of the user, tool calls become JSON text of the assistant. Reasoning and cache
     marks are left out.
@@ -77,14 +76,14 @@ def _message_in(index: int, message: ChatMessage, names: Mapping[str, str]) -> d
     if message.role in _TOOL_ROLES:
         known = message.additional_kwargs
         call_id = known.get("tool_call_id")
-        # Agents of LlamaIndex give the id alone, which the platform never saw: the name says which call it answers.
+        # Agents of LlamaIndex pass only the id, which the platform never saw: the name identifies the call.
         called = names.get(call_id) if isinstance(call_id, str) else None
         content = tool_result_text(content, name=known.get("name") or called, call_id=call_id)
     else:
         calls = [_call_in(block) for block in message.blocks if isinstance(block, ToolCallBlock)]
         calls = calls or [_older_call_in(call) for call in message.additional_kwargs.get("tool_calls") or ()]
         content = tool_calls_text(content, calls) if calls else content
-    return {"role": _ROLES[message.role], "content": content}
+    return {"role": WIRE_ROLES[message.role], "content": content}
 
 
 def _texts(index: int, blocks: Sequence[object]) -> Iterator[str]:
@@ -98,7 +97,7 @@ def _texts(index: int, blocks: Sequence[object]) -> Iterator[str]:
         elif not isinstance(block, ThinkingBlock | CachePoint | ToolCallBlock):
             kind = getattr(block, "block_type", type(block).__name__)
             raise ValidationError(
-                f"messages[{index}] holds a block of kind {kind!r}, but messages of the platform are plain text. Pass "
+                f"messages[{index}] has a block of kind {kind!r}, but messages of the platform are plain text. Pass "
                 "the file with files= (a URI or an artifact id), or put its text into the message."
             )
 
@@ -116,21 +115,16 @@ def _older_call_in(call: object) -> dict[str, Any]:
     return {"id": plain.get("id"), "name": about.get("name"), "args": _arguments(about.get("arguments", {}))}
 
 
-def _arguments(given: object) -> object:
-    if isinstance(given, str):
-        try:
-            return json.loads(given)
-        except ValueError:
-            return given  # shown as the model wrote it
-    return given
+def _arguments(args: object) -> object:
+    return json_or_text(args) if isinstance(args, str) else args
 
 
 def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> ChatResponse:
-    """Show a finished run as a chat response.
+    """Return a finished run as a chat response.
 
     Args:
         response: The run.
-        offer: The tools it was offered, which its answer may ask to call.
+        offer: The tools it was offered, which its answer may call.
 
     Returns:
         The answer as the assistant's message, tagged with its run and thread; calls of the caller's tools as blocks of
@@ -138,45 +132,44 @@ def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> Cha
         is no token usage, because the platform reports none.
 
     Raises:
-        StructuredOutputError: The run was offered tools and returned neither calls nor an answer.
+        StructuredOutputError: The run was offered tools and returned neither tool calls nor an answer.
     """
-    reply = Reply(content=response.output_text or "") if offer is None else reply_of(offer, response)
     known: dict[str, Any] = {"response_id": response.response_id, "thread_id": response.thread_id}
-    if offer is not None and (problems := problems_of(offer, reply)):
-        known[PROBLEMS] = problems
-    return ChatResponse(message=_answer(response, reply), raw=response.model_dump(mode="json"), additional_kwargs=known)
-
-
-def _answer(response: ResponseObject, reply: Reply) -> ChatMessage:
     tags: dict[str, Any] = {RESPONSE_ID: response.response_id}
     if response.thread_id is not None:
         tags[THREAD_ID] = tags[RUN_THREAD_ID] = response.thread_id
-    calls = blocks_of(reply)
+    text, calls = response.output_text or "", []
+    if offer is not None:
+        reply = reply_of(offer, response)
+        text, calls = reply.content, blocks_of(reply)
+        if problems := problems_of(offer, reply):
+            known[PROBLEMS] = problems
     if calls:
         tags["tool_calls"] = openai_calls_of(calls)
-    texts = [TextBlock(text=reply.content)] if reply.content or not calls else []
-    return ChatMessage(role=MessageRole.ASSISTANT, blocks=[*texts, *calls], additional_kwargs=tags)
+    blocks = [TextBlock(text=text), *calls] if text or not calls else calls
+    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=tags)
+    return ChatResponse(message=message, raw=response.model_dump(mode="json"), additional_kwargs=known)
 
 
 class ChatChunks:
-    """Shows the news of one run as chunks of a chat response.
+    """Turns the updates of one run into chunks of a chat response.
 
-    Progress comes as ``thinking_delta`` in ``additional_kwargs``, where agents look for it, next to the same news in
-    parts as ``lumnis_progress``. The answer comes as ``delta`` at the end.
+    Progress is ``thinking_delta`` in ``additional_kwargs``, where agents look for it, and as data ``lumnis_progress``.
+    The answer is ``delta`` at the end.
 
     Args:
         chunk_size: Longest ``delta`` in characters. Default None: the answer is one delta.
-        offer: The tools that the run is offered; calls of them come with the last chunk.
+        offer: The tools that the run is offered; calls of them are in the last chunk.
     """
 
     def __init__(self, chunk_size: int | None = None, offer: ToolOffer | None = None) -> None:
         if chunk_size is not None and (type(chunk_size) is not int or chunk_size < 1):
-            raise ValidationError(f"stream_chunk_size must be a number of characters from 1, not {chunk_size!r}.")
+            raise ValidationError(f"stream_chunk_size must be a number of characters from 1, got {chunk_size!r}.")
         self._size = chunk_size
         self._offer = offer
 
     def accept(self, update: RunUpdate) -> Iterator[ChatResponse]:
-        """Return the chunks for one update; none for news that says nothing and for a run that did not succeed."""
+        """Yield the chunks of one update; none for one without text and for the end of a run that did not succeed."""
         if update.response is None:
             yield from _progress_chunk(update)
         elif update.status == "succeeded":
@@ -184,15 +177,20 @@ class ChatChunks:
 
     def _answer_chunks(self, update: RunUpdate, response: ResponseObject) -> Iterator[ChatResponse]:
         last = convert_out(response, self._offer)
-        text = last.message.content or ""
-        size = self._size or len(text) or 1
-        start = 0
-        while start + size < len(text):
-            end = start + size
-            yield ChatResponse(message=_said(text[:end]), delta=text[start:end], raw=_about(update))
-            start = end
-        last.delta = text[start:]
+        text, sent = last.message.content or "", 0
+        *deltas, last_delta = pieces_of(text, self._size) if text else [""]
+        for delta in deltas:
+            sent += len(delta)
+            yield ChatResponse(message=_assistant(text[:sent]), delta=delta, raw=_about(update))
+        last.delta = last_delta
         yield last
+
+
+def pieces_of(text: str, size: int | None) -> Iterator[str]:
+    """Yield a text in pieces of at most so many characters; None leaves it whole."""
+    step = size or len(text) or 1
+    for begin in range(0, len(text), step):
+        yield text[begin : begin + step]
 
 
 def _progress_chunk(update: RunUpdate) -> Iterator[ChatResponse]:
@@ -205,10 +203,10 @@ def _progress_chunk(update: RunUpdate) -> Iterator[ChatResponse]:
             "tool_calls": [call.model_dump(mode="json") for call in update.tool_calls],
         }
         known = {"thinking_delta": thinking, "lumnis_progress": progress}
-        yield ChatResponse(message=_said(""), delta="", raw=_about(update), additional_kwargs=known)
+        yield ChatResponse(message=_assistant(""), delta="", raw=_about(update), additional_kwargs=known)
 
 
-def _said(text: str) -> ChatMessage:
+def _assistant(text: str) -> ChatMessage:
     return ChatMessage(role=MessageRole.ASSISTANT, content=text)
 
 

@@ -1,7 +1,7 @@
-"""Calls that report themselves to LlamaIndex: its decorators with types, and streams that close what they stand on.
+"""Instrumentation of LLM calls: typed forms of LlamaIndex' decorators, and streams that close their sources.
 
-The framework's decorators wrap a generator without closing it; leaving early must reach the run underneath at once,
-not when the collector finds it.
+The framework's decorators wrap a generator without closing it. Leaving a stream early must reach the run at once, not
+when the garbage collector runs.
 """
 
 from __future__ import annotations
@@ -27,41 +27,25 @@ def reports_completion(method: MethodT) -> MethodT:
 
 
 def reported(
-    report: Decorator,
-    llm: object,
-    asked: object,
-    source: Generator[T, None, None],
-    given: dict[str, Any],
+    report: Decorator, llm: object, question: object, source: Generator[T, None, None], keywords: dict[str, Any]
 ) -> Generator[T, None, None]:
-    """Return a stream as one of the framework's decorators reports it.
-
-    Args:
-        report: The decorator.
-        llm: The LLM that was asked.
-        asked: What was asked: messages or a prompt.
-        source: The stream.
-        given: The keywords of the call.
-    """
+    """Return a stream that one of the framework's decorators reports as the answer to messages or a prompt."""
 
     def stream(*_: object, **__: object) -> Generator[T, None, None]:
         return source
 
-    return cast("Generator[T, None, None]", report(stream)(llm, asked, **given))
+    return cast("Generator[T, None, None]", report(stream)(llm, question, **keywords))
 
 
 async def areported(
-    report: Decorator,
-    llm: object,
-    asked: object,
-    source: AsyncGenerator[T, None],
-    given: dict[str, Any],
+    report: Decorator, llm: object, question: object, source: AsyncGenerator[T, None], keywords: dict[str, Any]
 ) -> AsyncGenerator[T, None]:
     """Do the same with an asynchronous stream."""
 
     async def stream(*_: object, **__: object) -> AsyncGenerator[T, None]:
         return source
 
-    return cast("AsyncGenerator[T, None]", await report(stream)(llm, asked, **given))
+    return cast("AsyncGenerator[T, None]", await report(stream)(llm, question, **keywords))
 
 
 def closing_all(stream: Generator[T, None, None], *sources: Generator[Any, None, None]) -> Generator[T, None, None]:

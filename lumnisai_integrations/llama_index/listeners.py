@@ -1,4 +1,4 @@
-"""Who hears of one run: handlers of events, handlers of legacy callbacks, and the stream of a workflow."""
+"""Progress listeners of LlamaIndex: event handlers, legacy callbacks, and the stream of a workflow."""
 
 from __future__ import annotations
 
@@ -27,27 +27,27 @@ from lumnisai_integrations.llama_index.progress import (
     LumnisProgressEvent,
     event_of,
     handle_event,
-    somebody_listens,
+    has_handlers,
 )
 
 _logger = logging.getLogger(__name__)
 _dispatcher = get_dispatcher(__name__)
 
 _NO_ARGUMENTS = inspect.signature(lambda: None).bind()
-#: Handlers that are told everything and want none of it; for them polls need not be shorter.
-_DEAF = (TokenCountingHandler,)
+#: Handlers that receive every event and ignore those of progress; they must not make polls shorter.
+_INDIFFERENT = (TokenCountingHandler,)
 
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Who listens where a call was made. Streams are read elsewhere, so that this is settled with the call.
+    """The listeners of a call. They are those where the call was made, because its stream may be read elsewhere.
 
-    What a listener raises is logged and costs no answer; only interrupts, such as Ctrl-C, get through.
+    Exceptions of a listener are logged and do not end the run; interrupts, such as Ctrl-C, do.
 
     Attributes:
         span_id: Span that the events belong to.
         callbacks: Manager of the legacy callbacks.
-        write: Writes into the event stream of the workflow step around the call; None outside of one.
+        write: Writes to the event stream of the surrounding workflow step; None outside of one.
         tags: Tags of the instrumentation.
     """
 
@@ -58,32 +58,32 @@ class Listeners:
 
     @classmethod
     def here(cls, callbacks: CallbackManager) -> Listeners:
-        """Return who listens to a call that is made now."""
+        """Return the listeners of a call that is made now."""
         return cls(active_span_id.get(), callbacks, stream_writer(), dict(active_instrument_tags.get()))
 
     def __bool__(self) -> bool:
-        return self.write is not None or somebody_listens() or bool(_hearing(self.callbacks.handlers))
+        return self.write is not None or has_handlers() or _any_interested(self.callbacks.handlers)
 
-    def tell(self, update: RunUpdate) -> None:
-        """Pass on one piece of news."""
-        if self.write is not None or somebody_listens():
+    def notify(self, update: RunUpdate) -> None:
+        """Pass one update to all listeners."""
+        if self.write is not None or has_handlers():
             event = event_of(update, self.span_id, self.tags)
             handle_event(event)
             if self.write is not None:
                 _guarded(self.write, event)
-        if _hearing(self.callbacks.handlers):
-            # In a context of its own, a handler that fails leaves the trace of the calls around it as it was.
+        if _any_interested(self.callbacks.handlers):
+            # In a context of its own, a failing handler does not change the trace of the surrounding calls.
             _guarded(copy_context().run, call_back, self.callbacks, update)
 
     @contextmanager
     def reading(self, llm: object) -> Iterator[Listeners]:
-        """Open a span for as long as a stream is read, inside that of the call, which ends when the stream is made."""
+        """Open a span while a stream is read, inside that of the call, which ends when the stream is returned."""
         span_id = f"{type(llm).__name__}.read_stream-{uuid4()}"
         about: dict[str, Any] = {"id_": span_id, "bound_args": _NO_ARGUMENTS, "instance": llm}
         _dispatcher.span_enter(**about, parent_id=self.span_id, tags=self.tags)
         try:
             yield replace(self, span_id=span_id)
-        except GeneratorExit:  # the reader has enough
+        except GeneratorExit:  # the reader left early
             _dispatcher.span_exit(**about)
             raise
         except BaseException as error:
@@ -93,27 +93,26 @@ class Listeners:
         _dispatcher.span_exit(**about)
 
 
-def _hearing(handlers: Sequence[BaseCallbackHandler]) -> list[BaseCallbackHandler]:
-    wanted = (CBEventType.AGENT_STEP, CBEventType.FUNCTION_CALL)
-    return [
-        handler
+def _any_interested(handlers: Sequence[BaseCallbackHandler]) -> bool:
+    progress = {CBEventType.AGENT_STEP, CBEventType.FUNCTION_CALL}
+    return any(
+        not isinstance(handler, _INDIFFERENT) and bool(progress - set(handler.event_starts_to_ignore))
         for handler in handlers
-        if not isinstance(handler, _DEAF) and any(kind not in handler.event_starts_to_ignore for kind in wanted)
-    ]
+    )
 
 
-def _guarded(tell: Callable[..., object], *news: object) -> None:
+def _guarded(listener: Callable[..., object], *values: object) -> None:
     try:
-        tell(*news)
+        listener(*values)
     except Exception:
-        _logger.warning("A listener to the progress of a run failed; the run goes on.", exc_info=True)
+        _logger.warning("A listener to the progress of a run failed; the run continues.", exc_info=True)
 
 
 def call_back(callbacks: CallbackManager, update: RunUpdate) -> None:
-    """Tell legacy callbacks of a new entry as a step of an agent, and of the service's own tool calls inside it."""
+    """Report a new entry to legacy callbacks as a step of an agent, with the service's own tool calls inside it."""
     if update.entry_index is None:
         return
-    if update.state == "tool_update":  # the step was told before
+    if update.state == "tool_update":  # the step was reported before
         for call in update.tool_calls:
             _call_back_tool(callbacks, call)
         return
@@ -132,13 +131,10 @@ def _call_back_tool(callbacks: CallbackManager, call: ToolCall) -> None:
 
 
 def stream_writer() -> Callable[[LumnisProgressEvent], None] | None:
-    """Return what writes into the event stream of the workflow step that is running; None outside of one.
-
-    It may be called from any thread.
-    """
+    """Return a writer to the event stream of the running workflow step, for any thread; None outside of one."""
     try:
         context = Context.get_step_context()
-    except (WorkflowRuntimeError, AttributeError):  # older workflows do not know where they are
+    except (WorkflowRuntimeError, AttributeError):  # older workflows do not know their step
         return None
     loop = _loop_of(context) or _running_loop()
     if loop is None:
@@ -154,7 +150,7 @@ def stream_writer() -> Callable[[LumnisProgressEvent], None] | None:
 
 
 def _loop_of(context: Context[Any]) -> asyncio.AbstractEventLoop | None:
-    # A thread knows its step, whose context it inherits, but not that step's loop. Workflows do not tell it publicly.
+    # A thread inherits the context of its step, but not the loop, for which workflows have no public name.
     try:
         loop: asyncio.AbstractEventLoop = context._face._internal_adapter._queues.complete.get_loop()  # type: ignore[union-attr]
     except AttributeError:

@@ -1,10 +1,10 @@
-"""Lumnis agents as an LLM of LlamaIndex."""
+"""The LLM: Lumnis agents wherever LlamaIndex takes an LLM."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_index.core.base.llms.generic_utils import (
     achat_to_completion_decorator,
@@ -25,18 +25,12 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.loading import RECOGNIZED_LLMS
+from llama_index.core.tools.types import BaseTool
 from pydantic import Field, PrivateAttr
 
-from lumnisai_core import (
-    AgentConfig,
-    AsyncRunStream,
-    FileAttachment,
-    ModelOverrides,
-    RunStream,
-    Scope,
-)
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
-from lumnisai_integrations.llama_index.calls import RUN_FIELDS, RunCall, ignored_of, run_call
+from lumnisai_core import AsyncRunStream, RunStream, Scope
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters, ignored_warning
+from lumnisai_integrations.llama_index.calls import RunCall, run_call
 from lumnisai_integrations.llama_index.convert import ChatChunks, convert_out
 from lumnisai_integrations.llama_index.function_calling import prepared_chat, selections_of
 from lumnisai_integrations.llama_index.instrumentation import (
@@ -48,25 +42,20 @@ from lumnisai_integrations.llama_index.instrumentation import (
     reports_completion,
 )
 from lumnisai_integrations.llama_index.listeners import Listeners
-from lumnisai_integrations.llama_index.settings import Id, LumnisConnection
+from lumnisai_integrations.llama_index.settings import LumnisSettings
 from lumnisai_integrations.llama_index.structured import NativeStructuredLLM
 
-if TYPE_CHECKING:
-    from llama_index.core.tools.types import BaseTool
 
-
-class LumnisLLM(LumnisConnection, NativeStructuredLLM):
+class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     """Runs Lumnis agents wherever LlamaIndex takes an LLM.
 
-    Each call is one run of an agent. Whatever says what to run or how to watch it can also be a keyword of a call:
-    the fields below from ``scope`` on, and every other parameter of :meth:`lumnisai_core.Client.invoke`, such as
-    ``response_format`` or ``idempotency_key``. Streams carry the agent's progress as ``thinking_delta`` and stop the
-    run on the service when they are left early.
+    Each call is one run of an agent. The fields below from ``scope`` on are also keywords of calls. Streams carry the
+    agent's progress as ``thinking_delta`` and stop the run on the service when they are left early.
 
-    Tools of LlamaIndex work: the agent asks for calls, and whoever called the LLM runs them (``FunctionAgent``,
-    ``predict_and_call``). Those that the agent uses on the platform are progress. A conversation whose messages are
-    tagged with a thread (``LumnisThreadMemory``) continues it, and only what it does not hold yet is sent. Parameters
-    of other LLMs that mean nothing here, such as ``temperature``, are ignored with one warning.
+    Tools of LlamaIndex work: the agent requests tool calls, and the caller of the LLM runs them (``FunctionAgent``,
+    ``predict_and_call``). Tools that the agent uses on the platform are progress. A conversation whose messages are
+    tagged with a thread (``LumnisThreadMemory``) continues that thread, and only messages not stored there yet are
+    sent. Parameters of other LLMs that have no effect, such as ``temperature``, are ignored with one warning.
 
     Args:
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. It is not part of ``repr``, ``to_dict``
@@ -76,42 +65,40 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
         timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
         max_retries: Tries after the first one, of requests that can be repeated safely. Default 3.
         scope: ``user`` (default) or ``tenant``: whose data runs work on.
-        user_id: User the runs are for. Needed in user scope.
+        user_id: User the runs are for. Required in user scope.
         thread_id: Conversation that all runs continue. Default: each run starts a new one.
         model: Model of the agent as ``provider:model_name``; the same as ``model_overrides={"smart_model": ...}``.
         model_overrides: Models by use. Default: the tenant's choice.
         agent_config: How the agent works. Default: the platform's choice.
-        files: Files by URI or artifact id that every run gets.
+        response_format: Pydantic class or JSON Schema of the object to answer with; it is in ``raw``.
+        response_format_instructions: Extra guidance for that object.
+        files: Files by URI or artifact id for every run.
         options: Free-form options, echoed in the run.
-        run_timeout: Seconds after which a run is given up; it goes on at the service. Default 600; None for no limit.
-        progress_interval: Seconds between looks at a run whose progress somebody reads. Default 1.
+        specialized_agent: Name of a specialized agent to route runs to.
+        specialized_agent_params: Its parameters.
+        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
+        extra_body: Further fields for the request body, sent as they are.
+        run_timeout: Seconds to wait for a run; it continues on the service. Default 600; None for no limit.
+        progress_interval: Seconds that progress may be late. Default 1.
         cancel_on_interrupt: Whether leaving a run early stops it on the service. Default True.
+        show_progress: Whether to print the progress of runs. Default False.
         context_window: Tokens that LlamaIndex may put into one prompt. Default 200000; with less, query engines split
             their material and start more runs.
         stream_chunk_size: Longest ``delta`` of a stream in characters. Default None: the answer is one delta.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
+        ConfigurationError: No API key, or a value that is not valid.
     """
 
     scope: Scope = Scope.USER
-    thread_id: Id | None = None
-    model: str | None = None
-    model_overrides: ModelOverrides | None = None
-    agent_config: AgentConfig | None = None
-    files: list[FileAttachment] | None = None
-    options: dict[str, Any] | None = None
-    run_timeout: float | None = 600.0
-    progress_interval: float = 1.0
-    cancel_on_interrupt: bool = True
     context_window: int = Field(default=200_000, gt=0)
     stream_chunk_size: int | None = Field(default=None, gt=0)
 
-    _told: set[str] = PrivateAttr(default_factory=set)
+    _warned_of: set[str] = PrivateAttr(default_factory=set)
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
-        self._warn_once(ignored_of(fields))
+        self._warn_once(ignored_parameters(fields))
 
     @classmethod
     def class_name(cls) -> str:
@@ -120,7 +107,7 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
 
     @property
     def metadata(self) -> LLMMetadata:
-        """What LlamaIndex may expect of this LLM."""
+        """Capabilities of this LLM for LlamaIndex."""
         return LLMMetadata(
             context_window=self.context_window,
             num_output=-1,
@@ -136,7 +123,7 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
         tools: Sequence[BaseTool],
         user_msg: str | ChatMessage | None = None,
         chat_history: list[ChatMessage] | None = None,
-        verbose: bool = False,  # noqa: ARG002 - whoever runs the tools prints
+        verbose: bool = False,  # noqa: ARG002 - the caller runs the tools and prints
         allow_parallel_tool_calls: bool = False,
         tool_required: bool = False,
         **kwargs: Any,
@@ -150,11 +137,11 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
         error_on_no_tool_call: bool = True,
         **kwargs: Any,  # noqa: ARG002 - part of the framework's signature
     ) -> list[ToolSelection]:
-        """Return the calls of tools that an answer, or a chunk of a stream, asks for.
+        """Return the tool calls of an answer or of a chunk of a stream.
 
         Args:
             response: The answer or chunk.
-            error_on_no_tool_call: Whether there must be a call, and none that cannot be run. Default True.
+            error_on_no_tool_call: Whether there must be a call, and no call that cannot be run. Default True.
             **kwargs: Not used.
 
         Raises:
@@ -173,7 +160,7 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
             **kwargs: Parameters of this run.
 
         Raises:
-            ValidationError: Something about the run is not acceptable; nothing was sent.
+            ValidationError: A message or a parameter is not valid; nothing was sent.
             RunError: The run failed, was cancelled or took longer than ``run_timeout``.
             LumnisAIError: The service cannot be reached or refuses.
         """
@@ -199,21 +186,21 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
         texts = stream_chat_response_to_completion_response(chunks)
         return closing_all(reported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
-    def _chat(self, messages: Sequence[ChatMessage], **given: Any) -> ChatResponse:
-        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+    def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
+        call, listeners = self._call(messages, keywords)
         if not listeners:
-            return convert_out(self.client().invoke(call.messages, **call.parameters), call.offer)
+            return convert_out(self._client().invoke(call.messages, **call.parameters), call.offer)
         with self._start(call) as run:
             for update in run:
-                listeners.tell(update)
+                listeners.notify(update)
         return convert_out(run.result(), call.offer)
 
-    def _chunks(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponseGen:
-        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+    def _chunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseGen:
+        call, listeners = self._call(messages, keywords)
         return _read(self, self._start(call), ChatChunks(call.chunk_size, call.offer), listeners)
 
     def _start(self, call: RunCall) -> RunStream:
-        return self.client().invoke(call.messages, stream=True, **call.parameters)
+        return self._client().invoke(call.messages, stream=True, **call.parameters)
 
     # Asyncio
 
@@ -238,54 +225,51 @@ class LumnisLLM(LumnisConnection, NativeStructuredLLM):
         texts = astream_chat_response_to_completion_response(chunks)
         return aclosing_all(await areported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
-    async def _achat(self, messages: Sequence[ChatMessage], **given: Any) -> ChatResponse:
-        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+    async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
+        call, listeners = self._call(messages, keywords)
         if not listeners:
-            return convert_out(await self.aclient().invoke(call.messages, **call.parameters), call.offer)
+            return convert_out(await self._aclient().invoke(call.messages, **call.parameters), call.offer)
         async with self._astart(call) as run:
             async for update in run:
-                listeners.tell(update)
+                listeners.notify(update)
         return convert_out(await run.result(), call.offer)
 
-    def _achunks(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> ChatResponseAsyncGen:
-        call, listeners = self._call(messages, given), Listeners.here(self.callback_manager)
+    def _achunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseAsyncGen:
+        call, listeners = self._call(messages, keywords)
         return _aread(self, self._astart(call), ChatChunks(call.chunk_size, call.offer), listeners)
 
     def _astart(self, call: RunCall) -> AsyncRunStream:
-        return self.aclient().invoke(call.messages, stream=True, **call.parameters)
+        return self._aclient().invoke(call.messages, stream=True, **call.parameters)
 
-    def _call(self, messages: Sequence[ChatMessage], given: dict[str, Any]) -> RunCall:
-        self._warn_once(ignored_of(given))
-        fields = {name: getattr(self, name) for name in (*RUN_FIELDS, "stream_chunk_size")}
-        return run_call(fields, messages, given)
+    def _call(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> tuple[RunCall, Listeners]:
+        self._warn_once(ignored_parameters(keywords))
+        return run_call(self.__dict__, messages, keywords), Listeners.here(self.callback_manager)
 
     def _warn_once(self, ignored: set[str]) -> None:
-        if news := ignored - self._told:
-            self._told |= news
-            warnings.warn(
-                f"LumnisLLM ignores {', '.join(sorted(news))}: the platform decides how its models are called. Use "
-                "agent_config= and model_overrides= to direct it.",
-                UserWarning,
-                stacklevel=4,
-            )
+        if new := ignored - self._warned_of:
+            self._warned_of |= new
+            warnings.warn(ignored_warning("LumnisLLM", new), UserWarning, stacklevel=4)
+
+
+# Functions, because tracers record each method of an LLM as a call of it.
 
 
 def _read(llm: LumnisLLM, run: RunStream, chunks: ChatChunks, listeners: Listeners) -> ChatResponseGen:
-    with listeners.reading(llm) as hearing, run:
+    with listeners.reading(llm) as inner, run:
         for update in run:
-            hearing.tell(update)
+            inner.notify(update)
             yield from chunks.accept(update)
 
 
 async def _aread(llm: LumnisLLM, run: AsyncRunStream, chunks: ChatChunks, listeners: Listeners) -> ChatResponseAsyncGen:
-    with listeners.reading(llm) as hearing:
+    with listeners.reading(llm) as inner:
         async with run:
             async for update in run:
-                hearing.tell(update)
+                inner.notify(update)
                 for chunk in chunks.accept(update):
                     yield chunk
 
 
 def register() -> None:
-    """Let ``load_llm`` of LlamaIndex rebuild a :class:`LumnisLLM` from its ``to_dict``. May be called repeatedly."""
+    """Let ``load_llm`` of LlamaIndex restore a :class:`LumnisLLM` from its ``to_dict``. May be called repeatedly."""
     RECOGNIZED_LLMS[LumnisLLM.class_name()] = LumnisLLM

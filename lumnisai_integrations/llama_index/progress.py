@@ -1,4 +1,4 @@
-"""Progress of runs as events, of the instrumentation and of workflows."""
+"""Progress events for the instrumentation and for workflows of LlamaIndex."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _logger = logging.getLogger(__name__)
 
 
 class LumnisProgressEvent(BaseEvent, Event):
-    """One piece of news from a run.
+    """An update from a run.
 
-    It reaches the event handlers of LlamaIndex' instrumentation; and from inside a step of a workflow, such as an agent
-    of LlamaIndex, also the stream of that workflow: ``async for event in handler.stream_events()``.
+    It reaches the event handlers of LlamaIndex' instrumentation and, inside a step of a workflow such as an agent of
+    LlamaIndex, the stream of that workflow: ``async for event in handler.stream_events()``.
 
     Attributes:
         response_id: Id of the run.
         thread_id: Id of its conversation.
-        status: Status of the run when the news came.
-        state: State of the progress entry, ``tool_update``, or the status for news that is not about an entry.
+        status: Status of the run at the time of the update.
+        state: State of the progress entry, ``tool_update``, or the status for an update that is not about an entry.
         message: Text of the progress entry.
         tool_calls: The new tool calls as text, a line each.
-        entry_index: Position of the progress entry (from 0), or None for news that is not about an entry.
+        entry_index: Position of the progress entry (from 0), or None for an update that is not about an entry.
         is_last: Whether the run is over.
     """
 
@@ -49,7 +49,7 @@ class LumnisProgressEvent(BaseEvent, Event):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return the name that handlers see."""
+        """Return the name of the event for handlers."""
         return "LumnisProgressEvent"
 
     def to_dict(self, *_: Any, **__: Any) -> dict[str, Any]:
@@ -58,25 +58,25 @@ class LumnisProgressEvent(BaseEvent, Event):
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], **_: Any) -> Self:
-        """Rebuild an event from what :meth:`to_dict` returned."""
+        """Return the event of the data from :meth:`to_dict`."""
         return cls.model_validate({name: value for name, value in data.items() if name in cls.model_fields})
 
 
-def somebody_listens() -> bool:
-    """Say whether any handler would receive progress events."""
+def has_handlers() -> bool:
+    """Return whether any handler would receive progress events."""
     return any(not isinstance(handler, NullEventHandler) for handler in _handlers())
 
 
 def handle_event(event: LumnisProgressEvent) -> None:
-    """Send an event to all handlers. What they raise is logged: it must not end a run that is paid for.
+    """Send an event to all handlers. Their exceptions are logged and do not end the run.
 
-    The dispatcher's own ``event`` would also swallow a Ctrl-C that arrives while a handler is at work.
+    The dispatcher's own ``event`` would also swallow a Ctrl-C that arrives while a handler runs.
     """
     for handler in _handlers():
         try:
             handler.handle(event)
         except Exception:
-            _logger.warning("An event handler failed; the run goes on.", exc_info=True)
+            _logger.warning("An event handler failed; the run continues.", exc_info=True)
 
 
 def _handlers() -> Iterator[BaseEventHandler]:
@@ -87,13 +87,7 @@ def _handlers() -> Iterator[BaseEventHandler]:
 
 
 def event_of(update: RunUpdate, span_id: str | None, tags: Mapping[str, Any] | None = None) -> LumnisProgressEvent:
-    """Describe an update by plain values, as tracing back ends store them.
-
-    Args:
-        update: The news.
-        span_id: Span that it belongs to.
-        tags: Tags of the instrumentation.
-    """
+    """Return the event of an update, in a span, with plain values as tracing back ends store them."""
     return LumnisProgressEvent(
         span_id=span_id,
         tags=dict(tags or {}),

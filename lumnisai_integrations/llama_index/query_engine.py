@@ -1,4 +1,4 @@
-"""Asking an agent about the files of a user."""
+"""The query engine: an agent that answers questions about the files of a user."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from lumnisai_core import AsyncRunStream, ResponseObject, RunStream, RunUpdate
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
 from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, MOST_PASSAGES
-from lumnisai_integrations.llama_index.agent import Agent, AgentFields, pieces_of
-from lumnisai_integrations.llama_index.convert import convert_in
+from lumnisai_integrations.llama_index.agent import Agent, AgentFields
+from lumnisai_integrations.llama_index.convert import convert_in, pieces_of
 from lumnisai_integrations.llama_index.listeners import Listeners
 from lumnisai_integrations.llama_index.results import (
     metadata_of,
@@ -44,35 +44,35 @@ _QUERY = "query_str"
 
 
 class LumnisQueryEngine(BaseQueryEngine):
-    """A query engine that asks an agent on the Lumnis platform, which may read the files of its user.
+    """A query engine whose questions are answered by an agent on the Lumnis platform with the files of its user.
 
-    Each query is one run; the platform finds, reads and cites what it needs. For retrieval that is under your control
+    Each query is one run; the platform finds, reads and cites the files it needs. For retrieval under your own control
     use ``LumnisFilesRetriever`` in a ``RetrieverQueryEngine``.
 
     ``source_nodes`` of a response begin with the passages that a search of the files finds for the query, best first.
-    That search is made besides the run: it shows where the files speak of the question, and the agent may have read
-    other passages. After them comes what the agent's tools gave it, as far as the run tells, with ``tool_name`` in
-    the metadata and without a score. ``metadata`` has ``response_id``, ``thread_id``, ``response_title``,
-    ``structured_response`` and ``artifacts``.
+    That search is separate from the run: it shows where the files mention the question, and the agent may have read
+    other passages. Then come the known results of the agent's tools, with ``tool_name`` in the metadata and without a
+    score. ``metadata`` has ``response_id``, ``thread_id``, ``response_title``, ``structured_response`` and
+    ``artifacts``.
 
-    Progress reaches event handlers, callbacks and the stream of the workflow around as it does for ``LumnisLLM``.
+    Progress reaches event handlers, callbacks and the stream of the surrounding workflow as it does for ``LumnisLLM``.
     Cancelling a query and Ctrl-C stop the run on the service, and so does closing the ``response_gen`` of a stream.
 
     Args:
         use_files: Whether runs may use the files; sent as ``options={"use_files": True}``. Default True.
-        similarity_top_k: Most passages of files among the sources, 1 to 50; 0 makes no search. Default 4.
-        streaming: Whether queries return a stream, whose run begins when it is first read. What its run tells comes
-            into ``metadata`` and ``source_nodes`` when that is over. Default False.
+        similarity_top_k: Maximum number of passages of files among the sources, 1 to 50; 0 makes no search. Default 4.
+        streaming: Whether queries return a stream, whose run begins when it is first read. ``metadata`` and
+            ``source_nodes`` are complete at its end. Default False.
         stream_chunk_size: Longest piece of a stream in characters. Default None: the answer is one piece.
-        query_template: What the agent is told, with ``query_str`` for the query; several messages are possible.
+        query_template: Message to the agent, with ``query_str`` for the query; several messages are possible.
             Default: the query.
-        callback_manager: Where to report. Default: that of ``Settings``.
-        **agent: What agent is asked, for whom, and how: the fields of :class:`AgentFields`. With a pydantic class as
+        callback_manager: Receives the events. Default: that of ``Settings``.
+        **agent: Which agent answers, for whom, and how: the fields of :class:`AgentFields`. With a pydantic class as
             ``response_format`` a query returns a ``PydanticResponse``, with a JSON Schema the object as JSON text.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
-        ValidationError: A value is not usable.
+        ConfigurationError: No API key, or a value that is not valid.
+        ValidationError: A value is not valid.
     """
 
     def __init__(
@@ -124,20 +124,20 @@ class LumnisQueryEngine(BaseQueryEngine):
 
     def _stream(self, messages: list[dict[str, str]], query: QueryBundle) -> StreamingResponse:
         run, listeners = self._agent.start(messages), Listeners.here(self.callback_manager)
-        told = _Told(self._passages(query))
-        return StreamingResponse(self._read(run, listeners, told), source_nodes=told.sources, metadata=told.metadata)
+        facts = _StreamFacts(self._passages(query))
+        return StreamingResponse(self._read(run, listeners, facts), source_nodes=facts.sources, metadata=facts.metadata)
 
-    def _read(self, run: RunStream, listeners: Listeners, told: _Told) -> Generator[str, None, None]:
-        with listeners.reading(self) as hearing, run:
+    def _read(self, run: RunStream, listeners: Listeners, facts: _StreamFacts) -> Generator[str, None, None]:
+        with listeners.reading(self) as inner, run:
             for update in run:
-                told.note(update)
-                hearing.tell(update)
-        yield from self._pieces(told.finish(run.response))
+                facts.note(update)
+                inner.notify(update)
+        yield from self._pieces(facts.finish(run.response))
 
     def _passages(self, query: QueryBundle) -> list[NodeWithScore]:
         if self._retriever is None:
             return []
-        with _forgiven():
+        with _logged():
             return self._retriever.retrieve(query)
         return []
 
@@ -157,38 +157,38 @@ class LumnisQueryEngine(BaseQueryEngine):
 
     async def _astream(self, messages: list[dict[str, str]], query: QueryBundle) -> AsyncStreamingResponse:
         run, listeners = self._agent.astart(messages), Listeners.here(self.callback_manager)
-        told = _Told(await self._apassages(query))
-        gen = self._aread(run, listeners, told)
-        return AsyncStreamingResponse(gen, source_nodes=told.sources, metadata=told.metadata)
+        facts = _StreamFacts(await self._apassages(query))
+        gen = self._aread(run, listeners, facts)
+        return AsyncStreamingResponse(gen, source_nodes=facts.sources, metadata=facts.metadata)
 
-    async def _aread(self, run: AsyncRunStream, listeners: Listeners, told: _Told) -> AsyncGenerator[str, None]:
-        with listeners.reading(self) as hearing:
+    async def _aread(self, run: AsyncRunStream, listeners: Listeners, facts: _StreamFacts) -> AsyncGenerator[str, None]:
+        with listeners.reading(self) as inner:
             async with run:
                 async for update in run:
-                    told.note(update)
-                    hearing.tell(update)
-        for piece in self._pieces(told.finish(run.response)):
+                    facts.note(update)
+                    inner.notify(update)
+        for piece in self._pieces(facts.finish(run.response)):
             yield piece
 
     async def _apassages(self, query: QueryBundle) -> list[NodeWithScore]:
         if self._retriever is None:
             return []
-        with _forgiven():
+        with _logged():
             return await self._retriever.aretrieve(query)
         return []
 
-    # What both have in common
+    # Both
 
     def _messages(self, query: QueryBundle) -> list[dict[str, str]]:
         if not query.query_str.strip():
-            raise ValidationError("The query is empty: pass the question as a text.")
+            raise ValidationError(f"The query must be a non-empty string, got {query.query_str!r}.")
         return convert_in(self._template.format_messages(query_str=query.query_str))
 
     def _answer(self, run: ResponseObject, sources: list[NodeWithScore]) -> Response | PydanticResponse:
-        wanted = self._agent.response_format
-        if isinstance(wanted, type):
-            return pydantic_response_of(run, wanted, sources)
-        return response_of(run, wanted, sources)
+        response_format = self._agent.response_format
+        if isinstance(response_format, type):
+            return pydantic_response_of(run, response_format, sources)
+        return response_of(run, response_format, sources)
 
     def _pieces(self, run: ResponseObject) -> Iterator[str]:
         return pieces_of(text_of(run, self._agent.response_format), self._chunk_size)
@@ -210,8 +210,8 @@ class LumnisQueryEngine(BaseQueryEngine):
             await self._retriever.aclose()
 
 
-class _Told:
-    """What the run of a stream tells while somebody holds the response already: its lists grow in place."""
+class _StreamFacts:
+    """Sources and metadata of a streamed response, filled in place while its run works."""
 
     def __init__(self, sources: list[NodeWithScore]) -> None:
         self.sources = sources
@@ -222,7 +222,7 @@ class _Told:
 
     def finish(self, run: ResponseObject | None) -> ResponseObject:
         if run is None:
-            raise LumnisAIError("This stream was closed before it began: ask again.")
+            raise LumnisAIError("This stream was closed before it began: query again.")
         self.metadata |= metadata_of(run)
         self.sources += tool_sources(run)
         return run
@@ -248,20 +248,20 @@ def _retriever_of(agent: Agent, count: int) -> LumnisFilesRetriever:
 
 
 @contextmanager
-def _forgiven() -> Iterator[None]:
-    # An answer that is paid for is not lost because the search beside it failed.
+def _logged() -> Iterator[None]:
+    # The answer is paid for and must not be lost because the search of sources failed.
     try:
         yield
     except LumnisAIError as error:
-        _logger.warning("The files could not be searched for sources; the answer goes without: %s", error)
+        _logger.warning("The files could not be searched for sources; the answer has none: %s", error)
 
 
 def _checked_template(template: object) -> BasePromptTemplate:
     if not isinstance(template, BasePromptTemplate):
-        raise ValidationError(f"{_TEMPLATE} must be a prompt template, such as PromptTemplate(...), not {template!r}.")
+        raise ValidationError(f"{_TEMPLATE} must be a prompt template, such as PromptTemplate(...), got {template!r}.")
     known = {*template.template_vars, *(template.template_var_mappings or {}), *(template.function_mappings or {})}
     if _QUERY not in known:
-        raise ValidationError(f"{_TEMPLATE} has no variable {_QUERY!r}, so that the agent would not see the query.")
+        raise ValidationError(f"{_TEMPLATE} must have the variable {_QUERY!r}, without which the query is not sent.")
     return template
 
 
@@ -269,4 +269,4 @@ def _check_number(name: str, value: object, *, least: int, most: int | None = No
     fits = isinstance(value, int) and not isinstance(value, bool) and least <= value
     if not fits or (most is not None and value > most):  # type: ignore[operator] # it is a number here
         limit = "" if most is None else f" to {most}"
-        raise ValidationError(f"{name} must be a whole number from {least}{limit}, not {value!r}.")
+        raise ValidationError(f"{name} must be a whole number from {least}{limit}, got {value!r}.")

@@ -1,4 +1,4 @@
-"""Reading the files of the platform."""
+"""The reader: whole files of the platform."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ FileIds = Sequence[str | UUID]
 
 
 class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMixin):
-    """A reader of the files which were uploaded to the Lumnis platform: one document a file, with its whole text.
+    """A reader of files on the Lumnis platform: one document for each file, with its whole text.
 
-    The ``id_`` of a document is that of the file, so that an ingestion pipeline with a document store replaces what
-    changed and skips what did not. Files are listed page by page and each is read when it is due. A resource of this
-    reader is a file, named by its id.
+    The ``id_`` of a document is that of the file, so that an ingestion pipeline with a document store replaces changed
+    documents and skips the others. Files are listed page by page and each is read when its turn comes. A resource of
+    this reader is a file, named by its id.
 
     Args:
-        user_id: User whose files are read. Needed in user scope.
+        user_id: User whose files are read. Required in user scope.
         scope: ``user`` for the user's own files only, ``tenant`` for those of the tenant only. Default: both, as far
             as the user may see them.
         file_type: Only files with this extension.
@@ -40,7 +40,7 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         status: Only files in this processing status.
         content_type: ``text``, ``transcript``, ``summary`` or ``structured``. Default: the service's choice.
         on_unreadable: What happens with a file that is not processed yet, could not be processed or has no text:
-            ``warn`` (default) leaves it out and says so in the log, ``raise`` raises ``FileOperationError``.
+            ``warn`` (default) leaves it out and logs a warning, ``raise`` raises ``FileOperationError``.
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. It is not part of ``repr``, ``to_dict``
             or a pickle; a reader that is restored from one takes the key from the environment.
         base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
@@ -49,8 +49,8 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         max_retries: Tries after the first one. Default 3.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
-        ValidationError: A filter is not usable.
+        ConfigurationError: No API key, or a value that is not valid.
+        ValidationError: A filter is not valid.
     """
 
     is_remote: bool = True
@@ -62,7 +62,7 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
-        self._reading()  # refuses filters that are not usable
+        self._reading()  # refuses filters that are not valid
 
     @classmethod
     def class_name(cls) -> str:
@@ -75,11 +75,10 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         """Yield a document for each file.
 
         Args:
-            file_ids: Only these files; then the filters do not count. Default: all that the filters let through,
-                newest first.
+            file_ids: Only these files, regardless of the filters. Default: all that match the filters, newest first.
 
         Raises:
-            MissingUserId: User scope and no user.
+            MissingUserId: User scope without a user.
             FileOperationError: A file has no text, and ``on_unreadable`` is ``raise``.
             FileNotFoundError: There is no file with one of ``file_ids``.
             LumnisAIError: The service cannot be reached or refuses.
@@ -88,11 +87,7 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
             yield document_of(file)
 
     async def alazy_load_data(self, file_ids: FileIds | None = None) -> LazyDocuments:
-        """Return documents that are read while they are iterated over.
-
-        Returns:
-            Documents for ``async for``. An ordinary ``for`` works too, as the framework promises; it blocks.
-        """
+        """Return documents for ``async for``, each read when its turn comes. An ordinary ``for`` blocks."""
         return LazyDocuments(self, file_ids)
 
     async def aload_data(self, file_ids: FileIds | None = None) -> list[Document]:
@@ -102,11 +97,11 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
     # Resources
 
     def list_resources(self) -> list[str]:
-        """Return the ids of all files that the filters let through."""
+        """Return the ids of all files that match the filters."""
         return [file.id for file in self._files()]
 
     async def alist_resources(self) -> list[str]:
-        """Return the ids of all files that the filters let through, with asyncio."""
+        """Do the same with asyncio."""
         return [file.id async for file in self._afiles()]
 
     def get_resource_info(self, resource_id: str) -> dict[str, Any]:
@@ -122,7 +117,7 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         return _info(await self.aclient().files.get(resource_id, user_id=self.user_id))
 
     def list_resources_with_info(self) -> dict[str, dict[str, Any]]:
-        """Return what the service knows about all files that the filters let through, by id."""
+        """Return everything the service knows about all files that match the filters, by id."""
         return {file.id: _info(file) for file in self._files()}
 
     async def alist_resources_with_info(self) -> dict[str, dict[str, Any]]:
@@ -142,7 +137,7 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         return _permissions(await self.aclient().files.get(resource_id, user_id=self.user_id))
 
     def load_resource(self, resource_id: str) -> list[Document]:
-        """Return a file as a list of one document; of none if it has no text and ``on_unreadable`` is ``warn``.
+        """Return a file as a list of one document; an empty list if it has no text and ``on_unreadable`` is ``warn``.
 
         Raises:
             FileOperationError: The file has no text, and ``on_unreadable`` is ``raise``.
@@ -165,7 +160,7 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
 
 
 class LazyDocuments(Iterable[Document]):
-    """Documents of files, each read when it is due. Every iteration begins anew."""
+    """Documents of files, each read when its turn comes. Every iteration starts again."""
 
     def __init__(self, reader: LumnisFilesReader, file_ids: FileIds | None) -> None:
         self._reader = reader

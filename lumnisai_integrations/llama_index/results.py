@@ -1,4 +1,4 @@
-"""Finished runs as what tools and query engines of LlamaIndex return. Pure."""
+"""Finished runs and files as responses, nodes and documents of LlamaIndex. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
 from llama_index.core.base.response.schema import PydanticResponse, Response
 from llama_index.core.schema import Document, NodeRelationship, NodeWithScore, ObjectType, RelatedNodeInfo, TextNode
 from pydantic import BaseModel
@@ -14,27 +13,21 @@ from pydantic import BaseModel
 from lumnisai_core import ResponseObject
 from lumnisai_integrations._shared.file_reading import FileText
 from lumnisai_integrations._shared.files import Passage, file_metadata
+from lumnisai_integrations._shared.runs import NO_TEXT
 from lumnisai_integrations._shared.structured import structured_text
-from lumnisai_integrations.llama_index.structured import read_object
-
-#: What stands for an answer without a text, because models refuse empty results of tools.
-NO_TEXT = "The agent finished without a text."
+from lumnisai_integrations.llama_index.structured import object_of_run
 
 
 def response_of(run: ResponseObject, response_format: object, sources: list[NodeWithScore]) -> Response:
-    """Show a finished run as a response.
+    """Return a finished run as a response: text, sources with those of the agent's tools last, and metadata.
 
     Args:
         run: The run.
-        response_format: What it was asked for; None for a text.
+        response_format: Format of the object in it; None for a text.
         sources: Further sources, which come first.
 
-    Returns:
-        The answer as text, an object as JSON text; the sources, then what the agent's tools returned; and in
-        ``metadata`` what :func:`metadata_of` says.
-
     Raises:
-        StructuredOutputError: The run succeeded without the object it was asked for.
+        StructuredOutputError: The run succeeded without the object it should return.
     """
     text = text_of(run, response_format)
     return Response(text, source_nodes=[*sources, *tool_sources(run)], metadata=metadata_of(run))
@@ -43,35 +36,31 @@ def response_of(run: ResponseObject, response_format: object, sources: list[Node
 def pydantic_response_of(
     run: ResponseObject, output_cls: type[BaseModel], sources: list[NodeWithScore]
 ) -> PydanticResponse:
-    """Show a finished run as a response that holds an object; otherwise the same as :func:`response_of`."""
-    made = read_object(output_cls, ChatResponse(message=ChatMessage(), raw=run.model_dump(mode="json")))
-    return PydanticResponse(made, source_nodes=[*sources, *tool_sources(run)], metadata=metadata_of(run))
+    """Return a finished run as a response with an object; otherwise the same as :func:`response_of`."""
+    value = object_of_run(output_cls, run)
+    return PydanticResponse(value, source_nodes=[*sources, *tool_sources(run)], metadata=metadata_of(run))
 
 
 def text_of(run: ResponseObject, response_format: object) -> str:
     """Return the answer of a run as text, an object as JSON.
 
     Raises:
-        StructuredOutputError: The run succeeded without the object it was asked for.
+        StructuredOutputError: The run succeeded without the object it should return.
     """
     return structured_text(run) if response_format is not None else run.output_text or NO_TEXT
 
 
 def metadata_of(run: ResponseObject) -> dict[str, Any]:
-    """Return what is worth knowing about a run as plain data.
-
-    Returns:
-        ``response_id``, ``thread_id``, ``response_title``, ``structured_response`` and ``artifacts``.
-    """
+    """Return id, thread, title, object and artifacts of a run as plain data."""
     known = {"response_id", "thread_id", "response_title", "structured_response", "artifacts"}
     return run.model_dump(mode="json", include=known)
 
 
 def tool_sources(run: ResponseObject) -> list[NodeWithScore]:
-    """Return what the tools that an agent used on the platform gave it, as nodes without a score.
+    """Return the results of the tools that an agent used on the platform, as nodes without a score.
 
     Their id is ``response_id:entry:call``, both counted from 0; ``metadata`` has ``tool_name`` and, as JSON text,
-    ``tool_args``. A call whose result the service does not tell is left out.
+    ``tool_args``. Calls without a known result are left out.
     """
     return [
         NodeWithScore(
@@ -93,7 +82,7 @@ def tool_sources(run: ResponseObject) -> list[NodeWithScore]:
     ]
 
 
-#: What a model may read besides the text, so that it can name its sources.
+#: Metadata that a model may read with the text, so that it can name its sources.
 _SHOWN = frozenset({"file_name", "tags"})
 
 

@@ -1,4 +1,4 @@
-"""Searching the files of the platform."""
+"""The retriever: a search of the files on the platform."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from lumnisai_integrations.llama_index.settings import LumnisConnection
 
 
 class LumnisFilesRetriever(BaseRetriever):
-    """A retriever that searches the files which were uploaded to the Lumnis platform.
+    """A retriever that searches files on the Lumnis platform.
 
     A search finds files with several pieces each; the retriever returns the pieces, best first, as nodes whose id is
     ``file_id:chunk_index``, with a score from 0 to 1 and the file as their source.
 
     The search settings are attributes of the same names, which may be changed later. A retriever may be shared by
-    threads and event loops, copied and pickled; a pickle does not hold the API key, and a retriever that is restored
-    from one takes it from the environment.
+    threads and event loops, copied and pickled. A pickle does not hold the API key; a retriever that is restored from
+    one takes it from the environment.
 
     Args:
-        user_id: User whose files are searched, together with those of the tenant. Needed in user scope.
-        scope: ``user`` (default) or ``tenant``: only what the whole tenant may see.
-        similarity_top_k: Most nodes to return, 1 to 50. Default 4.
-        min_score: Least score of a node, 0 to 1. Default 0.
+        user_id: User whose files are searched, together with those of the tenant. Required in user scope.
+        scope: ``user`` (default) or ``tenant``: only files that the whole tenant may see.
+        similarity_top_k: Maximum number of nodes, 1 to 50. Default 4.
+        min_score: Minimum score of a node, 0 to 1. Default 0.
         file_types: Only files with these extensions.
         file_tags: Only files with these tags.
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
@@ -45,12 +45,12 @@ class LumnisFilesRetriever(BaseRetriever):
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
         timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
         max_retries: Tries after the first one. Default 3.
-        callback_manager: Where to report. Default: that of ``Settings``.
-        verbose: Whether to print what recursive retrieval enters.
+        callback_manager: Receives the events. Default: that of ``Settings``.
+        verbose: Whether to print the steps of recursive retrieval.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
-        ValidationError: A filter is not usable.
+        ConfigurationError: No API key, or a value that is not valid.
+        ValidationError: A filter is not valid.
     """
 
     def __init__(
@@ -80,19 +80,19 @@ class LumnisFilesRetriever(BaseRetriever):
         self._connection = LumnisConnection(
             api_key=api_key, base_url=base_url, tenant_id=tenant_id, timeout=timeout, max_retries=max_retries
         )
-        self._asked()  # refuses what cannot be asked for
+        self._search()  # refuses filters that are not valid
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        asked = self._asked()
-        found = self._connection.client().files.search(query_bundle.query_str, **asked)
-        return [node_of(passage) for passage in passages(found, asked)]
+        search = self._search()
+        results = self._connection.client().files.search(query_bundle.query_str, **search)
+        return [node_of(passage) for passage in passages(results, search)]
 
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        asked = self._asked()
-        found = await self._connection.aclient().files.search(query_bundle.query_str, **asked)
-        return [node_of(passage) for passage in passages(found, asked)]
+        search = self._search()
+        results = await self._connection.aclient().files.search(query_bundle.query_str, **search)
+        return [node_of(passage) for passage in passages(results, search)]
 
-    def _asked(self) -> SearchParameters:
+    def _search(self) -> SearchParameters:
         names = ("similarity_top_k", *SEARCH_FIELDS)
         return search_parameters({name: getattr(self, name) for name in names}, {}, count="similarity_top_k")
 

@@ -1,61 +1,65 @@
-"""What connects a component of LlamaIndex to Lumnis: settings, clients, and what is left out of a saved form."""
+"""Settings of components as pydantic fields: connection, then run parameters; and clients that they share."""
 
 from __future__ import annotations
 
 import os
 import threading
 from typing import Annotated, Any, ClassVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
 
-from lumnisai_core import AsyncClient, Client, Scope
-from lumnisai_integrations._shared.clients import Clients, ClientSettings
+from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides
+from lumnisai_integrations._shared.clients import Clients, ClientSettings, Connection, Id
+from lumnisai_integrations._shared.schemas import plain_schema
 
-Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, UUID) else value)]
 
-
-class LumnisConnection(BaseModel):
-    """The fields that say where the service is and for whom it works."""
+class LumnisConnection(Connection):
+    """Where the service is and for whom it works."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
-    base_url: str | None = None
-    tenant_id: Id | None = None
-    timeout: float | None = None
-    max_retries: int | None = None
-    scope: Scope | None = None
-    user_id: Id | None = None
-
-    _clients: Clients = PrivateAttr(default_factory=Clients)
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
         self._client_settings().check()
 
-    def __getstate__(self) -> dict[Any, Any]:
-        state = super().__getstate__()
-        return state | {"__dict__": state["__dict__"] | {"api_key": None}}
-
-    def close(self) -> None:
-        """Close the connections of blocking calls; a later call opens new ones."""
-        self._clients.close()
-
-    async def aclose(self) -> None:
-        """Close the connections of the running event loop; a later call opens new ones."""
-        await self._clients.aclose()
-
     def client(self) -> Client:
         """Return the blocking client of these settings."""
-        return self._clients.blocking(self._client_settings())
+        return self._client()
 
     def aclient(self) -> AsyncClient:
         """Return the asyncio client of these settings, which serves any number of event loops."""
-        return self._clients.asyncio(self._client_settings())
+        return self._aclient()
 
-    def _client_settings(self) -> ClientSettings:
-        return ClientSettings(self.api_key, self.base_url, self.tenant_id, self.timeout, self.max_retries)
+
+def schema_of(response_format: object) -> dict[str, Any] | None:
+    """Return a pydantic class or a JSON Schema as a JSON Schema with a title; None for anything else."""
+    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
+        return response_format.model_json_schema()
+    return plain_schema(response_format) if isinstance(response_format, dict) else None
+
+
+class LumnisSettings(LumnisConnection):
+    """Configuration fields shared by LumnisLLM and Agent: every parameter of a run that may stay the same."""
+
+    thread_id: Id | None = None
+    model: str | None = None
+    model_overrides: ModelOverrides | None = None
+    agent_config: AgentConfig | None = None
+    response_format: Annotated[type[BaseModel] | dict[str, Any], PlainSerializer(schema_of)] | None = None
+    response_format_instructions: str | None = None
+    files: list[FileAttachment] | None = None
+    options: dict[str, Any] | None = None
+    specialized_agent: str | None = None
+    specialized_agent_params: dict[str, Any] | None = None
+    idempotency_key: str | None = None
+    extra_body: dict[str, Any] | None = None
+    run_timeout: float | None = 600.0
+    progress_interval: float = 1.0
+    cancel_on_interrupt: bool = True
+    show_progress: bool = False
 
 
 _Known = tuple[ClientSettings, tuple[str | None, ...]]
@@ -67,9 +71,10 @@ _shared: dict[str, tuple[ClientSettings, Clients]] = {}
 
 def share(settings: ClientSettings) -> tuple[str, Clients]:
     """Return the clients of these settings, and a reference to both."""
-    known = (settings, _environment())
+    # Settings that are None come from the environment; with other values there, the clients are others.
+    environment = tuple(os.environ.get(f"LUMNISAI_{name}") for name in ("API_KEY", "BASE_URL", "TENANT_ID"))
     with _lock:
-        reference = _references.setdefault(known, uuid4().hex)
+        reference = _references.setdefault((settings, environment), uuid4().hex)
         _, clients = _shared.setdefault(reference, (settings, Clients()))
         return reference, clients
 
@@ -79,8 +84,3 @@ def key_of(reference: str | None, base_url: str | None) -> SecretStr | None:
     with _lock:
         settings, _ = _shared.get(reference or "", (None, None))
     return settings.api_key if settings is not None and settings.base_url == base_url else None
-
-
-def _environment() -> tuple[str | None, ...]:
-    # Settings that are not given come from there; with other values there, the clients are others.
-    return tuple(os.environ.get(f"LUMNISAI_{name}") for name in ("API_KEY", "BASE_URL", "TENANT_ID"))

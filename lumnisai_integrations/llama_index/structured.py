@@ -1,4 +1,4 @@
-"""Structured prediction by the platform itself: the schema goes out as ``response_format``."""
+"""Structured prediction by the platform itself, with the schema as ``response_format``."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _dispatcher = get_dispatcher(__name__)
 
 
 class NativeStructuredLLM(FunctionCallingLLM):
-    """An LLM whose ``chat`` takes ``response_format`` and shows the whole run in ``raw``.
+    """An LLM whose ``chat`` takes ``response_format`` and returns the whole run in ``raw``.
 
-    With another ``pydantic_program_mode`` than the default one, LlamaIndex' own programs do the work.
+    With another ``pydantic_program_mode`` than the default, it uses LlamaIndex' own programs.
     """
 
     def structured_predict(
@@ -42,19 +42,19 @@ class NativeStructuredLLM(FunctionCallingLLM):
 
         Args:
             output_cls: Pydantic class of the object.
-            prompt: What to ask.
-            llm_kwargs: Parameters of the run, as ``chat`` takes them.
+            prompt: The question.
+            llm_kwargs: Parameters of the run, as keywords of ``chat``.
             **prompt_args: Values for the variables of the prompt.
 
         Raises:
             StructuredOutputError: The run succeeded without such an object.
         """
         if not self._is_native():
-            made: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return made
+            value: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return value
         _announce_start(output_cls, prompt, prompt_args)
-        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
-        predicted = read_object(output_cls, self.chat(messages, **given))
+        messages, keywords = self._request(output_cls, prompt, llm_kwargs, prompt_args)
+        predicted = read_object(output_cls, self.chat(messages, **keywords))
         _dispatcher.event(LLMStructuredPredictEndEvent(output=predicted))
         return predicted
 
@@ -67,11 +67,11 @@ class NativeStructuredLLM(FunctionCallingLLM):
     ) -> Model:
         """Do the same as :meth:`structured_predict` without blocking the event loop."""
         if not self._is_native():
-            made: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return made
+            value: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
+            return value
         _announce_start(output_cls, prompt, prompt_args)
-        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
-        predicted = read_object(output_cls, await self.achat(messages, **given))
+        messages, keywords = self._request(output_cls, prompt, llm_kwargs, prompt_args)
+        predicted = read_object(output_cls, await self.achat(messages, **keywords))
         _dispatcher.event(LLMStructuredPredictEndEvent(output=predicted))
         return predicted
 
@@ -84,8 +84,7 @@ class NativeStructuredLLM(FunctionCallingLLM):
     ) -> Generator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None, None]:
         if not self._is_native():
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
-        return self._objects(output_cls, messages, given)
+        return self._objects(output_cls, *self._request(output_cls, prompt, llm_kwargs, prompt_args))
 
     async def _structured_astream_call(
         self,
@@ -96,25 +95,24 @@ class NativeStructuredLLM(FunctionCallingLLM):
     ) -> AsyncGenerator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None]:
         if not self._is_native():
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
-        messages, given = self._request(output_cls, prompt, llm_kwargs, prompt_args)
-        return self._aobjects(output_cls, messages, given)
+        return self._aobjects(output_cls, *self._request(output_cls, prompt, llm_kwargs, prompt_args))
 
-    # The platform gives the object whole, at the end. Streaming still shows progress and stops the run when left.
+    # The platform returns the object as a whole, at the end. A stream still reports progress and can be left early.
 
     def _objects(
-        self, output_cls: type[Model], messages: list[ChatMessage], given: dict[str, Any]
+        self, output_cls: type[Model], messages: list[ChatMessage], keywords: dict[str, Any]
     ) -> Generator[Model, None, None]:
         last = None
-        with closing(self.stream_chat(messages, **given)) as chunks:
+        with closing(self.stream_chat(messages, **keywords)) as chunks:
             for last in chunks:  # noqa: B007 - only the last one counts
                 pass
         yield read_object(output_cls, last)
 
     async def _aobjects(
-        self, output_cls: type[Model], messages: list[ChatMessage], given: dict[str, Any]
+        self, output_cls: type[Model], messages: list[ChatMessage], keywords: dict[str, Any]
     ) -> AsyncGenerator[Model, None]:
         last = None
-        async with aclosing(await self.astream_chat(messages, **given)) as chunks:
+        async with aclosing(await self.astream_chat(messages, **keywords)) as chunks:
             async for last in chunks:  # noqa: B007 - only the last one counts
                 pass
         yield read_object(output_cls, last)
@@ -131,21 +129,29 @@ class NativeStructuredLLM(FunctionCallingLLM):
     ) -> tuple[list[ChatMessage], dict[str, Any]]:
         if (llm_kwargs or {}).get("tools"):
             raise ValidationError(
-                "Structured prediction takes no tools, because its one run answers with the object. For both call "
+                "Structured prediction does not take tools, because its run answers with the object. For both call "
                 "chat(messages, tools=..., response_format=...)."
             )
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
-        # The schema instead of the class: keywords travel in events, which back ends write as JSON.
+        # The schema instead of the class: keywords are part of events, which back ends write as JSON.
         return messages, {**(llm_kwargs or {}), "response_format": output_cls.model_json_schema()}
 
 
 def read_object(output_cls: type[Model], answer: ChatResponse | None) -> Model:
-    """Read the object out of the answer to a call with ``response_format``.
+    """Return the object in the answer of a call with ``response_format``.
 
     Raises:
         StructuredOutputError: There is none, or it does not fit the class.
     """
-    response = ResponseObject.model_validate(answer.raw if answer is not None else None)
+    return object_of_run(output_cls, ResponseObject.model_validate(answer.raw if answer is not None else None))
+
+
+def object_of_run(output_cls: type[Model], response: ResponseObject) -> Model:
+    """Return the object of a run with ``response_format``.
+
+    Raises:
+        StructuredOutputError: There is none, or it does not fit the class.
+    """
     try:
         return output_cls.model_validate_json(structured_text(response))
     except pydantic.ValidationError as error:
@@ -153,12 +159,8 @@ def read_object(output_cls: type[Model], answer: ChatResponse | None) -> Model:
             f"{'.'.join(map(str, item['loc'])) or output_cls.__name__}: {item['msg']}"
             for item in error.errors(include_url=False, include_input=False)
         )
-        raise StructuredOutputError(
-            f"The object of run {response.response_id} is no {output_cls.__name__}: {problems}.",
-            response_id=response.response_id,
-            thread_id=response.thread_id,
-            response=response,
-        ) from error
+        message = f"The object of run {response.response_id} does not fit {output_cls.__name__}: {problems}."
+        raise StructuredOutputError.of_run(response, message) from error
 
 
 def _announce_start(output_cls: type[Model], prompt: BasePromptTemplate, prompt_args: dict[str, Any]) -> None:

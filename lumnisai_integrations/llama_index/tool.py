@@ -1,4 +1,4 @@
-"""Agents as tools, which the models of other agents may call."""
+"""The tool: an agent that other models may call."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _FUNCTIONS = ("run_task", "arun_task")
 class LumnisToolSpec(BaseToolSpec):
     """A tool that gives a task to an agent on the Lumnis platform.
 
-    The model that calls it chooses the ``task``; all else is settled by whoever makes the tool:
+    The model that calls it chooses the ``task``; everything else is set when the tool is made:
 
     >>> LumnisToolSpec(user_id="user-123", name="researcher").to_tool_list()
 
     The output of the tool is the answer as text, as JSON if there is a ``response_format``. Its ``raw_output`` is a
-    :class:`llama_index.core.base.response.schema.Response`: ``source_nodes`` are what the tools gave the agent that it
-    used on the platform, as far as the run tells; ``metadata`` has ``response_id``, ``thread_id``, ``response_title``,
+    :class:`llama_index.core.base.response.schema.Response`: ``source_nodes`` are the known results of tools that the
+    agent used on the platform; ``metadata`` has ``response_id``, ``thread_id``, ``response_title``,
     ``structured_response`` and ``artifacts``.
 
-    Progress reaches event handlers, callbacks of ``Settings`` and the stream of the workflow around as it does for
-    ``LumnisLLM``. Cancelling the call, such as by ``handler.cancel_run()``, and Ctrl-C stop the run on the service.
+    Progress reaches event handlers, callbacks of ``Settings`` and the stream of the surrounding workflow as it does
+    for ``LumnisLLM``. Cancelling the call, such as by ``handler.cancel_run()``, and Ctrl-C stop the run on the service.
 
     Args:
-        name: How models call the tool: letters, digits, ``_`` and ``-``. Default ``run_task``.
+        name: Name by which models call the tool: letters, digits, ``_`` and ``-``. Default ``run_task``.
         description: When models should call it.
         return_direct: Whether an agent ends with the output of the tool. Default False.
-        **agent: What agent is asked, for whom, and how: the fields of :class:`AgentFields`.
+        **agent: Which agent answers, for whom, and how: the fields of :class:`AgentFields`.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
-        ValidationError: The name or the description is not usable.
+        ConfigurationError: No API key, or a value that is not valid.
+        ValidationError: The name or the description is not valid.
     """
 
     spec_functions: list[SPEC_FUNCTION_TYPE] = [_FUNCTIONS]  # noqa: RUF012 - declared so by the framework
@@ -68,7 +68,7 @@ class LumnisToolSpec(BaseToolSpec):
             task: What to do.
 
         Raises:
-            ValidationError: The task is no text or empty; nothing was sent.
+            ValidationError: The task is empty; nothing was sent.
             RunError: The run failed, was cancelled or took longer than ``run_timeout``.
             LumnisAIError: The service cannot be reached or refuses.
         """
@@ -83,7 +83,7 @@ class LumnisToolSpec(BaseToolSpec):
     def get_fn_schema_from_fn_name(
         self, fn_name: str, spec_functions: list[SPEC_FUNCTION_TYPE] | None = None
     ) -> type[BaseModel] | None:
-        """Return the arguments of the tool as a model chooses them."""
+        """Return the class of the arguments that a model chooses."""
         return AgentTask if fn_name in _FUNCTIONS else super().get_fn_schema_from_fn_name(fn_name, spec_functions)
 
     def get_metadata_from_fn_name(
@@ -107,14 +107,16 @@ class LumnisToolSpec(BaseToolSpec):
 
 def _checked_task(task: object) -> str:
     if not isinstance(task, str) or not task.strip():
-        raise ValidationError(f"task must be a text that says what to do, not {task!r}.")
+        raise ValidationError(f"task must be a non-empty string that says what to do, got {task!r}.")
     return task
 
 
 def _check_tool(name: str, description: str) -> None:
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
         raise ValidationError(
-            f"name must be 1 to 64 letters, digits, '_' or '-', which is what models can call, not {name!r}."
+            f"name must be 1 to 64 letters, digits, '_' or '-', because models call the tool by it, got {name!r}."
         )
     if not isinstance(description, str) or not description.strip():
-        raise ValidationError("description is empty: models read there when to call the tool.")
+        raise ValidationError(
+            f"description must be a non-empty string that says when to call the tool, got {description!r}."
+        )

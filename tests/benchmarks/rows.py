@@ -114,7 +114,7 @@ def _kilobytes(value: float) -> str:
 
 
 OFFICIAL = "official package"
-AT_END, ON_CHANGE = "server answers at the end", "server answers on news"
+AT_END, ON_CHANGE = "server answers at the end", "server answers on change"
 
 ROWS = (
     Row("latency", f"`Client.invoke` of a run of 0.2 s, over the run, {AT_END}", _added, 0.015, OFFICIAL),

@@ -18,7 +18,7 @@ from lumnisai_integrations.cli import main
 
 @dataclass(frozen=True)
 class Done:
-    """What a command did."""
+    """The outcome of a command."""
 
     status: int
     out: str

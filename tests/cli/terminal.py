@@ -1,4 +1,4 @@
-"""A real terminal with a command in it: what people see, and what they type."""
+"""Terminal emulation: a command in a real terminal, with typed input and visible output."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Terminal:
     def press_until(self, key: str, text: str) -> None:
         """Press a key, again if need be, until a text appears.
 
-        A signal that comes in the moment in which readline is about to wait for a key is noticed with the next one.
+        A signal that comes in the moment in which readline is about to wait for a key takes effect with the next one.
         """
         deadline = time.monotonic() + _LONGEST
         while text not in self._unread:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
-from lumnisai_core import Client
+from lumnisai_core import Client, RunParameters
+from lumnisai_integrations._commands import ask
 from tests.cli.conftest import Lumnis
 from tests.conftest import Serve
 from tests.servers import EndlessEngine, HistoryEngine
@@ -28,7 +31,7 @@ def tides(tmp_path: Path) -> str:
     return str(path)
 
 
-def test_files_are_asked_on_an_embedded_service(lumnis: Lumnis, tides: str) -> None:
+def test_a_question_about_files_needs_no_key(lumnis: Lumnis, tides: str) -> None:
     """The answer alone is on standard output, progress and sources on standard error."""
     done = lumnis("ask", "What follows the full moon?", tides)
     assert done.status == 0
@@ -39,7 +42,7 @@ def test_files_are_asked_on_an_embedded_service(lumnis: Lumnis, tides: str) -> N
     assert "--thread" not in done.err  # which ends with the command
 
 
-def test_the_agent_is_asked_on_the_service_there_is_a_key_for(lumnis: Lumnis, key: str, client: Client) -> None:
+def test_the_key_chooses_the_service(lumnis: Lumnis, key: str, client: Client) -> None:
     """With --quiet there is nothing but the answer."""
     done = lumnis("ask", "--quiet", QUESTION)
     assert (done.status, done.out, done.err) == (0, ANSWER, "")
@@ -63,9 +66,9 @@ def test_updates_on_standard_output(lumnis: Lumnis, key: str, tides: str, files:
     lines = lumnis(*call).out.splitlines()
     assert lines[0] == "PROCESSING: Thinking about the request."
     assert "Neap tides are small." in lines[-1]
-    news = [json.loads(line) for line in lumnis(*call, "--json").out.splitlines()]
-    assert {update["status"] for update in news[:-1]} <= {"queued", "in_progress"}
-    assert news[-1]["status"] == news[-1]["response"]["status"] == "succeeded"
+    updates = [json.loads(line) for line in lumnis(*call, "--json").out.splitlines()]
+    assert {update["status"] for update in updates[:-1]} <= {"queued", "in_progress"}
+    assert updates[-1]["status"] == updates[-1]["response"]["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("files", [0, 1])
@@ -77,6 +80,43 @@ def test_an_object_by_a_schema(lumnis: Lumnis, key: str, tides: str, tmp_path: P
         done = lumnis("ask", QUESTION, *[tides] * files, "--schema", schema)
         assert done.status == 0
         assert isinstance(json.loads(done.out)["tides"], str)
+
+
+def ask_options(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    ask.add(parser.add_subparsers())
+    return parser.parse_args(["ask", QUESTION, *arguments])
+
+
+def test_no_run_parameter_lacks_an_option() -> None:
+    """Those of the core, under their names; user and scope are options for the service."""
+    kinds = get_type_hints(RunParameters)
+    named = {"thread_id": "--thread", "response_format": "--schema"}
+    arguments: list[str] = []
+    expected: dict[str, object] = {}
+    for name, kind in kinds.items():
+        value = '"user"' if str in get_args(kind) else '{"title": "T", "type": "object"}'
+        expected[name] = json.loads(value)
+        arguments += [named.get(name, f"--{name.replace('_', '-')}"), value.strip('"')]
+    options = ask_options(*arguments)
+    assert (options.user_id, options.scope) == (expected.pop("user_id"), expected.pop("scope"))
+    parameters = ask.parameters_of(options, print)
+    assert parameters == {**expected, "run_timeout": 600, "on_progress": print}
+    assert ask.parameters_of(ask_options(), print) == {"run_timeout": 600, "on_progress": print}
+
+
+@pytest.mark.parametrize("files", [0, 1])
+def test_run_parameters_reach_the_service(
+    lumnis: Lumnis, key: str, user: str, tides: str, tmp_path: Path, files: int
+) -> None:
+    """Texts, and JSON from the command line or a file."""
+    (tmp_path / "options.json").write_text('{"note": "潮"}')
+    parameters = ("--options", str(tmp_path / "options.json"), "--idempotency-key", user)
+    runs = [json.loads(lumnis("ask", "--json", QUESTION, *[tides] * files, *parameters).out) for _ in range(2)]
+    assert runs[0]["options"] == {"note": "潮"}
+    assert runs[0]["response_id"] == runs[1]["response_id"]
+    done = lumnis("ask", QUESTION, "--options", "nowhere.json")
+    assert (done.status, "must be JSON or a readable file, got 'nowhere.json'" in done.err) == (2, True)
 
 
 def test_a_thread_is_continued(lumnis: Lumnis, key: str, serve: Serve, tides: str) -> None:
@@ -108,11 +148,11 @@ def test_files_that_cannot_be_used_are_all_named(lumnis: Lumnis, tmp_path: Path)
     names = ["missing.txt", "binary.bin", "latin.txt", "empty.txt", "."]
     done = lumnis("ask", "What?", *(str(tmp_path / name) for name in names))
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
-    for said in ("no such file", "not a text file", "not UTF-8", "is empty", "is a folder"):
-        assert said in done.err
+    for words in ("no such file", "not a text file", "not UTF-8", "is empty", "is a folder"):
+        assert words in done.err
 
 
-def test_names_of_files_may_be_no_text(lumnis: Lumnis, key: str, tmp_path: Path) -> None:
+def test_names_of_files_may_hold_any_bytes(lumnis: Lumnis, key: str, tmp_path: Path) -> None:
     """Their content counts."""
     path = tmp_path / "caf\udce9.txt"
     path.write_text("Neap tides are small.")
@@ -121,7 +161,7 @@ def test_names_of_files_may_be_no_text(lumnis: Lumnis, key: str, tmp_path: Path)
     assert "Read: caf?.txt" in done.err
 
 
-def test_what_an_encoding_lacks_is_written_as_escapes(key: str) -> None:
+def test_characters_that_an_encoding_lacks_are_written_as_escapes(key: str) -> None:
     """JSON stays JSON."""
     command = [sys.executable, "-m", "lumnisai_integrations.cli", "ask", "--quiet", "Die Flut ist groß. Was ist groß?"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

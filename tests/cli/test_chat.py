@@ -11,7 +11,7 @@ TIDES = "Neap tides are small. Spring tides follow the full moon."
 
 
 def test_each_line_is_answered_in_one_conversation(lumnis: Lumnis, key: str, serve: Serve) -> None:
-    """Only answers are on standard output; blank lines say nothing; a missing line break at the end does not matter."""
+    """Only answers are on standard output; blank lines do nothing; a missing line break at the end does not matter."""
     local = serve(HistoryEngine())
     service = ("--base-url", local.base_url, "--api-key", local.api_key)
     done = lumnis("chat", "--title", "Tides", *service, stdin="One 潮\n\n//two\n/quit\nnever")
@@ -24,7 +24,7 @@ def test_each_line_is_answered_in_one_conversation(lumnis: Lumnis, key: str, ser
 
 
 def test_commands_work_in_a_pipe(lumnis: Lumnis, key: str, client: Client) -> None:
-    """Lists are tab-separated; a new conversation gets the title that was given before."""
+    """Lists are tab-separated; a new conversation gets the title that was set before."""
     old = client.create_thread(title="Old").thread_id
     lines = ["/title Mine", TIDES, "/title", "/threads", "/new", "/history", "/title", f"/thread {old}", "/help"]
     done = lumnis("chat", "--quiet", stdin="\n".join(lines))

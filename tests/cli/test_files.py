@@ -97,7 +97,7 @@ def test_a_file_can_be_piped(lumnis: Lumnis, key: str, client: Client) -> None:
 
 
 def test_a_name_with_a_path_stays_in_this_folder(lumnis: Lumnis, key: str, client: Client, folder: Path) -> None:
-    """Whoever uploaded it chose the name."""
+    """The uploader chose the name."""
     made = client.files.upload(b"x", file_name="..\\evil.txt").file_id
     done = lumnis("files", "download", made)
     assert (done.status, Path(done.out.strip()).name) == (0, done.out.strip())

@@ -63,7 +63,7 @@ def test_runs_are_listed_and_shown(lumnis: Lumnis, key: str, client: Client) -> 
 
 
 def test_a_run_is_followed_to_its_end(lumnis: Lumnis, key: str, client: Client) -> None:
-    """The answer is on standard output; with --stream the news, too, as lines or JSON."""
+    """The answer is on standard output; with --stream the updates, too, as lines or JSON."""
     run = client.invoke(QUESTION)
     done = lumnis("runs", "follow", run.response_id)
     assert (done.status, done.out) == (0, f"{run.output_text}\n")
@@ -71,12 +71,12 @@ def test_a_run_is_followed_to_its_end(lumnis: Lumnis, key: str, client: Client) 
     streamed = lumnis("runs", "follow", run.response_id, "--stream")
     assert streamed.out.endswith(f"\n{run.output_text}\n")
     assert "PROCESSING" in streamed.out
-    news = [
+    updates = [
         json.loads(line)
         for line in lumnis("runs", "follow", run.response_id, "--stream", "--json").out.split("\n")[:-1]
     ]
-    assert news[-1]["response"]["output_text"] == run.output_text
-    assert len(news) == len(run.progress) + 1
+    assert updates[-1]["response"]["output_text"] == run.output_text
+    assert len(updates) == len(run.progress) + 1
     assert json.loads(lumnis("runs", "follow", run.response_id, "--json", "--quiet").out)["status"] == "succeeded"
 
 
@@ -119,13 +119,13 @@ def test_a_run_that_takes_too_long_can_be_picked_up(lumnis: Lumnis, key: str, se
     late = lumnis("ask", "Which ports?", "--timeout", "0.2", *service)
     run = lumnis("runs", "list", *service).rows[0][0]
     assert late.status == 1
-    assert late.err.endswith(f"Run {run} is not over yet. It goes on at the service: lumnis runs follow {run}\n")
+    assert late.err.endswith(f"Run {run} is not over yet. It continues on the service: lumnis runs follow {run}\n")
     cancelled = lumnis("runs", "cancel", run, run, "nowhere", *service)
     assert (cancelled.status, cancelled.rows) == (1, [[run, "cancelled"]] * 2)
     assert "nowhere" in cancelled.err
 
 
-def test_a_run_is_told_something_while_it_works(lumnis: Lumnis, key: str, user: str, serve: Serve) -> None:
+def test_a_run_gets_feedback_while_it_works(lumnis: Lumnis, key: str, user: str, serve: Serve) -> None:
     """It reads feedback before it answers."""
     engine = FeedbackEngine()
     local = serve(engine, poll="on-change")
@@ -138,8 +138,8 @@ def test_a_run_is_told_something_while_it_works(lumnis: Lumnis, key: str, user: 
     finally:
         engine.release()
     assert lumnis("runs", "follow", run, "--quiet", *service).out == "Only Norway. | Please.\n"
-    told = lumnis("runs", "feedback", run, *service).rows
-    assert [(row[1], row[2], row[4]) for row in told] == [
+    feedback = lumnis("runs", "feedback", run, *service).rows
+    assert [(row[1], row[2], row[4]) for row in feedback] == [
         ("correction", "read", "Only Norway."),
         ("suggestion", "read", "Please."),
     ]

@@ -1,14 +1,16 @@
-"""What commands print, as pure functions."""
+"""Output of commands, as pure functions."""
 
 from __future__ import annotations
 
+import io
 import json
 from datetime import UTC, datetime
 
 import pytest
+from rich.console import Console
 
 from lumnisai_integrations._commands.chat import split_line
-from lumnisai_integrations._commands.output import cut_off, json_text, row_text, safe_text, size_text, table_lines
+from lumnisai_integrations._commands.output import json_text, print_table, row_text, safe_text
 
 
 def test_a_row_is_one_line_with_as_many_tabs_as_cells() -> None:
@@ -17,19 +19,26 @@ def test_a_row_is_one_line_with_as_many_tabs_as_cells() -> None:
     assert row == "a b c\t\t3\t2025-01-31T00:00:00+00:00\tred"
 
 
+def printed(*rows: list[str], width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    print_table(console, ["id", "title"], rows)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined] # see above
+
+
 def test_tables_fit_the_terminal() -> None:
-    """The last column is cut off; wide characters take two places."""
-    lines = table_lines([["ID", "TITLE"], ["潮汐", "Neap tides are small"], ["a", "e\u0301" * 9]], 16)
-    assert lines == ["ID    TITLE", "潮汐  Neap tide…", "a     " + "e\u0301" * 9]
-    assert cut_off("潮汐表", 4) == "潮…"
+    """The last column is cut off; wide characters take two places; nothing is read as markup."""
+    rows = [["潮汐", "Neap tides are small"], ["a", "e\u0301" * 9], ["b", "[red]潮汐潮"]]
+    assert printed(*rows, width=16) == [
+        "ID    TITLE",
+        "潮汐  Neap tide…",
+        "a     " + "e\u0301" * 9,
+        "b     [red]潮汐…",
+    ]
 
 
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (12_345_678, "12 MB"), (5 * 10**12, "5000 GB")]
-)
-def test_sizes(size: int, text: str) -> None:
-    """In units of a thousand."""
-    assert size_text(size) == text
+def test_ids_are_whole_in_a_narrow_terminal() -> None:
+    """Its lines are longer then, and some of the last column is left."""
+    assert printed(["0123456789", "Neap tides are small"], width=8) == ["ID          TITLE", "0123456789  Neap tide…"]
 
 
 def test_texts_of_a_service_do_not_steer_the_terminal() -> None:
@@ -42,7 +51,7 @@ def test_texts_of_a_service_do_not_steer_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "parts"),
     [
         ("What?\n", ("", "What?")),
         ("  \n", ("", "")),
@@ -52,6 +61,6 @@ def test_texts_of_a_service_do_not_steer_the_terminal() -> None:
         ("//etc is a folder?", ("", "/etc is a folder?")),
     ],
 )
-def test_commands_of_a_chat_are_told_from_questions(line: str, said: tuple[str, str]) -> None:
-    """By the slash; two stand for one."""
-    assert split_line(line) == said
+def test_commands_of_a_chat_begin_with_a_slash(line: str, parts: tuple[str, str]) -> None:
+    """Everything else is a question; one that begins with two slashes loses one."""
+    assert split_line(line) == parts

@@ -43,7 +43,7 @@ def environment(local: LocalLumnis, user: str) -> dict[str, str]:
 
 
 def test_chat(serve: Serve, user: str, tmp_path: Path) -> None:
-    """Ctrl-C stops the run on the service and the chat goes on; then the commands; Ctrl-D leaves."""
+    """Ctrl-C stops the run on the service and the chat continues; then the commands; Ctrl-D leaves."""
     local = serve(OnceEndlessEngine(), poll="on-change")
     with in_terminal("chat", environment=environment(local, user), folder=tmp_path) as terminal:
         terminal.until("/help lists commands")

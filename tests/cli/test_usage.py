@@ -119,7 +119,7 @@ def test_wrong_usage_is_status_2(lumnis: Lumnis, arguments: list[str]) -> None:
     [["threads", "list"], ["runs", "show", "run"], ["files", "list"]],
     ids=" ".join,
 )
-def test_without_a_key_the_message_says_how_to_go_on(lumnis: Lumnis, arguments: list[str]) -> None:
+def test_without_a_key_the_message_names_the_ways_to_get_one(lumnis: Lumnis, arguments: list[str]) -> None:
     """It is wrong usage, in one line."""
     done = lumnis(*arguments)
     assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
@@ -128,7 +128,7 @@ def test_without_a_key_the_message_says_how_to_go_on(lumnis: Lumnis, arguments: 
 
 
 def test_an_address_without_a_key_is_not_answered_by_another_service(lumnis: Lumnis) -> None:
-    """Whoever names a service means that one."""
+    """An address in the options or the environment is never replaced."""
     assert lumnis("ask", "Hello?", "--base-url", "http://127.0.0.1:9").status == 2
 
 
@@ -176,7 +176,7 @@ def test_a_reader_that_leaves_ends_a_command_quietly(key: str, lumnis: Lumnis) -
     assert (done.returncode, "Traceback" in done.stderr, "Broken" in done.stderr) == (0, False, False)
 
 
-def test_a_run_whose_news_nobody_reads_any_more_is_stopped(serve: Serve) -> None:
+def test_a_run_is_stopped_when_the_reader_of_its_updates_leaves(serve: Serve) -> None:
     """As in ``lumnis ask --stream QUESTION | head -1``."""
     local = serve(Script([Step(f"Step {number}.", after=0.05) for number in range(200)]), poll="on-change")
     service = f"--api-key {local.api_key} --base-url {local.base_url} --user-id u"

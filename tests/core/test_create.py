@@ -13,7 +13,7 @@ from lumnisai_core.lumnis.calls.runs import create_body, wire_messages
 
 
 @pytest.mark.parametrize(
-    "given",
+    "messages",
     [
         "Hello",
         {"role": "user", "content": "Hello"},
@@ -22,13 +22,13 @@ from lumnisai_core.lumnis.calls.runs import create_body, wire_messages
         Message(role="user", content="Hello"),
     ],
 )
-def test_every_accepted_form_of_a_message_is_the_same_on_the_wire(given: Any) -> None:
-    """A text, a message and lists of either become roles and texts."""
-    assert wire_messages(given) == [{"role": "user", "content": "Hello"}]
+def test_every_accepted_form_of_a_message_is_the_same_on_the_wire(messages: Any) -> None:
+    """A string, a message and lists of either become roles and texts."""
+    assert wire_messages(messages) == [{"role": "user", "content": "Hello"}]
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("messages", "problem"),
     [
         ([], "messages is empty"),
         ((), "messages is empty"),
@@ -43,10 +43,10 @@ def test_every_accepted_form_of_a_message_is_the_same_on_the_wire(given: Any) ->
         ([{"role": "user", "content": [{"type": "image"}]}], "content of type list"),
     ],
 )
-def test_unusable_messages_are_refused_with_their_place(given: Any, said: str) -> None:
+def test_invalid_messages_are_refused_with_their_position(messages: Any, problem: str) -> None:
     """The error names the message and what is wrong with it."""
-    with pytest.raises(ValidationError, match=said):
-        wire_messages(given)
+    with pytest.raises(ValidationError, match=problem):
+        wire_messages(messages)
 
 
 class Tide(BaseModel):
@@ -55,8 +55,8 @@ class Tide(BaseModel):
     height: float = Field(alias="height_m")
 
 
-def test_a_whole_run_is_written_with_only_what_was_given() -> None:
-    """Settings that were not given leave no trace in the body."""
+def test_a_body_has_only_the_parameters_that_are_set() -> None:
+    """Parameters that are None or left out do not appear in the body."""
     body = create_body(
         "Hi",
         user_id="u",
@@ -88,13 +88,13 @@ def test_a_whole_run_is_written_with_only_what_was_given() -> None:
 
 
 def test_nulls_inside_a_schema_stay() -> None:
-    """A JSON Schema goes out as it was given."""
+    """A JSON Schema is sent unchanged."""
     schema = {"type": "object", "properties": {"a": {"enum": ["x", None], "default": None}}}
     assert create_body("Hi", response_format=schema)["response_format"] == schema
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("parameters", "problem"),
     [
         ({"model_overrides": {"smart": "openai:gpt-4o"}}, "Known fields of model_overrides: cheap_model"),
         ({"model_overrides": {"smart_model": "gpt-4o"}}, "model_overrides.smart_model"),
@@ -106,10 +106,10 @@ def test_nulls_inside_a_schema_stay() -> None:
         ({"response_format": int}, "pydantic model class or a JSON Schema"),
     ],
 )
-def test_unusable_settings_are_refused_with_their_name(given: dict[str, Any], said: str) -> None:
+def test_invalid_settings_are_refused_with_their_name(parameters: dict[str, Any], problem: str) -> None:
     """The error names the setting and what is known."""
-    with pytest.raises(ValidationError, match=said):
-        create_body("Hi", **given)
+    with pytest.raises(ValidationError, match=problem):
+        create_body("Hi", **parameters)
 
 
 @pytest.mark.parametrize(

@@ -115,11 +115,11 @@ def test_rows_08_10_progress_is_seen_while_the_run_works(serve: Serve, poll: str
 def test_row_09_progress_reaches_a_callback(serve: Serve) -> None:
     """In blocking and in streaming calls."""
     local = serve(Script([Step("Looking.")], output_text="done"))
-    heard: list[str] = []
+    messages: list[str] = []
     with made(local) as client:
-        client.invoke("Hello", on_progress=lambda update: heard.append(update.message))
-        list(client.invoke("Hello", stream=True, on_progress=lambda update: heard.append(update.message)))
-    assert heard.count("Looking.") == 2
+        client.invoke("Hello", on_progress=lambda update: messages.append(update.message))
+        list(client.invoke("Hello", stream=True, on_progress=lambda update: messages.append(update.message)))
+    assert messages.count("Looking.") == 2
 
 
 def test_row_11_the_blocking_client_works_inside_a_running_loop(local: LocalLumnis) -> None:
@@ -140,7 +140,7 @@ def test_row_12_clients_for_a_user_need_no_tenant(local: LocalLumnis) -> None:
             assert user_client.invoke("Hello").status == "succeeded"
 
 
-def test_rows_13_14_nothing_is_printed_unless_asked(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_13_14_nothing_is_printed_by_default(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
     """show_progress prints status lines and messages; without it there is silence."""
     local = serve(Script([Step("Looking.", state="planning")], output_text="done"))
     with made(local) as client:
@@ -156,14 +156,14 @@ def test_row_15_new_tool_calls_are_shown_as_they_come(serve: Serve, capsys: pyte
     engine = GatedEngine(Script([Step("Looking.")]), Script([Step(add_to=0, tool_calls=[SEARCH])]), Script())
     shown: list[str] = []
 
-    def tell(update: lumnisai.RunUpdate) -> None:
+    def listen(update: lumnisai.RunUpdate) -> None:
         shown.append(update.state)
         if update.entry_index is not None:
             engine.open()
 
     with made(serve(engine)) as client:
         engine.open()
-        client.invoke("Hello", show_progress=True, on_progress=tell, progress_interval=0.05)
+        client.invoke("Hello", show_progress=True, on_progress=listen, progress_interval=0.05)
     assert "tool_update" in shown
     assert '  web_search(query="tides")' in capsys.readouterr().out.splitlines()
 
@@ -220,7 +220,7 @@ def test_row_19_every_error_is_of_the_family(answer: Canned) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "reason"),
     [
         ({"detail": "Thread title is too long."}, "Thread title is too long."),
         ({"detail": [{"loc": ["body", "messages"], "msg": "Field required"}]}, "body.messages: Field required"),
@@ -229,11 +229,11 @@ def test_row_19_every_error_is_of_the_family(answer: Canned) -> None:
         (["odd"], "odd"),
     ],
 )
-def test_rows_20_21_refusals_say_why(body: object, said: str) -> None:
+def test_rows_20_21_refusals_say_why(body: object, reason: str) -> None:
     """In every shape of error body."""
     answer = Canned(422, body)  # type: ignore[arg-type]
     with canned_server([answer]) as server, Client("k", base_url=server.base_url) as client:
-        with pytest.raises(ValidationError, match=said):
+        with pytest.raises(ValidationError, match=reason):
             client.get_thread("t-1")
 
 
@@ -329,7 +329,7 @@ def test_row_42_no_setting_of_the_process_changes(local: LocalLumnis) -> None:
         assert decimal.getcontext().prec == 50
 
 
-def test_row_46_a_failed_run_is_told(serve: Serve) -> None:
+def test_row_46_a_failed_run_is_reported(serve: Serve) -> None:
     """By invoke and by a stream."""
     with made(serve(Script(error=("E", "No.")))) as client:
         with pytest.raises(RunFailedError, match=r"No\."):

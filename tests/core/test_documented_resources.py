@@ -91,7 +91,7 @@ def test_row_40_apps_are_listed_in_both_shapes(body: dict[str, object]) -> None:
 
 
 def test_row_44_waiting_for_a_connection_ends_with_our_error() -> None:
-    """A failed connection is told as such, after as many polls as it took."""
+    """A failed connection raises an error, after as many polls as it took."""
     states = [{"app_name": "GITHUB", "status": status} for status in ("pending", "failed")]
     with canned_server([Canned(200, state) for state in states]) as server:
         with Client("k", base_url=server.base_url) as client, pytest.raises(AppConnectionError):

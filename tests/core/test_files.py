@@ -1,4 +1,4 @@
-"""Decisions about files."""
+"""Arguments and answers of file calls."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_name_and_type_of_an_upload(file: Any, file_name: str | None, name: str,
 
 
 @pytest.mark.parametrize("file", [b"", io.BytesIO(b""), Named(3), Named("")])
-def test_what_has_no_name_needs_one(file: Any) -> None:
-    """A descriptor's number is no name."""
+def test_content_without_a_name_needs_one(file: Any) -> None:
+    """The number of a descriptor does not count as a name."""
     with pytest.raises(ValidationError, match="file_name is missing"):
         form_file("file", file)
 
@@ -81,11 +81,11 @@ def test_tags_that_cannot_be_kept_are_refused(tags: Any) -> None:
     ],
 )
 def test_when_a_file_is_processed(status: str, done: bool) -> None:
-    """States nobody has heard of are waited for."""
+    """Unknown states count as unfinished."""
     assert is_processed("f", FileProcessingStatus(status=status)) is done
 
 
 def test_failed_processing_is_an_error_with_the_reason() -> None:
-    """Also if the service gives none."""
-    with pytest.raises(FileOperationError, match="The file f could not be processed: the service gives no reason"):
+    """Also if the service does not report one."""
+    with pytest.raises(FileOperationError, match="The file f could not be processed: the service gave no reason"):
         is_processed("f", FileProcessingStatus(status="error"))

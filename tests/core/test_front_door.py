@@ -10,7 +10,7 @@ import lumnisai_core
 
 def test_the_public_names_exist() -> None:
     """Every listed name can be imported, and the list is sorted and complete."""
-    listed = lumnisai_core.__all__
+    listed = vars(lumnisai_core)["__all__"]
     assert all(hasattr(lumnisai_core, name) for name in listed)
     public = {
         name

@@ -21,10 +21,10 @@ from tests.servers import Canned, EndlessEngine, canned_server
 def test_ctrl_c_stops_the_run_on_the_service(serve: Serve, kind: str) -> None:
     """The process ends with KeyboardInterrupt, which names the run, and the run with `cancelled`."""
     local = serve(EndlessEngine(), poll="on-change")
-    blocking = "Client(user_id='u').invoke('Hi', on_progress=tell)"
+    blocking = "Client(user_id='u').invoke('Hi', on_progress=listen)"
     program = (
         "import asyncio\nfrom lumnisai_core import Client, AsyncClient\n"
-        "def tell(update):\n    print(update.response_id, flush=True)\n"
+        "def listen(update):\n    print(update.response_id, flush=True)\n"
         + (blocking if kind == "Client" else f"async def main():\n    await Async{blocking}\nasyncio.run(main())")
     )
     environment = {"LUMNISAI_API_KEY": local.api_key, "LUMNISAI_BASE_URL": local.base_url}
@@ -41,9 +41,9 @@ def test_ctrl_c_stops_the_run_on_the_service(serve: Serve, kind: str) -> None:
         assert client.get_response(response_id, wait=10).status == "cancelled"
 
 
-@pytest.mark.parametrize(("stops", "said"), [(True, "asked to stop run"), (False, "responses.wait")])
-def test_an_interrupt_in_a_listener_or_in_the_block_names_the_run(serve: Serve, stops: bool, said: str) -> None:
-    """Wherever Ctrl-C falls, it says what becomes of the run."""
+@pytest.mark.parametrize(("stops", "text"), [(True, "asked to stop run"), (False, "responses.wait")])
+def test_an_interrupt_in_a_listener_or_in_the_block_names_the_run(serve: Serve, stops: bool, text: str) -> None:
+    """Wherever Ctrl-C falls, its note says what happened to the run."""
     local = serve(EndlessEngine(), poll="on-change")
 
     def interrupt(update: RunUpdate) -> None:
@@ -58,7 +58,7 @@ def test_an_interrupt_in_a_listener_or_in_the_block_names_the_run(serve: Serve, 
             with pytest.raises(KeyboardInterrupt) as caught:
                 ask()
             (note,) = caught.value.__notes__
-            assert said in note
+            assert text in note
 
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
@@ -67,12 +67,12 @@ async def test_a_cancelled_task_stops_the_run_on_the_service(serve: Serve, how: 
     local = serve(EndlessEngine(), poll="on-change")
     started: asyncio.Queue[str] = asyncio.Queue()
 
-    async def tell(update: RunUpdate) -> None:
+    async def listen(update: RunUpdate) -> None:
         await started.put(update.response_id)
 
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
         if how == "cancel":
-            task = asyncio.create_task(client.invoke("Hi", on_progress=tell))
+            task = asyncio.create_task(client.invoke("Hi", on_progress=listen))
             response_id = await started.get()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -80,7 +80,7 @@ async def test_a_cancelled_task_stops_the_run_on_the_service(serve: Serve, how: 
         else:
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
-                    await client.invoke("Hi", on_progress=tell)
+                    await client.invoke("Hi", on_progress=listen)
             response_id = started.get_nowait()
         assert (await client.get_response(response_id)).status == "cancelled"
 

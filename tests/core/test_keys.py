@@ -1,4 +1,4 @@
-"""How callers name providers and modes of keys, and what never shows."""
+"""Names of providers and modes of keys, and secrets that never show."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lumnisai_core.lumnis.calls.external_api_keys import find_provider, mode_fro
 
 
 @pytest.mark.parametrize(
-    ("given", "provider"),
+    ("value", "provider"),
     [
         ("OPENAI_API_KEY", "OPENAI_API_KEY"),
         ("openai", "OPENAI_API_KEY"),
@@ -27,9 +27,9 @@ from lumnisai_core.lumnis.calls.external_api_keys import find_provider, mode_fro
         ("a94d2e70-15c3-4b8f-b6d1-7e0f5c3a9d28", None),
     ],
 )
-def test_row_34_providers_have_short_and_full_names(given: str, provider: str | None) -> None:
+def test_row_34_providers_have_short_and_full_names(value: str, provider: str | None) -> None:
     """Older and newer documentation name them differently."""
-    assert find_provider(given) == provider
+    assert find_provider(value) == provider
 
 
 def test_row_34_the_documented_names_exist() -> None:
@@ -47,7 +47,7 @@ def test_row_34_the_documented_names_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "mode"),
+    ("value", "mode"),
     [
         ("platform", "platform"),
         ("byo_keys", "byo_keys"),
@@ -57,13 +57,13 @@ def test_row_34_the_documented_names_exist() -> None:
         (ApiKeyMode.USE_PLATFORM, "platform"),
     ],
 )
-def test_modes_have_several_names(given: str, mode: str) -> None:
+def test_modes_have_several_names(value: str, mode: str) -> None:
     """Values, older names and the short form are understood."""
-    assert mode_from(given) == mode
+    assert mode_from(value) == mode
 
 
 @pytest.mark.parametrize(
-    ("given", "written"),
+    ("value", "written"),
     [
         (None, None),
         (datetime(2027, 1, 1), "2027-01-01T00:00:00+00:00"),
@@ -72,9 +72,9 @@ def test_modes_have_several_names(given: str, mode: str) -> None:
         ("2027-01-01T08:00:00+02:00", "2027-01-01T08:00:00+02:00"),
     ],
 )
-def test_moments_are_written_with_a_zone(given: Any, written: str | None) -> None:
+def test_moments_are_written_with_a_zone(value: Any, written: str | None) -> None:
     """One without a zone is UTC."""
-    assert wire_time("expires_at", given) == written
+    assert wire_time("expires_at", value) == written
 
 
 def test_the_text_of_a_concealed_body_shows_nothing() -> None:

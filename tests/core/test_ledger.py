@@ -10,14 +10,14 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.runs.batch import Entry, digest_of, open_ledger
 
 
-def test_what_was_added_is_known_again(tmp_path: Path) -> None:
+def test_entries_survive_reopening(tmp_path: Path) -> None:
     """Job, runs and attempts survive; the newest line of an input counts."""
     path = tmp_path / "job.jsonl"
     first = open_ledger(path)
     first.add(0, Entry("d", "r-1"))
     first.add(0, Entry("d", "r-2", attempt=1))
     again = open_ledger(path)
-    assert (again.job, again.known(0, "d"), again.known(1, "d")) == (first.job, Entry("d", "r-2", 1), None)
+    assert (again.job, again.find(0, "d"), again.find(1, "d")) == (first.job, Entry("d", "r-2", 1), None)
     assert again.idempotency_key(0, 1) == first.idempotency_key(0, 1)
 
 
@@ -33,7 +33,7 @@ def test_a_line_that_was_cut_off_is_dropped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["hello\n", '{"format": "other"}\n', "[]\n", "\ud800"])
 def test_another_file_is_left_alone(content: str, tmp_path: Path) -> None:
-    """A file that is no ledger is refused and not changed."""
+    """A file that is not a ledger is refused and not changed."""
     path = tmp_path / "data.txt"
     path.write_bytes(content.encode(errors="surrogatepass"))
     with pytest.raises(ValidationError, match="ledger"):
@@ -42,8 +42,8 @@ def test_another_file_is_left_alone(content: str, tmp_path: Path) -> None:
 
 
 def test_a_ledger_needs_a_folder(tmp_path: Path) -> None:
-    """An impossible place is our error."""
-    with pytest.raises(ValidationError, match="cannot be used"):
+    """A path that cannot be written is a ValidationError."""
+    with pytest.raises(ValidationError, match="cannot be read or written"):
         open_ledger(tmp_path / "missing" / "job.jsonl")
 
 
@@ -51,6 +51,6 @@ def test_another_input_at_the_same_place_is_refused(tmp_path: Path) -> None:
     """Changed inputs would get the answers of others."""
     ledger = open_ledger(tmp_path / "job.jsonl")
     ledger.add(0, Entry(digest_of({"a": 1}), "r-1"))
-    assert ledger.known(0, digest_of({"a": 1})) is not None
-    with pytest.raises(ValidationError, match="Input 0 is not the one"):
-        ledger.known(0, digest_of({"a": 2}))
+    assert ledger.find(0, digest_of({"a": 1})) is not None
+    with pytest.raises(ValidationError, match="Input 0 differs from the one"):
+        ledger.find(0, digest_of({"a": 2}))

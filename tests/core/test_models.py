@@ -12,7 +12,7 @@ from lumnisai_core import ResponseList, ResponseObject, ResponseStatus
 
 
 def test_unknown_fields_and_statuses_are_kept() -> None:
-    """A newer service is no error."""
+    """A newer service does not break the client."""
     response = ResponseObject.model_validate({"response_id": "r", "status": "paused", "priority": 3})
     assert (response.status, response.is_terminal) == ("paused", False)
     assert response.model_extra == {"priority": 3}

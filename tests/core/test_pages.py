@@ -1,12 +1,12 @@
-"""Pages of lists, and models that no call of a test reads."""
+"""Pages of lists, and models that the tests of calls do not read."""
 
 from __future__ import annotations
 
 from lumnisai_core import ArtifactList, FeedbackList, FeedbackType, ThreadList, UserList
 
 
-def test_a_page_knows_how_much_came() -> None:
-    """Also what could not be read counts, so that the next page begins in the right place."""
+def test_a_page_counts_the_items_that_were_sent() -> None:
+    """Items that could not be read count, too, so that the next page begins in the right place."""
     page = ThreadList.model_validate({"threads": [{"thread_id": "a"}, 5, None], "total": 9})
     assert (len(page.items), page.received) == (1, 3)
     assert ThreadList.model_validate(page).received == 3
@@ -31,7 +31,7 @@ def test_stored_artifacts_are_read() -> None:
 
 
 def test_feedback_is_read() -> None:
-    """The documented shape, and kinds nobody knows yet."""
+    """The documented shape, and unknown kinds."""
     rows = [
         {"feedback_id": "f", "feedback_text": "Shorter.", "feedback_type": "correction", "is_consumed": True},
         {"feedback_id": "g", "feedback_type": "praise", "tool_args_update": {"a": 1}},

@@ -1,4 +1,4 @@
-"""Watching runs: what is new, and how to poll."""
+"""Watching runs: updates, polls and final errors."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ def run(*entries: Any, status: str = "in_progress", **fields: Any) -> ResponseOb
     )
 
 
-def told(watch: RunWatch, response: ResponseObject) -> list[tuple[str, str, list[str]]]:
-    return [(news.state, news.message, [call.name for call in news.tool_calls]) for news in watch.accept(response)]
+def updates(watch: RunWatch, response: ResponseObject) -> list[tuple[str, str, list[str]]]:
+    return [
+        (update.state, update.message, [call.name for call in update.tool_calls]) for update in watch.accept(response)
+    ]
 
 
 def entry(message: str, *tools: str, state: str = "processing") -> tuple[str, str, list[str]]:
@@ -31,7 +33,7 @@ def entry(message: str, *tools: str, state: str = "processing") -> tuple[str, st
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "news"),
+    ("before", "after", "expected"),
     [
         ([], ["a", "b"], [entry("a"), entry("b")]),
         (["a"], ["a", "a"], [entry("a")]),
@@ -45,11 +47,11 @@ def entry(message: str, *tools: str, state: str = "processing") -> tuple[str, st
     ],
     ids=["new", "repeated text", "grew", "grew and new", "changed", "call changed", "shorter", "restarted", "same"],
 )
-def test_news_is_found_by_place_and_content(before: list[Any], after: list[Any], news: list[Any]) -> None:
+def test_progress_is_compared_by_position_and_content(before: list[Any], after: list[Any], expected: list[Any]) -> None:
     """Nothing new is dropped and nothing old is repeated."""
     watch = RunWatch(WatchOptions(listening=True))
     watch.accept(run(*before))
-    assert told(watch, run(*after)) == news
+    assert updates(watch, run(*after)) == expected
 
 
 def test_a_list_that_restarts_is_followed() -> None:
@@ -57,24 +59,24 @@ def test_a_list_that_restarts_is_followed() -> None:
     watch = RunWatch(WatchOptions())
     watch.accept(run("a", "b", "c"))
     watch.accept(run("again"))
-    assert told(watch, run("again", "b")) == [entry("b")]
+    assert updates(watch, run("again", "b")) == [entry("b")]
 
 
 def test_only_the_last_update_has_a_terminal_status() -> None:
-    """A reader that waits for `succeeded` gets the answer with it, even if all news comes at once."""
+    """A reader that waits for `succeeded` gets the answer with it, even if all updates come at once."""
     watch = RunWatch(WatchOptions())
-    news = watch.accept(run("a", status="succeeded", output_text="done", structured_response={"x": 1}))
-    assert [(update.status, update.output_text) for update in news] == [("in_progress", None), ("succeeded", "done")]
-    assert news[-1].structured_response == {"x": 1}
-    assert news[-1].is_last
+    made = watch.accept(run("a", status="succeeded", output_text="done", structured_response={"x": 1}))
+    assert [(update.status, update.output_text) for update in made] == [("in_progress", None), ("succeeded", "done")]
+    assert made[-1].structured_response == {"x": 1}
+    assert made[-1].is_last
     assert watch.over
 
 
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
-def test_the_end_without_an_answer_is_told_too(status: str) -> None:
+def test_a_run_without_an_answer_ends_with_an_update(status: str) -> None:
     """A stream never ends silently."""
-    (news,) = RunWatch(WatchOptions()).accept(run(status=status))
-    assert (news.status, news.state, news.is_last) == (status, status, True)
+    (update,) = RunWatch(WatchOptions()).accept(run(status=status))
+    assert (update.status, update.state, update.is_last) == (status, status, True)
 
 
 def test_a_failed_entry_is_not_the_end() -> None:
@@ -86,12 +88,12 @@ def test_a_failed_entry_is_not_the_end() -> None:
     assert not watch.over
 
 
-def test_a_status_change_without_entries_is_told_once() -> None:
-    """Queued and started are news of their own."""
+def test_a_status_change_without_entries_is_reported_once() -> None:
+    """Queued and started are updates of their own."""
     watch = RunWatch(WatchOptions())
-    assert told(watch, run(status="queued")) == [("queued", "", [])]
-    assert told(watch, run(status="queued")) == []
-    assert told(watch, run()) == [("in_progress", "", [])]
+    assert updates(watch, run(status="queued")) == [("queued", "", [])]
+    assert updates(watch, run(status="queued")) == []
+    assert updates(watch, run()) == [("in_progress", "", [])]
 
 
 def test_a_replayed_create_is_read_again_before_it_ends() -> None:
@@ -119,14 +121,14 @@ def test_a_replayed_create_is_read_again_before_it_ends() -> None:
     ],
 )
 def test_how_to_poll_next(options: WatchOptions, elapsed: float, poll: Poll | None) -> None:
-    """Long when nobody listens, short when somebody does, never past the deadline."""
+    """Long without a listener, short with one, never past the deadline."""
     watch = RunWatch(options)
     watch.begin(run(), complete=True)
     assert watch.next_poll(elapsed) == poll
 
 
 def test_a_listener_gets_a_first_look_at_once() -> None:
-    """What is there right after the create is not held back by a service that waits for later news."""
+    """Progress right after the create is not delayed by a service that holds polls until there is more."""
     watch = RunWatch(WatchOptions(listening=True))
     watch.begin(run(status="queued"), complete=False)
     first = watch.next_poll(0.0)
@@ -135,8 +137,8 @@ def test_a_listener_gets_a_first_look_at_once() -> None:
     assert watch.next_poll(0.0) == Poll(0.0, 1.0)
 
 
-def test_a_service_that_does_not_hold_polls_is_not_hammered() -> None:
-    """Answers at once without news make pauses grow from 0.05 to 1 s; news or a held answer ends them."""
+def test_a_service_that_does_not_hold_polls_is_not_flooded() -> None:
+    """Immediate answers without updates make pauses grow from 0.05 to 1 s; an update or a held poll ends them."""
     watch = RunWatch(WatchOptions(listening=True))
     watch.accept(run("a"))
     pauses = []
@@ -156,14 +158,14 @@ def test_a_service_that_does_not_hold_polls_is_not_hammered() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"progress_interval": 0}, {"run_timeout": -1}, {"run_timeout": "600"}, {"progress_interval": None}]
 )
-def test_unusable_options_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, Any]) -> None:
     """Each is named in the error."""
     with pytest.raises(ValidationError, match=next(iter(wrong))):
         WatchOptions(**wrong)
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "text"),
     [
         ({"code": "AGENT_ERROR", "message": "No register."}, "No register. (AGENT_ERROR)"),
         ({"message": "No register."}, "No register."),
@@ -172,16 +174,16 @@ def test_unusable_options_are_refused(wrong: dict[str, Any]) -> None:
         (None, "last step"),
     ],
 )
-def test_a_failed_run_says_why(error: object, said: str) -> None:
+def test_a_failed_run_says_why(error: object, text: str) -> None:
     """Any shape of `error` ends up in the message; without one the last entry does."""
     failure = error_of_run(run("last step", status="failed", error=error))
     assert isinstance(failure, RunFailedError)
-    assert said in str(failure)
+    assert text in str(failure)
     assert (failure.response_id, failure.thread_id) == ("r", "t")
 
 
 def test_other_ends() -> None:
-    """Success is no error, cancellation is one, a timeout says how to go on."""
+    """Success has no error, cancellation has one, and a timeout says how to wait again."""
     assert error_of_run(run(status="succeeded")) is None
     assert isinstance(error_of_run(run(status="cancelled")), RunCancelledError)
     late = timeout_error(run(), 3.0)

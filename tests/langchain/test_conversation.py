@@ -1,4 +1,4 @@
-"""What waits for the next run and what does not: decisions of a history, without a service."""
+"""Messages of a history that wait for the next run and those that do not, without a service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from lumnisai_core import ResponseObject
 from lumnisai_integrations._shared.tools import tool_calls_text, tool_result_text
-from lumnisai_integrations.langchain.conversation import Conversation, Reading
+from lumnisai_integrations.langchain.conversation import HistoryState
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.thread_messages import stored_messages
 
@@ -37,20 +37,17 @@ class Service:
 
     def __init__(self, *runs: ResponseObject, thread_id: str | None = "t") -> None:
         self.runs = list(runs)
-        self.conversation = Conversation(thread_id)
+        self.state = HistoryState(thread_id)
 
-    def reading(self) -> Reading | None:
-        reading = self.conversation.reading()
-        if reading is not None:
-            next((run for run in reversed(self.runs) if reading.ends_with(run)), None)
-        return reading
+    def read(self) -> tuple[str | None, list[ResponseObject]]:
+        return self.state.conversation.thread_id, self.runs[::-1]
 
     def messages(self) -> list[BaseMessage]:
-        return self.conversation.messages(self.reading())
+        return self.state.messages(*self.read())
 
     def add(self, *messages: BaseMessage) -> None:
-        _, is_needed = self.conversation.start_adding(messages)
-        self.conversation.add(messages, self.reading() if is_needed else None)
+        _, must_read = self.state.start_adding(messages)
+        self.state.add(messages, *(self.read() if must_read else ()))
 
     def waiting(self) -> list[str]:
         return [str(m.content) for m in self.messages() if not m.additional_kwargs.get("lumnis_persisted")]
@@ -116,18 +113,18 @@ def test_messages_of_another_thread_wait_like_any_other() -> None:
     service = Service(thread_id=None)
     service.add(copy)
     assert [message.additional_kwargs for message in service.messages()] == [{}]
-    assert service.conversation.adopt("t2")
+    assert service.state.adopt(["t2"])
     service.runs.clear()
     assert service.messages()[0].additional_kwargs == {"lumnis_thread_id": "t2", "lumnis_persisted": False}
     assert copy.additional_kwargs == {"lumnis_thread_id": "t", "lumnis_persisted": True}
 
 
-def test_news_of_a_thread_that_was_left_meanwhile_are_dropped() -> None:
+def test_runs_of_a_thread_that_was_left_meanwhile_are_dropped() -> None:
     service = Service(run(1, "yes"))
-    reading = service.reading()
-    service.conversation.forget()
-    assert service.conversation.messages(reading) == []
-    service.conversation.add([YES], reading)
+    runs = service.read()
+    service.state.forget()
+    assert service.state.messages(*runs) == []
+    service.state.add([YES], *runs)
     assert [message.content for message in service.messages()] == ["yes"]
 
 

@@ -22,7 +22,7 @@ from langchain_core.messages import (
 
 from lumnisai_core import ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations.langchain.convert import convert_in, convert_out, cut_at, progress_data
+from lumnisai_integrations.langchain.convert import convert_in, convert_out, cut_at
 from lumnisai_integrations.langchain.streaming import ChunkWriter
 
 CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
@@ -182,7 +182,7 @@ def test_chunks_add_up_to_the_message() -> None:
         RunUpdate("r1", "t1", "succeeded", "completed", output_text="High at noon.", response=whole),
     ]
     writer = ChunkWriter(model_name="m")
-    chunks = [chunk.message for update in news if (chunk := writer.accept(update)) is not None]
+    chunks = [chunk.message for update in news for chunk in writer.accept(update)]
     assert [chunk.content for chunk in chunks] == ["", "", "High at noon."]
     assert {chunk.id for chunk in chunks} == {"r1"}
     assert [bool(chunk.response_metadata) for chunk in chunks] == [False, False, True]
@@ -198,18 +198,4 @@ def test_chunks_add_up_to_the_message() -> None:
 def test_a_failed_run_has_no_last_chunk() -> None:
     """The end of a failed run is not shown as an answer."""
     failed = run(status="failed")
-    assert ChunkWriter().accept(RunUpdate("r1", "t1", "failed", "failed", response=failed)) is None
-
-
-def test_progress_data_are_plain() -> None:
-    """News goes to callbacks as plain data with seven keys."""
-    update = RunUpdate("r", "t", "in_progress", "s", message="m", tool_calls=[ToolCall(name="f", args={"a": 1})])
-    assert progress_data(update) == {
-        "response_id": "r",
-        "thread_id": "t",
-        "status": "in_progress",
-        "state": "s",
-        "message": "m",
-        "tool_calls": [{"name": "f", "args": {"a": 1}}],
-        "entry_index": None,
-    }
+    assert not list(ChunkWriter().accept(RunUpdate("r1", "t1", "failed", "failed", response=failed)))

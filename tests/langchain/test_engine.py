@@ -239,7 +239,7 @@ def test_overrides_that_cannot_be_used(
     service = serve(ChatModelEngine(RecordingModel()))
     with pytest.raises(RunFailedError, match="openai:none: ValueError: Unsupported model"):
         invoke(service, model_overrides=overrides)
-    with pytest.raises(RunFailedError, match="does not let runs choose"):
+    with pytest.raises(RunFailedError, match="does not allow runs to choose"):
         invoke(serve(ChatModelEngine(RecordingModel(), allow_overrides=False)), model_overrides=overrides)
     monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
     with pytest.raises(RunFailedError, match=r"package langchain.*pip install langchain"):

@@ -18,11 +18,12 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from lumnisai_core import Artifact, ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, Script, ScriptedEngine, Step
+from lumnisai_integrations._shared.structured import StructuredOutputError
 from lumnisai_integrations._shared.tools import Tool, ToolOffer
 from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.blocks import message_blocks
 from lumnisai_integrations.langchain.convert import convert_out
-from lumnisai_integrations.langchain.errors import RunFailedError, StructuredOutputError
+from lumnisai_integrations.langchain.errors import RunFailedError
 from lumnisai_integrations.langchain.streaming import EventWriter
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect, Recorder, assert_cancelled

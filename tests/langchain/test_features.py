@@ -26,7 +26,7 @@ from tests.servers import RecordingEngine
 FAILS = Script(error=("AGENT_ERROR", "Out of paper."))
 
 
-def test_a_run_that_failed_is_tried_again_only_when_asked(serve: Serve, connect: Connect) -> None:
+def test_a_failed_run_is_retried_if_its_type_is_named(serve: Serve, connect: Connect) -> None:
     engine = RecordingEngine(FAILS, Script(output_text="Yes."))
     retrying = connect(serve(engine)).with_retry(
         retry_if_exception_type=(RunFailedError,), wait_exponential_jitter=False
@@ -61,7 +61,7 @@ class CountingLimiter(BaseRateLimiter):
         return self.acquire()
 
 
-async def test_a_rate_limiter_is_asked_before_every_run(local: LocalLumnis, connect: Connect) -> None:
+async def test_a_rate_limiter_is_called_before_every_run(local: LocalLumnis, connect: Connect) -> None:
     limiter = CountingLimiter()
     model = connect(local, rate_limiter=limiter)
     model.invoke("One.")

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis
-from lumnisai_integrations.langchain.inputs import KnownRun, NewRun, read_input, run_of_input, start_of_input
+from lumnisai_integrations.langchain.calls import RunCall
+from lumnisai_integrations.langchain.inputs import KnownRun, read_input, run_of_input, start_of_input
 from lumnisai_integrations.langchain.runnable import LumnisRunnable
 
 SYSTEM, HUMAN = SystemMessage("Be brief."), HumanMessage("Hi.")
@@ -60,12 +61,12 @@ def test_an_input_is_messages_or_a_run(given: object, expected: object) -> None:
         ({"messages": None}, "this one has 'messages'"),
         ({"response_id": 7}, "this one has 'response_id'"),
         ({"messages": "Hi.", "response_id": "r-1"}, "pass one of them"),
-        (None, "A NoneType cannot be asked"),
-        (7, "A int cannot be asked"),
-        (b"Hi.", "A bytes cannot be asked"),
+        (None, "must be a text.*got a NoneType"),
+        (7, "must be a text.*got a int"),
+        (b"Hi.", "must be a text.*got a bytes"),
         ([("captain", "Hi.")], "cannot be read.*captain"),
         ([object()], "cannot be read"),
-        ({"messages": 7}, "A int cannot be asked"),
+        ({"messages": 7}, "must be a text.*got a int"),
     ],
 )
 def test_other_inputs_are_named(given: object, message: str) -> None:
@@ -84,7 +85,7 @@ def test_the_call_wins_over_the_config_and_that_over_the_field() -> None:
     settings = fields(user_id="field", thread_id="t-field", model="openai:gpt-4o")
     config = {"lumnis_user_id": "config", "lumnis_thread_id": "t-config"}
     run = run_of_input(settings, "Hi.", config, {"user_id": "call", "model": "openai:gpt-4o-mini"})
-    assert isinstance(run, NewRun)
+    assert isinstance(run, RunCall)
     assert run.messages == [{"role": "user", "content": "Hi."}]
     assert (run.parameters["user_id"], run.parameters["thread_id"]) == ("call", "t-config")
     assert run.parameters["model_overrides"] == {"smart_model": "openai:gpt-4o-mini"}
@@ -94,7 +95,8 @@ def test_the_call_wins_over_the_config_and_that_over_the_field() -> None:
 def test_a_known_run_is_only_watched() -> None:
     """What a run was made of does not matter for one that exists; how to watch it does."""
     run = run_of_input(fields(user_id="u", run_timeout=5), {"response_id": "r-1"}, {"lumnis_thread_id": "t"}, {})
-    assert run == KnownRun("r-1", {"run_timeout": 5.0, "progress_interval": 1.0, "cancel_on_interrupt": True})
+    watching = {"run_timeout": 5.0, "progress_interval": 1.0, "cancel_on_interrupt": True, "show_progress": False}
+    assert run == KnownRun("r-1", watching)
 
 
 def test_a_start_is_not_watched() -> None:

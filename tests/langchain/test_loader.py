@@ -152,7 +152,7 @@ def test_unusable_filters_are_refused(files: Library, wrong: dict[str, Any]) -> 
         LumnisFilesLoader(**files.fields, **wrong)
 
 
-async def test_no_user_is_told_before_anything_is_sent(files: Library) -> None:
+async def test_a_missing_user_raises_before_anything_is_sent(files: Library) -> None:
     """User scope needs one."""
     files.asked()
     loader = LumnisFilesLoader(**files.address)

@@ -31,10 +31,10 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 class CountingEngine:
-    """Answers with the number of messages that the agent was given."""
+    """Answers with the number of messages that the agent got."""
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
-        return RunResult(output_text=f"I was given {len(request.messages)}.")
+        return RunResult(output_text=f"I got {len(request.messages)}.")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def session(name: str) -> RunnableConfig:
 PROMPT = ChatPromptTemplate.from_messages(
     [("system", "Be brief."), MessagesPlaceholder("past"), ("human", "{question}")]
 )
-TURNS = ["Be brief.", "Hi", "I was given 2.", "yes", "I was given 4.", "yes", "I was given 6.", "Bye", "I was given 8."]
+TURNS = ["Be brief.", "Hi", "I got 2.", "yes", "I got 4.", "yes", "I got 6.", "Bye", "I got 8."]
 KEYS: dict[str, Any] = {"input_messages_key": "question", "history_messages_key": "past"}
 
 
@@ -119,7 +119,7 @@ async def test_a_bare_model_stores_each_turn_once(counting: LocalLumnis, model: 
     """Without keys the framework reads the history a second time after the run."""
     chain = RunnableWithMessageHistory(model, sessions)
     await ask_in_every_way(chain, lambda text: [HumanMessage(text)])
-    stored = ["Hi", "I was given 1.", "yes", "I was given 3.", "yes", "I was given 5.", "Bye", "I was given 7."]
+    stored = ["Hi", "I got 1.", "yes", "I got 3.", "yes", "I got 5.", "Bye", "I got 7."]
     assert on_thread(counting, sessions("one").thread_id) == stored
     assert [message.content for message in sessions("one").messages] == stored
 
@@ -154,7 +154,7 @@ def test_a_changed_question_is_stored_as_it_was_sent(
     sessions("one").create_thread()
     for chain in (prompt | model, prompt | model | StrOutputParser()):
         RunnableWithMessageHistory(chain, sessions, **KEYS).invoke({"question": "tide"}, session("one"))
-    stored = ["In French: tide", "I was given 1.", "In French: tide", "I was given 3."]
+    stored = ["In French: tide", "I got 1.", "In French: tide", "I got 3."]
     assert on_thread(counting, sessions("one").thread_id) == stored
     assert [message.content for message in sessions("one").messages] == stored
 
@@ -163,9 +163,9 @@ def test_text_without_a_thread_is_not_lost(model: ChatLumnis, sessions: Sessions
     """Nothing names the thread, so that the whole conversation may have to go out again; each turn once."""
     chain = RunnableWithMessageHistory(PROMPT | model | StrOutputParser(), sessions, **KEYS)
     answers = [chain.invoke({"question": text}, session("one")) for text in ("Hi", "yes", "yes")]
-    assert answers == ["I was given 2.", "I was given 4.", "I was given 6."]
-    said = [message.content for message in sessions("one").messages if message.content != "Be brief."]
-    assert said == ["Hi", answers[0], "yes", answers[1], "yes", answers[2]]
+    assert answers == ["I got 2.", "I got 4.", "I got 6."]
+    texts = [message.content for message in sessions("one").messages if message.content != "Be brief."]
+    assert texts == ["Hi", answers[0], "yes", answers[1], "yes", answers[2]]
 
 
 async def test_sessions_at_the_same_time_do_not_mix(
@@ -198,7 +198,7 @@ def test_a_new_process_goes_on(counting: LocalLumnis, connect: Connect) -> None:
 
 
 def test_a_failed_run_leaves_the_question_out(serve: Serve, connect: Connect) -> None:
-    """The framework adds nothing then; asked again, the question is a turn like any other."""
+    """The framework adds nothing then; sent again, the question is a turn like any other."""
     service = serve(ScriptByText({"Fail.": Script(error=("engine_error", "Broken."))}, Script(output_text="Fine.")))
     history = history_on(service, None)
     chain = RunnableWithMessageHistory(PROMPT | connect(service), lambda _: history, **KEYS)
@@ -230,7 +230,7 @@ def test_turns_of_another_model_go_with_the_next_run(
 
 
 async def test_a_graph_reads_and_goes_on_in_a_thread(counting: LocalLumnis, model: ChatLumnis) -> None:
-    """Messages of a history in a graph's state go on in their thread, and reading them again adds nothing twice."""
+    """Messages of a history in a graph's state continue their thread, and reading them again adds nothing twice."""
 
     async def agent(state: MessagesState) -> dict[str, list[BaseMessage]]:
         return {"messages": [await model.ainvoke(state["messages"])]}
@@ -245,11 +245,11 @@ async def test_a_graph_reads_and_goes_on_in_a_thread(counting: LocalLumnis, mode
     assert [*map(type, state["messages"])] == [HumanMessage, AIMessage] * 3
     assert on_thread(counting, history.thread_id) == [
         "Hi",
-        "I was given 1.",
+        "I got 1.",
         "yes",
-        "I was given 3.",
+        "I got 3.",
         "yes",
-        "I was given 5.",
+        "I got 5.",
     ]
     assert len(history.messages) == 6
 
@@ -277,10 +277,10 @@ async def test_the_event_loop_is_never_blocked(counting: LocalLumnis, model: Cha
 
 
 @pytest.mark.parametrize("reads_again", [True, False])
-def test_a_history_that_is_told_its_thread_finds_the_turn_in_it(
+def test_a_history_that_adopts_a_thread_finds_the_turn_in_it(
     counting: LocalLumnis, model: ChatLumnis, reads_again: bool
 ) -> None:
-    """Whoever knows the thread of a text answer can tell the history before the turn is added."""
+    """Whoever knows the thread of a text answer can pass it to the history before the turn is added."""
     history = history_on(counting)
     assert history.messages == []
     answer = model.invoke("Hi")

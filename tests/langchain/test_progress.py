@@ -69,7 +69,7 @@ def test_lines_go_to_standard_output(tides: LocalLumnis, connect: Connect, capsy
     assert capsys.readouterr().out.splitlines() == LINES
 
 
-def test_runs_at_once_are_told_apart() -> None:
+def test_concurrent_runs_are_numbered() -> None:
     """Lines carry the number of their run from the second on until all are over; other models' runs do not count."""
     lines: list[str] = []
     handler = LumnisProgressHandler(lines.append)

@@ -49,7 +49,7 @@ def failing() -> Any:
 # Whose news
 
 
-def test_event_and_chunk_of_one_piece_of_news_are_shown_once() -> None:
+def test_event_and_chunk_of_one_update_are_shown_once() -> None:
     """Whichever tells first about a run goes on telling; another run under the same id is told by itself."""
     lines: list[str] = []
     handler = LumnisProgressHandler(lines.append)
@@ -86,12 +86,14 @@ def test_any_runnable_may_report() -> None:
 def test_show_progress_prints_no_line_twice(
     tides: LocalLumnis, connect: Connect, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the client prints itself is left to it, in calls and for a function of one's own nothing changes."""
+    """The client prints, not the handler, for a keyword and a field alike; a function of one's own is still called."""
     lines: list[str] = []
     config: RunnableConfig = {"callbacks": [LumnisProgressHandler("lines"), LumnisProgressHandler(lines.append)]}
     connect(tides).invoke("When?", config=config, show_progress=True)
     assert Counter(capsys.readouterr().out.splitlines())["RESEARCHING: Reading the tide tables."] == 1
-    assert lines == LINES
+    connect(tides, show_progress=True).invoke("When?", config=config)
+    assert Counter(capsys.readouterr().out.splitlines())["RESEARCHING: Reading the tide tables."] == 1
+    assert lines == LINES * 2
 
 
 # Ends
@@ -145,7 +147,7 @@ async def test_a_cancelled_run_is_shown_as_such(endless: LocalLumnis, connect: C
     assert lines[4:] == ["PROCESSING: Working.", "CANCELLED"]
 
 
-async def test_a_call_that_is_cancelled_before_any_news_is_forgotten(serve: Serve, connect: Connect) -> None:
+async def test_a_call_cancelled_before_any_update_is_forgotten(serve: Serve, connect: Connect) -> None:
     """A later run is alone again, and has no number."""
     arrived = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -180,7 +182,7 @@ async def test_a_task_holds_no_handler_of_runs_that_are_over(tides: LocalLumnis,
     assert gone() is None
 
 
-def test_a_run_that_never_said_anything_can_fail(connect: Connect, local: LocalLumnis) -> None:
+def test_a_run_without_updates_can_fail(connect: Connect, local: LocalLumnis) -> None:
     """Such as one that was refused."""
     lines: list[str] = []
     model = connect(local, api_key="wrong")
@@ -241,7 +243,7 @@ def test_an_unknown_display_is_refused() -> None:
 # Many at once
 
 
-async def test_batches_are_told_apart(tides: LocalLumnis, connect: Connect) -> None:
+async def test_runs_of_a_batch_are_numbered(tides: LocalLumnis, connect: Connect) -> None:
     """Each line of a batch is shown."""
     for abatch in (False, True):
         lines: list[str] = []

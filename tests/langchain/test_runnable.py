@@ -57,7 +57,7 @@ async def test_the_output_is_the_whole_run(tides: LocalLumnis, agent: MakeAgent)
         assert run.thread_id
 
 
-async def test_a_stream_is_news_and_then_the_run(tides: LocalLumnis, agent: MakeAgent) -> None:
+async def test_a_stream_is_updates_and_then_the_run(tides: LocalLumnis, agent: MakeAgent) -> None:
     """All elements but the last are updates; the last is what invoke returns."""
     runnable = agent(tides)
     for news in (list(runnable.stream("When?")), [item async for item in runnable.astream("When?")]):
@@ -82,7 +82,7 @@ def test_a_stream_beside_other_keys_ends_with_the_run(tides: LocalLumnis, agent:
     assert list(chain.stream({"messages": "When?"})) == ["ResponseObject High at noon."]
 
 
-async def test_event_streams_show_news_and_end_with_the_run(tides: LocalLumnis, agent: MakeAgent) -> None:
+async def test_event_streams_have_updates_and_end_with_the_run(tides: LocalLumnis, agent: MakeAgent) -> None:
     """Each update is a chunk of the runnable, and its output is the run."""
     chain = agent(tides) | RunnableLambda(kind_of)
     events: list[Any] = [event async for event in chain.astream_events("When?", version="v2")]

@@ -133,12 +133,12 @@ async def test_a_history_without_thread_goes_on_in_that_of_the_first_answer(serv
             history_messages_key="past",
         )
         for question in ("One?", "Two?"):
-            given, config = {"question": question}, {"configurable": {"session_id": "s"}}
+            inputs, config = {"question": question}, {"configurable": {"session_id": "s"}}
             if ask.startswith("a"):
-                answer = getattr(chain, ask)(given, config)
+                answer = getattr(chain, ask)(inputs, config)
                 assert [part async for part in answer] if ask == "astream" else await answer
             else:
-                assert list(getattr(chain, ask)(given, config))
+                assert list(getattr(chain, ask)(inputs, config))
         runs = engine.requests[begin:]
         assert [[message.content for message in run.input_messages] for run in runs] == [["One?"], ["Two?"]]
         assert {run.thread_id for run in runs} == {history.thread_id}

@@ -112,7 +112,7 @@ def test_structured_answers_are_json(local: LocalLumnis, agent: MakeAgent) -> No
     assert message.artifact.structured_response == {"kind": "spring"}
 
 
-def test_an_empty_answer_is_said(serve: Serve, agent: MakeAgent) -> None:
+def test_an_empty_answer_has_a_text(serve: Serve, agent: MakeAgent) -> None:
     """Models do not get empty results, which some refuse."""
     assert LumnisTool(runnable=agent(serve(Script()))).invoke(TASK) == "The agent finished without a text."
 
@@ -183,7 +183,7 @@ def test_a_tool_is_made_of_a_runnable_or_of_its_fields(local: LocalLumnis, agent
     assert list(tool.args) == ["task"]
     with pytest.raises(TypeError, match="user"):
         LumnisTool(**address(local), user="u")
-    with pytest.raises(TypeError, match="Give user_id to the runnable itself"):
+    with pytest.raises(TypeError, match="Pass user_id to the runnable"):
         LumnisTool(runnable=agent(local), user_id="u")
     with pytest.raises(TypeError, match=r"runnable=LumnisRunnable\(response_format=\.\.\.\)"):
         LumnisTool(**address(local), response_format={"type": "object"})

@@ -134,7 +134,7 @@ def call_back(then: Callable[[], None]) -> None:
         call_back,
     ],
 )
-def test_what_is_no_tool_is_refused(model: ChatLumnis, given: Any) -> None:
+def test_values_that_are_not_tools_are_refused(model: ChatLumnis, given: Any) -> None:
     with pytest.raises(ValidationError, match=r"tool|Tool") as caught:
         model.bind_tools([given])
     assert isinstance(caught.value, ModelInvalidRequestError)
@@ -221,7 +221,7 @@ def test_a_call_with_arguments_that_are_no_object_is_kept_apart(serve: Serve, co
     assert [(call["name"], call["args"]) for call in message.invalid_tool_calls] == [("add", "1 and 2")]
 
 
-def test_a_run_that_was_told_to_use_a_tool_and_did_not_raises(serve: Serve, connect: Connect) -> None:
+def test_a_run_without_the_required_tool_call_raises(serve: Serve, connect: Connect) -> None:
     bound = connect(serve(Script(output_text="No."))).bind_tools([add], tool_choice="add")
     for ask in (bound.invoke, lambda text: list(bound.stream(text))):
         with pytest.raises(StructuredOutputError) as caught:
@@ -230,7 +230,7 @@ def test_a_run_that_was_told_to_use_a_tool_and_did_not_raises(serve: Serve, conn
         assert caught.value.response.output_text == "No."
 
 
-def test_what_the_agent_did_itself_is_no_call(tides: LocalLumnis, connect: Connect) -> None:
+def test_calls_of_the_agents_own_tools_are_not_tool_calls(tides: LocalLumnis, connect: Connect) -> None:
     """The tools of the platform have been run already; an agent loop must not run them again."""
     message = connect(tides).bind_tools([add]).invoke("Go.")
     assert not message.tool_calls

@@ -48,7 +48,7 @@ def echo(request: RunRequest) -> Script:
     return Script(output_text=f"{request.input_messages[-1].content}! ({len(request.messages)})")
 
 
-def said(client: Client, thread_id: str | None) -> list[tuple[str, str]]:
+def thread_turns(client: Client, thread_id: str | None) -> list[tuple[str, str]]:
     """Return what a thread holds besides instructions, oldest first."""
     assert thread_id is not None
     turns = []

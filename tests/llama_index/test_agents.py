@@ -92,7 +92,7 @@ async def test_parallel_calls(llm: LumnisLLM, stage: Stage) -> None:
         ({"name": "multiply", "args": {"a": "six", "c": 7}}, "unexpected keyword argument 'c'"),
     ],
 )
-async def test_wrong_arguments_are_told_to_the_agent(llm: LumnisLLM, stage: Stage, call: Any, told: str) -> None:
+async def test_wrong_arguments_reach_the_agent(llm: LumnisLLM, stage: Stage, call: Any, told: str) -> None:
     """What is wrong with a call goes back as its result, so that the agent can mend it."""
     # The schema would not let such calls through: this agent answers in plain text.
     text = json.dumps({"tool_calls": [call]})
@@ -105,13 +105,11 @@ async def test_wrong_arguments_are_told_to_the_agent(llm: LumnisLLM, stage: Stag
     ("call", "told"),
     [
         ({"name": "divide", "args": {}}, "Tool divide not found"),
-        ({"name": "reset", "args": [1]}, "its arguments are no object: [1]) not found"),
+        ({"name": "reset", "args": [1]}, "its arguments are not an object: [1]) not found"),
         ({"args": {}}, "Tool without a name"),
     ],
 )
-async def test_calls_that_cannot_be_run_are_told_to_the_agent(
-    llm: LumnisLLM, stage: Stage, call: Any, told: str
-) -> None:
+async def test_calls_that_cannot_be_run_reach_the_agent(llm: LumnisLLM, stage: Stage, call: Any, told: str) -> None:
     """So does a call that names no tool or has no arguments; nothing is run in its place."""
     ran = []
 

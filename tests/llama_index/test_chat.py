@@ -187,7 +187,7 @@ def test_unknown_keywords_are_refused(llm: LumnisLLM) -> None:
 
 
 @pytest.mark.parametrize("call", ["chat", "stream_chat"])
-def test_stream_is_no_keyword(llm: LumnisLLM, stage: Stage, call: str) -> None:
+def test_stream_is_not_a_keyword(llm: LumnisLLM, stage: Stage, call: str) -> None:
     """Streams have methods of their own; the keyword is refused, with their names, before anything is sent."""
     with pytest.raises(TypeError, match="stream_chat"):
         list(getattr(llm, call)(HELLO, stream=True))
@@ -197,7 +197,7 @@ def test_stream_is_no_keyword(llm: LumnisLLM, stage: Stage, call: str) -> None:
 @pytest.mark.parametrize("call", ["chat", "stream_chat"])
 def test_other_messages_are_refused(llm: LumnisLLM, stage: Stage, call: str) -> None:
     """What is no message of LlamaIndex is named with its place before anything is sent."""
-    with pytest.raises(ValidationError, match=r"messages\[1\] is no ChatMessage but dict"):
+    with pytest.raises(ValidationError, match=r"messages\[1\] must be a ChatMessage.*got a dict"):
         list(getattr(llm, call)([*HELLO, {"role": "user", "content": "Hello"}]))
     assert stage.requests == []
 

@@ -19,7 +19,7 @@ from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.llama_index import LumnisLLM
 from lumnisai_integrations.llama_index.chat_store import LumnisChatStore
 from tests.llama_index.conftest import Stage
-from tests.llama_index.conversations import OneNode, are_stored, echo, said, texts
+from tests.llama_index.conversations import OneNode, are_stored, echo, texts, thread_turns
 
 StoreOf = Callable[..., LumnisChatStore]
 
@@ -71,7 +71,7 @@ class TestSessions:
         stream = await engine.astream_chat("And?")
         answers.append("".join([text async for text in stream.async_response_gen()]))
         assert answers == ["Hello! (1)", "Hello! (3)", "And?! (5)"]
-        turns = said(client, await store.get_thread_id("s-1"))
+        turns = thread_turns(client, await store.get_thread_id("s-1"))
         assert users(turns) == ["Hello", "Hello", "And?"]
         assert texts(await store.get_messages("s-1")) == turns
         assert await store.count_messages("s-1") == 6
@@ -85,7 +85,7 @@ class TestSessions:
         engine = ContextChatEngine.from_defaults(retriever=OneNode(), llm=llm, memory=memory)
         for text in ("Hello", "And?", "More"):
             await engine.achat(text)
-        turns = said(client, await store.get_thread_id("s-1"))
+        turns = thread_turns(client, await store.get_thread_id("s-1"))
         assert users(turns) == ["Hello", "And?", "More"]
         assert len(turns) == 6
 
@@ -96,7 +96,7 @@ class TestSessions:
         for turn in range(2):
             await asyncio.gather(*(engine.achat(f"{at} {turn}") for at, engine in enumerate(engines)))
         for at in range(4):
-            turns = said(client, await store.get_thread_id(f"s-{at}"))
+            turns = thread_turns(client, await store.get_thread_id(f"s-{at}"))
             assert users(turns) == [f"{at} 0", f"{at} 1"]
         assert await store.get_keys() == ["s-0", "s-1", "s-2", "s-3"]
 
@@ -117,7 +117,7 @@ class TestSessions:
         assert await store.get_keys() == []
         assert await store.get_thread_id("s-1") is None
 
-    async def test_threads_may_be_given(self, store_of: StoreOf, llm: LumnisLLM, client: Client) -> None:
+    async def test_threads_of_keys_may_be_passed(self, store_of: StoreOf, llm: LumnisLLM, client: Client) -> None:
         """A session continues the thread that the application knows for it, until it is deleted."""
         thread = client.invoke("Hello").thread_id
         assert thread is not None
@@ -157,7 +157,7 @@ class TestRestarts:
         assert await second.get_thread_id("s-1") == await first.get_thread_id("s-1")
         assert texts(await second.get_messages("s-1", MessageStatus.ARCHIVED)) == [("user", "Hello")]
         await engine_on(second, llm).achat("And?")
-        assert users(said(client, await second.get_thread_id("s-1"))) == ["Hello", "Left behind", "And?"]
+        assert users(thread_turns(client, await second.get_thread_id("s-1"))) == ["Hello", "Left behind", "And?"]
 
     async def test_users_do_not_see_each_other_in_a_file(self, store_of: StoreOf, path: str) -> None:
         """The same key is another session for another user."""
@@ -167,13 +167,13 @@ class TestRestarts:
         assert await other.get_messages("s-1") == []
 
     async def test_a_file_is_its_owner_s(self, store_of: StoreOf, path: str) -> None:
-        """It holds what people said."""
+        """It holds messages of people."""
         await store_of(path=path).add_message("s-1", user("Hello"))
         assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
 
     async def test_an_unusable_file_is_an_error(self, store_of: StoreOf, path: str, tmp_path: Path) -> None:
         """Before anything is sent, with its name."""
-        Path(path).write_text("This is no database. " * 100)
+        Path(path).write_text("Not a database. " * 100)
         for unusable in (path, str(tmp_path / "missing" / "sessions.db"), str(tmp_path)):
             with pytest.raises(ConfigurationError, match="cannot be kept in path="):
                 await store_of(path=unusable).add_message("s-1", user("Hello"))
@@ -197,7 +197,7 @@ class TestRestarts:
             await engine_on(restored, llm).achat(str(number))
             assert await restored.get_thread_id("s-1") == thread
             await restored.aclose()
-        assert users(said(client, thread)) == ["Hello", "0", "1", "2"]
+        assert users(thread_turns(client, thread)) == ["Hello", "0", "1", "2"]
 
 
 class TestChanging:
@@ -221,7 +221,7 @@ class TestChanging:
         engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory)
         for number in range(4):
             await engine.achat(f"{number} " + "tide " * 40)
-        turns = said(client, await store.get_thread_id("s-1"))
+        turns = thread_turns(client, await store.get_thread_id("s-1"))
         assert [text[0] for text in users(turns)] == ["0", "1", "2", "3"]
         assert await store.count_messages("s-1", MessageStatus.ARCHIVED) > 0
         assert await store.count_messages("s-1", status=None) == 8
@@ -229,7 +229,7 @@ class TestChanging:
     async def test_what_is_deleted_is_unknown_to_the_agent(
         self, store_of: StoreOf, llm: LumnisLLM, client: Client
     ) -> None:
-        """The session goes on in a new thread, with the messages that are left."""
+        """The session continues in a new thread, with the messages that are left."""
         store = store_of()
         engine = engine_on(store, llm)
         await engine.achat("My code is 1234")
@@ -240,7 +240,7 @@ class TestChanging:
         assert str(await engine.achat("And?")) == "And?! (3)"
         new = await store.get_thread_id("s-1")
         assert new != old
-        assert users(said(client, new)) == ["Hello", "And?"]
+        assert users(thread_turns(client, new)) == ["Hello", "And?"]
 
     async def test_one_message_is_deleted_by_its_position(self, store_of: StoreOf) -> None:
         """Among all messages, from 0; a position that is not there changes nothing."""
@@ -255,9 +255,10 @@ class TestChanging:
         assert [message.content for message in await store.get_messages("s-1")] == ["0", "2"]
         assert await store.get_thread_id("s-1") == thread  # it held none of them
 
-    async def test_messages_are_deleted_by_status(self, store_of: StoreOf) -> None:
+    @pytest.mark.parametrize("in_file", [False, True])
+    async def test_messages_are_deleted_by_status(self, in_file: bool, path: str, store_of: StoreOf) -> None:
         """Without a status all are, and the session is forgotten."""
-        store = store_of()
+        store = store_of(path=path if in_file else None)
         await store.add_messages("s-1", [user("0"), user("1")])
         await store.archive_oldest_messages("s-1", 1)
         await store.delete_messages("s-1", MessageStatus.ARCHIVED)

@@ -1,15 +1,17 @@
+"""Messages of LlamaIndex as messages of a conversation, and which of them a run has stored."""
+
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRole, ToolCallBlock
 
 from lumnisai_core import Message, ResponseObject
-from lumnisai_integrations.llama_index.conversation import Conversation
-from lumnisai_integrations.llama_index.thread_news import News
+from lumnisai_integrations._shared.conversation import Conversation
+from lumnisai_integrations.llama_index.conversation import ChatConversation, chat_messages, put, replaced
 
 Turns = Sequence[tuple[str, str]]
 
@@ -32,28 +34,36 @@ def run_of(
     )
 
 
+ON_THREAD: ChatConversation = Conversation("t-1")
+
+
 def message(role: str, text: str, **tags: object) -> ChatMessage:
     return ChatMessage(role=role, content=text, additional_kwargs=tags)
 
 
-def begun(*messages: ChatMessage) -> Conversation:
-    """A conversation whose thread is new, with messages that a run is about to take along."""
-    return Conversation().put(messages).accept([])
+def begun(*messages: ChatMessage) -> ChatConversation:
+    """A conversation whose thread is new, with messages for its first run."""
+    return put(Conversation(), messages).begin("t-1")
 
 
-def shown(conversation: Conversation) -> list[tuple[str, str, bool]]:
+def accept(conversation: ChatConversation, *runs: ResponseObject, questions_first: bool = False) -> ChatConversation:
+    """The conversation after its thread was read, the newest run first."""
+    return conversation.accept(conversation.thread_id, runs, questions_first=questions_first)
+
+
+def shown(conversation: ChatConversation) -> list[tuple[str, str, bool]]:
     return [
         (each.role.value, each.content or "", each.additional_kwargs.get("lumnis_persisted", False))
-        for each in conversation.messages("t-1")
+        for each in chat_messages(conversation)
     ]
 
 
 CALL = ToolCallBlock(tool_call_id="call_1", tool_name="add", tool_kwargs={"a": 1})
-#: What was put, the run that took it along, and what then is still to be sent.
+#: The messages that were put, the next run, and the texts that are still to be sent.
 CASES = {
     "the same text": ([("user", "Hi")], run_of("r", [("user", "Hi")], "Hello"), []),
     "only the question": ([("user", "Hi"), ("user", "Again")], run_of("r", [("user", "Hi")], "Hello"), ["Again"]),
-    "a question said twice": ([("user", "Hi"), ("user", "Hi")], run_of("r", [("user", "Hi")], "Hello"), ["Hi"]),
+    "a question put twice": ([("user", "Hi"), ("user", "Hi")], run_of("r", [("user", "Hi")], "Hello"), ["Hi"]),
     "other white space": ([("user", " Hi\n you ")], run_of("r", [("user", "Hi you")], "Hello"), []),
     "a question in a prompt": ([("user", "Hi")], run_of("r", [("user", "State: 1\nMessage:\nHi\n")], "Hello"), []),
     "part of another word": ([("user", "Hi")], run_of("r", [("user", "High tide?")], "Noon"), ["Hi"]),
@@ -63,7 +73,7 @@ CASES = {
         run_of("r", [("user", "Hi")], "Hello"),
         [],
     ),
-    "reasoning that goes on": (
+    "reasoning that continues after the answer": (
         [("user", "Hi"), ("assistant", "Hello\nObservation: 42")],
         run_of("r", [("user", "Hi")], "Hello"),
         ["Hello\nObservation: 42"],
@@ -87,25 +97,25 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_a_run_took_along_no_longer_waits(case: str) -> None:
+def test_what_a_run_stored_no_longer_waits(case: str) -> None:
     """By its text, in order, each once; what the thread does not hold is kept."""
-    put, run, left = CASES[case]
-    conversation = begun(*(message(role, text) for role, text in put)).accept([run])
+    messages, run, left = CASES[case]
+    conversation = accept(begun(*(message(role, text) for role, text in messages)), run)
     assert [text for _, text, is_stored in shown(conversation) if not is_stored] == left
 
 
 def test_an_empty_answer_keeps_its_place() -> None:
     """One that was put is found by its run; one that nobody put is not shown."""
     conversation = begun(message("user", "Hi"), message("assistant", "", lumnis_response_id="r1"))
-    conversation = conversation.accept([run_of("r1", [("user", "Hi")], "")])
-    conversation = conversation.accept([run_of("r2", [("user", "Well?")], None)])
+    conversation = accept(conversation, run_of("r1", [("user", "Hi")], ""))
+    conversation = accept(conversation, run_of("r2", [("user", "Well?")], None))
     assert shown(conversation) == [("user", "Hi", True), ("assistant", "", True), ("user", "Well?", True)]
 
 
 def test_an_answer_is_found_by_its_run() -> None:
-    """Whatever became of its text; and with it the question, although the thread was not read before."""
-    conversation = Conversation().put([message("user", "Hi"), message("assistant", "?", lumnis_response_id="r")])
-    conversation = conversation.accept([run_of("r", [("user", "Hi")], "Hello")])
+    """Whatever its text is now; and with it the question, although the thread was not read before."""
+    conversation = put(ON_THREAD, [message("user", "Hi"), message("assistant", "?", lumnis_response_id="r")])
+    conversation = accept(conversation, run_of("r", [("user", "Hi")], "Hello"))
     assert shown(conversation) == [("user", "Hi", True), ("assistant", "?", True)]
 
 
@@ -117,105 +127,79 @@ def test_tool_calls_and_results_are_found_by_their_ids() -> None:
         run_of("r-2", [("user", result)], structured={"content": "2"}),
         run_of("r-1", [("user", "1+1?")], structured={"tool_calls": calls}),
     ]
-    conversation = begun(message("user", "1+1?")).accept(runs[1:]).accept(runs)
+    conversation = accept(accept(begun(message("user", "1+1?")), *runs[1:]), *runs)
     asked = ChatMessage(role="assistant", blocks=[CALL], additional_kwargs={"lumnis_response_id": "r-1"})
-    put = [asked, message("tool", "2", tool_call_id="call_1"), message("assistant", "2", lumnis_response_id="r-2")]
-    kept = conversation.put(put).accept(runs).messages("t-1")
+    steps = [asked, message("tool", "2", tool_call_id="call_1"), message("assistant", "2", lumnis_response_id="r-2")]
+    kept = chat_messages(accept(put(conversation, steps), *runs))
     assert [each.role for each in kept] == [MessageRole.USER, MessageRole.ASSISTANT, MessageRole.TOOL, "assistant"]
     assert all(each.additional_kwargs["lumnis_persisted"] for each in kept)
     assert kept[1].blocks == [CALL]
 
 
-def test_tool_calls_without_a_run_are_found_by_name_and_arguments() -> None:
-    """As other wrappers of the LLM leave them."""
-    run = run_of("r", [("user", "1+1?")], structured={"tool_calls": [{"name": "add", "args": {"a": 1}}]})
-    put = [message("user", "1+1?"), ChatMessage(role="assistant", blocks=[CALL])]
-    assert all(is_stored for *_, is_stored in shown(begun(*put).accept([run])))
+@pytest.mark.parametrize("call_id", [None, "call_1"])
+def test_tool_calls_without_a_run_are_found_by_name_and_arguments(call_id: str | None) -> None:
+    """As other wrappers of the LLM leave them, and as they were sent for another LLM, with their ids."""
+    call = {"name": "add", "args": {"a": 1}}
+    messages = [message("user", "1+1?"), ChatMessage(role="assistant", blocks=[CALL])]
+    if call_id is None:
+        run = run_of("r", [("user", "1+1?")], structured={"tool_calls": [call]})
+    else:
+        written = json.dumps({"tool_calls": [{"id": call_id, **call}]})
+        run = run_of("r", [("user", "1+1?"), ("assistant", written)], "Well?")
+    assert all(is_stored for *_, is_stored in shown(accept(begun(*messages), run)))
 
 
 def test_turns_of_others_are_shown_without_their_instructions() -> None:
     """Engines give these to each run anew."""
     run = run_of("r", [("system", "Be kind."), ("user", "Hi")], "Hello")
-    assert shown(Conversation().accept([run])) == [("user", "Hi", True), ("assistant", "Hello", True)]
+    assert shown(accept(ON_THREAD, run)) == [("user", "Hi", True), ("assistant", "Hello", True)]
 
 
 def test_runs_count_once() -> None:
     """However often, and however old, they are handed in."""
     first, second = run_of("r-1", [("user", "1")], "one"), run_of("r-2", [("user", "2")], "two")
-    conversation = Conversation().accept([second, first])
-    assert conversation.accept([second, first]).accept([first]).stored == conversation.stored
+    conversation = accept(ON_THREAD, second, first)
+    assert accept(accept(conversation, second, first), first).stored == conversation.stored
 
 
 def test_a_run_that_ends_late_is_found() -> None:
     """Its messages come after what was read meanwhile."""
     early, late = run_of("r-1", [("user", "1")], status="in_progress"), run_of("r-2", [("user", "2")], "two")
-    conversation = begun(message("user", "1"), message("user", "2")).accept([late, early])
+    conversation = accept(begun(message("user", "1"), message("user", "2")), late, early)
     assert [text for *_, text, is_stored in shown(conversation) if not is_stored] == ["1"]
-    news = News(conversation)
-    news.take([late])
-    assert not news.is_complete  # the run under way is older
-    news.take([run_of("r-1", [("user", "1")], "one")])
-    assert news.is_complete
-    assert [text for _, text, is_stored in shown(conversation.accept(news.runs)) if is_stored] == [
-        "2",
-        "two",
-        "1",
-        "one",
-    ]
-
-
-def test_news_end_with_a_page_that_brings_none() -> None:
-    """So they do when a thread is read for the first time, whatever the service calls a full page."""
-    news = News(Conversation())
-    runs = [run_of(str(number), []) for number in range(3)]
-    for page in (runs[:2], runs[2:], []):
-        assert not news.is_complete
-        news.take(page)
-    assert news.is_complete
-    assert news.offset == 3
-    assert news.runs == runs
+    done = accept(conversation, late, run_of("r-1", [("user", "1")], "one"))
+    assert [text for _, text, is_stored in shown(done) if is_stored] == ["2", "two", "1", "one"]
 
 
 def test_a_question_without_an_answer_is_new() -> None:
-    """Even if another copy of the conversation has just said the same."""
+    """Even if another copy of the conversation has just asked the same."""
     run = run_of("r", [("user", "Go on")], "Right")
-    put = begun().put([message("user", "Go on")])
-    assert [each.message.content for each in put.accept([run], with_answers=True).pending] == ["Go on"]
-    answered = put.put([message("assistant", "Right")])
-    assert answered.accept([run], with_answers=True).pending == ()
+    asked = put(begun(), [message("user", "Go on")])
+    assert [each.text for each in accept(asked, run, questions_first=True).unsent] == ["Go on"]
+    answered = put(asked, [message("assistant", "Right")])
+    assert accept(answered, run, questions_first=True).unsent == ()
 
 
 def test_messages_that_cannot_be_sent_stay() -> None:
     """The LLM explains what is wrong with them."""
     picture = ChatMessage(role="user", blocks=[ImageBlock(url="https://example.com/a.png")])
-    conversation = begun(picture).accept([run_of("r", [("user", "Hi")], "Hello")])
-    assert [each.message.blocks for each in conversation.pending] == [picture.blocks]
-
-
-@given(st.lists(st.tuples(st.sampled_from(["Yes", "No", "Yes sir"]), st.booleans()), max_size=12), st.data())
-def test_every_message_is_sent_once(turns: list[tuple[str, bool]], data: st.DataObject) -> None:
-    """With runs that fail or succeed, and readings in between: the thread ends up with each question, in order."""
-    conversation = Conversation().accept([])
-    thread: list[ResponseObject] = []
-    for number, (text, succeeds) in enumerate([*turns, ("Last", True)]):
-        conversation = conversation.put([message("user", text)]).accept(thread[::-1], with_answers=True)
-        sent = [("user", each.message.content or "") for each in conversation.pending]
-        thread.append(run_of(f"r-{number}", sent, "Yes", status="succeeded" if succeeds else "failed"))
-        if data.draw(st.booleans()):
-            conversation = conversation.accept(thread[::-1], with_answers=True)
-    held = [sent.content for run in thread if run.status == "succeeded" for sent in run.input_messages]
-    assert held == [*(text for text, _ in turns), "Last"]
+    conversation = accept(begun(picture), run_of("r", [("user", "Hi")], "Hello"))
+    assert [each.original for each in conversation.unsent] == [picture]
 
 
 def test_what_replaces_a_conversation_continues_it_only_if_it_holds_all() -> None:
     """Not while a run is under way, whose messages the thread will hold too."""
     done, open_run = run_of("r-1", [("user", "1")], "one"), run_of("r-2", [("user", "2")], status="in_progress")
-    conversation = Conversation().accept([done])
-    kept = conversation.messages("t-1")
-    continued = conversation.replaced([*kept, message("user", "2")], "t-1")
-    assert continued is not None
+    conversation = accept(ON_THREAD, done)
+    kept = chat_messages(conversation)
+    continued = replaced(conversation, [*kept, message("user", "2")])
+    assert continued.thread_id == "t-1"
     assert shown(continued) == [("user", "1", True), ("assistant", "one", True), ("user", "2", False)]
-    assert conversation.replaced(kept[:1], "t-1") is None
-    assert conversation.replaced([message("user", "0"), *kept], "t-1") is None
-    assert conversation.replaced(kept, "t-2") is None
-    assert conversation.accept([open_run, done]).replaced(kept, "t-1") is None
+    for other in (
+        replaced(conversation, kept[:1]),
+        replaced(conversation, [message("user", "0"), *kept]),
+        replaced(replace(conversation, thread_id="t-2"), kept),
+        replaced(accept(conversation, open_run, done), kept),
+    ):
+        assert other.thread_id is None
+        assert not any(is_stored for *_, is_stored in shown(other))

@@ -182,7 +182,7 @@ def test_progress_chunk() -> None:
     assert chunk.raw == {"response_id": "r1", "thread_id": "t1", "status": "in_progress"}
 
 
-def test_news_without_words() -> None:
+def test_updates_without_text() -> None:
     """A change of status alone is no chunk."""
     assert list(ChatChunks().accept(RunUpdate("r1", "t1", "queued", "queued"))) == []
 

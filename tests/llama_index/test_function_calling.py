@@ -106,8 +106,8 @@ def test_tools_in_all_forms(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("keywords", "complaint"),
     [
-        ({"tools": [multiply]}, r"tools\[0\] is no tool"),
-        ({"tools": [{"description": "nameless"}]}, r"tools\[0\] is no tool"),
+        ({"tools": [multiply]}, r"tools\[0\] must be a tool"),
+        ({"tools": [{"description": "nameless"}]}, r"tools\[0\] must be a tool"),
         ({"tools": [PLAIN], "tool_choice": "subtract"}, "names 'subtract', but the tools are add"),
         ({"tool_choice": "required"}, "there are no tools"),
         ({"tools": [PLAIN], "tool_choice": 7}, "tool_choice=7 is not known"),
@@ -231,7 +231,7 @@ def test_one_call_at_a_time(caplog: pytest.LogCaptureFixture) -> None:
     several = [{"name": name, "args": args} for name, args in (SIX_TIMES_SEVEN, BREST)]
     answer = convert_out(ResponseObject(**RUN, structured_response={"tool_calls": several}), offer)
     assert _blocks(answer) == [SIX_TIMES_SEVEN]
-    assert "forecast waits" in caplog.text
+    assert "forecast is left out" in caplog.text
 
 
 def test_answer_schema_and_tools(llm: LumnisLLM, stage: Stage) -> None:
@@ -276,9 +276,9 @@ def _answer(*given: Any) -> ChatResponse:
 @pytest.mark.parametrize(
     ("call", "problem", "name"),
     [
-        ({"name": "multiply", "args": [6, 7]}, r"multiply: The arguments are no object: \[6, 7\]", "multiply (its arg"),
-        ({"name": "multiply", "args": "6 7"}, "multiply: The arguments are no object", "multiply (its arguments"),
-        ({"args": {"a": 1}}, "A call: The call names no tool", "without a name"),
+        ({"name": "multiply", "args": [6, 7]}, r"The arguments are not an object: \[6, 7\]", "multiply (its arg"),
+        ({"name": "multiply", "args": "6 7"}, "multiply: The arguments are not an object", "multiply (its arguments"),
+        ({"args": {"a": 1}}, "A call: The call does not name a tool", "without a name"),
         ({"name": "divide", "args": {"a": 1}}, "There is no tool 'divide', only multiply, forecast", "divide"),
         ("multiply", "A call: ", "without a name"),
     ],
@@ -297,7 +297,7 @@ def test_neither_calls_nor_answer(llm: LumnisLLM, stage: Stage) -> None:
     """A run that returns something else raises, with the run."""
     stage.play(Script(structured_response={"content": None}))
     offer = offer_of({"tools": TOOLS}, None)
-    with pytest.raises(StructuredOutputError, match="neither calls of tools nor content"):
+    with pytest.raises(StructuredOutputError, match="neither tool calls nor content"):
         convert_out(ResponseObject(**RUN, structured_response={"other": 1}), offer)
 
 

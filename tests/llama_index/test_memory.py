@@ -20,7 +20,7 @@ from lumnisai_core.local import LocalLumnis, Script
 from lumnisai_integrations.llama_index import LumnisLLM
 from lumnisai_integrations.llama_index.memory import LumnisThreadMemory
 from tests.llama_index.conftest import Stage
-from tests.llama_index.conversations import OneNode, Remember, are_stored, echo, remember, said, texts
+from tests.llama_index.conversations import OneNode, Remember, are_stored, echo, remember, texts, thread_turns
 
 __all__ = ["remember"]  # the fixture
 
@@ -51,7 +51,7 @@ def condense(llm: LumnisLLM, memory: BaseMemory) -> BaseChatEngine:
 async def test_every_turn_of_a_chat_engine_is_on_the_thread_once(
     engine_of: EngineOf, remember: Remember, llm: LumnisLLM, client: Client
 ) -> None:
-    """Blocking or not, streamed or not, also a text that is said twice."""
+    """Blocking or not, streamed or not, also the same text twice."""
     before = client.threads.list(limit=1).total
     memory = remember()
     engine = engine_of(llm, memory)
@@ -61,7 +61,7 @@ async def test_every_turn_of_a_chat_engine_is_on_the_thread_once(
     answers.append("".join([text async for text in stream.async_response_gen()]))
     asked = ["Hello", "Hello", "And?", "Go on", "More"]
     both = [turn for pair in zip(asked, answers, strict=True) for turn in (("user", pair[0]), ("assistant", pair[1]))]
-    assert said(client, memory.thread_id) == both
+    assert thread_turns(client, memory.thread_id) == both
     assert texts(engine.chat_history) == both
     assert client.threads.list(limit=1).total == before + 1
     assert [int(answer[answer.index("(") + 1 : -1]) for answer in answers] == [2, 5, 8, 11, 14]  # system, user, answer
@@ -117,24 +117,23 @@ class TestWhatIsReturned:
         client.invoke("And?", thread_id=thread)
         assert texts(await memory.aget())[2:] == [("user", "And?"), ("assistant", "And?! (4)")]
 
-    async def test_a_text_that_was_said_long_ago_is_new(
-        self, remember: Remember, llm: LumnisLLM, client: Client
-    ) -> None:
+    async def test_a_text_like_an_old_one_is_new(self, remember: Remember, llm: LumnisLLM, client: Client) -> None:
         """A message that is put before the thread was read is none of those it holds."""
         thread = client.invoke("Yes").thread_id
         memory = remember(thread_id=thread)
         simple(llm, memory).chat("Yes")
-        assert [text for role, text in said(client, thread) if role == "user"] == ["Yes", "Yes"]
+        assert [text for role, text in thread_turns(client, thread) if role == "user"] == ["Yes", "Yes"]
 
     async def test_copies_of_a_memory_may_take_turns(self, remember: Remember, llm: LumnisLLM, client: Client) -> None:
-        """As those of several processes: each reads what the others did, and the same text is said anew."""
+        """As those of several processes: each reads what the others did, and equal texts are different messages."""
         memory = remember()
         simple(llm, memory).chat("Hello")
         for copied in [deepcopy(memory), deepcopy(memory), memory]:
             simple(llm, copied).chat("Go on")
             copied.close()
-        assert [text for role, text in said(client, memory.thread_id) if role == "user"] == ["Hello", *["Go on"] * 3]
-        assert texts(memory.get()) == said(client, memory.thread_id)
+        turns = thread_turns(client, memory.thread_id)
+        assert [text for role, text in turns if role == "user"] == ["Hello", *["Go on"] * 3]
+        assert texts(memory.get()) == turns
 
     async def test_long_threads_are_read_to_their_begin(self, remember: Remember, client: Client) -> None:
         """Page by page, and afterwards only what is new."""
@@ -177,7 +176,7 @@ class TestWhatIsReturned:
 
 class TestWithoutRuns:
     async def test_with_another_llm_it_is_a_plain_list(self, remember: Remember) -> None:
-        """Nothing is on the thread, so everything is kept here and given to each call."""
+        """Nothing is on the thread, so everything is kept here and part of each call."""
         memory = remember()
         engine = SimpleChatEngine.from_defaults(llm=MockLLM(), memory=memory)
         engine.chat("Hello")
@@ -188,7 +187,7 @@ class TestWithoutRuns:
     async def test_messages_of_a_failed_run_wait_for_the_next_one(
         self, remember: Remember, llm: LumnisLLM, stage: Stage, client: Client
     ) -> None:
-        """The agent does not know what a run that failed was told."""
+        """The agent does not know the messages of a run that failed."""
         memory = remember()
         engine = simple(llm, memory)
         stage.play(Script(error=("NO_TABLE", "There is no tide table.")))
@@ -197,7 +196,7 @@ class TestWithoutRuns:
         assert are_stored(memory.get()) == [False]
         stage.answer(echo)
         engine.chat("Second")
-        assert [text for role, text in said(client, memory.thread_id) if role == "user"] == ["First", "Second"]
+        assert [text for role, text in thread_turns(client, memory.thread_id) if role == "user"] == ["First", "Second"]
         assert are_stored(memory.get()) == [True, True, True]
 
     async def test_messages_without_words_are_sent_once(
@@ -212,7 +211,7 @@ class TestWithoutRuns:
         engine.chat("Silence")
         stage.answer(echo)
         engine.chat("Last")
-        asked = [text for role, text in said(client, memory.thread_id) if role == "user"]
+        asked = [text for role, text in thread_turns(client, memory.thread_id) if role == "user"]
         assert asked == ["", "  ", "Silence", "Last"]
         messages = memory.get()
         assert [message.role for message in messages] == [MessageRole.USER, MessageRole.ASSISTANT] * 4
@@ -248,8 +247,8 @@ class TestBeginningAnew:
         await memory.areset()
         assert memory.get_all() == []
         assert str(engine.chat("Who am I?")) == "Who am I?! (2)"
-        assert len(said(client, old)) == 2
-        assert len(said(client, memory.thread_id)) == 2
+        assert len(thread_turns(client, old)) == 2
+        assert len(thread_turns(client, memory.thread_id)) == 2
 
     async def test_a_history_of_one_s_own_begins_a_new_thread(
         self, remember: Remember, llm: LumnisLLM, client: Client
@@ -260,7 +259,7 @@ class TestBeginningAnew:
         engine.chat("Hello")
         history = [user("My port is Ostend."), assistant("I see.")]
         engine.chat("Which port?", chat_history=history)
-        assert said(client, memory.thread_id)[:3] == [*texts(history), ("user", "Which port?")]
+        assert thread_turns(client, memory.thread_id)[:3] == [*texts(history), ("user", "Which port?")]
         assert are_stored(memory.get()) == [True] * 4
 
     async def test_the_history_of_the_memory_itself_continues_the_thread(
@@ -274,7 +273,7 @@ class TestBeginningAnew:
         engine.chat("And?", chat_history=engine.chat_history)
         await engine.achat("More", chat_history=engine.chat_history)
         assert memory.thread_id == thread
-        assert [text for role, text in said(client, thread) if role == "user"] == ["Hello", "And?", "More"]
+        assert [text for role, text in thread_turns(client, thread) if role == "user"] == ["Hello", "And?", "More"]
 
     async def test_a_shorter_history_begins_a_new_thread(
         self, remember: Remember, llm: LumnisLLM, client: Client
@@ -310,15 +309,15 @@ class TestSavedForms:
         llm: LumnisLLM,
         client: Client,
     ) -> None:
-        """Also what no run has taken along is there."""
+        """Also what no run has stored is there."""
         memory = remember()
         simple(llm, memory).chat("Hello")
         memory.put(user("Left behind"))
         restored = restore(memory)
         simple(llm, restored).chat("And?")
-        users = [text for role, text in said(client, memory.thread_id) if role == "user"]
+        users = [text for role, text in thread_turns(client, memory.thread_id) if role == "user"]
         assert users == ["Hello", "Left behind", "And?"]
-        assert texts(restored.get()) == said(client, restored.thread_id)
+        assert texts(restored.get()) == thread_turns(client, restored.thread_id)
         restored.close()
 
     async def test_the_key_is_in_no_saved_form(self, remember: Remember, local: LocalLumnis) -> None:
@@ -329,7 +328,7 @@ class TestSavedForms:
         assert not [form for form in forms if local.api_key in form]
         assert memory.to_dict()["thread_id"] == "3f2b1a34-0000-4000-8000-000000000000"
 
-    async def test_the_key_is_not_given_to_another_service(
+    async def test_the_key_is_not_sent_to_another_service(
         self, remember: Remember, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A saved form whose address was changed gets the key of the environment, as any new memory."""
@@ -340,15 +339,20 @@ class TestSavedForms:
 
 class TestMaking:
     async def test_from_defaults_takes_over_the_llm_s_connection(self, llm: LumnisLLM, remember: Remember) -> None:
-        """So that user and service need not be said twice."""
+        """So that user and service need not be passed twice."""
         memory = LumnisThreadMemory.from_defaults(chat_history=[user("Hello")], llm=llm, token_limit=3000)
         assert (memory.user_id, memory.base_url, memory.api_key) == (llm.user_id, llm.base_url, llm.api_key)
         assert texts(memory.get()) == [("user", "Hello")]
         memory.close()
 
+    async def test_another_llm_has_no_connection_to_use(self, local: LocalLumnis) -> None:
+        """The arguments of the class are all there is."""
+        memory = LumnisThreadMemory.from_defaults(llm=MockLLM(), api_key=local.api_key, base_url=local.base_url)
+        assert (memory.user_id, memory.base_url) == (None, local.base_url)
+
     async def test_a_history_and_a_thread_exclude_each_other(self, llm: LumnisLLM) -> None:
         """The thread has its own history."""
-        with pytest.raises(ValidationError, match="thread_id=t-1 names one that exists"):
+        with pytest.raises(ValidationError, match="thread_id=t-1 continues one that exists"):
             LumnisThreadMemory.from_defaults(chat_history=[user("Hello")], llm=llm, thread_id="t-1")
 
     async def test_the_thread_of_the_llm_wins(
@@ -361,4 +365,4 @@ class TestMaking:
         for text in ("Hello", "And?"):
             engine.chat(text)
         assert memory.thread_id == thread
-        assert [text for role, text in said(client, thread) if role == "user"] == ["Hello", "And?"]
+        assert [text for role, text in thread_turns(client, thread) if role == "user"] == ["Hello", "And?"]

@@ -10,7 +10,7 @@ from lumnisai_core import Client
 from lumnisai_core.local import LocalLumnis, RunRequest, Script
 from lumnisai_integrations.llama_index import LumnisLLM
 from tests.llama_index.conftest import Stage
-from tests.llama_index.conversations import Remember, are_stored, echo, remember, said
+from tests.llama_index.conversations import Remember, are_stored, echo, remember, thread_turns
 
 __all__ = ["remember"]  # the fixture
 
@@ -78,7 +78,7 @@ async def test_a_hand_off_keeps_the_conversation(
     memory = remember()
     workflow = AgentWorkflow(agents=[front, pilot], root_agent="front")
     assert str(await workflow.run("When is high tide?", memory=memory)) == "At noon."
-    turns = said(client, memory.thread_id)
+    turns = thread_turns(client, memory.thread_id)
     assert [text for role, text in turns if role == "user"].count("When is high tide?") == 1
     assert [role for role, _ in turns] == ["user", "assistant", "user", "assistant"]
     assert [message.role.value for message in memory.get()] == ["user", "assistant", "tool", "assistant"]
@@ -94,7 +94,7 @@ async def test_react_agents(remember: Remember, llm: LumnisLLM, stage: Stage, cl
     agent = ReActAgent(tools=[multiply], llm=llm)
     for question in ("What is 6 times 7?", "Sure?"):
         assert str(await agent.run(question, memory=memory)) == "42"
-    turns = said(client, memory.thread_id)
+    turns = thread_turns(client, memory.thread_id)
     assert [text for role, text in turns if role == "user"].count("What is 6 times 7?") == 1
     assert turns.count(("assistant", done)) == 2
     assert all(are_stored(await memory.aget()))
@@ -113,6 +113,6 @@ async def test_a_restored_context_continues_the_conversation(
     again = Context.from_dict(agent, json.loads(saved))
     await agent.run("Which port?", ctx=again)
     await agent.run("Sure?", ctx=again)
-    turns = said(client, memory.thread_id)
+    turns = thread_turns(client, memory.thread_id)
     assert [text for role, text in turns if role == "user"] == ["My port is Ostend.", "Which port?", "Sure?"]
     assert len(turns) == 6

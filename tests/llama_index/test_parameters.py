@@ -5,19 +5,25 @@ from typing import Any
 import pytest
 
 from lumnisai_core import ModelOverrides
-from lumnisai_integrations.llama_index.calls import run_parameters
+from lumnisai_integrations._shared.runs import RUN_FIELDS
+from lumnisai_integrations.llama_index.calls import call_parameters
 
-FIELDS: dict[str, Any] = {"scope": "user", "user_id": "ada", "model": None, "model_overrides": None, "run_timeout": 600}
+FIELDS: dict[str, Any] = {
+    **dict.fromkeys(RUN_FIELDS),
+    "scope": "user",
+    "user_id": "ada",
+    "model": None,
+    "run_timeout": 600,
+}
 
 
 def test_call_wins() -> None:
     """A keyword of the call replaces the field of the same name, also with None."""
-    settled = run_parameters(FIELDS, {"run_timeout": None, "thread_id": "t1"})
+    settled = call_parameters(FIELDS, {"run_timeout": None, "thread_id": "t1"})
     assert settled == {
+        **dict.fromkeys(RUN_FIELDS),
         "scope": "user",
         "user_id": "ada",
-        "model_overrides": None,
-        "run_timeout": None,
         "thread_id": "t1",
     }
 
@@ -37,18 +43,18 @@ def test_call_wins() -> None:
 )
 def test_model(fields: dict[str, Any], given: dict[str, Any], overrides: Any) -> None:
     """``model`` is the smart model; the more precise word wins, and that of the call over that of the LLM."""
-    assert run_parameters({**FIELDS, **fields}, given).get("model_overrides") == overrides
+    assert call_parameters({**FIELDS, **fields}, given).get("model_overrides") == overrides
 
 
 def test_tenant_view_of_one_call() -> None:
     """A call in tenant scope leaves out the user of the LLM, but not one it names itself."""
-    assert run_parameters(FIELDS, {"scope": "tenant"})["user_id"] is None
-    assert run_parameters(FIELDS, {"scope": "tenant", "user_id": "bob"})["user_id"] == "bob"
+    assert call_parameters(FIELDS, {"scope": "tenant"})["user_id"] is None
+    assert call_parameters(FIELDS, {"scope": "tenant", "user_id": "bob"})["user_id"] == "bob"
 
 
 def test_keywords_are_left_alone() -> None:
     """Settling changes neither the fields nor the keywords."""
     fields, given = dict(FIELDS), {"model": "a:1", "model_overrides": {"fast_model": "c:3"}, "scope": "tenant"}
-    run_parameters(fields, given)
+    call_parameters(fields, given)
     assert fields == FIELDS
     assert given == {"model": "a:1", "model_overrides": {"fast_model": "c:3"}, "scope": "tenant"}

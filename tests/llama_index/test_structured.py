@@ -116,7 +116,7 @@ def test_parameters_of_the_run(llm: LumnisLLM, stage: Stage) -> None:
     ("script", "complaint"),
     [
         (Script(output_text="I would rather not."), "no object.*rather not"),
-        (Script(output_text='{"place": 5}'), "no Forecast: place: Input should be a valid string"),
+        (Script(output_text='{"place": 5}'), "does not fit Forecast: place: Input should be a valid string"),
         (Script(output_text='{"place": "Brest", "tides": [{"kind": "high"}]}'), r"tides\.0\.hour: Field required"),
     ],
 )
@@ -158,7 +158,7 @@ async def test_async_events(llm: LumnisLLM, events: Collector) -> None:
 
 def test_no_tools(llm: LumnisLLM, stage: Stage) -> None:
     """A prediction is one run that answers with the object: tools are refused before anything is sent."""
-    with pytest.raises(ValidationError, match="takes no tools"):
+    with pytest.raises(ValidationError, match="does not take tools"):
         llm.structured_predict(Forecast, PROMPT, llm_kwargs={"tools": [{"name": "add"}]}, place="Brest")
     assert stage.requests == []
 

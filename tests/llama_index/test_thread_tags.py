@@ -10,13 +10,13 @@ from llama_index.core.memory import ChatMemoryBuffer
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.calls import unsent_messages
+from lumnisai_integrations.llama_index.conversation import continuation
 from tests.llama_index.conftest import ANSWER, HELLO, Stage
 from tests.llama_index.test_agents import multiply
 from tests.llama_index.test_function_calling import calls, says
 
 
-def said(
+def tagged(
     role: str, text: str, thread: str | None = None, *, stored: bool = False, of_run: str | None = None
 ) -> ChatMessage:
     """A message with tags; ``of_run`` is the thread of the run whose answer it is."""
@@ -28,10 +28,10 @@ def said(
     return ChatMessage(role=role, content=text, additional_kwargs=tags)
 
 
-SYSTEM = said("system", "Be exact.")
-STORED = [said("user", "one", "t1", stored=True), said("assistant", "1", "t1", stored=True)]
-ANSWERED = [said("user", "one"), said("assistant", "1", "t1", of_run="t1")]
-NEW = said("user", "two")
+SYSTEM = tagged("system", "Be exact.")
+STORED = [tagged("user", "one", "t1", stored=True), tagged("assistant", "1", "t1", stored=True)]
+ANSWERED = [tagged("user", "one"), tagged("assistant", "1", "t1", of_run="t1")]
+NEW = tagged("user", "two")
 
 
 @pytest.mark.parametrize(
@@ -45,22 +45,29 @@ NEW = said("user", "two")
         ([SYSTEM, *STORED, NEW], "t1", ("t1", (0, 3))),
         # The thread that the caller names wins, and gets everything.
         ([SYSTEM, *STORED, NEW], "t9", ("t9", (0, 1, 2, 3))),
-        ([said("user", "one", "t1"), NEW], None, ("t1", (0, 1))),
+        ([tagged("user", "one", "t1"), NEW], None, ("t1", (0, 1))),
         # An answer by itself continues nothing, but its thread holds what led to it, except for the system's messages.
         ([SYSTEM, *ANSWERED, NEW], None, (None, (0, 1, 2, 3))),
         ([SYSTEM, *ANSWERED, NEW], "t1", ("t1", (0, 3))),
         ([SYSTEM, *ANSWERED, NEW], "t9", ("t9", (0, 1, 2, 3))),
-        ([*STORED, SYSTEM, NEW, said("assistant", "2", "t1", of_run="t1"), said("tool", "x")], None, ("t1", (2, 5))),
-        # An answer that was moved to another thread is no part of that one.
-        ([said("user", "one", "t2"), said("assistant", "1", "t2", of_run="t1"), NEW], None, ("t2", (0, 1, 2))),
+        (
+            [*STORED, SYSTEM, NEW, tagged("assistant", "2", "t1", of_run="t1"), tagged("tool", "x")],
+            None,
+            ("t1", (2, 5)),
+        ),
+        # An answer that was moved to another thread is not part of that one.
+        ([tagged("user", "one", "t2"), tagged("assistant", "1", "t2", of_run="t1"), NEW], None, ("t2", (0, 1, 2))),
         # The last thread that is named counts.
-        ([*STORED, said("user", "a", "t2", stored=True), NEW], None, ("t2", (0, 1, 3))),
+        ([*STORED, tagged("user", "a", "t2", stored=True), NEW], None, ("t2", (0, 1, 3))),
     ],
 )
-def test_unsent_messages(messages: list[ChatMessage], thread_id: str | None, expected: tuple[Any, ...]) -> None:
-    """Tags say which thread goes on and what it holds."""
+def test_tags_name_the_thread_and_what_it_holds(
+    messages: list[ChatMessage], thread_id: str | None, expected: tuple[Any, ...]
+) -> None:
+    """The messages themselves stay as they are."""
     before = [message.model_copy(deep=True) for message in messages]
-    assert unsent_messages(messages, thread_id) == expected
+    continued = continuation(messages, thread_id)
+    assert (continued.thread_id, continued.send) == expected
     assert messages == before
 
 
@@ -123,7 +130,7 @@ def test_steps_of_an_agent_on_a_thread(llm: LumnisLLM, stage: Stage) -> None:
     stage.play(calls(("multiply", {"a": 6, "b": 7})), says("42"))
     first = llm.chat_with_tools([], "Hi.")
     thread = first.additional_kwargs["thread_id"]
-    history = [SYSTEM, said("user", "6 times 7?", thread)]
+    history = [SYSTEM, tagged("user", "6 times 7?", thread)]
     asked = llm.chat(history, tools=[{"name": "multiply"}])
     result = ChatMessage(role="tool", content=str(multiply(6, 7)), additional_kwargs={"tool_call_id": "c"})
     answer = llm.chat([*history, asked.message, result], tools=[{"name": "multiply"}])

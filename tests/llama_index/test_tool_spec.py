@@ -181,7 +181,7 @@ async def test_objects_are_json(spec: MakeSpec, stage: Stage) -> None:
         spec(response_format=Tide).run_task(TASK)
 
 
-def test_an_empty_answer_is_said(spec: MakeSpec, stage: Stage) -> None:
+def test_an_empty_answer_has_a_text(spec: MakeSpec, stage: Stage) -> None:
     """Models do not get empty results, which some refuse."""
     stage.play(Script())
     assert tool_of(spec()).call(task=TASK).content == "The agent finished without a text."
@@ -235,7 +235,7 @@ async def test_handlers_hear_progress(spec: MakeSpec, own_events: Collector) -> 
 # Errors
 
 
-async def test_errors_are_told_to_the_agent(spec: MakeSpec, stage: Stage) -> None:
+async def test_errors_reach_the_agent(spec: MakeSpec, stage: Stage) -> None:
     """A run that fails is an error when the tool is called, and something to read for a model."""
     stage.play(FAILING)
     made = spec()
@@ -250,11 +250,11 @@ async def test_errors_are_told_to_the_agent(spec: MakeSpec, stage: Stage) -> Non
 
 @pytest.mark.parametrize("task", ["", "  ", None, 7])
 async def test_tasks_that_say_nothing_send_nothing(spec: MakeSpec, stage: Stage, task: Any) -> None:
-    """A task must be a text; a model is told."""
+    """A task must be a non-empty string; a model is told."""
     made = spec()
-    with pytest.raises(core.ValidationError, match="task must be a text"):
+    with pytest.raises(core.ValidationError, match="task must be a non-empty string"):
         made.run_task(task)
-    with pytest.raises(core.ValidationError, match="task must be a text"):
+    with pytest.raises(core.ValidationError, match="task must be a non-empty string"):
         await made.arun_task(task)
     assert stage.requests == []
 
@@ -267,7 +267,7 @@ def test_unusable_settings_are_refused(spec: MakeSpec, local: LocalLumnis, stage
         with pytest.raises(core.ValidationError, match="name must be"):
             spec(name=name)
     for description in (" ", None):
-        with pytest.raises(core.ValidationError, match="description is empty"):
+        with pytest.raises(core.ValidationError, match="description must be"):
             spec(description=description)
     with pytest.raises(ValueError, match="users"):
         spec(users="ada")

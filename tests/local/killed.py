@@ -19,7 +19,7 @@ import httpx
 
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
 from lumnisai_core.local.lumnis.runs import Runs
-from lumnisai_core.local.lumnis.store import RunRow
+from lumnisai_core.local.lumnis.store.rows import RunRow
 from tests.local.support import PATIENCE
 
 KEY = "lmn_local_killed"

@@ -9,17 +9,25 @@ import pytest
 
 from lumnisai_core.local import Fault, LocalLumnis
 from lumnisai_core.local.web.faults import FaultPlan
+from lumnisai_core.local.web.routes import Route
 
 CREATE = "POST /v1/responses"
-ROUTES = [
-    ("POST", "/v1/responses"),
-    ("GET", "/v1/responses"),
-    ("GET", "/v1/files"),
-    ("GET", "/v1/files/statistics"),
-    ("GET", "/v1/files/{file_id}"),
-    ("DELETE", "/v1/files/{file_id}"),
-    ("GET", "/v1/files/{file_id}/content"),
+
+
+async def _endpoint() -> None:
+    """No fault calls it."""
+
+
+LINES = [
+    "POST /v1/responses",
+    "GET /v1/responses",
+    "GET /v1/files",
+    "GET /v1/files/{file_id}",
+    "GET /v1/files/statistics",
+    "DELETE /v1/files/{file_id}",
+    "GET /v1/files/{file_id}/content",
 ]
+ROUTES = [Route(method, path, _endpoint) for method, path in (line.split(" ") for line in LINES)]
 
 
 def hits(plan: FaultPlan, *lines: str) -> str:
@@ -72,13 +80,13 @@ def test_a_fault_is_about_a_route(route: str, line: str, hit: bool) -> None:
     ],
 )
 def test_a_fault_counts_the_requests_of_its_route(faults: list[Fault], expected: str) -> None:
-    """`after` requests are passed over, then it happens `times` times; the first fault that applies is the one."""
+    """`after` requests are spared, then it happens `times` times; the first fault that applies is the one."""
     plan = FaultPlan(ROUTES, faults)
     assert hits(plan, *["GET /v1/files"] * 4) == expected
 
 
 def test_chance_is_the_same_each_time() -> None:
-    """A seed hits the same requests, another seed others, each about as often as is asked for."""
+    """A seed hits the same requests, another seed others, each about as often as `probability` says."""
 
     def pattern(seed: int) -> str:
         plan = FaultPlan(ROUTES, [Fault(status=501, probability=0.3, seed=seed)])
@@ -101,33 +109,33 @@ def test_times_counts_what_happened_by_chance() -> None:
         ({"route": "/v1/responses", "status": 500}, "route must be like 'POST /v1/responses'"),
         ({"route": "post /v1/responses", "status": 500}, "route must be like"),
         ({"route": 5, "status": 500}, "route must be like"),
-        ({"status": 99}, "status must be a whole number from 200 to 599, not 99"),
+        ({"status": 99}, "status must be a whole number from 200 to 599, got 99"),
         ({"status": 600}, "status must be"),
         ({"status": "500"}, "status must be"),
         ({"status": True}, "status must be"),
-        ({"status": 500, "times": 0}, "times must be a whole number from 1, not 0"),
+        ({"status": 500, "times": 0}, "times must be a whole number from 1, got 0"),
         ({"status": 500, "after": -1}, "after must be"),
         ({"status": 500, "after": None}, "after must be"),
-        ({"status": 500, "seed": "x"}, "seed must be a whole number, not 'x'"),
-        ({"status": 500, "probability": 1.5}, "probability must be a number, from 0 to 1, not 1.5"),
+        ({"status": 500, "seed": "x"}, "seed must be a whole number, got 'x'"),
+        ({"status": 500, "probability": 1.5}, "probability must be a number, from 0 to 1, got 1.5"),
         ({"latency": -1}, "latency must be a number, 0 or more"),
         ({"latency": float("nan")}, "latency must be"),
         ({"latency": float("inf")}, "latency must be"),
         ({"latency": "1"}, "latency must be"),
         ({"stall": True}, "stall must be"),
         ({"status": 429, "retry_after": -1}, "retry_after must be"),
-        ({"status": 429, "retry_after": "soon"}, "retry_after must be seconds or a date, not 'soon'"),
-        ({"status": 429, "retry_after": "2026-05-01T10:00:00"}, "needs a time zone"),
-        ({"garbage": True, "retry_after": 1}, "retry_after belongs to a status"),
-        ({"latency": 1, "body": "x"}, "body belongs to a status"),
+        ({"status": 429, "retry_after": "soon"}, "retry_after must be seconds or a date, got 'soon'"),
+        ({"status": 429, "retry_after": "2026-05-01T10:00:00"}, "must have a time zone"),
+        ({"garbage": True, "retry_after": 1}, "retry_after needs a status"),
+        ({"latency": 1, "body": "x"}, "body needs a status"),
         ({"reset": "during"}, "reset must be 'before' or 'after'"),
-        ({"garbage": 1}, "garbage must be true or false"),
+        ({"garbage": 1}, "garbage must be True or False"),
         ({"truncate": "yes"}, "truncate must be"),
         ({}, "something to do"),
         ({"latency": 0}, "something to do"),
         ({"status": 500, "truncate": True}, "status and truncate"),
         ({"statuses": 500}, "Fault has no statuses; known keys: route"),
-        ([], "Fault must be an object, not list"),
+        ([], "Fault must be an object, got list"),
     ],
 )
 def test_a_wrong_fault_says_what_is_wrong(plain: Any, words: str) -> None:
@@ -168,8 +176,8 @@ def test_a_date_may_be_iso_8601() -> None:
         ([Fault("GET /v1/nothing", status=500)], "no route 'GET /v1/nothing'"),
         ([Fault("PUT /v1/responses", status=500)], "no route 'PUT /v1/responses'"),
         ([Fault("GET /v1/_local/faults", status=500)], "no route"),
-        (Fault(status=500), "not a single Fault"),
-        ([{"status": 500}], "must be Fault objects, not dict"),
+        (Fault(status=500), "got a single Fault"),
+        ([{"status": 500}], "must be Fault objects, got dict"),
     ],
 )
 def test_a_service_refuses_faults_that_cannot_happen(faults: Any, words: str) -> None:

@@ -55,19 +55,19 @@ def test_expiry_needs_no_key_on_public_paths() -> None:
 
 
 def test_wrong_expiry_is_refused_without_the_key() -> None:
-    """A key that is not the service's, or what is no date."""
+    """A key that is not the service's, or an expiry that is not a date."""
     with pytest.raises(ValueError, match="neither api_key nor one of tenants") as caught:
         LocalLumnis(api_key="lmn_own", key_expiry={"lmn_secret": FUTURE})
     assert "lmn_secret" not in str(caught.value)
-    with pytest.raises(ValueError, match="must be a datetime, not 'soon'"):
+    with pytest.raises(ValueError, match="must be a datetime, got 'soon'"):
         LocalLumnis(api_key="lmn_own", key_expiry={"lmn_own": "soon"})  # type: ignore[dict-item]
 
 
 def test_adding_a_wrong_key_is_refused(api: Api) -> None:
-    """Blank, or with an expiry that is no date."""
-    with pytest.raises(ValueError, match="blank"):
+    """Blank, or with an expiry that is not a date."""
+    with pytest.raises(ValueError, match="non-empty"):
         api.local.add_key(" ")
-    with pytest.raises(ValueError, match="must be a datetime, not 3"):
+    with pytest.raises(ValueError, match="must be a datetime, got 3"):
         api.local.add_key(expires_at=3)  # type: ignore[arg-type]
 
 

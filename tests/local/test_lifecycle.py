@@ -16,8 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from lumnisai_core.local import LocalLumnis
-from lumnisai_core.local.lumnis.store import StoreError
+from lumnisai_core.local import LocalLumnis, StoreError
 from tests.local.support import PATIENCE, Api, EchoEngine, HeldEngine
 
 KEY = "lmn_local_test"
@@ -79,9 +78,9 @@ def test_a_host_that_cannot_be_listened_on_is_an_error(
 
 
 @pytest.mark.parametrize("port", [-1, 65536, "8787", True, None])
-def test_what_is_no_port_is_refused(port: Any) -> None:
+def test_a_wrong_port_is_refused(port: Any) -> None:
     """Before anything is started."""
-    with pytest.raises(ValueError, match=f"port must be a whole number from 0 to 65535, not {port!r}"):
+    with pytest.raises(ValueError, match=f"port must be a whole number from 0 to 65535, got {port!r}"):
         LocalLumnis(port=port)
 
 

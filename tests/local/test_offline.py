@@ -8,9 +8,10 @@ import pytest
 
 from lumnisai_core.local import Message, OfflineEngine
 from lumnisai_core.local.engines.offline_engine.answers import answer_from, structured_from
-from lumnisai_core.local.engines.offline_engine.question import NOTHING, split_question, understand
+from lumnisai_core.local.engines.offline_engine.question import NOTHING, query_of, split_question
 from lumnisai_core.local.engines.offline_engine.sentences import sentences, words
-from lumnisai_core.local.engines.samples.material import Quotes
+from lumnisai_core.local.engines.samples.named_values import NamedValues
+from lumnisai_core.local.engines.samples.samples import sample
 from tests.local.conftest import Serve
 
 TIDES = (
@@ -46,7 +47,7 @@ TEMPLATE = (
     ],
 )
 def test_the_question_is_found_by_its_form(text: str, question: str, rest: str) -> None:
-    """Labels, question marks and position tell the question from the material."""
+    """Labels, question marks and position separate the question from the material."""
     assert split_question(text) == (question, rest)
 
 
@@ -71,12 +72,12 @@ def test_the_question_is_found_by_its_form(text: str, question: str, rest: str) 
     ],
 )
 def test_text_is_split_into_sentences(text: str, parts: list[str] | int) -> None:
-    """Abbreviations, numbers, bullets, rules, quotes and other scripts are understood; endless ones are cut."""
+    """Abbreviations, numbers, bullets, rules, quotes and other scripts are recognised; endless sentences are cut."""
     found = list(sentences(text))
     assert (len(found) if isinstance(parts, int) else found) == parts
 
 
-def test_words_leave_out_what_carries_no_meaning() -> None:
+def test_words_leave_out_stop_words() -> None:
     """Stop words are dropped; CJK text gives pairs."""
     assert words("What is the mean range?") == ["mean", "range"]
     assert words("what is it") == []
@@ -84,7 +85,7 @@ def test_words_leave_out_what_carries_no_meaning() -> None:
 
 
 def _ask(*messages: tuple[str, str]) -> str:
-    return answer_from(understand([Message(role, text) for role, text in messages])).text  # type: ignore[arg-type]
+    return answer_from(query_of([Message(role, text) for role, text in messages])).text  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def _ask(*messages: tuple[str, str]) -> str:
     ],
 )
 def test_the_answer_quotes_the_best_sentence(messages: list[tuple[str, str]], answer: str | None) -> None:
-    """Material is everything but the question; a follow-up that says little uses the question before it."""
+    """Material is everything but the question; a follow-up with few words uses the question before it."""
     assert _ask(*messages) == (answer or "North Quay has a mean range of 4.1 metres.")
 
 
@@ -121,27 +122,27 @@ def test_the_answer_quotes_the_best_sentence(messages: list[tuple[str, str]], an
     "messages",
     [[("user", "Where is it?")], [("user", f"{TIDES}\n\nWho painted the ceiling?")], [("system", "?"), ("user", "x")]],
 )
-def test_without_material_the_engine_says_so(messages: list[tuple[str, str]]) -> None:
-    """Nothing is made up: the answer restates the question and says that nothing was given on it."""
+def test_without_material_the_answer_admits_it(messages: list[tuple[str, str]]) -> None:
+    """Nothing is made up: the answer repeats the question and states that there is nothing on it."""
     answer = _ask(*messages)
     assert answer.startswith(NOTHING)
     assert answer.endswith(split_question(messages[-1][1])[0])
 
 
-def test_its_own_apology_is_no_material() -> None:
+def test_its_own_apology_is_not_material() -> None:
     """An earlier answer that found nothing is not quoted later."""
     first = _ask(("user", "Where is the lock?"))
     assert _ask(("user", "Where is the lock?"), ("assistant", first), ("user", "Is there a lock?")).startswith(NOTHING)
 
 
-def test_a_summary_takes_what_is_central() -> None:
-    """Asked for a summary the engine quotes sentences with the material's most frequent words."""
+def test_a_summary_takes_the_central_sentences() -> None:
+    """For a summary the engine quotes sentences with the material's most frequent words."""
     answer = "Spring tides follow the new and full moon. Neap tides follow the quarters."
     assert _ask(("user", f"Summarize the following:\n\n{TIDES}")) == answer
 
 
 def test_files_that_come_along_are_material(serve: Serve) -> None:
-    """Text in `data:` addresses is searched; other addresses and broken ones are passed over."""
+    """Text in `data:` addresses is searched; other addresses and broken ones are skipped."""
     encoded = base64.b64encode(TIDES.encode()).decode()
     uris = [
         f"data:text/plain;base64,{encoded}",
@@ -196,16 +197,26 @@ PORT = {
 )
 def test_a_structure_is_filled_from_the_material(schema: dict[str, object], value: object) -> None:
     """Names, numbers, texts, addresses and choices come from the sentences that answer the question."""
-    asked = understand([Message("user", TEMPLATE.format(TIDES, "What is the mean range at Old Lock?"))])
+    asked = query_of([Message("user", TEMPLATE.format(TIDES, "What is the mean range at Old Lock?"))])
     assert structured_from(answer_from(asked), schema) == value
 
 
-def test_labelled_values_and_numbers_are_found_by_name() -> None:
-    """`name: value` and the number nearest to a name win."""
-    fill = Quotes(["Author: Ada King, written 1843.", "Pages are 66 and the price is 1,250.5 pounds."])
-    assert next(fill.texts(("author",), "")) == "Ada King"
-    assert next(fill.numbers(("totalPrice",), "")) == 1250.5
-    assert next(fill.numbers(("pages",), "")) == 66
+@pytest.mark.parametrize(
+    ("name", "kind", "value"),
+    [
+        ("author", "string", "Ada King"),
+        ("totalPrice", "number", 1250.5),
+        ("pages", "integer", 66),
+        ("isPrinted", "boolean", True),
+        ("colour", "string", None),
+        ("chapters", "integer", None),
+    ],
+)
+def test_labelled_values_and_numbers_are_found_by_name(name: str, kind: str, value: object) -> None:
+    """`name: value` and the number nearest to a name win; an optional property that nothing names is left out."""
+    material = NamedValues(["Author: Ada King, is printed: yes.", "Pages are 66 and the price is 1,250.5 pounds."])
+    schema = {"type": "object", "properties": {name: {"type": kind}}}
+    assert sample(schema, material) == ({} if value is None else {name: value})
 
 
 @pytest.mark.parametrize(
@@ -225,11 +236,11 @@ def test_a_statement_is_its_own_material_and_the_nearest_number_wins(text: str, 
         "properties": {"port": {"type": "string"}, "height_m": {"type": "number"}},
         "required": ["port", "height_m"],
     }
-    assert structured_from(answer_from(understand([Message("user", text)])), schema) == value
+    assert structured_from(answer_from(query_of([Message("user", text)])), schema) == value
 
 
 def test_an_impossible_structure_fails_the_run(serve: Serve) -> None:
-    """The run says that no value exists instead of inventing one."""
+    """The run fails instead of inventing a value."""
     run = serve().finish("x", response_format={"type": "string", "minLength": 3, "maxLength": 1})
     assert (run["status"], run["error"]["code"]) == ("failed", "UNSATISFIABLE_SCHEMA")
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and what becomes of requests made from it, good and bad."""
+"""The OpenAPI document, and the answers to requests made from it, good and bad."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ from schemathesis.checks import CHECKS
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 
-from lumnisai_core._version import VERSION
 from lumnisai_core.local import LocalLumnis, Script, ScriptedEngine
-from lumnisai_core.local.lumnis.routes import PUBLIC, ROUTES
-from lumnisai_core.local.lumnis.routes.operations import OPERATIONS
-from lumnisai_core.local.web.openapi import openapi
+from lumnisai_core.local.lumnis.routes import ROUTES, openapi_document
+from lumnisai_core.local.web.routes import Route
 from tests.local.support import Api
 
-DOCUMENT = openapi(ROUTES, PUBLIC, VERSION)
+DOCUMENT = openapi_document()
+BY_LINE = {(route.method, route.path): route for route in ROUTES}
 CONFIG: dict[str, Any] = {
     "seed": 7,
     "phases": {"coverage": {"unexpected-methods": []}, "stateful": {"enabled": False}},
@@ -48,7 +47,7 @@ FEW = settings(
     suppress_health_check=list(HealthCheck),
 )
 ARTIFACT = {"artifactId": "a1", "name": "plan.md", "description": "", "parts": [{"kind": "text", "text": "High."}]}
-WITH_BODY = [key for key, operation in OPERATIONS.items() if operation.body]
+WITH_BODY = [route for route in ROUTES if "body" in route.parts]
 NOT_JSON = [b"{", b"\xff", b"\x00", b'"\\ud800"', b"{}{}", b"[" * 100_000, b'{"x": NaN}', b'{"x": 1e400}', b"1" * 5_000]
 WRONG = ["0", '""', "[[]]", '"\\u0000"', "-1e308", "true"]
 
@@ -106,7 +105,8 @@ def test_every_request_gets_a_documented_answer(
     """No request, however odd, is answered by an error of the service or by anything not in the document."""
     places = case.meta.components if case.meta else {}
     path = places.get(ParameterLocation.PATH)
-    if path is not None and path.mode.is_positive and OPERATIONS[case.operation.method.upper(), case.path].path is None:
+    route = BY_LINE[case.operation.method.upper(), case.path]
+    if path is not None and path.mode.is_positive and "path" not in route.parts:
         case.path_parameters.update({name: known[name] for name in case.path_parameters if name in known})
     if "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] += str(uuid4())  # otherwise nearly all creates would be conflicts
@@ -115,18 +115,16 @@ def test_every_request_gets_a_documented_answer(
     case.validate_response(reply, checks=CHECKS.get_by_names(NAMES))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("key", WITH_BODY, ids=" ".join)
-def test_broken_bodies_are_refused(api: Api, known: dict[str, str], key: tuple[str, str]) -> None:
-    """What is not JSON is a 422 on every route, and wrong values are never an error of the service."""
-    method, path = key
-    path = re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], "FAST_MODEL"), path)
-    documented = {int(status) for status in DOCUMENT["paths"][key[1]][method.lower()]["responses"]}
+@pytest.mark.parametrize("route", WITH_BODY, ids=lambda route: f"{route.method} {route.path}")
+def test_broken_bodies_are_refused(api: Api, known: dict[str, str], route: Route) -> None:
+    """A body that is not JSON is a 422 on every route, and wrong values are never an error of the service."""
+    path = re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], "FAST_MODEL"), route.path)
+    documented = {int(status) for status in DOCUMENT["paths"][route.path][route.method.lower()]["responses"]}
     for body in NOT_JSON:
-        assert api.refused(422, method, path, content=body)[0][0] == "body"
-    assert OPERATIONS[key].body is not None
-    for field in [*OPERATIONS[key].body.model_fields, "unknown"]:  # type: ignore[union-attr]
+        assert api.refused(422, route.method, path, content=body)[0][0] == "body"
+    for field in [*route.parts["body"].model_fields, "unknown"]:
         for value in WRONG:
-            reply = api.request(method, path, content=f'{{"{field}": {value}}}')
+            reply = api.request(route.method, path, content=f'{{"{field}": {value}}}')
             assert reply.status_code in documented, reply.text
             assert "Traceback" not in reply.text
 
@@ -151,12 +149,13 @@ def test_the_document_is_served_without_a_key(service: LocalLumnis) -> None:
     assert reply.json() == json.loads(json.dumps(DOCUMENT))
     paths = DOCUMENT["paths"]
     open_paths = {path for path, methods in paths.items() for item in methods.values() if item.get("security") == []}
-    assert open_paths == PUBLIC & set(paths)
+    assert open_paths == {"/v1/health", "/v1/openapi.json", "/v1/integrations/authorize/{state}"}
 
 
 def test_every_route_is_described() -> None:
-    """The table of routes and that of operations have the same lines."""
-    assert {(method, path) for method, path, _ in ROUTES} == set(OPERATIONS)
+    """Every route is in the document under a name of its own and with a summary."""
+    described = {(method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods}
+    assert described == set(BY_LINE)
     summaries = [item["summary"] for methods in DOCUMENT["paths"].values() for item in methods.values()]
     assert all(summaries)
     ids = [item["operationId"] for methods in DOCUMENT["paths"].values() for item in methods.values()]

@@ -138,7 +138,7 @@ def test_a_wrong_script_says_what_is_wrong() -> None:
         lumnis.script()
     with pytest.raises(ValueError, match="Script has no answer"):
         lumnis.script(answer="Hello")
-    with pytest.raises(ValueError, match="not int"):
+    with pytest.raises(ValueError, match="got int"):
         lumnis.script(5)  # type: ignore[arg-type]
 
 

@@ -200,7 +200,7 @@ class Broken:
         (Broken(result=RunResult(structured_response={"a": float("nan")})), "ValueError: "),
         (Broken(result=RunResult(structured_response={"a": object()})), "TypeError: "),
         (Broken(result=RunResult("\ud800")), "UnicodeEncodeError: "),
-        (Broken(result=RunResult(5)), "TypeError: output_text must be a text, not int"),  # type: ignore[arg-type]
+        (Broken(result=RunResult(5)), "TypeError: output_text must be a string or None, got int"),  # type: ignore[arg-type]
         (Broken(ValueError("\ud800")), "ValueError: ?"),
         (Broken(result=RunResult(artifacts=({"a": {1}},))), "TypeError: "),
     ],

@@ -1,4 +1,4 @@
-"""Values for JSON Schemas: valid for every schema, filled or neutral; an error when there is none."""
+"""Sample values: valid for every schema, filled or neutral; an error if there is none."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumnisai_core.local.engines.samples.material import Nothing, Quotes
 from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
 
-QUOTES = Quotes(
+QUOTES = NamedValues(
     ["The price of the Blue Lamp is 30.5 EUR.", "Delivery takes 4 days."],
     ["Contact: shop@example.com, order ABC-1234 on 2024-05-06."],
-    "The price of the Blue Lamp is 30.5 EUR.",
+    answer="The price of the Blue Lamp is 30.5 EUR.",
 )
 NODE = {
     "type": "object",
@@ -74,6 +74,7 @@ SATISFIABLE: list[Any] = [
     {"type": "array", "items": {"type": "boolean"}, "minItems": 2, "uniqueItems": True},
     {"type": "array", "items": {"type": "string"}, "minItems": 60, "uniqueItems": True},
     {"type": "array", "items": {"type": "string"}, "minItems": 200},
+    {"type": "array", "minItems": 2.0, "maxItems": 3.0},
     {"type": "array", "prefixItems": [{"type": "string"}, {"type": "integer"}], "items": False, "minItems": 2},
     {"type": "array", "contains": {"const": 5}, "minContains": 2, "maxContains": 3, "minItems": 4},
     {"type": "array", "items": {**NODE, "required": ["v"], "properties": {"v": {"type": "integer"}}}, "minItems": 4},
@@ -157,24 +158,24 @@ UNSATISFIABLE: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("fill", [Nothing(), QUOTES], ids=["neutral", "filled"])
+@pytest.mark.parametrize("source", [None, QUOTES], ids=["neutral", "filled"])
 @pytest.mark.parametrize("schema", SATISFIABLE, ids=lambda schema: str(schema)[:60])
-def test_every_schema_gets_a_valid_value(schema: Any, fill: Nothing | Quotes) -> None:
+def test_every_schema_gets_a_valid_value(schema: Any, source: NamedValues | None) -> None:
     """The value satisfies the schema, formats included, and is the same every time."""
-    value = sample(schema, fill)
+    value = sample(schema, source)
     assert jsonschema_rs.validator_for(schema, validate_formats=True).is_valid(value)
-    assert sample(schema, fill) == value
+    assert sample(schema, source) == value
 
 
 @pytest.mark.parametrize("schema", UNSATISFIABLE, ids=lambda schema: str(schema)[:60])
 def test_a_schema_without_values_is_an_error(schema: Any) -> None:
-    """Where there is no value, the error says so."""
+    """The error has a reason."""
     with pytest.raises(Unsatisfiable, match=r"\w"):
         sample(schema, QUOTES)
 
 
-def test_optional_properties_need_a_reason() -> None:
-    """Without material an optional property is left out."""
+def test_optional_properties_without_material_are_left_out() -> None:
+    """A neutral value would only pretend to be an answer."""
     assert sample({"type": "object", "properties": {"a": {"type": "string"}}}) == {}
 
 
@@ -219,5 +220,5 @@ SCHEMAS = st.recursive(
 @given(SCHEMAS)
 def test_generated_schemas_get_valid_values(schema: dict[str, Any]) -> None:
     """Schemas put together at random are satisfied too, with and without material."""
-    for fill in (Nothing(), QUOTES):
-        assert jsonschema_rs.is_valid(schema, sample(schema, fill))
+    for source in (None, QUOTES):
+        assert jsonschema_rs.is_valid(schema, sample(schema, source))

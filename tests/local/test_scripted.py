@@ -1,4 +1,4 @@
-"""Scripts: their plain form, and which one is played."""
+"""Scripts: their plain form, their files, and which one is played."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def test_a_script_can_be_read_from_its_plain_form() -> None:
         ({"step": []}, "no step; known keys: steps"),
         ({"steps": "Thinking."}, "list of steps"),
         ({"steps": [{"text": "x"}]}, "Step has no text"),
-        ({"steps": [5]}, "Step must be an object, not int"),
+        ({"steps": [5]}, "Step must be an object, got 5"),
         ({"error": "broken"}, "code, message"),
         ({"error": ["A"]}, "code, message"),
-        ([], "Script must be an object, not list"),
+        ([], r"Script must be an object, got \[\]"),
         ({"steps": 5}, "list of steps"),
-        ({"steps": ["a", {"after": "soon"}]}, r"steps\[1\]: Step.after must be a number of seconds, not 'soon'"),
+        ({"steps": ["a", {"after": "soon"}]}, r"steps\[1\]: Step.after must be a number of seconds, got 'soon'"),
         ({"steps": [{"after": True}]}, "Step.after must be a number"),
         ({"steps": [{"tool_calls": ["search"]}]}, "Step.tool_calls must be a list of objects"),
-        ({"output_text": 5}, "Script.output_text must be a text, not 5"),
+        ({"output_text": 5}, "Script.output_text must be a string, got 5"),
         ({1: 2, "x": 3}, "Script has no 1, x"),
     ],
 )
-def test_a_wrong_script_says_what_is_wrong(plain: Any, words: str) -> None:
+def test_a_wrong_script_is_an_error_with_the_reason(plain: Any, words: str) -> None:
     """Errors name the key or the shape."""
     with pytest.raises(ValueError, match=words):
         Script.from_dict(plain)
@@ -96,12 +96,12 @@ def test_scripts_can_be_read_from_files(serve: Serve, tmp_path: Path) -> None:
     ("name", "text", "words"),
     [
         ("a.json", '[\n {"steps": }\n]', r"a\.json: line 2, column 12: Expecting value"),
-        ("a.json", "[]", r"a\.json: holds no script"),
-        ("a.json", "5", "holds no script"),
+        ("a.json", "[]", r"a\.json: no script: write an object"),
+        ("a.json", "5", "no script: write an object"),
         ("a.json", '{"step": []}', r"a\.json: Script has no step"),
-        ("a.json", '[{}, {"steps": ["a", 5]}]', r"a\.json: \[1\]: steps\[1\]: Step must be an object, not int"),
+        ("a.json", '[{}, {"steps": ["a", 5]}]', r"a\.json: \[1\]: steps\[1\]: Step must be an object, got 5"),
         ("a.yml", "steps: [a\n", r"a\.yml: line 2, column 1: expected"),
-        ("a.yaml", "- output_text: 5\n", r"a\.yaml: Script.output_text must be a text, not 5"),
+        ("a.yaml", "- output_text: 5\n", r"a\.yaml: Script.output_text must be a string, got 5"),
     ],
 )
 def test_a_wrong_file_is_reported_with_the_place(tmp_path: Path, name: str, text: str, words: str) -> None:
@@ -111,15 +111,15 @@ def test_a_wrong_file_is_reported_with_the_place(tmp_path: Path, name: str, text
         ScriptedEngine.from_file(tmp_path / name)
 
 
-def test_a_file_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    """Such as a compressed one."""
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    """Such as a compressed file."""
     (tmp_path / "a.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="not UTF-8 text"):
         ScriptedEngine.from_file(tmp_path / "a.json")
 
 
 def test_yaml_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """JSON needs nothing."""
+    """JSON needs no package."""
     monkeypatch.setitem(sys.modules, "yaml", None)
     (tmp_path / "a.yaml").write_text("output_text: a")
     with pytest.raises(ImportError, match="pip install pyyaml"):

@@ -1,4 +1,4 @@
-"""What `lumnis serve` makes of its options: engines, agents, keys that expire, faults."""
+"""Options of `lumnis serve`: engines, agents, keys that expire, faults."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from lumnisai_core import Client
 from lumnisai_core.exceptions import AuthenticationError, RunFailedError
 from lumnisai_core.local import Fault, LocalLumnis, OfflineEngine
+from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.engines import agents_from, engine_from
-from lumnisai_integrations._commands.errors import CommandError
 from lumnisai_integrations._commands.serve import fault_from
 from lumnisai_integrations.cli import main
 from lumnisai_integrations.langchain import ChatModelEngine
@@ -59,7 +59,7 @@ def _models(server: CannedServer) -> list[str]:
 
 
 def test_a_provider_and_a_model_are_a_chat_model(openai: AbstractContextManager[CannedServer]) -> None:
-    """It is asked with the conversation; `model_overrides` name another model of the real `init_chat_model`."""
+    """It receives the conversation; `model_overrides` name another model of the real `init_chat_model`."""
     with openai as server:
         engine = engine_from("openai:gpt-4o")
         assert isinstance(engine, ChatModelEngine)
@@ -96,16 +96,16 @@ def test_an_object_comes_before_a_chat_model(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("nowhere:gpt", ["no module nowhere", "no provider of chat models", "openai"]),
-        ("json:gpt", ["no attribute 'gpt'", "no provider of chat models"]),
+        ("nowhere:gpt", ["no module nowhere", "unknown provider nowhere", "openai"]),
+        ("json:gpt", ["no attribute 'gpt'", "unknown provider json"]),
         ("groq:llama", ["pip install langchain-groq"]),
         ("openai:gpt-4o", ["cannot be made", "OPENAI_API_KEY"]),
     ],
 )
-def test_what_is_neither_is_told_with_both_readings(
+def test_an_unknown_engine_is_refused_with_both_readings(
     text: str, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is missing is told too: a package by its name, credentials by the message of the provider."""
+    """A missing package is named, and missing credentials are in the message of the provider."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(CommandError) as caught:
         engine_from(text)
@@ -113,8 +113,8 @@ def test_what_is_neither_is_told_with_both_readings(
         assert word in str(caught.value)
 
 
-def test_without_langchain_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other reading is told as well."""
+def test_without_langchain_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other reading is in it, too."""
     monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
     with pytest.raises(CommandError, match=r"no module nowhere.*pip install langchain"):
         engine_from("nowhere:gpt")
@@ -123,7 +123,7 @@ def test_without_langchain_it_is_told_what_to_install(monkeypatch: pytest.Monkey
 def test_agents_have_names_and_engines() -> None:
     """The same kinds of engine as for all runs; mistakes name the agent."""
     assert isinstance(agents_from([("scout", "offline")], 0)["scout"], OfflineEngine)
-    with pytest.raises(CommandError, match="--agent scout is given twice"):
+    with pytest.raises(CommandError, match="--agent scout is repeated"):
         agents_from([("scout", "offline"), ("scout", "offline")], 0)
     with pytest.raises(CommandError, match=r"--agent scout: nowhere\.json: No such file"):
         agents_from([("scout", "nowhere.json")], 0)
@@ -160,15 +160,15 @@ def test_a_fault_is_written_by_its_fields(text: str, fault: Fault) -> None:
         ("times=2", "something to do"),
         ("status=99", "from 200 to 599"),
         ("code=503", "Fault has no code; known keys: route"),
-        ("status=503,status=500", "status is given twice"),
+        ("status=503,status=500", "status is repeated"),
         ("reset=soon", "'before' or 'after'"),
         ("status", "must be a whole number"),
         ("status=503,retry_after=later", "seconds or a date"),
         ("route=/v1/responses,status=503", "must be like 'POST /v1/responses'"),
-        ("{", "no JSON"),
+        ("{", "not valid JSON"),
     ],
 )
-def test_a_fault_that_cannot_work_is_told(text: str, words: str) -> None:
+def test_a_fault_that_cannot_work_is_refused(text: str, words: str) -> None:
     """With the field and what it may be."""
     with pytest.raises(ValueError, match=words):
         fault_from(text)
@@ -178,10 +178,10 @@ def test_a_fault_that_cannot_work_is_told(text: str, words: str) -> None:
     ("arguments", "words"),
     [
         (["--fault", "status=99"], "from 200 to 599"),
-        (["--agent", "scout"], "write NAME=ENGINE"),
-        (["--agent", "=offline"], "write NAME=ENGINE"),
-        (["--key-expires", "lmn_secret"], "write the expiry of a key as KEY=DATE"),
-        (["--key-expires", "lmn_secret=soon"], "the date of KEY=DATE must be as in"),
+        (["--agent", "scout"], "must have the form NAME=ENGINE"),
+        (["--agent", "=offline"], "must have the form NAME=ENGINE"),
+        (["--key-expires", "lmn_secret"], "must have the form KEY=DATE"),
+        (["--key-expires", "lmn_secret=soon"], "with a date such as 2030-01-31"),
     ],
 )
 def test_wrong_options_are_status_2(arguments: Sequence[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lumnisai_core.local.lumnis.store import StoreError
+from lumnisai_core.local import StoreError
 from lumnisai_core.local.lumnis.store.schema import STEPS
 from tests.local.conftest import Serve
 from tests.local.support import EchoEngine

@@ -45,9 +45,9 @@ CODE = {"artifactId": "a2", "type": "code", "language": "python", "content": "pr
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"limits": "ignore"}, "limits must be 'reject' or 'clamp', not 'ignore'"),
-        ({"entry_ids": "no"}, "entry_ids must be True or False, not 'no'"),
-        ({"artifact_shape": "raw"}, "artifact_shape must be 'parts' or 'content', not 'raw'"),
+        ({"limits": "ignore"}, "limits must be 'reject' or 'clamp', got 'ignore'"),
+        ({"entry_ids": "no"}, "entry_ids must be True or False, got 'no'"),
+        ({"artifact_shape": "raw"}, "artifact_shape must be 'parts' or 'content', got 'raw'"),
     ],
 )
 def test_a_setting_that_does_not_exist_is_refused(options: dict[str, Any], message: str) -> None:

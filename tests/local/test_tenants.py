@@ -126,10 +126,10 @@ def test_a_key_can_move_to_a_named_tenant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("tenants", "words"),
     [
-        ({" ": ["k"]}, "blank name"),
+        ({" ": ["k"]}, "names in tenants"),
         ({"a": []}, "at least one key"),
         ({"a": "k"}, "must be a list"),
-        ({"a": [" "]}, "blank key"),
+        ({"a": [" "]}, "keys in tenants"),
         ({"a": ["k"], "b": ["k"]}, "'a' and 'b' must not share"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Displays of what runs are doing: lines, the terminal, notebooks, the log, functions."""
+"""Displays of progress: lines, the terminal, notebooks, the log, functions."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core import Client
+from lumnisai_core import Client, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations._shared.display import ProgressDisplay
-from lumnisai_integrations._shared.progress import ProgressNews
 
 
-def news(message: str = "Reading.", index: int | None = 0, *calls: str, **others: Any) -> ProgressNews:
-    given = {"status": "in_progress", "state": "planning"} | others
-    return ProgressNews(message=message, entry_index=index, tool_calls=calls, **given)
+def update(message: str = "Reading.", index: int | None = 0, *calls: str, **others: Any) -> RunUpdate:
+    fields = {"status": "in_progress", "state": "planning"} | others
+    tools = tuple(ToolCall(name=call) for call in calls)
+    return RunUpdate("r", "t", message=message, entry_index=index, tool_calls=tools, **fields)
 
 
 class Terminal(io.StringIO):
@@ -85,13 +85,13 @@ def test_an_unknown_display_is_refused(display: Any) -> None:
 def test_a_missing_package_is_named(
     display: Any, module: str, hint: str, monkeypatch: pytest.MonkeyPatch, in_terminal: Callable[[], Terminal]
 ) -> None:
-    """Where it was asked for by name; what is chosen by itself does without."""
+    """Where the display was chosen by name; ``auto`` does without it."""
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ImportError, match=hint):
         ProgressDisplay(display)
     if module == "rich":
         terminal, shown = in_terminal(), ProgressDisplay()
-        shown.accept("a", news())
+        shown.accept("a", update())
         assert terminal.getvalue() == "PLANNING: Reading.\n"
         shown.close()
 
@@ -100,8 +100,8 @@ def test_optional_packages_are_not_imported() -> None:
     """Neither by importing a display nor by writing lines; httpx loads a part of rich for its own use."""
     program = (
         "import sys\nfrom lumnisai_integrations._shared.display import ProgressDisplay\n"
-        "from lumnisai_integrations._shared.progress import ProgressNews\n"
-        "ProgressDisplay().accept(1, ProgressNews(state='planning', message='m'))\n"
+        "from lumnisai_core import RunUpdate\n"
+        "ProgressDisplay()(RunUpdate('r', 't', 'in_progress', 'planning', 'm'))\n"
         "assert not {'rich.tree', 'IPython'} & sys.modules.keys(), 'imported'"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
@@ -109,24 +109,24 @@ def test_optional_packages_are_not_imported() -> None:
 
 
 def test_runs_at_once_have_numbers() -> None:
-    """Lines are labelled from the second run on until all are over, so that the last ones are told apart, too."""
+    """Lines are labelled from the second run on until all are over, so that the last ones can be distinguished, too."""
     lines: list[str] = []
     display = ProgressDisplay(lines.append)
-    display.accept("a", news("1"))
-    display.accept("b", news("2", 0, "call()"))
+    display.accept("a", update("1"))
+    display.accept("b", update("2", 0, "call"))
     display.end("a", "failed", "broken")
-    display.accept("b", news("3", 1))
+    display.accept("b", update("3", 1))
     display.end("b", "succeeded")
     display.end("unknown", "failed")
     assert lines == ["PLANNING: 1", "[2] PLANNING: 2", "[2]   call()", "[1] FAILED: broken", "[2] PLANNING: 3"]
-    display.accept("c", news("4"))
+    display.accept("c", update("4"))
     assert lines[5:] == ["PLANNING: 4"]
 
 
 def test_lines_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     """With level INFO, whatever they contain."""
     caplog.set_level(logging.INFO, "lumnisai_integrations.progress")
-    ProgressDisplay("logging").accept("a", news("100 %s"))
+    ProgressDisplay("logging").accept("a", update("100 %s"))
     assert caplog.record_tuples == [("lumnisai_integrations.progress", logging.INFO, "PLANNING: 100 %s")]
 
 
@@ -134,7 +134,7 @@ def test_lines_fit_the_encoding_of_the_output(monkeypatch: pytest.MonkeyPatch) -
     """What it cannot write becomes an escape."""
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
-    ProgressDisplay().accept("a", news("潮"))
+    ProgressDisplay().accept("a", update("潮"))
     assert written.getvalue() == b"PLANNING: \\u6f6e\n"
 
 
@@ -144,10 +144,10 @@ def test_a_tree_lives_in_the_terminal_while_runs_go_on(in_terminal: Callable[[],
     display = ProgressDisplay()
     display.begin("a", "Tides?")
     assert terminal.getvalue() == ""
-    display.accept("a", news("Reading.", 0, "search()"))
+    display.accept("a", update("Reading.", 0, "search"))
     assert sys.stdout is not terminal
     print("printed meanwhile")  # noqa: T201
-    display.accept("b", news("Second."))
+    display.accept("b", update("Second."))
     display.end("b", "failed", "broken")
     display.end("a", "succeeded")
     assert sys.stdout is terminal
@@ -165,13 +165,13 @@ def test_a_second_tree_becomes_lines(in_terminal: Callable[[], Terminal]) -> Non
     """Two live displays would overwrite each other; when the first is over, the next one lives."""
     terminal = in_terminal()
     first, second = ProgressDisplay("rich"), ProgressDisplay("rich")
-    first.accept("a", news("First."))
-    second.accept("a", news("Second."))
+    first.accept("a", update("First."))
+    second.accept("a", update("Second."))
     second.close()
     assert sys.stdout is not terminal
     first.close()
     assert "PLANNING: Second." in terminal.getvalue()
-    second.accept("b", news("Third."))
+    second.accept("b", update("Third."))
     assert sys.stdout is not terminal
     second.close()
     second.close()
@@ -182,15 +182,15 @@ def test_a_dumb_terminal_gets_lines(in_terminal: Callable[[], Terminal], monkeyp
     """It cannot move the cursor."""
     terminal = in_terminal()
     monkeypatch.setenv("TERM", "dumb")
-    ProgressDisplay().accept("a", news())
+    ProgressDisplay().accept("a", update())
     assert terminal.getvalue() == "PLANNING: Reading.\n"
 
 
-def test_a_tree_that_is_asked_for_appears_in_a_pipe_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tree_by_name_appears_in_a_pipe_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is overwritten there."""
     display = ProgressDisplay("rich")
-    display.accept("a", news())
-    display.accept("a", news("Writing.", 1))
+    display.accept("a", update())
+    display.accept("a", update("Writing.", 1))
     assert capsys.readouterr().out == ""
     display.end("a", "succeeded")
     assert capsys.readouterr().out.count("PLANNING: Reading.") == 1
@@ -199,44 +199,44 @@ def test_a_tree_that_is_asked_for_appears_in_a_pipe_at_the_end(capsys: pytest.Ca
 def test_a_notebook_shows_one_live_picture(front: Front) -> None:
     """It is drawn once and then replaced; plain text is there for front ends without HTML."""
     display = ProgressDisplay()
-    display.accept("a", news("<b>"))
-    display.accept("a", news("Writing.", 1))
-    display.accept("a", news("", None, state="in_progress"))
+    display.accept("a", update("<b>"))
+    display.accept("a", update("Writing.", 1))
+    display.accept("a", update("", None, state="in_progress"))
     display.end("a", "succeeded")
     assert len(front.shown) == 1
     assert "&lt;b&gt;" in front.shown[0]["text/html"]
     assert "PLANNING: <b>" in front.shown[0]["text/plain"]
     assert len(front.updated) == 2
     assert "✓" in front.updated[-1]["text/html"]
-    display.accept("b", news())
+    display.accept("b", update())
     assert len(front.shown) == 2
 
 
 def test_without_a_front_end_a_notebook_display_writes_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    """IPython alone is no notebook."""
-    ProgressDisplay("jupyter").accept("a", news())
+    """IPython alone is not enough."""
+    ProgressDisplay("jupyter").accept("a", update())
     assert capsys.readouterr().out == "PLANNING: Reading.\n"
 
 
 def test_a_failing_function_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
-    """It hears of later news all the same."""
-    heard: list[str] = []
+    """It is called with later lines all the same."""
+    lines: list[str] = []
 
     def failing(line: str) -> None:
-        heard.append(line)
+        lines.append(line)
         raise RuntimeError("closed")
 
     display = ProgressDisplay(failing)
     for index in range(3):
-        display.accept("a", news(str(index), index))
-    assert len(heard) == 3
+        display.accept("a", update(str(index), index))
+    assert len(lines) == 3
     assert caplog.text.count("Progress cannot be shown") == 1
 
 
 def test_lines_take_over_from_a_picture_that_fails(
     front: Front, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is said once, and it is not tried again."""
+    """There is one warning and no second try."""
     failures = [OSError("the front end is gone")]
 
     def broken_at_first(*_: object, **__: object) -> object:
@@ -246,22 +246,31 @@ def test_lines_take_over_from_a_picture_that_fails(
 
     monkeypatch.setattr(sys.modules["IPython.display"], "display", broken_at_first)
     display = ProgressDisplay()
-    display.accept("a", news())
-    display.accept("a", news("Writing.", 1))
+    display.accept("a", update())
+    display.accept("a", update("Writing.", 1))
     display.end("a", "succeeded")
-    display.accept("b", news("Again."))
+    display.accept("b", update("Again."))
     assert capsys.readouterr().out == "PLANNING: Reading.\nPLANNING: Writing.\nPLANNING: Again.\n"
     assert caplog.text.count("OSError: the front end is gone") == 1
 
 
+def test_an_interrupt_is_shown_as_the_end_of_the_runs_it_left() -> None:
+    """A run is cancelled when Ctrl-C leaves the block of its display."""
+    lines: list[str] = []
+    with pytest.raises(KeyboardInterrupt), ProgressDisplay(lines.append) as display:
+        display(update())
+        raise KeyboardInterrupt
+    assert lines == ["PLANNING: Reading.", "CANCELLED"]
+
+
 def test_the_core_reports_to_a_display(local: LocalLumnis) -> None:
-    """A listener for on_progress needs no framework."""
+    """It is a listener for on_progress and needs no framework."""
     lines: list[str] = []
     with (
         ProgressDisplay(lines.append) as display,
         Client(local.api_key, base_url=local.base_url, user_id="user-123") as client,
     ):
-        client.invoke("Neap tides are small. Which tides are small?", on_progress=display.listener("Tides"))
+        client.invoke("Neap tides are small. Which tides are small?", on_progress=display)
         assert display.board.active == []
     assert lines
     assert all(": " in line for line in lines if not line.startswith(" "))

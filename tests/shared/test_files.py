@@ -122,7 +122,7 @@ def test_the_call_wins_over_the_fields(given: dict[str, Any], expected: dict[str
         {"file_tags": " "},
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(given: dict[str, Any]) -> None:
+def test_invalid_filters_are_refused(given: dict[str, Any]) -> None:
     """The message names the argument."""
     with pytest.raises(ValidationError, match=next(iter(given))):
         search_parameters(FIELDS, given, count="k")
@@ -169,10 +169,10 @@ def test_files_without_text_are_never_left_out_silently(
     """They are an error, or a line in the log, with id and reason."""
     metadata = FileMetadata.model_validate({"id": "f1", "file_name": "a.pdf", **file})
     with pytest.raises(FileOperationError, match=rf"'a.pdf' \(file id f1\).*{reason}") as caught:
-        reading().judge(metadata, answer)
+        reading().text_of(metadata, answer)
     assert caught.value.request_id == (answer.request_id if isinstance(answer, ConflictError) else None)
     with caplog.at_level(logging.WARNING):
-        assert reading(on_unreadable="warn").judge(metadata, answer) is None
+        assert reading(on_unreadable="warn").text_of(metadata, answer) is None
     assert "f1" in caplog.text
     assert reason in caplog.text
 
@@ -181,4 +181,4 @@ def test_a_wrong_question_is_an_error_of_its_own() -> None:
     """What was refused before sending is not taken for a fault of the file."""
     refused = ValidationError("content_type must be one of ...")
     with pytest.raises(ValidationError, match="content_type"):
-        reading(on_unreadable="warn").judge(FileMetadata(id="f1"), refused)
+        reading(on_unreadable="warn").text_of(FileMetadata(id="f1"), refused)

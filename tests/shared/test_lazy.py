@@ -16,7 +16,7 @@ PACKAGES = [
 
 @pytest.mark.parametrize(("package", "name", "framework", "extra"), PACKAGES, ids=["langchain", "llama_index"])
 @pytest.mark.parametrize("missing", ["framework", "torch"])
-def test_a_missing_framework_is_told_apart(
+def test_a_missing_framework_is_distinguished(
     package: object, name: str, framework: str, extra: str, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only a missing framework is explained by its extra; another missing module stays the error it is."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lumnisai_integrations._shared.runs import asks_for_tenant_view, with_smart_model
+from lumnisai_integrations._shared.runs import RUN_FIELDS, asks_for_tenant_view, run_parameters
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,8 @@ def test_the_more_precise_model_wins(
     overrides: dict[str, str], model: str | None, of_this_call: bool, expected: dict[str, str]
 ) -> None:
     """The call's model beats overrides, and these beat the adapter's own model."""
-    assert with_smart_model(overrides, model, of_this_call=of_this_call) == expected
+    fields = {**dict.fromkeys(RUN_FIELDS), "model_overrides": overrides}
+    assert run_parameters(fields, {}, model=model, model_of_call=of_this_call)["model_overrides"] == expected
 
 
 @pytest.mark.parametrize(

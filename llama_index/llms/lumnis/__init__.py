@@ -24,7 +24,3 @@ __getattr__ = lazy_names(
     distribution="llama-index-core",
     extra="llama-index",
 )
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""Which engine answers a run: that of the specialized agent it asks for, or the one for all others."""
+"""Engines of specialized agents: a run goes to the engine of its agent, any other run to the default engine."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from lumnisai_core.local.engines.base import Engine, EngineError, RunReport, Run
 
 
 class AgentEngines:
-    """Hands runs of a specialized agent to the engine of that name, and all others to one engine.
+    """Chooses the engine of a run by its specialized agent.
 
-    A name without an engine goes to that one too, which finds it in the request. An engine that has nothing special to
-    say about any agent has an attribute `specialized_agents = False`, as the built-in one does: such a run then fails,
-    rather than that it gets an answer which looks like the agent's.
+    A run of an agent without an engine of its own goes to the default engine, which finds the name in the request. A
+    default engine with an attribute `specialized_agents = False`, such as the built-in one, does not get it: the run
+    fails, because an answer would only look like the agent's.
 
     Args:
-        engine: answers runs of no specialized agent, and of those without an engine of their own.
+        engine: the default engine.
         agents: engines by the name of the specialized agent.
 
     Raises:
-        ValueError: a name is blank, or an engine is no object with a method `run`.
+        ValueError: a name is blank, or an engine is not an object with a method `run`.
     """
 
     def __init__(self, engine: Engine, agents: Mapping[str, Engine] | None = None) -> None:
@@ -28,7 +28,7 @@ class AgentEngines:
         self._agents = dict(agents or {})
         for name, agent in self._agents.items():
             if not isinstance(name, str) or not name.strip():
-                raise ValueError(f"agents must be named, not {name!r}")
+                raise ValueError(f"agents: a name must be a non-empty string, got {name!r}")
             _check(f"agents[{name!r}]", agent)
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
@@ -42,13 +42,13 @@ class AgentEngines:
             return await self._engine.run(request, report)
         if name not in self._agents and not getattr(self._engine, "specialized_agents", True):
             known = ", ".join(sorted(self._agents)) or "none"
-            message = f"There is no engine for the specialized agent {name!r}; those that have one: {known}."
+            message = f"There is no engine for the specialized agent {name!r}; agents with an engine: {known}."
             raise EngineError("AGENT_NOT_AVAILABLE", message)
         return await self._agents.get(name, self._engine).run(request, report)
 
 
-def _check(name: str, given: object) -> None:
-    if isinstance(given, type):  # which has the method, but nothing to call it on
-        raise ValueError(f"{name} is the class {given.__name__}, which is no engine: make an object of it")
-    if not isinstance(given, Engine):
-        raise ValueError(f"{name} is {type(given).__name__}, which is no engine: it has no method run")
+def _check(name: str, engine: object) -> None:
+    if isinstance(engine, type):  # it has the method, but there is no object to call it on
+        raise ValueError(f"{name} must be an engine, got the class {engine.__name__}: make an object of it")
+    if not isinstance(engine, Engine):
+        raise ValueError(f"{name} must be an engine, got {type(engine).__name__}: it has no method run")

@@ -1,9 +1,9 @@
-"""What an engine is: one asynchronous method that turns a request into a result."""
+"""The engine protocol: one asynchronous method that turns a request into a result."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
@@ -20,7 +20,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """Everything an engine may know about the run it answers.
+    """Everything an engine knows about the run it answers.
 
     `messages` is the whole conversation of the thread, ending with `input_messages`, the messages of this run. `files`
     are those of the run and the stored ones of the thread's earlier runs; a stored file or artifact has its `text`.
@@ -45,16 +45,16 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a successful run ends with."""
+    """The result of a successful run."""
 
     output_text: str | None = None
     structured_response: Any = None
-    artifacts: tuple[Mapping[str, Any], ...] = field(default=())
+    artifacts: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What somebody tells a run while it works; it may be about one progress entry or one tool call."""
+    """A comment of a user on a run while it works, perhaps on one progress entry or one tool call."""
 
     feedback_id: str
     text: str
@@ -75,7 +75,7 @@ class EngineError(Exception):
 
 
 class RunReport(Protocol):
-    """How an engine tells what it is doing. Every method may be called from any thread."""
+    """Progress reports of an engine. Every method may be called from any thread."""
 
     def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
         """Append a progress entry and return its index."""
@@ -93,11 +93,11 @@ class RunReport(Protocol):
         state: str | None = None,
         tool_calls: list[ToolCall] | None = None,
     ) -> None:
-        """Change the given parts of an existing entry."""
+        """Change parts of an existing entry; None leaves a part as it is."""
         ...
 
     def reset(self) -> None:
-        """Throw all entries away, as a run that starts over does."""
+        """Delete all entries, for a run that starts over."""
         ...
 
     def title(self, text: str) -> None:
@@ -113,8 +113,8 @@ class RunReport(Protocol):
 class Engine(Protocol):
     """Answers runs.
 
-    An engine that treats runs of a specialized agent like any other has an attribute `specialized_agents = False`: they
-    then fail with `AGENT_NOT_AVAILABLE`, unless the engine was given for that agent.
+    An engine that knows no specialized agents has an attribute `specialized_agents = False`: their runs then fail with
+    `AGENT_NOT_AVAILABLE`, unless the engine is registered for that agent.
     """
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:

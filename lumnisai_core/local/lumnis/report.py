@@ -1,4 +1,4 @@
-"""The progress of one run: filled by an engine from any thread, saved and announced in the service's own."""
+"""The progress of one run: reported by an engine from any thread, saved in the service's own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lumnisai_core.local.engines.base import Feedback, ToolCall
-from lumnisai_core.local.lumnis.replies import dumps
 from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.json_text import dumps
 
 _Save = Callable[[str, str | None], None]
 _Consume = Callable[[list[str]], None]
@@ -22,8 +22,8 @@ class LiveReport:
     Args:
         save: called in the event loop's thread with the whole list as JSON and the title, after every change.
         consume: called in the event loop's thread with the ids of feedback that the engine has taken.
-        given: feedback that came before the run began.
-        ids: give every entry and every tool call an `id` that it keeps.
+        feedback: feedback from before the run began.
+        ids: give every entry and every tool call a permanent `id`.
     """
 
     def __init__(
@@ -31,13 +31,13 @@ class LiveReport:
         loop: asyncio.AbstractEventLoop,
         save: _Save,
         consume: _Consume,
-        given: Iterable[Feedback] = (),
+        feedback: Iterable[Feedback] = (),
         *,
         ids: bool = False,
     ) -> None:
         self._loop = loop
         self._consume = consume
-        self._given = list(given)
+        self._feedback = list(feedback)
         self._ids = ids
         self._thread = threading.get_ident()
         self._save = save
@@ -53,7 +53,7 @@ class LiveReport:
             "ts": now(),
             "state": state,
             "message": message,
-            "tool_calls": None if tool_calls is None else self._named(_plain(tool_calls)),
+            "tool_calls": None if tool_calls is None else self._with_ids(_plain(tool_calls)),
             "output_text": None,
         }
         dumps(entry)
@@ -65,7 +65,7 @@ class LiveReport:
 
     def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
         """Add tool calls to an existing entry, which grows in place."""
-        dumps(plain := self._named(_plain(list(calls))))
+        dumps(plain := self._with_ids(_plain(list(calls))))
         with self._lock:
             entry = self._entries[index]
             entry["tool_calls"] = [*(entry["tool_calls"] or ()), *plain]
@@ -79,19 +79,19 @@ class LiveReport:
         state: str | None = None,
         tool_calls: list[ToolCall] | None = None,
     ) -> None:
-        """Change the given parts of an existing entry."""
+        """Change parts of an existing entry; None leaves a part as it is."""
         calls = None if tool_calls is None else _plain(tool_calls)
         values: dict[str, Any] = {"message": message, "state": state, "tool_calls": calls}
         dumps(values)
         with self._lock:
             entry = self._entries[index]
             if calls is not None:
-                values["tool_calls"] = self._named(calls, entry["tool_calls"] or ())
+                values["tool_calls"] = self._with_ids(calls, entry["tool_calls"] or ())
             entry.update({name: value for name, value in values.items() if value is not None})
         self._changed()
 
     def reset(self) -> None:
-        """Throw all entries away, as a run that starts over does."""
+        """Remove all entries, as a run that starts over does."""
         with self._lock:
             self._entries.clear()
         self._changed()
@@ -106,24 +106,24 @@ class LiveReport:
     def give(self, feedback: Feedback) -> None:
         """Keep feedback for the engine to take."""
         with self._lock:
-            self._given.append(feedback)
+            self._feedback.append(feedback)
 
     def feedback(self) -> list[Feedback]:
         """Return the feedback that came in since the last call, oldest first; it counts as consumed."""
         with self._lock:
-            taken, self._given = self._given, []
+            taken, self._feedback = self._feedback, []
             closed = self._closed
         if taken and not closed:
             self._in_loop(lambda: self._consume([item.feedback_id for item in taken]))
         return taken
 
     def close(self) -> str | None:
-        """Ignore everything that is still reported; return the title."""
+        """Ignore all further reports; return the title."""
         with self._lock:
             self._closed = True
             return self._title
 
-    def _named(self, calls: list[dict[str, Any]], earlier: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
+    def _with_ids(self, calls: list[dict[str, Any]], earlier: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
         """Give calls their ids: their own, that of the `earlier` call of this name in the same place, or a new one."""
         if not self._ids:
             return calls

@@ -1,4 +1,4 @@
-"""The life of a run: accepted, executed, watched, cancelled, picked up after a restart."""
+"""Runs: accepted, executed by an engine, watched, cancelled, recovered after a restart."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
 from lumnisai_core.local.lumnis.files.library import Library
-from lumnisai_core.local.lumnis.replies import artifacts_of, dumps
+from lumnisai_core.local.lumnis.replies import artifacts_of
 from lumnisai_core.local.lumnis.report import LiveReport
-from lumnisai_core.local.lumnis.shapes.runs import CreateRun, MessageBody
-from lumnisai_core.local.lumnis.store import FeedbackRow, RunRow, Store, ThreadRow
+from lumnisai_core.local.lumnis.settings import Settings
+from lumnisai_core.local.lumnis.shapes import runs as shapes
+from lumnisai_core.local.lumnis.store.rows import RunRow
+from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, problem
+from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.text import short_title
 
-PollMode = Literal["end-only", "on-change"]
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
 _STOP_GRACE = 1.0
 _logger = logging.getLogger("lumnisai.local")
@@ -36,33 +38,31 @@ class _Live:
         self.task: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
-        """Wake whoever waits for any change."""
+        """Wake the polls that wait for any change."""
         self.changed.set()
         self.changed = asyncio.Event()
 
     def end(self) -> None:
-        """Wake everybody."""
+        """Wake all polls."""
         self.changed.set()
         self.ended.set()
 
 
 class Runs:
-    """All runs of a service. Every method belongs to the service's event loop."""
+    """All runs of a service. Every method must be called in the service's event loop."""
 
-    def __init__(
-        self, store: Store, library: Library, engine: Engine, poll: PollMode, *, entry_ids: bool = False
-    ) -> None:
+    def __init__(self, store: Store, library: Library, settings: Settings) -> None:
         self._library = library
         self._store = store
-        self._engine = engine
-        self._poll = poll
-        self._entry_ids = entry_ids
+        self._engine: Engine = settings.engine
+        self._poll = settings.poll
+        self._entry_ids = settings.entry_ids
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
     def recover(self) -> None:
-        """Start runs that were still queued; fail those that were in progress when the service ended."""
+        """Start queued runs; fail those that were in progress when the service ended."""
         for run in self._store.open_runs():
             if run.status == "queued":
                 self.start(run)
@@ -70,8 +70,8 @@ class Runs:
                 error = dumps({"code": "SERVICE_RESTARTED", "message": _RESTARTED})
                 self._store.end_run(run, None, (), status="failed", error=error, completed_at=now())
 
-    def accept(self, thread: ThreadRow, user_id: str | None, body: CreateRun, created_at: str) -> RunRow:
-        """Store a new run as queued. It begins with `start`, once the caller's transaction is through."""
+    def accept(self, thread: shapes.Thread, user_id: str | None, body: shapes.CreateRun, created_at: str) -> RunRow:
+        """Store a new run as queued; call `start` once the transaction around this is committed."""
         if body.response_format is not None:
             try:
                 compile_schema(body.response_format)
@@ -85,7 +85,7 @@ class Runs:
             tenant_id=thread.tenant_id,
             user_id=user_id,
             status="queued",
-            progress="[]",
+            progress=Json("[]"),
             input_messages=dumps([message.model_dump() for message in body.messages]),
             output_text=None,
             structured_response=None,
@@ -108,7 +108,7 @@ class Runs:
         live.task.add_done_callback(self._tasks.discard)
 
     async def hold(self, response_id: str, seconds: float) -> None:
-        """Wait until the run has ended (or changed, in that mode), the time is over, or the service stops."""
+        """Wait until the run ends (or changes, with `poll="on-change"`), the time is over, or the service stops."""
         live = self._live.get(response_id)
         if live is None or seconds <= 0 or self._stopping:
             return
@@ -119,18 +119,18 @@ class Runs:
         except TimeoutError:
             return
 
-    def give(self, feedback: FeedbackRow) -> bool:
-        """Store feedback and hand it to its run; false if the run has ended already."""
+    def give(self, feedback: shapes.Feedback) -> bool:
+        """Store feedback and hand it to its run; false if the run has already ended."""
         live = self._live.get(feedback.response_id)
         if live is None:
             return False
         self._store.feedback.add(feedback)
         if live.report is not None:
-            live.report.give(feedback_of(feedback))
+            live.report.give(_feedback_of(feedback))
         return True
 
     def cancel(self, response_id: str) -> bool:
-        """Stop a run; false if it has ended already."""
+        """Stop a run; false if it has already ended."""
         live = self._live.get(response_id)
         if live is None:
             return False
@@ -139,20 +139,13 @@ class Runs:
             live.task.cancel()
         return True
 
-    def cancel_thread(self, thread_id: str) -> None:
-        """Stop all runs of a thread."""
-        self._cancel_where(lambda run: run.thread_id == thread_id)
-
-    def cancel_user(self, tenant_id: str, user_id: str) -> None:
-        """Stop all runs of a user."""
-        self._cancel_where(lambda run: (run.tenant_id, run.user_id) == (tenant_id, user_id))
-
-    def _cancel_where(self, chosen: Callable[[RunRow], bool]) -> None:
+    def cancel_where(self, chosen: Callable[[RunRow], bool]) -> None:
+        """Stop all chosen runs."""
         for live in [live for live in self._live.values() if chosen(live.run)]:
             self.cancel(live.run.response_id)
 
     async def stop(self) -> None:
-        """Answer held polls and stop the engines. What is stored stays as it is, for the next start to pick up."""
+        """Answer held polls and stop the engines; stored runs stay as they are, for `recover` at the next start."""
         self._stopping = True
         for live in self._live.values():
             if live.report is not None:
@@ -166,9 +159,9 @@ class Runs:
     async def _execute(self, live: _Live) -> None:
         run = live.run
         self._store.update_run(run.response_id, status="in_progress")
-        given = map(feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
+        early = map(_feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
         loop = asyncio.get_running_loop()
-        live.report = LiveReport(loop, self._saver(live), self._consumed, given, ids=self._entry_ids)
+        live.report = LiveReport(loop, self._saver(live), self._consume, early, ids=self._entry_ids)
         live.announce()
         try:
             request = await self._request(run)
@@ -186,12 +179,12 @@ class Runs:
         if not self._stopping and not live.ended.is_set():
             self._end(live, **values)
 
-    def _consumed(self, ids: list[str]) -> None:
+    def _consume(self, ids: list[str]) -> None:
         with self._store.transaction():
             for feedback_id in ids:
                 self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
 
-    def _saver(self, live: _Live) -> Any:
+    def _saver(self, live: _Live) -> Callable[[str, str | None], None]:
         def save(progress: str, title: str | None) -> None:
             self._store.update_run(live.run.response_id, progress=progress, response_title=title)
             live.announce()
@@ -199,27 +192,27 @@ class Runs:
         return save
 
     async def _request(self, run: RunRow) -> RunRequest:
-        asked = tuple(_messages(run.input_messages))
+        new = tuple(_messages(run.input_messages))
         earlier: list[Message] = []
-        attached: list[Mapping[str, Any]] = []
+        earlier_files: list[Mapping[str, Any]] = []
         for messages, answer, request in self._store.earlier_turns(run):
-            attached.extend(json.loads(request).get("files", ()))
+            earlier_files.extend(json.loads(request).get("files", ()))
             earlier.extend(_messages(messages))
             if answer:
                 earlier.append(Message("assistant", answer))
-        rest = json.loads(run.request)
-        own = rest.pop("files", [])
-        everything = (rest.get("options") or {}).get("use_files") is True
-        files = await self._files(run, attached, own, everything=everything)
+        fields = json.loads(run.request)
+        own_files = fields.pop("files", [])
+        everything = (fields.get("options") or {}).get("use_files") is True
+        files = await self._files(run, earlier_files, own_files, everything=everything)
         return RunRequest(
             response_id=run.response_id,
             thread_id=run.thread_id,
             tenant_id=run.tenant_id,
             user_id=run.user_id,
-            messages=(*earlier, *asked),
-            input_messages=asked,
+            messages=(*earlier, *new),
+            input_messages=new,
             files=files,
-            **rest,
+            **fields,
         )
 
     async def _files(
@@ -244,9 +237,8 @@ class Runs:
         live.end()
 
 
-def feedback_of(stored: FeedbackRow) -> Feedback:
+def _feedback_of(stored: shapes.Feedback) -> Feedback:
     """Return stored feedback as engines see it."""
-    update = None if stored.tool_args_update is None else json.loads(stored.tool_args_update)
     return Feedback(
         stored.feedback_id,
         stored.feedback_text,
@@ -254,7 +246,7 @@ def feedback_of(stored: FeedbackRow) -> Feedback:
         stored.user_id,
         stored.progress_id,
         stored.tool_call_id,
-        update,
+        None if stored.tool_args_update is None else json.loads(stored.tool_args_update),
     )
 
 
@@ -263,7 +255,7 @@ def _messages(text: str) -> Iterator[Message]:
 
 
 def _title_of(run: RunRow) -> str:
-    messages = [MessageBody(**item) for item in json.loads(run.input_messages)]
+    messages = list(_messages(run.input_messages))
     return short_title(next((item.content for item in reversed(messages) if item.role == "user"), messages[-1].content))
 
 
@@ -273,10 +265,10 @@ def _failure(code: str, message: str) -> dict[str, str | None]:
 
 
 def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
-    """Turn an engine's result into stored values; a structured answer must satisfy the request's schema."""
+    """Return the columns of an engine's result; a structured answer must satisfy the request's schema."""
     structured = result.structured_response
     if not isinstance(result.output_text, str | None):
-        raise TypeError(f"output_text must be a text, not {type(result.output_text).__name__}")
+        raise TypeError(f"output_text must be a string or None, got {type(result.output_text).__name__}")
     dumps(result.output_text)
     if structured is not None and request.response_format is not None:
         reason = problem(compile_schema(dict(request.response_format)), structured)

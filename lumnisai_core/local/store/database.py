@@ -1,13 +1,11 @@
-"""An open database file and the steps that bring an older one up to date."""
+"""An SQLite file: opened for one service at a time, and brought up to date step by step."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-from lumnisai_core.local.lumnis.store.schema import STEPS
 
 
 class StoreError(Exception):
@@ -17,22 +15,26 @@ class StoreError(Exception):
 class Database:
     """An open database file, held by one service at a time.
 
-    What is committed survives a process that is killed at any moment, whatever is chosen here: the write-ahead log is
-    then in the hands of the operating system. A machine that loses power may take the last moments with it, but the
-    file stays whole; a wait for the disk at every commit, which could prevent that, would cost more than a run does.
+    Committed data survives a process that is killed at any moment, durable or not: the operating system then holds the
+    write-ahead log. A machine that loses power may lose the last moments, but the file stays whole; waiting for the
+    disk at every commit would prevent that, and cost more than a run does.
 
     Args:
         path: the file; made when missing.
+        steps: the statements that make the tables; a file of version N has gone through the first N steps.
         durable: whether the file must stay whole when the machine crashes; a temporary one need not.
+
+    Raises:
+        StoreError: the file is not a database of this kind, or another service has it open.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
+    def __init__(self, path: Path, steps: Sequence[str], *, durable: bool = True) -> None:
         try:
             self.sql = sqlite3.connect(path, isolation_level=None, timeout=0.2)
         except sqlite3.Error as error:
             raise StoreError(f"{path} cannot be opened as a database: {error}") from error
         try:
-            self._open(durable=durable)
+            self._open(steps, durable=durable)
         except sqlite3.Error as error:
             self.sql.close()
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
@@ -44,18 +46,18 @@ class Database:
             self.sql.close()
             raise StoreError(f"{path} {error}") from None
 
-    def _open(self, *, durable: bool) -> None:
+    def _open(self, steps: Sequence[str], *, durable: bool) -> None:
         self.sql.execute("PRAGMA locking_mode=EXCLUSIVE")
         self.sql.execute("PRAGMA journal_mode=WAL")
         self.sql.execute(f"PRAGMA synchronous={'NORMAL' if durable else 'OFF'}")
         with self.transaction():
             version = self.sql.execute("PRAGMA user_version").fetchone()[0]
-            if version not in range(len(STEPS) + 1):
-                raise StoreError(f"has version {version}; this service reads version {len(STEPS)}")
-            for step in STEPS[version:]:
+            if version not in range(len(steps) + 1):
+                raise StoreError(f"has version {version}; this service reads version {len(steps)}")
+            for step in steps[version:]:
                 for statement in filter(str.strip, step.split(";")):
                     self.sql.execute(statement)
-            self.sql.execute(f"PRAGMA user_version={len(STEPS)}")
+            self.sql.execute(f"PRAGMA user_version={len(steps)}")
 
     def close(self) -> None:
         """Write everything back and release the file."""

@@ -1,13 +1,15 @@
-"""One table of plain rows: what all resources need of a database."""
+"""Tables of dataclass rows: storing, finding, counting, changing, deleting."""
 
 # ruff: noqa: S608 - statements are built from names of columns and conditions of this package, never from values
 
 from __future__ import annotations
 
-from dataclasses import Field, astuple, fields
+from collections.abc import Callable, Sequence
+from dataclasses import Field, fields
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from lumnisai_core.local.store.database import Database
+from lumnisai_core.local.web.json_text import Json
 
 
 class AnyRow(Protocol):
@@ -22,13 +24,15 @@ _SPECIAL = {
     "since": "created_at >= ?",
     "before": "created_at < ?",
 }
+#: Columns that SQLite returns as another type, by the beginning of their annotation.
+_TYPES: dict[str, Callable[[Any], Any]] = {"bool": bool, "Json": Json}
 
 
 class Table(Generic[Row]):
     """Rows of one kind.
 
-    Conditions name columns and the values they must have; `visible_to` is a user who sees what has no owner and what
-    is their own, `since` and `before` are times of creation. A condition whose value is None does not count.
+    Conditions name columns and the values they must have; `visible_to` is a user who sees rows without an owner and
+    their own, `since` and `before` are times of creation. A condition whose value is None does not count.
     """
 
     def __init__(self, database: Database, name: str, kind: type[Row]) -> None:
@@ -36,26 +40,33 @@ class Table(Generic[Row]):
         self._name = name
         self._kind = kind
         columns = fields(kind)
-        self._columns = [column.name for column in columns]
-        self._order = ("created_at", "rowid") if "created_at" in self._columns else ("rowid",)
-        self._flags = [index for index, column in enumerate(columns) if str(column.type).startswith("bool")]
+        self.columns = tuple(column.name for column in columns)
+        self._order = ("created_at", "rowid") if "created_at" in self.columns else ("rowid",)
+        types = [next((read for name, read in _TYPES.items() if str(c.type).startswith(name)), None) for c in columns]
+        self._types = [(index, read) for index, read in enumerate(types) if read is not None]
 
-    def add(self, row: Row) -> None:
-        """Store a new row."""
-        marks = ", ".join("?" for _ in self._columns)
-        values = astuple(row)
-        self._sql.execute(f"INSERT INTO {self._name} ({', '.join(self._columns)}) VALUES ({marks})", values)
+    def add(self, row: Row) -> Row:
+        """Store a new row and return it."""
+        marks = ", ".join("?" for _ in self.columns)
+        values = [getattr(row, name) for name in self.columns]
+        self._sql.execute(f"INSERT INTO {self._name} ({', '.join(self.columns)}) VALUES ({marks})", values)
+        return row
 
     def one(self, **conditions: Any) -> Row | None:
         """Return a row that meets the conditions."""
         return next(iter(self.all(limit=1, **conditions)), None)
 
     def all(self, *, limit: int = -1, offset: int = 0, oldest_first: bool = False, **conditions: Any) -> list[Row]:
-        """Return the rows that meet the conditions, newest first unless said otherwise."""
+        """Return the rows that meet the conditions, newest first by default."""
         where, values = self._where(conditions)
         order = ", ".join(f"{name} {'ASC' if oldest_first else 'DESC'}" for name in self._order)
-        query = f"SELECT {', '.join(self._columns)} FROM {self._name} {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        return [self._row(found) for found in self._sql.execute(query, [*values, limit, offset])]
+        query = f"SELECT {', '.join(self.columns)} FROM {self._name} {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        return [self.row(found) for found in self._sql.execute(query, [*values, limit, offset])]
+
+    def page(self, limit: int, offset: int, *, oldest_first: bool = False, **conditions: Any) -> tuple[list[Row], int]:
+        """Return a page of the rows that meet the conditions, and how many there are."""
+        rows = self.all(limit=limit, offset=offset, oldest_first=oldest_first, **conditions)
+        return rows, self.count(**conditions)
 
     def count(self, **conditions: Any) -> int:
         """Return how many rows meet the conditions."""
@@ -74,13 +85,14 @@ class Table(Generic[Row]):
         where, values = self._where(conditions)
         return self._sql.execute(f"DELETE FROM {self._name} {where}", values).rowcount
 
-    def _row(self, found: tuple[Any, ...]) -> Row:
+    def row(self, found: Sequence[Any]) -> Row:
+        """Return a row from the values of its columns."""
         values = list(found)
-        for index in self._flags:
-            values[index] = None if values[index] is None else bool(values[index])
+        for index, read in self._types:
+            values[index] = None if values[index] is None else read(values[index])
         return self._kind(*values)
 
     def _where(self, conditions: dict[str, Any]) -> tuple[str, list[Any]]:
-        given = {name: value for name, value in conditions.items() if value is not None}
-        texts = [_SPECIAL.get(name, f"{name} = ?") for name in given]
-        return f"WHERE {' AND '.join(texts)}" if texts else "", list(given.values())
+        counting = {name: value for name, value in conditions.items() if value is not None}
+        texts = [_SPECIAL.get(name, f"{name} = ?") for name in counting]
+        return f"WHERE {' AND '.join(texts)}" if texts else "", list(counting.values())

@@ -1,8 +1,40 @@
-"""What the service answers when it does not do what was asked."""
+"""Refusals: the errors that endpoints raise, and the shapes of their bodies."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired, TypeVar
+
+from typing_extensions import TypedDict  # pydantic does not take that of typing before Python 3.12
+
+_T = TypeVar("_T")
+
+
+class ErrorText(TypedDict):
+    """What went wrong."""
+
+    code: str
+    message: str
+    details: NotRequired[dict[str, Any]]
+
+
+class Error(TypedDict):
+    """The body of every refusal but those of the wrong shape."""
+
+    error: ErrorText
+
+
+class InvalidPart(TypedDict):
+    """One thing that is wrong with a request, and where."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Invalid(TypedDict):
+    """The body of the refusal of a request of the wrong shape."""
+
+    detail: list[InvalidPart]
 
 
 class ApiError(Exception):
@@ -16,36 +48,43 @@ class ApiError(Exception):
         self.details = details
 
     @property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Any:
         """The JSON body."""
-        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        error: ErrorText = {"code": self.code, "message": self.message}
         if self.details:
             error["details"] = self.details
-        return {"error": error}
+        return Error(error=error)
 
 
 class InvalidRequest(ApiError):
     """A request of the wrong shape: 422 with one entry for each thing that is wrong."""
 
-    def __init__(self, errors: list[dict[str, Any]]) -> None:
+    def __init__(self, errors: list[InvalidPart]) -> None:
         super().__init__(422, "VALIDATION_ERROR", "The request is not valid.")
         self.errors = errors
 
     @property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> Any:
         """The JSON body."""
-        return {"detail": self.errors}
+        return Invalid(detail=self.errors)
 
 
-class PeopleError(ApiError):
-    """A refusal of the people endpoints, whose error is wrapped once more."""
+def invalid(message: str, kind: str = "value_error", *names: str) -> InvalidRequest:
+    """Return the refusal of a body, or of the part of it under these names."""
+    return InvalidRequest([{"loc": ["body", *names], "msg": message, "type": kind}])
 
-    @property
-    def body(self) -> dict[str, Any]:
-        """The JSON body."""
-        return {"detail": super().body}
+
+def found(item: _T | None, kind: str, name: str) -> _T:
+    """Return an item that was looked up.
+
+    Raises:
+        ApiError: there is none.
+    """
+    if item is None:
+        raise not_found(kind, name)
+    return item
 
 
 def not_found(kind: str, name: str) -> ApiError:
-    """Return the answer for an id that is not known, or not known to this tenant or user."""
+    """Return the refusal of an id that is unknown, or unknown to this tenant or user."""
     return ApiError(404, "NOT_FOUND", f"There is no {kind} {name[:100]}.")

@@ -22,16 +22,16 @@ def utc(moment: datetime) -> str:
     """Return a time as it is on the wire; one without a zone is in UTC.
 
     Raises:
-        ValueError: it is no date with a time.
+        ValueError: it is not a datetime.
     """
     if not isinstance(moment, datetime):
-        raise ValueError(f"expires_at must be a datetime, not {moment!r}")
+        raise ValueError(f"expires_at must be a datetime, got {moment!r}")
     zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return zoned.isoformat(timespec="microseconds")
 
 
 def is_past(expires_at: str | None, moment: str) -> bool:
-    """Tell whether something that expires then, or never, has expired at a moment; both as times on the wire."""
+    """Tell whether an expiry, None for never, has passed at a moment; both as times on the wire."""
     return expires_at is not None and datetime.fromisoformat(expires_at) <= datetime.fromisoformat(moment)
 
 

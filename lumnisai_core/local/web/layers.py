@@ -1,4 +1,4 @@
-"""A layer around the application that does what the plan of faults says."""
+"""ASGI layers around the application: one records requests, one carries out the plan of faults."""
 
 from __future__ import annotations
 
@@ -16,26 +16,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lumnisai_core.local.lumnis.replies import dumps
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.faults import Fault, FaultPlan, http_date
+from lumnisai_core.local.web.json_text import written
+
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_GARBAGE = b'\xff\xfe{"response_id": ]'
+_CODES = {429: "RATE_LIMITED", 500: "INTERNAL_ERROR"}
+_BODILESS = (204, 205, 304)
+_Headers = list[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer as a whole."""
-
-    status: int
-    headers: list[tuple[bytes, bytes]]
-    body: bytes
-
-    async def send(self, send: Send) -> None:
-        """Send it."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
-
-
-async def read_whole(receive: Receive) -> bytes | None:
+async def _read_whole(receive: Receive) -> bytes | None:
     """Read a request's whole body; None when the caller hung up meanwhile."""
     chunks: list[bytes] = []
     while (message := await receive())["type"] == "http.request":
@@ -45,149 +37,14 @@ async def read_whole(receive: Receive) -> bytes | None:
     return None
 
 
-def replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that hands out a body that was read before, then what comes after it."""
+def _replayed(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that yields a body that was read before, then what comes after it."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
         return pending.pop() if pending else await receive()
 
     return again
-
-
-async def answered(app: ASGIApp, scope: Scope, receive: Receive) -> Answer:
-    """Let an application process a request; return its answer instead of sending it."""
-    head: Message = {}
-    chunks: list[bytes] = []
-
-    async def keep(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            head.update(message)
-        else:
-            chunks.append(message.get("body", b""))
-
-    await app(dict(scope), receive, keep)
-    return Answer(head["status"], list(head["headers"]), b"".join(chunks))
-
-
-async def hung_up(receive: Receive) -> None:
-    """Wait until the server knows that this is over; it complains about a request that nobody answers."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-_GARBAGE = b'\xff\xfe{"response_id": ]'
-_CODES = {429: "RATE_LIMITED", 500: "INTERNAL_ERROR"}
-_BODILESS = (204, 205, 304)
-
-
-class FaultyApp:
-    """Passes requests on, and lets go wrong what is due.
-
-    Args:
-        connection: finds the open connection of a client address.
-    """
-
-    def __init__(self, app: ASGIApp, plan: FaultPlan, connection: Callable[[Any], asyncio.Transport | None]) -> None:
-        self._app = app
-        self._plan = plan
-        self._connection = connection
-        self._stopping = asyncio.Event()
-
-    def stop(self) -> None:
-        """End all waiting."""
-        self._stopping.set()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or do not."""
-        fault = self._plan.due(scope["method"], scope["path"]) if scope["type"] == "http" else None
-        if fault is None:
-            await self._app(scope, receive, send)
-            return
-        transport = self._connection(scope["client"])
-        body = await read_whole(receive)
-        if body is None or transport is None:
-            return
-        await self._pause(fault.latency)
-        if fault.status is not None:
-            await _refusal(fault, fault.status).send(send)
-            return
-        if fault.reset != "before":
-            answer = await answered(self._app, scope, replayed(body, receive))
-            if fault.duplicate:
-                await answered(self._app, scope, replayed(body, receive))
-            await self._pause(fault.stall or 0)
-            if fault.truncate:
-                await _send_half(answer, send)
-            elif fault.garbage:
-                await _json(200, _GARBAGE).send(send)
-            elif fault.reset is None and fault.stall is None:
-                await answer.send(send)
-        if fault.truncate:
-            transport.close()
-        elif fault.reset or fault.stall is not None:
-            _reset(transport)
-        await hung_up(receive)
-
-    async def _pause(self, seconds: float) -> None:
-        if not seconds:
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-
-
-def _refusal(fault: Fault, status: int) -> Answer:
-    more = []
-    if isinstance(fault.retry_after, datetime):
-        more = [(b"retry-after", http_date(fault.retry_after).encode())]
-    elif fault.retry_after is not None:
-        more = [(b"retry-after", f"{fault.retry_after:g}".encode())]
-    if status in _BODILESS:
-        return Answer(status, more, b"")
-    if isinstance(fault.body, str):
-        text = fault.body.encode()
-        return Answer(status, [*_headers(b"text/plain; charset=utf-8", len(text)), *more], text)
-    body = fault.body
-    if body is None:
-        body = ApiError(status, _code(status), "This fault was asked for.").body
-    return _json(status, dumps(body).encode(), *more)
-
-
-def _code(status: int) -> str:
-    try:
-        return _CODES.get(status) or HTTPStatus(status).name
-    except ValueError:
-        return f"STATUS_{status}"
-
-
-def _json(status: int, body: bytes, *more: tuple[bytes, bytes]) -> Answer:
-    return Answer(status, [*_headers(b"application/json", len(body)), *more], body)
-
-
-def _headers(media_type: bytes, length: int) -> list[tuple[bytes, bytes]]:
-    return [(b"content-type", media_type), (b"content-length", str(length).encode())]
-
-
-async def _send_half(answer: Answer, send: Send) -> None:
-    """Promise more than is sent; an answer without a body gets one that never comes."""
-    kept = [header for header in answer.headers if header[0].lower() != b"content-length"]
-    headers = [*kept, (b"content-length", str(max(len(answer.body), 2)).encode())]
-    status = 200 if answer.status in _BODILESS else answer.status
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    half = answer.body[: len(answer.body) // 2]
-    await send({"type": "http.response.body", "body": half, "more_body": True})
-
-
-def _reset(transport: asyncio.Transport) -> None:
-    """Close with RST, as a service that dies does."""
-    sock = transport.get_extra_info("socket")
-    if sock is not None and sock.fileno() != -1:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
-
-
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +69,7 @@ class RecordedRequest:
 
 
 class RecordingApp:
-    """Tells of each request before it is processed."""
+    """Records each request before it is processed."""
 
     def __init__(self, app: ASGIApp, record: Callable[[RecordedRequest], None]) -> None:
         self._app = app
@@ -220,14 +77,14 @@ class RecordingApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on."""
-        body = await read_whole(receive)
+        body = await _read_whole(receive)
         if body is None:
             return
         request = Request(scope)
         headers = {name: value for name, value in request.headers.items() if name not in _CREDENTIALS}
         query = dict(request.query_params)
         self._record(RecordedRequest(scope["method"], scope["path"], query, headers, _parsed(body), body))
-        await self._app(scope, replayed(body, receive), send)
+        await self._app(scope, _replayed(body, receive), send)
 
 
 def _parsed(body: bytes) -> Any:
@@ -235,3 +92,136 @@ def _parsed(body: bytes) -> Any:
         return json.loads(body)
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One complete answer."""
+
+    status: int
+    headers: _Headers
+    body: bytes
+
+    @classmethod
+    def of(cls, status: int, media_type: bytes, body: bytes, more: _Headers) -> _Answer:
+        """Return an answer with a body."""
+        return cls(status, [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *more], body)
+
+    async def send(self, send: Send) -> None:
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+    async def send_half(self, send: Send) -> None:
+        """Promise more than is sent; an answer without a body gets one that never comes."""
+        kept = [header for header in self.headers if header[0].lower() != b"content-length"]
+        headers = [*kept, (b"content-length", b"%d" % max(len(self.body), 2))]
+        status = 200 if self.status in _BODILESS else self.status
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        half = self.body[: len(self.body) // 2]
+        await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+class FaultyApp:
+    """Passes requests on, and carries out the faults that are due.
+
+    Args:
+        connection: finds the open connection of a client address.
+    """
+
+    def __init__(self, app: ASGIApp, plan: FaultPlan, connection: Callable[[Any], asyncio.Transport | None]) -> None:
+        self._app = app
+        self._plan = plan
+        self._connection = connection
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """End all waiting."""
+        self._stopping.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or fail to."""
+        fault = self._plan.due(scope["method"], scope["path"]) if scope["type"] == "http" else None
+        if fault is None:
+            await self._app(scope, receive, send)
+            return
+        transport = self._connection(scope["client"])
+        body = await _read_whole(receive)
+        if body is None or transport is None:
+            return
+        await self._pause(fault.latency)
+        if fault.status is not None:
+            await _refusal(fault, fault.status).send(send)
+            return
+        if fault.reset != "before":
+            answer = await self._answer(scope, body, receive)
+            if fault.duplicate:
+                await self._answer(scope, body, receive)
+            await self._pause(fault.stall or 0)
+            if fault.truncate:
+                await answer.send_half(send)
+            elif fault.garbage:
+                await _Answer.of(200, b"application/json", _GARBAGE, []).send(send)
+            elif fault.reset is None and fault.stall is None:
+                await answer.send(send)
+        if fault.truncate:
+            transport.close()
+        elif fault.reset or fault.stall is not None:
+            _reset(transport)
+        await hung_up(receive)
+
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive) -> _Answer:
+        """Let the application process a request; return its answer instead of sending it."""
+        head: Message = {}
+        chunks: list[bytes] = []
+
+        async def keep(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                head.update(message)
+            else:
+                chunks.append(message.get("body", b""))
+
+        await self._app(dict(scope), _replayed(body, receive), keep)
+        return _Answer(head["status"], list(head["headers"]), b"".join(chunks))
+
+    async def _pause(self, seconds: float) -> None:
+        if not seconds:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+
+async def hung_up(receive: Receive) -> None:
+    """Wait until the server knows that the request is over; it complains about one that nobody answers."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refusal(fault: Fault, status: int) -> _Answer:
+    more: _Headers = []
+    if isinstance(fault.retry_after, datetime):
+        more = [(b"retry-after", http_date(fault.retry_after).encode())]
+    elif fault.retry_after is not None:
+        more = [(b"retry-after", f"{fault.retry_after:g}".encode())]
+    if status in _BODILESS:
+        return _Answer(status, more, b"")
+    if isinstance(fault.body, str):
+        return _Answer.of(status, b"text/plain; charset=utf-8", fault.body.encode(), more)
+    body = ApiError(status, _code(status), "This fault was planned.").body if fault.body is None else fault.body
+    return _Answer.of(status, b"application/json", written(body).encode(), more)
+
+
+def _code(status: int) -> str:
+    try:
+        return _CODES.get(status) or HTTPStatus(status).name
+    except ValueError:
+        return f"STATUS_{status}"
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Close with RST, as a service that dies does."""
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.fileno() != -1:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()

@@ -1,4 +1,4 @@
-"""The OpenAPI document: generated from the table of routes and the shapes of requests and replies."""
+"""The OpenAPI document, generated from routes: their shapes of requests and replies, and their docstrings."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
 
-from lumnisai_core.local.lumnis.routes.operations import OPERATIONS, Operation
-from lumnisai_core.local.lumnis.shapes import replies
+from lumnisai_core.local.web.errors import Error, Invalid
+from lumnisai_core.local.web.routes import Route
 
 _Object = dict[str, Any]
-_Key = tuple[str, Literal["validation", "serialization"]]
-_PARAMETER = re.compile(r"\{(\w+)\}")
 _JSON = "application/json"
 _REQUEST_ID: _Object = {"description": "Names the request in the log.", "schema": {"type": "string"}}
 _ONCE: _Object = {
@@ -25,34 +23,27 @@ _ONCE: _Object = {
 }
 
 
-def openapi(routes: Iterable[tuple[str, str, Any]], public: frozenset[str], version: str) -> _Object:
-    """Return the document.
-
-    Args:
-        routes: lines of method, path and endpoint; the endpoint's docstring describes the operation.
-        public: paths that need no key.
-        version: version of the service.
-    """
+def openapi(routes: Iterable[Route], title: str, version: str) -> _Object:
+    """Return the document of these routes; the first lines of their endpoints' docstrings are the summaries."""
     shapes = _Shapes()
     paths: dict[str, _Object] = {}
-    for method, path, endpoint in routes:
-        operation = OPERATIONS[method, path]
-        described = {
-            "operationId": f"{method.lower()}{re.sub(r'[^a-z0-9]+', '_', path.removeprefix('/v1'))}",
-            "summary": str(endpoint.__doc__ or "").partition("\n")[0],
-            "tags": [path.split("/")[2]],
-            "parameters": list(_parameters(path, operation, shapes)),
-            **_body(operation, shapes),
-            "responses": _responses(path, operation, shapes, public=path in public),
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = {
+            "operationId": f"{route.method.lower()}{re.sub(r'[^a-z0-9]+', '_', route.path.removeprefix('/v1'))}",
+            "summary": str(route.endpoint.__doc__ or "").partition("\n")[0],
+            "tags": [route.path.split("/")[2]],
+            "parameters": list(_parameters(route, shapes)),
+            **_body(route, shapes),
+            "responses": _responses(route, shapes),
+            **({"security": []} if route.public else {}),
         }
-        paths.setdefault(path, {})[method.lower()] = described | ({"security": []} if path in public else {})
     schemes = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
     }
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Lumnis, embedded", "version": version},
+        "info": {"title": title, "version": version},
         "paths": paths,
         "components": {"schemas": shapes.definitions, "securitySchemes": schemes},
         "security": [{"bearer": []}, {"key": []}],
@@ -60,21 +51,23 @@ def openapi(routes: Iterable[tuple[str, str, Any]], public: frozenset[str], vers
 
 
 class _Shapes:
-    """Turns types into schemas; what they share is collected under one name each."""
+    """Turns types into schemas; shared ones are collected under one name each."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, _Object] = {}
 
     def reply(self, shape: Any) -> _Object:
-        """Return the schema of a reply; it has no other fields than those told."""
+        """Return the schema of a reply; it has no fields besides its own."""
         return self._schema(shape, "serialization", closed=True)
 
     def request(self, shape: Any) -> _Object:
         """Return the schema of a request."""
         return self._schema(shape, "validation", closed=False)
 
-    def fields(self, model: type[BaseModel]) -> tuple[dict[str, _Object], set[str]]:
+    def fields(self, model: type[BaseModel] | None) -> tuple[dict[str, _Object], set[str]]:
         """Return the schema of every field of a model, and the names of those required."""
+        if model is None:
+            return {}, set()
         schema = self.request(model)
         found = self.definitions.pop(schema["$ref"].rpartition("/")[2]) if "$ref" in schema else schema
         return found.get("properties", {}), set(found.get("required", ()))
@@ -91,7 +84,7 @@ class _Shapes:
 
 
 def _tidy(schema: _Object, *, closed: bool) -> _Object:
-    """Return a schema without titles of fields and, for requests, without defaults that may not be sent."""
+    """Return a schema without titles of fields; with `closed`, no further fields are possible."""
     tidy: _Object = dict(schema)
     if "properties" in tidy:
         parts = {name: {k: v for k, v in part.items() if k != "title"} for name, part in tidy["properties"].items()}
@@ -101,16 +94,15 @@ def _tidy(schema: _Object, *, closed: bool) -> _Object:
     return tidy
 
 
-def _parameters(path: str, operation: Operation, shapes: _Shapes) -> Iterator[_Object]:
-    checked, _ = shapes.fields(operation.path) if operation.path else ({}, set())
-    for name in _PARAMETER.findall(path):
+def _parameters(route: Route, shapes: _Shapes) -> Iterator[_Object]:
+    checked, _ = shapes.fields(route.parts.get("path"))
+    for name in route.parameters:
         schema = checked.get(name, {"type": "string", "minLength": 1})
         yield {"name": name, "in": "path", "required": True, "schema": schema}
-    if operation.query is not None:
-        fields, required = shapes.fields(operation.query)
-        for name, schema in fields.items():
-            yield {"name": name, "in": "query", "required": name in required, "schema": _not_null(schema)}
-    if operation.once:
+    fields, required = shapes.fields(route.parts.get("query"))
+    for name, schema in fields.items():
+        yield {"name": name, "in": "query", "required": name in required, "schema": _not_null(schema)}
+    if route.once:
         yield _ONCE
 
 
@@ -124,43 +116,37 @@ def _not_null(schema: _Object) -> _Object:
     return {**rest, **({"anyOf": options} if options else {}), **default}
 
 
-def _body(operation: Operation, shapes: _Shapes) -> _Object:
-    if operation.body is not None:
-        content = {_JSON: {"schema": shapes.request(operation.body)}}
-        return {"requestBody": {"required": not operation.optional, "content": content}}
-    if operation.form is None:
+def _body(route: Route, shapes: _Shapes) -> _Object:
+    if "body" in route.parts:
+        content = {_JSON: {"schema": shapes.request(route.parts["body"])}}
+        return {"requestBody": {"required": not route.optional, "content": content}}
+    if route.form is None:
         return {}
-    fields, required = shapes.fields(operation.form)
+    fields, required = shapes.fields(route.form.fields)
     file: _Object = {"type": "string", "format": "binary"}
-    parts = {name: _not_null(schema) for name, schema in fields.items()}
-    if operation.many:
-        parts.pop("duplicate_handling", None)
+    if route.form.many:
         file = {"type": "array", "items": file, "minItems": 1}
-    schema = {"type": "object", "properties": {operation.file: file, **parts}, "required": [operation.file, *required]}
+    parts = {route.form.file: file, **{name: _not_null(schema) for name, schema in fields.items()}}
+    schema = {"type": "object", "properties": parts, "required": [route.form.file, *required]}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-def _responses(path: str, operation: Operation, shapes: _Shapes, *, public: bool) -> _Object:
+def _responses(route: Route, shapes: _Shapes) -> _Object:
+    with_body = "body" in route.parts or route.form is not None
     found: dict[int, _Object] = {}
-    if operation.reply is not None:
-        for status in (operation.success, 200) if operation.once else (operation.success,):
-            found[status] = _content({_JSON: {"schema": shapes.reply(operation.reply)}})
-    elif operation.success and not operation.also:
-        found[operation.success] = _content(None)
-    for status, media_type in operation.also:
-        found[status] = _content({media_type: {}} if media_type else None)
-    refused = set(operation.refused)
-    refused |= set() if public else {401}
-    refused |= {409} if operation.once else set()
-    refused |= {404} if "{" in path else set()
-    refused |= {413} if operation.body or operation.form else set()
-    for status in sorted(refused):
-        shape = replies.WrappedError if operation.wrapped and status == 400 else replies.Error
-        found[status] = _content({_JSON: {"schema": shapes.reply(shape)}})
-    if any((operation.body, operation.form, operation.query, operation.path)):
-        found[422] = _content({_JSON: {"schema": shapes.reply(replies.Invalid)}})
+    for status, shape in route.replies.items():
+        found[status] = _content(None if shape is None else shapes.reply(shape))
+    for status, media_type in route.media_types.items():
+        found[status] = _content({}, media_type) if media_type else _content(None)
+    refused = dict.fromkeys(route.refused, route.refusal)
+    follows = {401: not route.public, 404: bool(route.parameters), 409: route.once, 413: with_body}
+    refused |= {status: Error for status, does in follows.items() if does}
+    if with_body or route.parts:
+        refused[422] = Invalid
+    found |= {status: _content(shapes.reply(shape)) for status, shape in refused.items()}
     return {str(status): {"description": HTTPStatus(status).phrase, **found[status]} for status in sorted(found)}
 
 
-def _content(content: Mapping[str, Any] | None) -> _Object:
-    return {"headers": {"X-Request-ID": _REQUEST_ID}, **({"content": content} if content else {})}
+def _content(schema: Mapping[str, Any] | None, media_type: str = _JSON) -> _Object:
+    content = {} if schema is None else {"content": {media_type: {"schema": schema} if schema else {}}}
+    return {"headers": {"X-Request-ID": _REQUEST_ID}, **content}

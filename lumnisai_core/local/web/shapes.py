@@ -1,22 +1,33 @@
-"""What all requests share, and reading them into values or a 422."""
+"""Shapes that requests and replies share, and checking requests against them."""
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import from_json
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import literal_schema
+from typing_extensions import TypedDict
 
-from lumnisai_core.local.web.errors import InvalidRequest
+from lumnisai_core.local.web.errors import InvalidPart, InvalidRequest
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_Object = dict[str, Any]
-#: Fields that say how much is wanted; a service may lower them to their maximum instead of refusing.
+#: Fields that say how many items are wanted; a service may lower them to their maximum instead of refusing.
 _AMOUNTS = ("limit", "page_size")
-_MAYBE_HUGE = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{309}")
+
+Object = dict[str, Any]
+#: A UUID, and a time with its zone, as texts on the wire.
+Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 def _not_blank(text: str) -> str:
@@ -28,8 +39,18 @@ def _not_blank(text: str) -> str:
 UserName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_not_blank)]
 
 
+class OneOf:
+    """Marks a text that must be one of these words, for lists that are too long for a `Literal`."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words.split()
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return literal_schema(self._words)
+
+
 class Shape(BaseModel):
-    """Unknown fields are ignored, as the platform does."""
+    """A part of a request. Unknown fields are ignored, as the platform does."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
@@ -59,19 +80,26 @@ class Numbered(Named):
         return (self.page - 1) * self.page_size
 
 
-def read_json(body: bytes) -> Any:
-    """Parse a body; strict about NaN, numbers without bounds, lone surrogates, depth and encoding.
+class Listed(TypedDict):
+    """Where a page of the limit/offset style stands."""
 
-    Raises:
-        InvalidRequest: the body is not JSON.
-    """
-    try:
-        data = from_json(body, allow_inf_nan=False)
-        if _MAYBE_HUGE.search(body) and not _is_finite(data):
-            raise ValueError("number out of range")
-    except ValueError as error:
-        raise InvalidRequest([{"loc": ["body"], "msg": f"Invalid JSON: {error}", "type": "json_invalid"}]) from error
-    return data
+    total: int
+    limit: int
+    offset: int
+
+
+class Counted(TypedDict):
+    """Where a page of the page/page_size style stands."""
+
+    total: int
+    page: int
+    page_size: int
+
+
+class Text(TypedDict):
+    """A message."""
+
+    message: str
 
 
 def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"], *, clamp: bool = False) -> _Model:
@@ -89,19 +117,10 @@ def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"]
         raise InvalidRequest([_entry(item, where) for item in details]) from error
 
 
-def _is_finite(data: Any) -> bool:
-    """Tell whether all numbers are finite; `1e400` is read as infinity."""
-    if isinstance(data, dict):
-        return all(map(_is_finite, data.values()))
-    if isinstance(data, list):
-        return all(map(_is_finite, data))
-    return not isinstance(data, float) or math.isfinite(data)
-
-
 def _is_too_much(item: Mapping[str, Any]) -> bool:
     """Tell whether an error is about a `limit` or `page_size` above its maximum."""
     return item["type"] == "less_than_equal" and len(item["loc"]) == 1 and item["loc"][0] in _AMOUNTS
 
 
-def _entry(item: Mapping[str, Any], where: str) -> _Object:
+def _entry(item: Mapping[str, Any], where: str) -> InvalidPart:
     return {"loc": [where, *item["loc"]], "msg": item["msg"], "type": item["type"]}

@@ -1,4 +1,4 @@
-"""Every part of the API at one place: the resources of a client and their short names."""
+"""The resources of a client and the short names of their methods."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MethodT = TypeVar("MethodT")
 
 
 class ShortName(Generic[MethodT]):
-    """A short name of the product's documentation: gives a resource's own method, with its signature."""
+    """A short name from the product's documentation: it returns the resource's own method, with its signature."""
 
     def __init__(self, find: Callable[[AsyncApi], MethodT]) -> None:
         self._find = find
@@ -43,7 +43,7 @@ class ShortName(Generic[MethodT]):
 
 
 class AsyncApi:
-    """The resources and the short names of their methods. What a program does not use is never imported."""
+    """The resources and the short names of their methods. Each resource is imported on first use."""
 
     def __init__(self, transport: AsyncTransport, settings: Settings) -> None:
         self._transport = transport
@@ -65,7 +65,7 @@ class AsyncApi:
 
     @cached_property
     def threads(self) -> AsyncThreads:
-        """Conversations."""
+        """Threads: conversations that the service keeps."""
         resource: AsyncThreads = self._resource("threads", "AsyncThreads")
         return resource
 
@@ -89,13 +89,13 @@ class AsyncApi:
 
     @cached_property
     def tenant(self) -> AsyncTenant:
-        """The tenant itself."""
+        """The tenant of the API key."""
         resource: AsyncTenant = self._resource("tenant", "AsyncTenant")
         return resource
 
     @cached_property
     def external_api_keys(self) -> AsyncExternalApiKeys:
-        """Your own keys of model and data providers."""
+        """API keys of model and data providers."""
         resource: AsyncExternalApiKeys = self._resource("external_api_keys", "AsyncExternalApiKeys")
         return resource
 
@@ -108,7 +108,7 @@ class AsyncApi:
 
     @cached_property
     def model_preferences(self) -> AsyncModelPreferences:
-        """Which model is used for what."""
+        """Choice of models."""
         resource: AsyncModelPreferences = self._resource("model_preferences", "AsyncModelPreferences")
         return resource
 
@@ -136,7 +136,7 @@ class AsyncApi:
 
     @cached_property
     def integrations(self) -> AsyncIntegrations:
-        """Connections of users to outside apps."""
+        """Connections of users to external apps."""
         resource: AsyncIntegrations = self._resource("integrations", "AsyncIntegrations")
         return resource
 
@@ -180,6 +180,6 @@ class AsyncApi:
 
     @cached_property
     def people(self) -> AsyncPeople:
-        """Searching for people."""
+        """People search."""
         resource: AsyncPeople = self._resource("people", "AsyncPeople")
         return resource

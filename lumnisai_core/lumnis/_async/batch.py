@@ -1,4 +1,4 @@
-"""Many runs at once: results as they come, failures as values, and a ledger to go on from."""
+"""Batches: many runs at a time, with failures as values and a ledger for continuing after an interrupt."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from lumnisai_core.lumnis.calls.runs import (
     create_call,
     get_call,
     split_parameters,
-    watch_options,
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject
 from lumnisai_core.lumnis.runs.batch import Entry, Ledger, RunInput, RunOutcome, digest_of, numbered, open_ledger
+from lumnisai_core.lumnis.runs.watch import watch_options
 
 
 async def map_runs(
@@ -35,9 +35,9 @@ async def map_runs(
     max_in_flight: int,
     ledger: Path | None,
 ) -> AsyncGenerator[RunOutcome, None]:
-    """Make a run of each input and yield what became of it, in the order in which they end."""
-    job = _AsyncJob(transport, settings, parameters, await async_beside(lambda: open_ledger(ledger)))
-    outcomes = async_each(job.outcome, numbered(inputs), limit=max_in_flight, stop=job.stop)
+    """Create a run for each input and yield the outcomes in the order in which runs end."""
+    batch = _AsyncBatch(transport, settings, parameters, await async_beside(lambda: open_ledger(ledger)))
+    outcomes = async_each(batch.outcome, numbered(inputs), limit=max_in_flight, stop=batch.stop)
     try:
         async for outcome in outcomes:
             yield outcome
@@ -45,48 +45,48 @@ async def map_runs(
         await outcomes.aclose()
 
 
-class _AsyncJob:
-    """What the runs of one ``map`` share."""
+class _AsyncBatch:
+    """State shared by the runs of one ``map``."""
 
     def __init__(
         self, transport: AsyncTransport, settings: Settings, parameters: InvokeParameters, ledger: Ledger
     ) -> None:
         self._transport = transport
         self._settings = settings
-        self._shared, how = split_parameters(parameters)
-        self._options, self._listeners = watch_options(how, listening=False)
+        self._parameters, watch = split_parameters(parameters)
+        self._options, self._listeners = watch_options(watch, listening=False)
         self._ledger = ledger
-        self._under_way: dict[int, AsyncRunStream] = {}
+        self._streams: dict[int, AsyncRunStream] = {}
 
     async def outcome(self, item: tuple[int, RunInput]) -> RunOutcome:
-        """Make or find the run of one input and follow it to its end."""
-        index, given = item
+        """Create or find the run of one input and follow it to its end."""
+        index, run_input = item
         try:
-            return RunOutcome(index, response=await self._run(index, given))
+            return RunOutcome(index, response=await self._run(index, run_input))
         except LumnisAIError as error:
             return RunOutcome(index, error=error)
         finally:
-            self._under_way.pop(index, None)
+            self._streams.pop(index, None)
 
-    async def _run(self, index: int, given: RunInput) -> ResponseObject:
-        parameters: RunParameters = {**self._shared, **given.parameters}
-        digest = digest_of(create_call(self._settings, given.messages, parameters).body)
-        known = self._ledger.known(index, digest)
+    async def _run(self, index: int, run_input: RunInput) -> ResponseObject:
+        parameters: RunParameters = {**self._parameters, **run_input.parameters}
+        digest = digest_of(create_call(self._settings, run_input.messages, parameters).body)
+        entry = self._ledger.find(index, digest)
         attempt = 0
-        if known is not None:
+        if entry is not None:
             try:
-                return await self._follow(index, RunStart(get_call(known.response_id), known.response_id))
+                return await self._follow(index, RunStart(get_call(entry.response_id), entry.response_id))
             except RunCancelledError:
-                attempt = known.attempt + 1  # stopped when the job was interrupted: it is made again
+                attempt = entry.attempt + 1  # cancelled when the batch was interrupted: create a new run
         parameters.setdefault("idempotency_key", self._ledger.idempotency_key(index, attempt))
-        start = RunStart(create_call(self._settings, given.messages, parameters))
+        start = RunStart(create_call(self._settings, run_input.messages, parameters))
         return await self._follow(index, start, digest=digest, attempt=attempt)
 
     async def _follow(
         self, index: int, start: RunStart, *, digest: str | None = None, attempt: int = 0
     ) -> ResponseObject:
         stream = AsyncRunStream(self._transport, start, self._options, self._listeners)
-        self._under_way[index] = stream
+        self._streams[index] = stream
         async with stream:
             async for update in stream:
                 if digest is not None:
@@ -96,8 +96,8 @@ class _AsyncJob:
         return await stream.result()
 
     async def stop(self) -> None:
-        """Make all runs that are under way end, for a caller who leaves early."""
-        streams = list(self._under_way.values())
+        """Stop all unfinished runs, because the caller is leaving early."""
+        streams = list(self._streams.values())
         for stream in streams:
             stream.detach()
         if self._options.cancel_on_interrupt:
@@ -109,4 +109,4 @@ class _AsyncJob:
                 try:
                     await self._transport.send(cancel_call(stream.response_id), timeout=GRACE, policy=GRACE_POLICY)
                 except ValidationError:
-                    continue  # it is over already
+                    continue  # it has ended already

@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 class AsyncClient(AsyncApi):
     """Asyncio client of the Lumnis platform.
 
-    It may be used from several event loops and threads; connections are made when first needed, one set for each
-    loop, and closed with it. Closing the client is good manners, not a duty.
+    It can be used from several event loops and threads; connections are opened on first use, one set for each
+    loop, and closed with it. Closing the client is optional.
 
     Args:
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service; a path is kept. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
+        base_url: Address of the service, which may have a path. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds to wait for a connection, for sending, and for an answer. Runs have their own: ``run_timeout``.
-        max_retries: Tries after the first one, of requests that can be repeated without doing their work twice.
-        scope: ``user`` (default) or ``tenant``: whose data calls work on unless they say otherwise.
-        user_id: User of all calls that name none.
+        timeout: Seconds for connecting, for sending, and for an answer. Runs have their own limit, ``run_timeout``.
+        max_retries: Retries of requests that can be repeated without doing their work twice.
+        scope: Default scope of calls: the data of one ``user`` (default) or of the whole ``tenant``.
+        user_id: Default user of calls.
         auth: How the key is sent: ``bearer`` (default, ``Authorization: Bearer``) or ``x-api-key``.
         default_headers: Further headers of every request to the service.
-        on_request: Called with :class:`RequestInfo` before each try; never sees the key.
+        on_request: Called with :class:`RequestInfo` before each try; it never contains the key.
         on_response: Called with :class:`ResponseInfo` after each answer.
         http_client: Your own HTTP client, for proxies and certificates. It is never closed.
 
     Raises:
-        ConfigurationError: No API key, or a value that cannot work.
+        ConfigurationError: The API key is missing, or a value is invalid.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class AsyncClient(AsyncApi):
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_async_callback(name, hook)
-        # Imported here, because it takes longer than all the rest, and importing this package does not need it.
+        # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
         from lumnisai_core._transport.pool import AsyncPool
 
         pool = AsyncPool(settings.service, http_client)
@@ -109,7 +109,7 @@ class AsyncClient(AsyncApi):
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:
-        """Return a client for one user, to be used in a ``with`` block; the block's end leaves this client open.
+        """Return a client for one user, for a ``with`` block; the end of the block leaves this client open.
 
         Args:
             user_id: UUID, e-mail address or other id of the user.
@@ -138,7 +138,7 @@ class AsyncClient(AsyncApi):
         """Run an agent and wait for its answer, or stream its progress.
 
         Args:
-            messages: A text, one message, or the messages of a conversation.
+            messages: A string, one message, or the messages of a conversation.
             stream: Whether to return a stream of :class:`RunUpdate` instead of waiting.
             **parameters: What to run (:class:`lumnisai_core.RunParameters`: ``user_id``, ``thread_id``,
                 ``response_format``, ``model_overrides``, ``agent_config``, ``files``, ``idempotency_key`` and more) and
@@ -149,11 +149,11 @@ class AsyncClient(AsyncApi):
             The finished run; with ``stream=True`` an iterator that is a context manager too.
 
         Raises:
-            ValidationError: Something about the run is not acceptable; nothing was sent.
+            ValidationError: Something about the run is invalid; nothing was sent.
             RunFailedError: The run failed.
             RunCancelledError: The run was cancelled.
-            RunTimeoutError: ``run_timeout`` is over; the run goes on and can be picked up by its id.
-            LumnisAIError: The service cannot be reached or refuses.
+            RunTimeoutError: The run did not end within ``run_timeout``; it continues and can be resumed by its id.
+            LumnisAIError: The service cannot be reached or refuses the request.
         """
         run = start_run(self._transport, self._settings, messages, parameters, listening=stream)
         return run if stream else run.result()
@@ -166,7 +166,7 @@ class AsyncClient(AsyncApi):
     # Closing
 
     async def close(self) -> None:
-        """Close the connections. A client made by :meth:`for_user` leaves those of its parent open."""
+        """Close the connections. A client from :meth:`for_user` leaves those of its parent open."""
         if self._owner:
             await self._transport.close()
 

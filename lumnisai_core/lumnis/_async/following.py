@@ -1,4 +1,4 @@
-"""Following a run from its start to its end, as a stream of what is new."""
+"""Streams of a run's updates, from its creation to its end."""
 
 from __future__ import annotations
 
@@ -28,26 +28,32 @@ from lumnisai_core.lumnis.calls.runs import (
     create_call,
     get_call,
     split_parameters,
-    watch_options,
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
 from lumnisai_core.lumnis.models.updates import ProgressCallback
-from lumnisai_core.lumnis.runs.watch import RunWatch, WatchOptions, error_of_run, note_interrupt, timeout_error
+from lumnisai_core.lumnis.runs.watch import (
+    RunWatch,
+    WatchOptions,
+    error_of_run,
+    note_interrupt,
+    timeout_error,
+    watch_options,
+)
 
 #: Log message if a run that the caller leaves cannot be stopped.
 STOP_FAILURE = "Could not stop the run on the service"
 
 
 class AsyncRunStream(AsyncReady):
-    """The news of one run, as an iterator and a context manager.
+    """The updates of one run, as an iterator and a context manager.
 
-    Nothing is sent before the first update is asked for. The last update has a terminal status and carries
+    Nothing is sent before the first update is requested. The last update has a terminal status and carries
     ``output_text``, ``structured_response`` and the whole run in ``response``; after it, a failed run raises
     :class:`RunFailedError` and a cancelled one :class:`RunCancelledError`.
 
     Leaving early (an exception inside the ``with`` block, ``break``, Ctrl-C, a cancelled task) asks the service to
-    stop the run, unless it was made with ``cancel_on_interrupt=False``.
+    stop the run, unless it was created with ``cancel_on_interrupt=False``.
     """
 
     def __init__(
@@ -62,7 +68,7 @@ class AsyncRunStream(AsyncReady):
         self._watch = RunWatch(options)
         self._options = options
         self._listeners = listeners
-        # The generator must not know this object: without a cycle, a stream that is dropped is closed at once.
+        # The generator must not refer to this object: without a cycle, a stream that is dropped is closed at once.
         self._updates = _follow(transport, start, options, self._watch)
 
     @property
@@ -81,22 +87,22 @@ class AsyncRunStream(AsyncReady):
         Raises:
             RunFailedError: The run failed.
             RunCancelledError: The run was cancelled.
-            RunTimeoutError: ``run_timeout`` is over; the run goes on.
-            LumnisAIError: The service cannot be reached or refuses.
+            RunTimeoutError: The run did not end within ``run_timeout``; it continues on the service.
+            LumnisAIError: The service cannot be reached or refuses the request.
         """
         async with self:
             async for _ in self:
                 pass
         if self._watch.response is None:
-            raise LumnisAIError("This stream was closed before it began: make a new one.")
+            raise LumnisAIError("This stream was closed before it began: start a new one.")
         return self._watch.response
 
     def detach(self) -> None:
-        """Stop following with the next answer and leave the run alone; may be called from another thread."""
+        """Stop following after the next answer and leave the run alone. May be called from another thread."""
         self._watch.detached = True
 
     async def close(self) -> None:
-        """Stop following; a run that is not over is stopped on the service."""
+        """Stop following, and stop an unfinished run on the service."""
         await self._updates.aclose()
 
     def __aiter__(self) -> Self:
@@ -115,7 +121,7 @@ class AsyncRunStream(AsyncReady):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-        if isinstance(error, INTERRUPTS):  # which may have fallen into a listener or into the block
+        if isinstance(error, INTERRUPTS):  # raised in a listener or in the block
             note_interrupt(error, self._watch, is_stopped=self._options.cancel_on_interrupt)
 
 
@@ -127,27 +133,16 @@ def start_run(
     *,
     listening: bool,
 ) -> AsyncRunStream:
-    """Describe a new run and return the stream that creates and follows it.
-
-    Args:
-        transport: Where to send.
-        settings: Scope and user of the client.
-        messages: A text, one message, or the messages of a conversation.
-        parameters: What to run and how to watch it.
-        listening: Whether the updates will be read, which makes polls shorter.
-
-    Raises:
-        ValidationError: Something about the run is not acceptable; nothing was sent.
-    """
-    what, how = split_parameters(parameters)
-    options, listeners = watch_options(how, listening=listening)
-    return AsyncRunStream(transport, RunStart(create_call(settings, messages, what)), options, listeners)
+    """Return a stream that creates a run and follows it. Polls are shorter if the caller is ``listening``."""
+    run, watch = split_parameters(parameters)
+    options, listeners = watch_options(watch, listening=listening)
+    return AsyncRunStream(transport, RunStart(create_call(settings, messages, run)), options, listeners)
 
 
 def follow_run(
     transport: AsyncTransport, response_id: str, parameters: WatchParameters, *, listening: bool
 ) -> AsyncRunStream:
-    """Return a stream of everything an existing run reported and will report."""
+    """Return a stream of all updates of an existing run, from the first one."""
     options, listeners = watch_options(parameters, listening=listening)
     return AsyncRunStream(transport, RunStart(get_call(response_id), response_id), options, listeners)
 
@@ -166,9 +161,9 @@ async def _follow(
                 raise timeout_error(watch.last, options.run_timeout)
             if poll.pause:
                 await async_sleep(poll.pause)
-            asked = time.monotonic()
+            sent = time.monotonic()
             response = await transport.send(get_call(started.response_id, wait=poll.wait))
-            for update in watch.accept(response, poll=poll, took=time.monotonic() - asked):
+            for update in watch.accept(response, poll=poll, took=time.monotonic() - sent):
                 yield update
     except INTERRUPTS as interrupt:
         if not watch.over and not watch.detached:
@@ -178,7 +173,7 @@ async def _follow(
         raise
     except LumnisAIError as error:
         if watch.response is not None and not isinstance(error, RunError):
-            error.add_note(f"Pick the run up again with client.responses.wait({watch.response.response_id!r}).")
+            error.add_note(f"Wait for the run with client.responses.wait({watch.response.response_id!r}).")
         raise
     error_at_end = error_of_run(watch.last)
     if error_at_end is not None:
@@ -187,7 +182,7 @@ async def _follow(
 
 async def _stop(transport: AsyncTransport, start: RunStart, response: ResponseObject | None) -> None:
     if response is None and start.response_id is None:
-        # Interrupted while creating. Its idempotency key finds out which run that made, if any.
+        # Interrupted while creating the run. Its idempotency key leads to the run, or creates one to be cancelled.
         response = await transport.send(start.call, timeout=GRACE, policy=GRACE_POLICY)
     response_id = start.response_id if response is None else response.response_id
     await transport.send(cancel_call(str(response_id)), timeout=GRACE, policy=GRACE_POLICY)

@@ -1,5 +1,5 @@
 # Generated from lumnisai_core/lumnis/_async/api.py by `make sync`; edit that file.
-"""Every part of the API at one place: the resources of a client and their short names."""
+"""The resources of a client and the short names of their methods."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MethodT = TypeVar("MethodT")
 
 
 class ShortName(Generic[MethodT]):
-    """A short name of the product's documentation: gives a resource's own method, with its signature."""
+    """A short name from the product's documentation: it returns the resource's own method, with its signature."""
 
     def __init__(self, find: Callable[[Api], MethodT]) -> None:
         self._find = find
@@ -44,7 +44,7 @@ class ShortName(Generic[MethodT]):
 
 
 class Api:
-    """The resources and the short names of their methods. What a program does not use is never imported."""
+    """The resources and the short names of their methods. Each resource is imported on first use."""
 
     def __init__(self, transport: Transport, settings: Settings) -> None:
         self._transport = transport
@@ -66,7 +66,7 @@ class Api:
 
     @cached_property
     def threads(self) -> Threads:
-        """Conversations."""
+        """Threads: conversations that the service keeps."""
         resource: Threads = self._resource("threads", "Threads")
         return resource
 
@@ -90,13 +90,13 @@ class Api:
 
     @cached_property
     def tenant(self) -> Tenant:
-        """The tenant itself."""
+        """The tenant of the API key."""
         resource: Tenant = self._resource("tenant", "Tenant")
         return resource
 
     @cached_property
     def external_api_keys(self) -> ExternalApiKeys:
-        """Your own keys of model and data providers."""
+        """API keys of model and data providers."""
         resource: ExternalApiKeys = self._resource("external_api_keys", "ExternalApiKeys")
         return resource
 
@@ -109,7 +109,7 @@ class Api:
 
     @cached_property
     def model_preferences(self) -> ModelPreferences:
-        """Which model is used for what."""
+        """Choice of models."""
         resource: ModelPreferences = self._resource("model_preferences", "ModelPreferences")
         return resource
 
@@ -137,7 +137,7 @@ class Api:
 
     @cached_property
     def integrations(self) -> Integrations:
-        """Connections of users to outside apps."""
+        """Connections of users to external apps."""
         resource: Integrations = self._resource("integrations", "Integrations")
         return resource
 
@@ -181,6 +181,6 @@ class Api:
 
     @cached_property
     def people(self) -> People:
-        """Searching for people."""
+        """People search."""
         resource: People = self._resource("people", "People")
         return resource

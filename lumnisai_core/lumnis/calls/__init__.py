@@ -1,1 +1,1 @@
-"""From arguments to the HTTP calls of the agent platform, one file for each resource."""
+"""Arguments, HTTP calls and answers of the agent platform, one file for each resource that needs one."""

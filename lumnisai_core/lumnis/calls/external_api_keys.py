@@ -1,4 +1,4 @@
-"""Reading how callers name providers and modes of keys. Pure."""
+"""Arguments of calls about provider keys: provider, mode, secret and time of expiry. Pure."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from lumnisai_core.lumnis.models.external_api_keys import ApiKeyMode, ApiProvide
 _SHORTEST_KEY = 3
 _LONGEST_KEY = 2000
 
-_OTHER_MODES = {"byo": ApiKeyMode.BYO_KEYS}
-
 
 def find_provider(value: ApiProvider | str) -> ApiProvider | None:
-    """Read a provider from its full name or the short one, in any case: ``OPENAI_API_KEY``, ``openai``."""
+    """Return the provider with this full or short name in upper or lower case, such as ``openai``; None if unknown."""
     name = str(value).strip().upper()
     for candidate in (name, f"{name}_API_KEY"):
         if candidate in ApiProvider.__members__:
@@ -29,39 +27,26 @@ def find_provider(value: ApiProvider | str) -> ApiProvider | None:
 
 
 def provider_from(value: ApiProvider | str) -> ApiProvider:
-    """Read a provider from its full name or the short one, in any case.
-
-    Raises:
-        ValidationError: There is no such provider.
-    """
-    found = find_provider(value) if isinstance(value, str) else None
-    if found is None:
+    """Return the provider with this full or short name in upper or lower case."""
+    provider = find_provider(value) if isinstance(value, str) else None
+    if provider is None:
         raise ValidationError(f"provider must be one of {', '.join(ApiProvider)}, not {value!r}.")
-    return found
+    return provider
 
 
 def mode_from(value: ApiKeyMode | str) -> ApiKeyMode:
-    """Read whose keys are used: ``platform`` or ``byo_keys``, also as ``byo``, and by the names of the enum.
-
-    Raises:
-        ValidationError: It is none of these.
-    """
-    name = str(value).strip()
-    found = _OTHER_MODES.get(name.lower()) or ApiKeyMode.__members__.get(name.upper())
-    if found is None:
+    """Return the mode with this name: ``platform``, ``byo_keys`` or ``byo``, or a name of the enum."""
+    name = str(value).strip().upper()
+    if name != "BYO" and name not in ApiKeyMode.__members__:
         raise ValidationError(f"mode must be one of {', '.join(ApiKeyMode)}, not {value!r}.")
-    return found
+    return ApiKeyMode.BYO_KEYS if name == "BYO" else ApiKeyMode[name]
 
 
 def usable_secret(api_key: str | SecretStr) -> str:
-    """Return the text of a provider's key. What is wrong with it is said without showing it.
-
-    Raises:
-        ValidationError: It is no text, or too short or too long to be a key.
-    """
+    """Return a provider's key as a string. Errors do not show it."""
     secret = plain(api_key)
     if not isinstance(secret, str):
-        raise ValidationError(f"api_key must be a text, not {type(api_key).__name__}.")
+        raise ValidationError(f"api_key must be a string, not {type(api_key).__name__}.")
     if len(secret.strip()) < _SHORTEST_KEY or len(secret) > _LONGEST_KEY:
         raise ValidationError(
             f"api_key has {len(secret.strip())} characters; {_SHORTEST_KEY} to {_LONGEST_KEY} are possible."
@@ -70,22 +55,18 @@ def usable_secret(api_key: str | SecretStr) -> str:
 
 
 def wire_time(name: str, moment: datetime | str | None) -> str | None:
-    """Write a moment; one without a zone is UTC.
-
-    Raises:
-        ValidationError: It is no moment.
-    """
+    """Write a time in ISO 8601; without a zone it is UTC."""
     if moment is None:
         return None
     try:
-        read = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-        return (read.replace(tzinfo=UTC) if read.tzinfo is None else read).isoformat()
+        parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+        return (parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed).isoformat()
     except (ValueError, AttributeError, TypeError):
-        raise ValidationError(f"{name} must be a datetime or an ISO 8601 text, not {moment!r}.") from None
+        raise ValidationError(f"{name} must be a datetime or an ISO 8601 string, not {moment!r}.") from None
 
 
 def warn_of_user(user_id: object) -> None:
-    """Tell callers of the older form that keys belong to the tenant."""
+    """Warn callers who pass a user, as older documentation says, that keys belong to the tenant."""
     if user_id is not None:
         warnings.warn(
             "Keys belong to the whole tenant: user_id is ignored, leave it out.", DeprecationWarning, stacklevel=3

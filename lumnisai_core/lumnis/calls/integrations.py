@@ -1,8 +1,8 @@
-"""Decisions about connections to apps. Pure."""
+"""Arguments and answers of connections to apps. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from lumnisai_core._transport.checks import member, text, texts
@@ -14,48 +14,27 @@ from lumnisai_core.lumnis.models.integrations import (
     LinkedInConnectionsDeleted,
 )
 
-_OVER = (ConnectionStatus.FAILED, ConnectionStatus.EXPIRED)
-
 
 def app(name: str) -> str:
-    """Write the name of an app as the service does: in capitals.
-
-    Raises:
-        ValidationError: There is none.
-    """
+    """Return the name of an app in capitals, as the service writes it."""
     return text("app_name", name).strip().upper()
 
 
-def apps(names: str | Iterable[str] | None) -> list[str] | None:
-    """Write names of apps, given as a list or joined by commas.
+def app_list(argument: str, names: Iterable[str]) -> list[str]:
+    """Return the names of one or more apps. Errors name the argument."""
+    if isinstance(names, str):
+        raise ValidationError(f"{argument} must be a list of names, not {names!r}.")
+    return [app(name) for name in texts(argument, names)]
 
-    Raises:
-        ValidationError: A name is blank, or there is none.
-    """
-    if names is None:
-        return None
-    listed = names.split(",") if isinstance(names, str) else names
-    return [app(name) for name in texts("app_filter", listed)]
+
+def app_filter(names: str | Iterable[str] | None) -> list[str] | None:
+    """Return the names of apps from a list or a comma-separated string."""
+    return None if names is None else app_list("app_filter", names.split(",") if isinstance(names, str) else names)
 
 
 def provider_name(provider: IntegrationProvider | str | None) -> str | None:
-    """Check the name of a provider of connections.
-
-    Raises:
-        ValidationError: There is no such provider.
-    """
+    """Return the name of a provider of connections."""
     return None if provider is None else str(member(IntegrationProvider, "provider", provider))
-
-
-def wanted_apps(names: Sequence[str]) -> list[str]:
-    """Write at least one name of an app.
-
-    Raises:
-        ValidationError: There is none, or one is blank.
-    """
-    if isinstance(names, str):
-        raise ValidationError(f"app_names must be a list of names, not {names!r}.")
-    return [app(name) for name in texts("app_names", names)]
 
 
 def deleted_connections(data: Any) -> LinkedInConnectionsDeleted:
@@ -64,15 +43,15 @@ def deleted_connections(data: Any) -> LinkedInConnectionsDeleted:
 
 
 def is_connected(connection: AppConnection, app_name: str) -> bool:
-    """Say whether a connection can be used.
+    """Return whether a connection is active.
 
     Raises:
-        AppConnectionError: It failed or expired, so that waiting is useless.
+        AppConnectionError: The connection failed or expired, so waiting is useless.
     """
-    if connection.status in _OVER:
-        reason = connection.error_message or "the service gives no reason"
+    if connection.status in (ConnectionStatus.FAILED, ConnectionStatus.EXPIRED):
+        reason = connection.error_message or "the service gave no reason"
         raise AppConnectionError(
-            f"The connection to {app_name} is {connection.status}: {reason}. Begin it again with "
+            f"The connection to {app_name} is {connection.status}: {reason}. Start it again with "
             "client.integrations.initiate_connection(...).",
             detail=connection.json(),
         )

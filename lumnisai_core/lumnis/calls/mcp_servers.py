@@ -1,4 +1,4 @@
-"""Rules for the settings of MCP servers. Pure."""
+"""Arguments of calls about MCP servers: how a server is reached, with its secrets. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from lumnisai_core._transport.secrets import Concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.models.mcp_servers import MCPTransport
 
-LONGEST_NAME = 255
 _LONGEST_COMMAND = 255
 _LONGEST_DESCRIPTION = 1000
 _LONGEST_URL = 1024
@@ -25,11 +24,7 @@ def connection_body(
     env: Mapping[str, str] | None,
     headers: Mapping[str, str] | None,
 ) -> dict[str, Any]:
-    """Check and write how a server is reached. Its text shows nothing, because it can hold secrets.
-
-    Raises:
-        ValidationError: The transport is unknown, or what it needs is missing.
-    """
+    """Write how a server is reached. The text of the result shows nothing, because it can contain secrets."""
     kind = member(MCPTransport, "transport", transport)
     if kind is MCPTransport.STDIO:
         if command is None:
@@ -40,7 +35,7 @@ def connection_body(
         transport=str(kind),
         **given(
             command=optional_text("command", command, longest=_LONGEST_COMMAND),
-            args=usable_args(args),
+            args=_usable_args(args),
             url=usable_url(url),
             env=usable_map("env", env),
             headers=usable_map("headers", headers),
@@ -49,11 +44,7 @@ def connection_body(
 
 
 def usable_description(description: str | None) -> str | None:
-    """Check the description of a server, which may be empty.
-
-    Raises:
-        ValidationError: It is longer than 1000 characters.
-    """
+    """Return the description of a server, which may be empty."""
     if description is not None and len(description) > _LONGEST_DESCRIPTION:
         raise ValidationError(
             f"description has {len(description)} characters; at most {_LONGEST_DESCRIPTION} are possible."
@@ -62,46 +53,33 @@ def usable_description(description: str | None) -> str | None:
 
 
 def usable_url(url: str | None) -> str | None:
-    """Check the address of a server.
-
-    Raises:
-        ValidationError: It does not begin with ``http://`` or ``https://``, or is longer than 1024 characters.
-    """
+    """Return the address of a server."""
     usable = optional_text("url", url, longest=_LONGEST_URL)
     if usable is not None and not usable.lower().startswith(("http://", "https://")):
         raise ValidationError("url must begin with http:// or https://.")
     return usable
 
 
-def usable_args(args: Sequence[str] | None) -> list[str] | None:
-    """Check the arguments of a program.
-
-    Raises:
-        ValidationError: They are no list of texts.
-    """
+def _usable_args(args: Sequence[str] | None) -> list[str] | None:
     if args is None:
         return None
     if isinstance(args, str) or not all(isinstance(arg, str) for arg in args):
-        raise ValidationError("args must be a list of texts.")
+        raise ValidationError("args must be a list of strings.")
     return list(args)
 
 
 def usable_map(name: str, values: Mapping[str, str] | None) -> dict[str, str] | None:
-    """Check variables or headers. Errors name them without their values.
-
-    Raises:
-        ValidationError: One is no text.
-    """
+    """Return environment variables or headers. Errors name them without their values."""
     if values is None:
         return None
     if not isinstance(values, Mapping):
-        raise ValidationError(f"{name} must map names to texts, not be a {type(values).__name__}.")
+        raise ValidationError(f"{name} must map names to strings, not be a {type(values).__name__}.")
     for key, value in values.items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise ValidationError(f"{name}[{key!r}] must be a text, not a {type(value).__name__}.")
+            raise ValidationError(f"{name}[{key!r}] must be a string, not {type(value).__name__}.")
     return dict(values)
 
 
 def secrets_of(*maps: Mapping[str, str] | None) -> list[str]:
-    """Return the values of variables and headers, which may be secrets."""
+    """Return the values of environment variables and headers, which may be secrets."""
     return [value for values in maps if values is not None for value in values.values()]

@@ -1,10 +1,10 @@
-"""The body of ``POST /v1/responses``: everything about a new run is checked here, before it is sent. Pure."""
+"""Runs: their parameters, and the HTTP calls of ``/v1/responses``. Everything is validated before it is sent. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypedDict, TypeVar, Unpack, cast
 from uuid import UUID, uuid4
 
 import pydantic
@@ -12,42 +12,56 @@ from pydantic import BaseModel
 
 from lumnisai_core._transport.answer import model, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import given, member
+from lumnisai_core._transport.checks import given, member, page_query
 from lumnisai_core.exceptions import LocalFileNotSupported, ValidationError
-from lumnisai_core.lumnis.config import Settings, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models import (
     AgentConfig,
+    ArtifactList,
+    FeedbackCreated,
+    FeedbackList,
+    FeedbackType,
     FileAttachment,
     Message,
     MessageRole,
     ModelOverrides,
+    ResponseList,
     ResponseObject,
     Scope,
 )
-from lumnisai_core.lumnis.models.responses import FeedbackType
 from lumnisai_core.lumnis.models.updates import ProgressCallback
-from lumnisai_core.lumnis.runs.printing import ProgressPrinter
-from lumnisai_core.lumnis.runs.watch import WatchOptions
+
+MessageInput: TypeAlias = Message | Mapping[str, Any]
+MessagesInput: TypeAlias = str | MessageInput | Sequence[MessageInput]
+ResponseFormat: TypeAlias = type[BaseModel] | Mapping[str, Any]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_ROUTE = "/v1/responses"
+_ONE = "/v1/responses/{}"
+_LONGEST_KEY = 255
+_LONGEST_FEEDBACK = 5000
+_URI_SCHEMES = ("http", "https", "s3", "gs", "gcs", "file", "ftp", "ftps", "blob", "data")
 
 
 class RunParameters(TypedDict, total=False):
-    """What to run; every part is optional.
+    """What to run. All parameters are optional.
 
     Attributes:
-        user_id: UUID, e-mail address or other id of the user the run is for. Needed in user scope.
+        user_id: UUID, e-mail address or other id of the user that the run is for. Required in user scope.
         scope: ``user`` or ``tenant`` instead of the client's scope.
-        thread_id: Conversation to continue; without it the service starts a new one.
-        response_format: Pydantic class or JSON Schema of the object wanted in ``structured_response``.
-        response_format_instructions: Extra guidance for that object.
+        thread_id: Thread to continue. Default: the service creates a new one.
+        response_format: Pydantic class or JSON Schema of the object to return in ``structured_response``.
+        response_format_instructions: Further instructions for that object.
         model_overrides: Models for this run, each as ``provider:model_name``.
-        agent_config: How the agent works.
-        files: Files by URI or artifact id.
-        options: Free-form options, echoed in the run.
+        agent_config: Settings of the agent.
+        files: Files, each named by URI or artifact id.
+        options: Free-form options; the service returns them with the run.
         specialized_agent: Name of a specialized agent to route the run to.
-        specialized_agent_params: Its parameters.
-        idempotency_key: Key under which the service makes only one run, also over several calls. A fresh one is made
-            if it is left out, so that retries never make a second run.
-        extra_body: Further fields for the request body, sent as they are.
+        specialized_agent_params: Parameters of the specialized agent.
+        idempotency_key: Key under which the service creates only one run, even if the call is repeated. Default: a new
+            key for each call, so that retries never create a second run.
+        extra_body: Further fields of the request body, sent unchanged.
     """
 
     user_id: str | UUID | None
@@ -66,15 +80,16 @@ class RunParameters(TypedDict, total=False):
 
 
 class WatchParameters(TypedDict, total=False):
-    """How to watch a run; every part is optional.
+    """How to watch a run. All parameters are optional.
 
     Attributes:
-        show_progress: Whether to print status changes, messages and tool calls. Default False: nothing is printed.
-        on_progress: Called with each :class:`RunUpdate`; a coroutine function is awaited by the asyncio client. What
-            it raises is logged and does not end the run.
-        run_timeout: Seconds after which :class:`RunTimeoutError` is raised; the run itself goes on. Default 600;
+        show_progress: Whether to print status changes, messages and tool calls. Default False.
+        on_progress: Called with each :class:`RunUpdate`; the asyncio client awaits coroutine functions. Its exceptions
+            are logged and do not end the run.
+        run_timeout: Seconds after which :class:`RunTimeoutError` is raised; the run itself continues. Default 600;
             None for no limit.
-        progress_interval: Seconds a poll is held while somebody listens, so news is at most this old. Default 1.
+        progress_interval: Seconds for which the service may hold a poll while there is a listener; updates are at most
+            this old. Default 1.
         cancel_on_interrupt: Whether Ctrl-C, a cancelled task or leaving a stream early stops the run on the service.
             Default True.
     """
@@ -90,77 +105,134 @@ class InvokeParameters(RunParameters, WatchParameters, total=False):
     """What to run and how to watch it."""
 
 
-MessageInput: TypeAlias = Message | Mapping[str, Any]
-MessagesInput: TypeAlias = str | MessageInput | Sequence[MessageInput]
-ResponseFormat: TypeAlias = type[BaseModel] | Mapping[str, Any]
+def split_parameters(parameters: InvokeParameters) -> tuple[RunParameters, WatchParameters]:
+    """Split the parameters of ``invoke`` into what to run and how to watch it; an unknown one is a TypeError."""
+    refuse_unknown(parameters, InvokeParameters)
+    watch = {name: value for name, value in parameters.items() if name in WatchParameters.__annotations__}
+    run = {name: value for name, value in parameters.items() if name not in watch}
+    return cast("RunParameters", run), cast("WatchParameters", watch)
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_URI_SCHEMES = ("http", "https", "s3", "gs", "gcs", "file", "ftp", "ftps", "blob", "data")
+def refuse_unknown(parameters: Mapping[str, Any], known: type[RunParameters | WatchParameters]) -> None:
+    """Raise TypeError for an unknown parameter, because Python does not check the keywords of a TypedDict."""
+    unknown = sorted(parameters.keys() - known.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"unexpected keyword arguments {', '.join(unknown)}; known: {', '.join(known.__annotations__)}")
 
 
-def create_body(
-    messages: MessagesInput,
-    *,
-    user_id: str | None = None,
-    thread_id: str | UUID | None = None,
-    response_format: ResponseFormat | None = None,
-    response_format_instructions: str | None = None,
-    model_overrides: ModelOverrides | Mapping[str, str] | None = None,
-    agent_config: AgentConfig | Mapping[str, Any] | None = None,
-    files: Sequence[FileAttachment | Mapping[str, Any]] | None = None,
-    options: Mapping[str, Any] | None = None,
-    specialized_agent: str | None = None,
-    specialized_agent_params: Mapping[str, Any] | None = None,
-    extra_body: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Check everything about a new run and write it as the service reads it.
+class RunStart(NamedTuple):
+    """The first call for following a run: it creates the run, or reads one whose id is known."""
 
-    Raises:
-        ValidationError: Something is missing or of the wrong kind; the message says what.
-        LocalFileNotSupported: A file is named by a local path.
-    """
-    fields: dict[str, Any] = {
-        "messages": wire_messages(messages),
-        "thread_id": None if thread_id is None else _text("thread_id", str(thread_id)),
-        "user_id": user_id,
-        "response_format": None if response_format is None else schema_of(response_format),
-        "response_format_instructions": response_format_instructions,
-        "model_overrides": _sent(ModelOverrides, "model_overrides", model_overrides),
-        "agent_config": _sent(AgentConfig, "agent_config", agent_config),
-        "files": [_sent_file(index, file) for index, file in enumerate(files)] if files else None,
-        "options": options,
-        "specialized_agent": specialized_agent,
-        "specialized_agent_params": specialized_agent_params,
+    call: Call[ResponseObject]
+    response_id: str | None = None
+
+
+def create_call(settings: Settings, messages: MessagesInput, parameters: RunParameters) -> Call[ResponseObject]:
+    """Describe ``POST /v1/responses``, with an idempotency key that all tries of the call share."""
+    refuse_unknown(parameters, RunParameters)
+    user = user_of_call(settings, user_id=parameters.get("user_id"), scope=parameters.get("scope"))
+    key = _usable_key(parameters.get("idempotency_key"))
+    sent: RunParameters = {**parameters, "user_id": user}
+    body = create_body(messages, **sent)
+    hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
+    return Call("POST", _ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
+
+
+def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:
+    """Describe ``GET /v1/responses/{id}``, which the service may hold for ``wait`` seconds."""
+    if wait is not None and not 0 <= wait < float("inf"):
+        raise ValidationError(f"wait must be a number of seconds, 0 or more, not {wait!r}.")
+    query = {"wait": float(wait)} if wait else {}
+    return Call("GET", path(_ONE, response_id), model(ResponseObject), query=query, held=float(wait or 0.0))
+
+
+def list_call(
+    settings: Settings,
+    user_id: str | UUID | None,
+    scope: Scope | str | None,
+    limit: int,
+    offset: int,
+    **filters: object,
+) -> Call[ResponseList]:
+    """Describe ``GET /v1/responses``."""
+    query = {
+        "user_id": user_of_call(settings, user_id=user_id, scope=scope),
+        **{name: None if value is None else str(value) for name, value in filters.items()},
+        **page_query(limit=limit, offset=offset),
     }
-    return {name: value for name, value in fields.items() if value is not None} | dict(extra_body or {})
+    return Call("GET", _ROUTE, model(ResponseList), query=query)
 
 
-def _text(name: str, value: str) -> str:
-    if not value.strip():
-        raise ValidationError(f"{name} is empty: leave it out, or pass the id that the service returned.")
-    return value
+def cancel_call(response_id: str) -> Call[None]:
+    """Describe ``POST /v1/responses/{id}/cancel``, with a key, so that it can be retried."""
+    return Call("POST", path(_ONE + "/cancel", response_id), nothing, idempotency_key=str(uuid4()))
+
+
+def create_feedback_call(
+    settings: Settings,
+    response_id: str,
+    feedback_text: str,
+    *,
+    feedback_type: FeedbackType | str,
+    user_id: str | UUID | None,
+    progress_id: str | None,
+    tool_call_id: str | None,
+    tool_args_update: Mapping[str, Any] | None,
+) -> Call[FeedbackCreated]:
+    """Describe ``POST /v1/responses/{id}/feedback``."""
+    if not isinstance(feedback_text, str) or not 1 <= len(feedback_text) <= _LONGEST_FEEDBACK:
+        raise ValidationError(f"feedback_text must be a string of 1 to {_LONGEST_FEEDBACK} characters.")
+    if tool_args_update is not None and tool_call_id is None:
+        raise ValidationError("tool_args_update needs tool_call_id: pass the id of the tool call to change.")
+    body = given(
+        feedback_text=feedback_text,
+        feedback_type=member(FeedbackType, "feedback_type", feedback_type).value,
+        user_id=user_id_from(user_id) or settings.user_id,
+        progress_id=progress_id,
+        tool_call_id=tool_call_id,
+        tool_args_update=tool_args_update,
+    )
+    return Call("POST", path(_ONE + "/feedback", response_id), model(FeedbackCreated), body=body)
+
+
+def list_feedback_call(response_id: str, progress_id: str | None) -> Call[FeedbackList]:
+    """Describe ``GET /v1/responses/{id}/feedback``."""
+    query = {"progress_id": progress_id}
+    return Call("GET", path(_ONE + "/feedback", response_id), model(FeedbackList), query=query)
+
+
+def list_artifacts_call(response_id: str, *, limit: int, offset: int) -> Call[ArtifactList]:
+    """Describe ``GET /v1/responses/{id}/artifacts``."""
+    query = page_query(limit=limit, offset=offset)
+    return Call("GET", path(_ONE + "/artifacts", response_id), model(ArtifactList), query=query)
+
+
+def create_body(messages: MessagesInput, **parameters: Unpack[RunParameters]) -> dict[str, Any]:
+    """Validate a new run and write the body of the request that creates it."""
+    values: Mapping[str, Any] = parameters
+    body: dict[str, Any] = {"messages": wire_messages(messages)}
+    for name in RunParameters.__annotations__:
+        if name not in _NOT_IN_BODY:
+            body[name] = _wire_value(name, values.get(name))
+    return given(**body) | dict(values.get("extra_body") or {})
+
+
+def _wire_value(name: str, value: object) -> Any:
+    return value if value is None or name not in _WIRE_FORMS else _WIRE_FORMS[name](value)
 
 
 def wire_messages(messages: MessagesInput) -> list[dict[str, str]]:
-    """Bring the accepted forms of a conversation into the wire's: a list of roles and texts.
-
-    Args:
-        messages: A text (one user message), one message, or a sequence of messages.
-
-    Raises:
-        ValidationError: There is no message, or one has no known role or no text.
-    """
+    """Write a conversation as a list of roles and texts. A string is one user message."""
     if isinstance(messages, str):
         return [{"role": MessageRole.USER.value, "content": messages}]
     if isinstance(messages, Message | Mapping):
         return [_wire_message(0, messages)]
     if not isinstance(messages, Sequence) or isinstance(messages, bytes | bytearray):
         raise ValidationError(
-            f"messages must be a text, a message or a list of messages, not {type(messages).__name__}."
+            f"messages must be a string, a message or a list of messages, not {type(messages).__name__}."
         )
     if not messages:
-        raise ValidationError('messages is empty: pass a text or at least one {"role": "user", "content": ...}.')
+        raise ValidationError('messages is empty: pass a string or at least one {"role": "user", "content": ...}.')
     return [_wire_message(index, message) for index, message in enumerate(messages)]
 
 
@@ -182,11 +254,7 @@ def _wire_message(index: int, message: object) -> dict[str, str]:
 
 
 def schema_of(response_format: ResponseFormat) -> dict[str, Any]:
-    """Return the JSON Schema of a pydantic class, or the given schema as it is.
-
-    Raises:
-        ValidationError: It is neither a pydantic class nor a JSON Schema object.
-    """
+    """Return the JSON Schema of a pydantic class; a JSON Schema stays as it is."""
     if isinstance(response_format, type) and issubclass(response_format, BaseModel):
         return response_format.model_json_schema()
     if isinstance(response_format, Mapping):
@@ -196,164 +264,64 @@ def schema_of(response_format: ResponseFormat) -> dict[str, Any]:
     )
 
 
-def _checked(kind: type[ModelT], place: str, given: object) -> ModelT:
-    if isinstance(given, kind):
-        return given
+def _wire_thread_id(thread_id: str | UUID) -> str:
+    if not str(thread_id).strip():
+        raise ValidationError("thread_id is empty: leave it out, or pass the id that the service returned.")
+    return str(thread_id)
+
+
+def _wire_files(files: Sequence[FileAttachment | Mapping[str, Any]]) -> list[dict[str, Any]] | None:
+    attachments = [_validated(FileAttachment, f"files[{index}]", file) for index, file in enumerate(files)]
+    for index, file in enumerate(attachments):
+        if not _is_remote(file.uri):
+            raise LocalFileNotSupported(
+                f"files[{index}] names {file.uri!r}, which looks like a local path. Pass an artifact id "
+                f"(artifact_...) or a URI with one of the schemes {', '.join(_URI_SCHEMES)}."
+            )
+    return [file.model_dump(mode="json", exclude_none=True) for file in attachments] or None
+
+
+def _is_remote(uri: str) -> bool:
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", uri)  # at least two letters: C: is a drive
+    return uri.startswith("artifact_") or (scheme is not None and scheme[1].lower() in _URI_SCHEMES)
+
+
+def _wire_settings(kind: type[BaseModel], name: str, value: object) -> dict[str, Any]:
+    return _validated(kind, name, value).model_dump(mode="json", exclude_unset=True, exclude_none=True)
+
+
+def _validated(kind: type[ModelT], name: str, value: object) -> ModelT:
+    if isinstance(value, kind):
+        return value
     try:
-        return kind.model_validate(dict(given) if isinstance(given, Mapping) else given)
+        return kind.model_validate(dict(value) if isinstance(value, Mapping) else value)
     except pydantic.ValidationError as error:
         problems = "; ".join(
-            f"{'.'.join([place, *map(str, item['loc'])])}: {item['msg']}" for item in error.errors(include_input=False)
+            f"{'.'.join([name, *map(str, item['loc'])])}: {item['msg']}" for item in error.errors(include_input=False)
         )
         known = ", ".join(kind.model_fields)
         raise ValidationError(
-            f"{problems}. Known fields of {place}: {known}. Anything else can go through extra_body=."
+            f"{problems}. Known fields of {name}: {known}. Pass any other field with extra_body=."
         ) from error
 
 
-def _sent(kind: type[BaseModel], place: str, given: object) -> dict[str, Any] | None:
-    if given is None:
-        return None
-    return _checked(kind, place, given).model_dump(mode="json", exclude_unset=True, exclude_none=True)
+#: Parameters that the call needs in another place than its body.
+_NOT_IN_BODY = frozenset({"scope", "idempotency_key", "extra_body"})
 
-
-def _sent_file(index: int, given: FileAttachment | Mapping[str, Any]) -> dict[str, Any]:
-    file = _checked(FileAttachment, f"files[{index}]", given)
-    if not is_remote_file(file.uri):
-        raise LocalFileNotSupported(
-            f"files[{index}] names {file.uri!r}, which looks like a local path. Pass an artifact id (artifact_...) or "
-            f"a URI with one of the schemes {', '.join(_URI_SCHEMES)}."
-        )
-    return file.model_dump(mode="json", exclude_none=True)
-
-
-def is_remote_file(uri: str) -> bool:
-    """Say whether a file reference can be resolved by the service: an artifact id or a URI, not a local path."""
-    if uri.startswith("artifact_"):
-        return True
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", uri)  # two letters at least: C: is a drive
-    return scheme is not None and scheme[1].lower() in _URI_SCHEMES
-
-
-_ROUTE = "/v1/responses"
-_LONGEST_KEY = 255
-
-
-class RunStart(NamedTuple):
-    """How to begin following a run: by creating it, or by looking at one whose id is known."""
-
-    call: Call[ResponseObject]
-    response_id: str | None = None
-
-
-def create_call(settings: Settings, messages: MessagesInput, parameters: RunParameters) -> Call[ResponseObject]:
-    """``POST /v1/responses``, with an idempotency key that all tries of this call share.
-
-    Raises:
-        ValidationError: Something about the run is not acceptable.
-    """
-    given: dict[str, Any] = dict(parameters)
-    refuse_unknown(given, RunParameters)
-    user = user_of_call(settings, user_id=given.pop("user_id", None), scope=given.pop("scope", None))
-    key = _usable_key(given.pop("idempotency_key", None))
-    body = create_body(messages, user_id=user, **given)
-    hint = f"The run may have been made. To send it again without making two, pass idempotency_key={key!r}."
-    return Call("POST", _ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
+#: How to write parameters that are not sent as they are.
+_WIRE_FORMS: dict[str, Callable[[Any], object]] = {
+    "thread_id": _wire_thread_id,
+    "response_format": schema_of,
+    "model_overrides": lambda value: _wire_settings(ModelOverrides, "model_overrides", value),
+    "agent_config": lambda value: _wire_settings(AgentConfig, "agent_config", value),
+    "files": _wire_files,
+}
 
 
 def _usable_key(key: object) -> str:
     if key is None:
         return str(uuid4())
-    if (
-        not isinstance(key, str)
-        or not key.strip()
-        or len(key) > _LONGEST_KEY
-        or not (key.isascii() and key.isprintable())
-    ):
+    usable = isinstance(key, str) and key.strip() and len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
+    if not usable:
         raise ValidationError(f"idempotency_key must be 1 to {_LONGEST_KEY} printable ASCII characters, not {key!r}.")
-    return key
-
-
-def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:
-    """``GET /v1/responses/{id}``, held up to ``wait`` seconds by the service."""
-    if wait is not None and not 0 <= wait < float("inf"):
-        raise ValidationError(f"wait must be a number of seconds from 0, not {wait!r}.")
-    return Call(
-        "GET",
-        path(_ROUTE + "/{}", response_id),
-        model(ResponseObject),
-        query={"wait": float(wait)} if wait else {},
-        held=float(wait or 0.0),
-    )
-
-
-def cancel_call(response_id: str) -> Call[None]:
-    """``POST /v1/responses/{id}/cancel``. Keyed, so that it may be tried again."""
-    return Call("POST", path(_ROUTE + "/{}/cancel", response_id), nothing, idempotency_key=str(uuid4()))
-
-
-def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:
-    """Settle how to watch a run and who is told.
-
-    Args:
-        parameters: The caller's wishes.
-        listening: Whether the caller reads the stream.
-    """
-    given: dict[str, Any] = dict(parameters)
-    refuse_unknown(given, WatchParameters)
-    listeners: list[ProgressCallback] = [ProgressPrinter()] if given.pop("show_progress", False) else []
-    callback = given.pop("on_progress", None)
-    if callback is not None:
-        listeners.append(callback)
-    return WatchOptions(listening=listening or bool(listeners), **given), tuple(listeners)
-
-
-def split_parameters(parameters: InvokeParameters) -> tuple[RunParameters, WatchParameters]:
-    """Part what is to be run from how it is to be watched."""
-    given: Mapping[str, Any] = parameters
-    refuse_unknown(given, InvokeParameters)
-    watch = {name: given[name] for name in WatchParameters.__annotations__ if name in given}
-    run = {name: value for name, value in given.items() if name not in watch}
-    return cast("RunParameters", run), cast("WatchParameters", watch)
-
-
-def refuse_unknown(given: Mapping[str, Any], known: type[RunParameters | WatchParameters]) -> None:
-    """Refuse keywords that a call does not take, as Python does.
-
-    Raises:
-        TypeError: There is such a keyword; the message lists those that exist.
-    """
-    unknown = sorted(set(given) - known.__annotations__.keys())
-    if unknown:
-        raise TypeError(f"unexpected keyword arguments {', '.join(unknown)}; known: {', '.join(known.__annotations__)}")
-
-
-_LONGEST_FEEDBACK = 5000
-
-
-def feedback_body(
-    feedback_text: str,
-    *,
-    feedback_type: FeedbackType | str,
-    user_id: str | None,
-    progress_id: str | None,
-    tool_call_id: str | None,
-    tool_args_update: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """Check feedback and write it as the service reads it.
-
-    Raises:
-        ValidationError: The text is empty or too long, the type is unknown, or arguments have no tool call.
-    """
-    if not isinstance(feedback_text, str) or not 1 <= len(feedback_text) <= _LONGEST_FEEDBACK:
-        raise ValidationError(f"feedback_text must be a text of 1 to {_LONGEST_FEEDBACK} characters.")
-    if tool_args_update is not None and tool_call_id is None:
-        raise ValidationError("tool_args_update needs tool_call_id: name the tool call that gets new arguments.")
-    return given(
-        feedback_text=feedback_text,
-        feedback_type=member(FeedbackType, "feedback_type", feedback_type).value,
-        user_id=user_id,
-        progress_id=progress_id,
-        tool_call_id=tool_call_id,
-        tool_args_update=tool_args_update,
-    )
+    return str(key)

@@ -1,285 +1,53 @@
-"""Wire models, one file per resource. Those of the less used resources are imported when they are first asked for."""
+"""Models of the agent platform, one file for each resource. Those of less used resources load on first use."""
+
+# ruff: noqa: F403 - each file lists its public names in __all__
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lumnisai_core.lumnis.models.enums import AgentMode, MessageRole, ModelType, ResponseStatus, Scope
-from lumnisai_core.lumnis.models.requests import AgentConfig, FileAttachment, ModelOverrides
-from lumnisai_core.lumnis.models.responses import (
-    TERMINAL_STATUSES,
-    Artifact,
-    ArtifactList,
-    ArtifactPart,
-    Feedback,
-    FeedbackCreated,
-    FeedbackList,
-    FeedbackType,
-    Message,
-    ProgressEntry,
-    ResponseList,
-    ResponseObject,
-    StoredArtifact,
-    ToolCall,
-)
-from lumnisai_core.lumnis.models.threads import ThreadList, ThreadObject
-from lumnisai_core.lumnis.models.updates import RunUpdate
+from lumnisai_core.lumnis.models import enums, requests, responses, threads, updates
+from lumnisai_core.lumnis.models.enums import *
+from lumnisai_core.lumnis.models.requests import *
+from lumnisai_core.lumnis.models.responses import *
+from lumnisai_core.lumnis.models.threads import *
+from lumnisai_core.lumnis.models.updates import *
+
+#: Files that load on first use, and the names in them, which must be known without loading the file.
+_LATE = {
+    "external_api_keys": "ApiKeyMode ApiKeyModeObject ApiProvider ExternalApiKey",
+    "files": "BulkDeleteResult BulkUploadResult ContentType DuplicateHandling FailedUpload FileChunk FileContentResult "
+    "FileDeleteResult FileList FileMetadata FileProcessingStatus FileScope FileSearchResult FileSearchResults "
+    "FileStatistics FileUploadResult ProcessingStatus",
+    "integrations": "AppConnection AppConnectionList AppEnabled AppList AppRequiredFields ConnectionCallbackResult "
+    "ConnectionStart ConnectionStatus DisconnectResult IntegrationProvider IntegrationProviderList IntegrationTool "
+    "IntegrationToolList LinkedInConnectionsDeleted LinkedInSync",
+    "mcp_servers": "MCPServer MCPServerList MCPTestResult MCPTool MCPToolList MCPTransport",
+    "model_preferences": "ModelAvailability ModelPreference ModelPreferenceList ModelProvider",
+    "people": "PeopleDataSource PeopleSearchResult Person PostPreview PostPreviews SalaryRange SpecializedAgent",
+    "skills": "SkillAnalytics SkillList SkillObject SkillOutcome SkillUsage SkillUsageList",
+    "tenant": "TenantObject",
+    "users": "Pagination UserList UserObject",
+}
+_HOMES = {name: file for file, names in _LATE.items() for name in names.split()}
 
 if TYPE_CHECKING:
-    from lumnisai_core.lumnis.models.external_api_keys import (
-        ApiKeyMode,
-        ApiKeyModeObject,
-        ApiProvider,
-        ExternalApiKey,
-    )
-    from lumnisai_core.lumnis.models.files import (
-        BulkDeleteResult,
-        BulkUploadResult,
-        ContentType,
-        DuplicateHandling,
-        FailedUpload,
-        FileChunk,
-        FileContentResult,
-        FileDeleteResult,
-        FileList,
-        FileMetadata,
-        FileProcessingStatus,
-        FileScope,
-        FileSearchResult,
-        FileSearchResults,
-        FileStatistics,
-        FileUploadResult,
-        ProcessingStatus,
-    )
-    from lumnisai_core.lumnis.models.integrations import (
-        AppConnection,
-        AppConnectionList,
-        AppEnabled,
-        AppList,
-        AppRequiredFields,
-        ConnectionCallbackResult,
-        ConnectionStart,
-        ConnectionStatus,
-        DisconnectResult,
-        IntegrationProvider,
-        IntegrationProviderList,
-        IntegrationTool,
-        IntegrationToolList,
-        LinkedInConnectionsDeleted,
-        LinkedInSync,
-    )
-    from lumnisai_core.lumnis.models.mcp_servers import (
-        MCPServer,
-        MCPServerList,
-        MCPTestResult,
-        MCPTool,
-        MCPToolList,
-        MCPTransport,
-    )
-    from lumnisai_core.lumnis.models.model_preferences import (
-        ModelAvailability,
-        ModelPreference,
-        ModelPreferenceList,
-        ModelProvider,
-    )
-    from lumnisai_core.lumnis.models.people import (
-        PeopleDataSource,
-        PeopleSearchResult,
-        Person,
-        PostPreview,
-        PostPreviews,
-        SalaryRange,
-        SpecializedAgent,
-    )
-    from lumnisai_core.lumnis.models.skills import (
-        SkillAnalytics,
-        SkillList,
-        SkillObject,
-        SkillOutcome,
-        SkillUsage,
-        SkillUsageList,
-    )
-    from lumnisai_core.lumnis.models.tenant import TenantObject
-    from lumnisai_core.lumnis.models.users import Pagination, UserList, UserObject
-
-__all__ = [
-    "TERMINAL_STATUSES",
-    "AgentConfig",
-    "AgentMode",
-    "ApiKeyMode",
-    "ApiKeyModeObject",
-    "ApiProvider",
-    "AppConnection",
-    "AppConnectionList",
-    "AppEnabled",
-    "AppList",
-    "AppRequiredFields",
-    "Artifact",
-    "ArtifactList",
-    "ArtifactPart",
-    "BulkDeleteResult",
-    "BulkUploadResult",
-    "ConnectionCallbackResult",
-    "ConnectionStart",
-    "ConnectionStatus",
-    "ContentType",
-    "DisconnectResult",
-    "DuplicateHandling",
-    "ExternalApiKey",
-    "FailedUpload",
-    "Feedback",
-    "FeedbackCreated",
-    "FeedbackList",
-    "FeedbackType",
-    "FileAttachment",
-    "FileChunk",
-    "FileContentResult",
-    "FileDeleteResult",
-    "FileList",
-    "FileMetadata",
-    "FileProcessingStatus",
-    "FileScope",
-    "FileSearchResult",
-    "FileSearchResults",
-    "FileStatistics",
-    "FileUploadResult",
-    "IntegrationProvider",
-    "IntegrationProviderList",
-    "IntegrationTool",
-    "IntegrationToolList",
-    "LinkedInConnectionsDeleted",
-    "LinkedInSync",
-    "MCPServer",
-    "MCPServerList",
-    "MCPTestResult",
-    "MCPTool",
-    "MCPToolList",
-    "MCPTransport",
-    "Message",
-    "MessageRole",
-    "ModelAvailability",
-    "ModelOverrides",
-    "ModelPreference",
-    "ModelPreferenceList",
-    "ModelProvider",
-    "ModelType",
-    "Pagination",
-    "PeopleDataSource",
-    "PeopleSearchResult",
-    "Person",
-    "PostPreview",
-    "PostPreviews",
-    "ProcessingStatus",
-    "ProgressEntry",
-    "ResponseList",
-    "ResponseObject",
-    "ResponseStatus",
-    "RunUpdate",
-    "SalaryRange",
-    "Scope",
-    "SkillAnalytics",
-    "SkillList",
-    "SkillObject",
-    "SkillOutcome",
-    "SkillUsage",
-    "SkillUsageList",
-    "SpecializedAgent",
-    "StoredArtifact",
-    "TenantObject",
-    "ThreadList",
-    "ThreadObject",
-    "ToolCall",
-    "UserList",
-    "UserObject",
-]
-
-#: The modules that are imported late, and the names each of them gives.
-_LATER = {
-    "external_api_keys": (
-        "ApiKeyMode",
-        "ApiKeyModeObject",
-        "ApiProvider",
-        "ExternalApiKey",
-    ),
-    "files": (
-        "BulkDeleteResult",
-        "BulkUploadResult",
-        "ContentType",
-        "DuplicateHandling",
-        "FailedUpload",
-        "FileChunk",
-        "FileContentResult",
-        "FileDeleteResult",
-        "FileList",
-        "FileMetadata",
-        "FileProcessingStatus",
-        "FileScope",
-        "FileSearchResult",
-        "FileSearchResults",
-        "FileStatistics",
-        "FileUploadResult",
-        "ProcessingStatus",
-    ),
-    "integrations": (
-        "AppConnection",
-        "AppConnectionList",
-        "AppEnabled",
-        "AppList",
-        "AppRequiredFields",
-        "ConnectionCallbackResult",
-        "ConnectionStart",
-        "ConnectionStatus",
-        "DisconnectResult",
-        "IntegrationProvider",
-        "IntegrationProviderList",
-        "IntegrationTool",
-        "IntegrationToolList",
-        "LinkedInConnectionsDeleted",
-        "LinkedInSync",
-    ),
-    "mcp_servers": (
-        "MCPServer",
-        "MCPServerList",
-        "MCPTestResult",
-        "MCPTool",
-        "MCPToolList",
-        "MCPTransport",
-    ),
-    "model_preferences": (
-        "ModelAvailability",
-        "ModelPreference",
-        "ModelPreferenceList",
-        "ModelProvider",
-    ),
-    "people": (
-        "PeopleDataSource",
-        "PeopleSearchResult",
-        "Person",
-        "PostPreview",
-        "PostPreviews",
-        "SalaryRange",
-        "SpecializedAgent",
-    ),
-    "skills": (
-        "SkillAnalytics",
-        "SkillList",
-        "SkillObject",
-        "SkillOutcome",
-        "SkillUsage",
-        "SkillUsageList",
-    ),
-    "tenant": ("TenantObject",),
-    "users": (
-        "Pagination",
-        "UserList",
-        "UserObject",
-    ),
-}
-_HOMES = {name: module for module, names in _LATER.items() for name in names}
+    from lumnisai_core.lumnis.models.external_api_keys import *
+    from lumnisai_core.lumnis.models.files import *
+    from lumnisai_core.lumnis.models.integrations import *
+    from lumnisai_core.lumnis.models.mcp_servers import *
+    from lumnisai_core.lumnis.models.model_preferences import *
+    from lumnisai_core.lumnis.models.people import *
+    from lumnisai_core.lumnis.models.skills import *
+    from lumnisai_core.lumnis.models.tenant import *
+    from lumnisai_core.lumnis.models.users import *
+else:
+    # Hidden from type checkers, which take every name of a star import as public if there is no list.
+    __all__ = enums.__all__ + requests.__all__ + responses.__all__ + threads.__all__ + updates.__all__ + list(_HOMES)
 
 
-def _imported_late(name: str) -> object:
+def _load(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
@@ -287,9 +55,9 @@ def _imported_late(name: str) -> object:
     return value
 
 
-# Not by a `def` of that name: then type checkers would take any name for one of these.
-globals()["__getattr__"] = _imported_late
+# Not a `def __getattr__`: type checkers would then accept any name.
+globals()["__getattr__"] = _load
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_HOMES})

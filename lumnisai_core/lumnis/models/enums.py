@@ -1,4 +1,4 @@
-"""The platform's closed word lists. What the service sends beyond them is kept as plain text."""
+"""Enumerations of the platform. Values that they do not list are kept as plain text."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["AgentMode", "MessageRole", "ModelType", "ResponseStatus", "Scope"]
 
 
 class Scope(StrEnum):
-    """Whose data a call works on: one user's, or the whole tenant's."""
+    """Whether a call works on the data of one user or of the whole tenant."""
 
     USER = "user"
     TENANT = "tenant"
 
 
 class ResponseStatus(StrEnum):
-    """The state of a run. The last three are final."""
+    """State of a run. The last three are final."""
 
     QUEUED = "queued"
     IN_PROGRESS = "in_progress"
@@ -25,7 +25,7 @@ class ResponseStatus(StrEnum):
 
 
 class MessageRole(StrEnum):
-    """Who speaks in a message."""
+    """Author of a message."""
 
     SYSTEM = "system"
     USER = "user"
@@ -33,7 +33,7 @@ class MessageRole(StrEnum):
 
 
 class ModelType(StrEnum):
-    """The five uses a model can be chosen for."""
+    """The five purposes that a model can be chosen for."""
 
     CHEAP_MODEL = "CHEAP_MODEL"
     FAST_MODEL = "FAST_MODEL"

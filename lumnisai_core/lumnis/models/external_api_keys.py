@@ -1,4 +1,4 @@
-"""Keys of model and data providers as the service reports them (``/v1/external-api-keys``). Never the secrets."""
+"""API keys of model and data providers (``/v1/external-api-keys``). The service never returns their secrets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["ApiKeyMode", "ApiKeyModeObject", "ApiProvider", "ExternalApiKey"]
 
 
 class ApiProvider(StrEnum):
-    """Providers a key can be stored for. ``OPENAI``, ``ANTHROPIC`` and ``GOOGLE`` are shorter names of the same.
+    """Providers whose keys can be stored. ``OPENAI``, ``ANTHROPIC`` and ``GOOGLE`` are shorter names of the same.
 
-    ``AZURE`` comes from older documentation; whether it is accepted is up to the service.
+    ``AZURE`` comes from older documentation; the service may refuse it.
     """
 
     OPENAI_API_KEY = "OPENAI_API_KEY"
@@ -51,7 +51,7 @@ class ApiProvider(StrEnum):
 
 
 class ApiKeyMode(StrEnum):
-    """Whose provider keys runs use: the platform's or your own. The last two are older names of the same."""
+    """Whether runs use the platform's provider keys or yours. The last two are older names of the same."""
 
     PLATFORM = "platform"
     BYO_KEYS = "byo_keys"
@@ -64,8 +64,8 @@ class ExternalApiKey(WireModel):
     """A stored key, without its secret.
 
     Attributes:
-        key_name: Name that tells several keys of one provider apart, or None.
-        expires_at: When the key stops being used, or None for never.
+        key_name: Name that distinguishes several keys of one provider, or None.
+        expires_at: Time after which the key is no longer used, or None for never.
     """
 
     key_id: str
@@ -79,6 +79,6 @@ class ExternalApiKey(WireModel):
 
 
 class ApiKeyModeObject(WireModel):
-    """Whose provider keys the tenant's runs use."""
+    """Whether the tenant's runs use the platform's provider keys or its own."""
 
     api_key_mode: Annotated[ApiKeyMode | str, OPEN_ENUM] = ApiKeyMode.PLATFORM

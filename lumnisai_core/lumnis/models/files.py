@@ -1,9 +1,9 @@
-"""Files as the service reports them (``/v1/files``)."""
+"""Uploaded files, their text and search results (``/v1/files``)."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -31,14 +31,14 @@ __all__ = [
 
 
 class FileScope(StrEnum):
-    """Who may see a file: one user, or the whole tenant."""
+    """Who can see a file: one user or the whole tenant."""
 
     USER = "user"
     TENANT = "tenant"
 
 
 class ProcessingStatus(StrEnum):
-    """How far the service is with a file. The last three are final."""
+    """State of a file's processing. The last three are final."""
 
     PENDING = "pending"
     PARSING = "parsing"
@@ -49,7 +49,7 @@ class ProcessingStatus(StrEnum):
 
 
 class ContentType(StrEnum):
-    """The forms in which the text of a file can be read."""
+    """Forms in which the text of a file can be read."""
 
     TEXT = "text"
     TRANSCRIPT = "transcript"
@@ -58,7 +58,7 @@ class ContentType(StrEnum):
 
 
 class DuplicateHandling(StrEnum):
-    """What an upload does when there is a file of that name."""
+    """What an upload does if a file with the same name exists."""
 
     ERROR = "error"
     SKIP = "skip"
@@ -71,15 +71,25 @@ def _percentage(embedded: int, total: int) -> float:
 
 
 class FileMetadata(WireModel):
-    """What the service knows about one file.
+    """One uploaded file.
 
     Attributes:
-        file_name: Name after a suffix was added for a duplicate.
-        original_file_name: Name as it was uploaded.
-        file_type: Extension of the name.
+        file_name: Name, with the suffix of a duplicate if there is one.
+        original_file_name: Name at upload.
+        file_type: Extension of the name, such as ``pdf``.
         file_size: Size in bytes.
         error_message: Why processing failed, or None.
     """
+
+    _columns: ClassVar[tuple[str, ...]] = (
+        "id",
+        "file_name",
+        "file_size",
+        "processing_status",
+        "file_scope",
+        "tags",
+        "created_at",
+    )
 
     id: str
     tenant_id: str | None = None
@@ -102,12 +112,14 @@ class FileMetadata(WireModel):
 
     @property
     def progress_percentage(self) -> float:
-        """How much of the file can be searched, 0 to 100."""
+        """Share of the file that can be searched, 0 to 100."""
         return _percentage(self.chunks_embedded, self.total_chunks)
 
 
 class FileList(Page[FileMetadata]):
     """One page of files."""
+
+    _list: ClassVar[str] = "files"
 
     files: Items[FileMetadata] = Field(default_factory=list)
     total_count: int = 0
@@ -122,18 +134,13 @@ class FileList(Page[FileMetadata]):
             return {"total": data["total_count"], **data}
         return data
 
-    @property
-    def items(self) -> list[FileMetadata]:
-        """The same as ``files``."""
-        return self.files
-
     def more_after(self, seen: int) -> bool:
-        """Say whether there are more files than those seen so far, with this page."""
+        """Return whether the list has more than ``seen`` files."""
         return self.has_more or super().more_after(seen)
 
 
 class FileUploadResult(WireModel):
-    """A file that has arrived; the service goes on to process it."""
+    """A file that was uploaded and is being processed."""
 
     file_id: str
     file_name: str = ""
@@ -142,14 +149,14 @@ class FileUploadResult(WireModel):
 
 
 class FailedUpload(WireModel):
-    """A file that was not taken, and why."""
+    """A file that was refused, with the reason."""
 
     filename: str = ""
     error: str = ""
 
 
 class BulkUploadResult(WireModel):
-    """What became of several files sent together."""
+    """The outcome of uploading several files with one request."""
 
     uploaded: Items[FileUploadResult] = Field(default_factory=list)
     failed: Items[FailedUpload] = Field(default_factory=list)
@@ -161,9 +168,9 @@ class FileContentResult(WireModel):
     """The text of a file, or of a range of its lines.
 
     Attributes:
-        start_line: First line of ``text``, counted from 1, if a range was asked for.
-        end_line: Last line of ``text``, included.
-        total_lines: Lines of the whole file.
+        start_line: First line of ``text``, counted from 1, if a range was requested.
+        end_line: Last line of ``text``, inclusive.
+        total_lines: Number of lines in the whole file.
     """
 
     file_id: str = ""
@@ -176,11 +183,11 @@ class FileContentResult(WireModel):
 
 
 class FileProcessingStatus(WireModel):
-    """How far the service is with a file.
+    """State of a file's processing.
 
     Attributes:
-        estimated_time_remaining_seconds: Seconds the service still expects to need, or None.
-        jobs: What the service works on; their shape is not declared.
+        estimated_time_remaining_seconds: Seconds until the end as the service expects, or None.
+        jobs: Processing jobs. The service does not declare their shape.
     """
 
     status: Annotated[ProcessingStatus | str, OPEN_ENUM] = ProcessingStatus.PENDING
@@ -202,10 +209,10 @@ class FileProcessingStatus(WireModel):
 
 
 class FileChunk(WireModel):
-    """A piece of a file's text that a search found.
+    """A passage of a file that a search found.
 
     Attributes:
-        similarity_score: How well it fits, 0 to 1.
+        similarity_score: Relevance, 0 to 1.
     """
 
     id: str = ""
@@ -219,15 +226,20 @@ class FileChunk(WireModel):
 
 
 class FileSearchResult(WireModel):
-    """A file that a search found, with the pieces that fit best."""
+    """A file that a search found, with its most relevant passages."""
 
     file: FileMetadata
     chunks: Items[FileChunk] = Field(default_factory=list)
     overall_score: float = 0.0
 
+    def table_row(self) -> dict[str, object]:
+        """Return the values to show in a table of results, by column."""
+        passage = self.chunks[0].chunk_text if self.chunks else None
+        return {"file_name": self.file.file_name, "score": self.overall_score, "passage": passage, "id": self.file.id}
+
 
 class FileSearchResults(WireModel):
-    """What a search found, best first."""
+    """Results of a search, most relevant first."""
 
     results: Items[FileSearchResult] = Field(default_factory=list)
     total_count: int = 0
@@ -236,7 +248,7 @@ class FileSearchResults(WireModel):
 
 
 class FileDeleteResult(WireModel):
-    """What became of a file that was to be deleted."""
+    """The outcome of deleting a file."""
 
     file_id: str = ""
     hard_delete: bool = True
@@ -244,7 +256,7 @@ class FileDeleteResult(WireModel):
 
 
 class BulkDeleteResult(WireModel):
-    """Ids of the files that were deleted, and of those that were not."""
+    """Ids of the files that were deleted and of those that were not."""
 
     deleted: Items[str] = Field(default_factory=list)
     failed: Items[str] = Field(default_factory=list)
@@ -253,7 +265,7 @@ class BulkDeleteResult(WireModel):
 
 
 class FileStatistics(WireModel):
-    """Numbers about all files of the tenant.
+    """Totals over all files of the tenant.
 
     Attributes:
         files_by_type: Number of files for each extension.

@@ -1,4 +1,4 @@
-"""Connections to outside apps as the service reports them (``/v1/integrations``)."""
+"""Connections to external apps and the tools they provide (``/v1/integrations``)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 class ConnectionStatus(StrEnum):
-    """The state of a user's connection to an app."""
+    """State of a user's connection to an app."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -39,7 +39,7 @@ class ConnectionStatus(StrEnum):
 
 
 class IntegrationProvider(StrEnum):
-    """Who makes the connections. The last three are reserved."""
+    """Providers of connections. The last three are reserved."""
 
     COMPOSIO = "composio"
     UNIPILE = "unipile"
@@ -49,10 +49,10 @@ class IntegrationProvider(StrEnum):
 
 
 class ConnectionStart(WireModel):
-    """A connection that was begun.
+    """A connection that has been started.
 
     Attributes:
-        redirect_url: Where the user has to go to allow it, or None if that is not needed.
+        redirect_url: Page where the user has to authorize it, or None if that is not needed.
     """
 
     redirect_url: str | None = None
@@ -61,11 +61,11 @@ class ConnectionStart(WireModel):
 
 
 class AppConnection(WireModel):
-    """A user's connection to one app. Services of different age send different fields; all are kept.
+    """A user's connection to one app. Fields differ between versions of the service; all are kept.
 
     Attributes:
-        connected_at: When it was made; also set for a pending one that was active before.
-        is_enabled: Whether the tenant allows the app, or None if that was not asked.
+        connected_at: Time of the connection; also set for a pending one that was active before.
+        is_enabled: Whether the tenant allows the app, or None if that was not requested.
     """
 
     app_name: str = ""
@@ -84,8 +84,8 @@ class AppConnectionList(WireModel):
     """A user's connections.
 
     Attributes:
-        total_checked: How many apps were looked at, if the service says so.
-        active_count: How many connections are active, if the service says so.
+        total_checked: Number of apps that were checked, if the service reports it.
+        active_count: Number of active connections, if the service reports it.
     """
 
     user_id: str | None = None
@@ -95,7 +95,7 @@ class AppConnectionList(WireModel):
 
 
 class ConnectionCallbackResult(WireModel):
-    """What the service made of the answer of an app's login page."""
+    """Result of passing on the callback of an app's login page."""
 
     success: bool = False
     status: str = ""
@@ -103,14 +103,14 @@ class ConnectionCallbackResult(WireModel):
 
 
 class DisconnectResult(WireModel):
-    """Whether a connection was ended."""
+    """Whether a connection was removed."""
 
     success: bool = False
     message: str = ""
 
 
 class IntegrationTool(WireModel):
-    """Something an agent can do in a connected app.
+    """An action that an agent can perform in a connected app.
 
     Attributes:
         parameters: JSON Schema of its arguments, or None.
@@ -133,12 +133,12 @@ class IntegrationToolList(WireModel):
 class AppList(WireModel):
     """The apps of a tenant.
 
-    A service lists them flat, by provider, or both ways; ``enabled_apps`` has them all in every case.
+    The service lists them flat, by provider, or both ways; ``enabled_apps`` always has all of them.
 
     Attributes:
         enabled_apps: Apps that users can connect to.
-        available_apps: Apps that could be enabled, or None if that was not asked.
-        providers: Apps for each provider, if the service groups them.
+        available_apps: Apps that could be enabled, or None if they were not requested.
+        providers: Apps by provider, if the service groups them.
     """
 
     enabled_apps: Items[str] = Field(default_factory=list)
@@ -160,7 +160,7 @@ class AppList(WireModel):
 
 
 class IntegrationProviderList(WireModel):
-    """The providers the service can make connections through."""
+    """The providers of connections that the service supports."""
 
     providers: Items[Annotated[IntegrationProvider | str, OPEN_ENUM]] = Field(default_factory=list)
     total: int = 0
@@ -177,14 +177,14 @@ class AppEnabled(WireModel):
 
 
 class AppRequiredFields(WireModel):
-    """What an app without a login page needs to know; its fields are not declared and kept as they come."""
+    """Fields that an app without a login page requires. The service does not declare their shape; all are kept."""
 
 
 class LinkedInSync(WireModel):
-    """The state of a LinkedIn synchronization; further fields are kept.
+    """State of a LinkedIn synchronization; further fields are kept.
 
     Attributes:
-        status: For instance ``started``, ``already_running`` or ``no_account``.
+        status: Such as ``started``, ``already_running`` or ``no_account``.
     """
 
     status: str = ""
@@ -192,7 +192,7 @@ class LinkedInSync(WireModel):
 
 
 class LinkedInConnectionsDeleted(WireModel):
-    """How many synchronized LinkedIn connections were deleted."""
+    """Number of synchronized LinkedIn connections that were deleted."""
 
     deleted_count: int = 0
     message: str = ""

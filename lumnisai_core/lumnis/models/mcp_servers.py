@@ -1,9 +1,9 @@
-"""MCP servers as the service reports them (``/v1/mcp-servers``). Their ``env`` and ``headers`` are never sent back."""
+"""MCP servers and their tools (``/v1/mcp-servers``). The service never returns ``env`` and ``headers``."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -14,7 +14,7 @@ __all__ = ["MCPServer", "MCPServerList", "MCPTestResult", "MCPTool", "MCPToolLis
 
 
 class MCPTransport(StrEnum):
-    """How an MCP server is reached: as a process, or by one of two HTTP protocols."""
+    """Transport of an MCP server: a process, or one of two HTTP protocols."""
 
     STDIO = "stdio"
     STREAMABLE_HTTP = "streamable_http"
@@ -27,7 +27,7 @@ class MCPServer(WireModel):
     Attributes:
         scope: Whether one user or the whole tenant can use it.
         command: Program of a ``stdio`` server.
-        url: Address of the other kinds.
+        url: Address of a server of the other kinds.
     """
 
     id: str
@@ -48,14 +48,11 @@ class MCPServer(WireModel):
 class MCPServerList(Page[MCPServer]):
     """One page of MCP servers."""
 
+    _list: ClassVar[str] = "servers"
+
     servers: Items[MCPServer] = Field(default_factory=list)
     skip: int = 0
     limit: int | None = None
-
-    @property
-    def items(self) -> list[MCPServer]:
-        """The same as ``servers``."""
-        return self.servers
 
 
 class MCPTool(WireModel):

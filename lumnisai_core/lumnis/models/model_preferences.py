@@ -1,4 +1,4 @@
-"""Which model a tenant uses for what (``/v1/model-preferences``)."""
+"""A tenant's choice of models (``/v1/model-preferences``)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ModelAvailability", "ModelPreference", "ModelPreferenceList", "Model
 
 
 class ModelProvider(StrEnum):
-    """Who runs a model."""
+    """Providers of models."""
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
@@ -40,10 +40,10 @@ class ModelProvider(StrEnum):
 
 
 class ModelPreference(WireModel):
-    """The model chosen for one use.
+    """The model for one purpose.
 
     Attributes:
-        model_name: Name without the provider in front.
+        model_name: Name without the provider's prefix.
     """
 
     model_type: Annotated[ModelType | str, OPEN_ENUM]
@@ -56,10 +56,10 @@ class ModelPreference(WireModel):
 
 
 class ModelPreferenceList(WireModel):
-    """All choices of a tenant.
+    """The models of a tenant, one for each purpose.
 
     Attributes:
-        defaults_applied: The uses among ``preferences`` for which the platform chose.
+        defaults_applied: Purposes in ``preferences`` for which the platform chose the model.
     """
 
     tenant_id: str | None = None
@@ -71,8 +71,8 @@ class ModelAvailability(WireModel):
     """Whether the tenant can use a model.
 
     Attributes:
-        reason: Why not, or None.
-        requires_api_key: Whether a key of the provider has to be stored first.
+        reason: Reason if it cannot, else None.
+        requires_api_key: Whether an API key of the provider must be stored first.
     """
 
     model_type: Annotated[ModelType | str, OPEN_ENUM]

@@ -1,4 +1,4 @@
-"""People and posts that searches find (``/v1/people``), and the names of the specialized agents."""
+"""People and posts found by searches (``/v1/people``), and the names of the specialized agents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class PeopleDataSource(StrEnum):
-    """Where people are searched."""
+    """Data sources of people searches."""
 
     PDL = "PDL"
     CORESIGNAL = "CORESIGNAL"
@@ -29,10 +29,10 @@ class PeopleDataSource(StrEnum):
 
 
 class SpecializedAgent(StrEnum):
-    """Agents a run can be routed to with ``specialized_agent=``; other names are possible too.
+    """Agents that a run can be routed to with ``specialized_agent=``. Other names are accepted, too.
 
     The prompt is the first message, ``specialized_agent_params=`` has the agent's parameters, and the result is in
-    ``structured_response``, mostly as ``candidates``.
+    ``structured_response``, usually as ``candidates``.
     """
 
     QUICK_PEOPLE_SEARCH = "quick_people_search"
@@ -45,7 +45,7 @@ class SpecializedAgent(StrEnum):
 
 
 class SalaryRange(WireModel):
-    """What a person may earn."""
+    """Estimated salary of a person."""
 
     min: float | None = None
     max: float | None = None
@@ -59,7 +59,7 @@ class Person(WireModel):
 
     Attributes:
         source: The data source, such as ``PDL``.
-        confidence_score: How sure the source is, 0 to 1.
+        confidence_score: Confidence of the source, 0 to 1.
     """
 
     id: str
@@ -89,10 +89,10 @@ class Person(WireModel):
 
 
 class PeopleSearchResult(WireModel):
-    """What a search for people found.
+    """Results of a people search.
 
     Attributes:
-        applied_filters: How the service understood the query, such as
+        applied_filters: Filters that the service derived from the query, such as
             ``{"cities": {"values": ["Lisbon"], "logic": "or"}}``.
     """
 
@@ -104,7 +104,7 @@ class PeopleSearchResult(WireModel):
 
 
 class PostPreview(WireModel):
-    """One post, or why it could not be read.
+    """One post, or the reason why it could not be read.
 
     Attributes:
         status: ``success`` or ``error``.
@@ -125,6 +125,6 @@ class PostPreview(WireModel):
 
 
 class PostPreviews(WireModel):
-    """Posts in the order in which they were asked for."""
+    """Posts in the order of the request."""
 
     posts: Items[PostPreview] = Field(default_factory=list)

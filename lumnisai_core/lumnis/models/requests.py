@@ -1,6 +1,6 @@
-"""What callers send: agent settings, model choices and attached files. Unknown fields are refused."""
+"""Agent settings, model choices and attached files of a run. Unknown fields are refused."""
 
-# Annotations are not postponed here: pydantic would have to compile every one of them at import.
+# No postponed annotations here: pydantic would have to compile each of them at import.
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Self
 
@@ -14,7 +14,7 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[^:\s]+:\S+$")]
 
 
 class RequestModel(BaseModel):
-    """Base of what is checked before it is sent. Only fields that were given go out."""
+    """Base of models that are validated before sending. Only fields that were set are sent."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True, defer_build=True
@@ -32,18 +32,18 @@ class ModelOverrides(RequestModel):
 
 
 class AgentConfig(RequestModel):
-    """How the agent of one run works. What is left out follows the platform's defaults.
+    """Settings of the agent for one run. The platform has a default for each field.
 
     Attributes:
-        orchestrator_model_type: Kind of model that leads the run (platform default ``REASONING_MODEL``).
+        orchestrator_model_type: Kind of model that orchestrates the run (platform default ``REASONING_MODEL``).
         planner_model_type: Kind of model that plans (platform default ``SMART_MODEL``).
         coordinator_model_type: Kind of model that coordinates (platform default ``REASONING_MODEL``).
-        orchestrator_model_name: ``provider:model``; wins over the kind. Likewise the other names.
-        use_cognitive_tools: Whether thinking tools may be used (platform default true).
-        enable_task_validation: Whether results of sub-agents are checked (platform default true).
-        generate_comprehensive_output: Whether a long report is written at the end (platform default false).
-        agent_mode: One agent, several, or the platform's choice (platform default ``auto``).
-        skill_ids: The only skills the run may use.
+        orchestrator_model_name: ``provider:model``; overrides the kind. The same holds for the other names.
+        use_cognitive_tools: Whether the agent may use thinking tools (platform default true).
+        enable_task_validation: Whether results of sub-agents are validated (platform default true).
+        generate_comprehensive_output: Whether the answer is a long report (platform default false).
+        agent_mode: ``single_agent``, ``multi_agent`` or the platform's choice (platform default ``auto``).
+        skill_ids: Skills that the run may use, and no others.
     """
 
     orchestrator_model_type: ModelType | None = None
@@ -62,49 +62,55 @@ class AgentConfig(RequestModel):
 
     @classmethod
     def fast_execution(cls, **overrides: Any) -> Self:
-        """Quick answers: a small coordinator model, no thinking tools, no checks, no long report."""
-        preset: dict[str, Any] = {
-            "coordinator_model_name": "openai:gpt-4o-mini",
-            "use_cognitive_tools": False,
-            "enable_task_validation": False,
-            "generate_comprehensive_output": False,
-        }
-        return cls(**{**preset, **overrides})
+        """Preset for quick answers: a small coordinator model, no thinking tools, no validation, no long report."""
+        return cls(
+            **{
+                "coordinator_model_name": "openai:gpt-4o-mini",
+                "use_cognitive_tools": False,
+                "enable_task_validation": False,
+                "generate_comprehensive_output": False,
+                **overrides,
+            }
+        )
 
     @classmethod
     def deep_reasoning(cls, **overrides: Any) -> Self:
-        """Hard problems: reasoning models lead and plan, results are checked."""
-        preset: dict[str, Any] = {
-            "coordinator_model_name": "openai:o3",
-            "planner_model_type": ModelType.REASONING_MODEL,
-            "use_cognitive_tools": True,
-            "enable_task_validation": True,
-            "generate_comprehensive_output": False,
-        }
-        return cls(**{**preset, **overrides})
+        """Preset for hard problems: reasoning models coordinate and plan, results are validated."""
+        return cls(
+            **{
+                "coordinator_model_name": "openai:o3",
+                "planner_model_type": ModelType.REASONING_MODEL,
+                "use_cognitive_tools": True,
+                "enable_task_validation": True,
+                "generate_comprehensive_output": False,
+                **overrides,
+            }
+        )
 
     @classmethod
     def comprehensive_report(cls, **overrides: Any) -> Self:
-        """Long reports: a reasoning coordinator, checked results, comprehensive output."""
-        preset: dict[str, Any] = {
-            "coordinator_model_type": ModelType.REASONING_MODEL,
-            "use_cognitive_tools": True,
-            "enable_task_validation": True,
-            "generate_comprehensive_output": True,
-        }
-        return cls(**{**preset, **overrides})
+        """Preset for long reports: a reasoning coordinator, validated results, comprehensive output."""
+        return cls(
+            **{
+                "coordinator_model_type": ModelType.REASONING_MODEL,
+                "use_cognitive_tools": True,
+                "enable_task_validation": True,
+                "generate_comprehensive_output": True,
+                **overrides,
+            }
+        )
 
     @classmethod
     def with_skills(cls, skill_ids: Sequence[str], **overrides: Any) -> Self:
-        """Restrict the run to these skills."""
+        """Allow only these skills."""
         return cls(skill_ids=skill_ids, **overrides)
 
 
 class FileAttachment(RequestModel):
-    """A file for a run, by URI or artifact id. Local paths are refused: upload the file first.
+    """A file for a run, named by URI or artifact id. Local paths are refused: upload the file first.
 
     Attributes:
-        name: File name to show.
+        name: File name.
         uri: ``artifact_...`` or a URI with one of the schemes http, https, s3, gs, gcs, file, ftp, ftps, blob, data.
         mime_type: Media type, if known.
         size_bytes: Size in bytes, if known.

@@ -1,10 +1,10 @@
-"""Runs as the service reports them (``/v1/responses``)."""
+"""Runs as the service reports them (``/v1/responses``), with their progress, artifacts and feedback."""
 
 from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -28,38 +28,7 @@ __all__ = [
     "ToolCall",
 ]
 
-
-class StoredArtifact(WireModel):
-    """A document that the service keeps.
-
-    Attributes:
-        uri: Where it is; usable in ``files=`` of a run.
-        bytes: Size in bytes.
-    """
-
-    artifact_id: str
-    response_id: str | None = None
-    name: str = ""
-    uri: str = ""
-    mime_type: str = ""
-    bytes: int = 0
-    created_at: Timestamp | None = None
-
-
-class ArtifactList(Page[StoredArtifact]):
-    """One page of stored documents."""
-
-    artifacts: Items[StoredArtifact] = Field(default_factory=list)
-    limit: int | None = None
-    offset: int = 0
-
-    @property
-    def items(self) -> list[StoredArtifact]:
-        """The same as ``artifacts``."""
-        return self.artifacts
-
-
-#: A run in one of these states does not change any more.
+#: The final states of a run.
 TERMINAL_STATUSES = frozenset({ResponseStatus.SUCCEEDED, ResponseStatus.FAILED, ResponseStatus.CANCELLED})
 
 
@@ -71,7 +40,7 @@ class Message(WireModel):
 
 
 class ToolCall(WireModel):
-    """A tool the agent used on the service. Only the name is certain; unknown keys are kept."""
+    """A tool that the agent used on the service. Only the name is certain; unknown fields are kept."""
 
     name: str = ""
     args: dict[str, Any] = Field(default_factory=dict)
@@ -85,7 +54,7 @@ class ToolCall(WireModel):
 
 
 class ProgressEntry(WireModel):
-    """One step of a run. ``tool_calls`` of an entry can grow while the run goes on."""
+    """One step of a run. Its ``tool_calls`` can grow while the run is working."""
 
     ts: Timestamp | None = None
     state: str = ""
@@ -103,7 +72,7 @@ class ArtifactPart(WireModel):
 
 
 class Artifact(WireModel):
-    """A document the agent made. Services of different age send different fields; all are kept."""
+    """A document that the agent made. Fields differ between versions of the service; all are kept."""
 
     artifact_id: str | None = Field(default=None, alias="artifactId")
     name: str | None = None
@@ -114,16 +83,16 @@ class Artifact(WireModel):
 
 
 class ResponseObject(WireModel):
-    """One run: its state, its progress and, when it has succeeded, its answer.
+    """One run: its state, its progress and, once it has succeeded, its answer.
 
     Attributes:
         response_id: Id of the run.
-        thread_id: Id of the conversation it belongs to.
+        thread_id: Id of the thread it belongs to.
         status: ``queued``, ``in_progress``, ``succeeded``, ``failed`` or ``cancelled``.
-        progress: What the agent reported so far, oldest first.
-        output_text: The answer as Markdown. Not final before the status is.
-        structured_response: The object that was asked for by ``response_format``; can be None on success.
-        error: What the service says of a failure; its shape is not declared.
+        progress: Steps the agent has reported, oldest first.
+        output_text: The answer as Markdown. Final only when the status is.
+        structured_response: The object requested with ``response_format``. It can be None although the run succeeded.
+        error: Reason for a failure. The service does not declare its shape.
     """
 
     response_id: str
@@ -149,25 +118,86 @@ class ResponseObject(WireModel):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the run is over. The status alone decides this, never a progress entry."""
+        """Whether the run has ended. Only the status decides this, never a progress entry."""
         return self.status in TERMINAL_STATUSES
+
+    def table_row(self) -> dict[str, object]:
+        """Return the values to show in a table of runs, by column."""
+        questions = [message.content for message in self.input_messages if message.role == MessageRole.USER]
+        seconds = (
+            (self.completed_at - self.created_at).total_seconds() if self.completed_at and self.created_at else None
+        )
+        return {
+            "response_id": self.response_id,
+            "status": self.status,
+            "question": questions[-1] if questions else self.response_title,
+            "answer": self.output_text or self.error,
+            "created_at": self.created_at,
+            "seconds": seconds,
+        }
+
+    def _display_fields(self) -> dict[str, object]:
+        # All the progress would bury the reason why there is no answer.
+        return {
+            "status": self.status,
+            "response_id": self.response_id,
+            "thread_id": self.thread_id,
+            "error": self.error,
+            "last progress": next((entry.message for entry in reversed(self.progress) if entry.message), None),
+            "output_text": self.output_text,
+            "created_at": self.created_at,
+            "completed_at": self.completed_at,
+        }
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        from lumnisai_core.display import answer_markdown  # noqa: PLC0415 - only notebooks need it
+
+        documents = [artifact.name or artifact.artifact_id for artifact in self.artifacts]
+        answer = answer_markdown(self.output_text or "", self.structured_response, documents)
+        if answer and self.status == ResponseStatus.SUCCEEDED:
+            return {"text/markdown": answer}
+        return super()._repr_mimebundle_(**options)
 
 
 class ResponseList(Page[ResponseObject]):
     """One page of runs, newest first."""
 
+    _list: ClassVar[str] = "responses"
+
     responses: Items[ResponseObject] = Field(default_factory=list)
     limit: int | None = None
     offset: int = 0
 
-    @property
-    def items(self) -> list[ResponseObject]:
-        """The same as ``responses``."""
-        return self.responses
+
+class StoredArtifact(WireModel):
+    """A document of a run that the service keeps.
+
+    Attributes:
+        uri: Address of the document; accepted by ``files=`` of a run.
+        bytes: Size in bytes.
+    """
+
+    artifact_id: str
+    response_id: str | None = None
+    name: str = ""
+    uri: str = ""
+    mime_type: str = ""
+    bytes: int = 0
+    created_at: Timestamp | None = None
+
+
+class ArtifactList(Page[StoredArtifact]):
+    """One page of stored documents."""
+
+    _list: ClassVar[str] = "artifacts"
+
+    artifacts: Items[StoredArtifact] = Field(default_factory=list)
+    limit: int | None = None
+    offset: int = 0
 
 
 class FeedbackType(StrEnum):
-    """What feedback is meant as."""
+    """The purpose of feedback."""
 
     SUGGESTION = "suggestion"
     CORRECTION = "correction"
@@ -175,7 +205,7 @@ class FeedbackType(StrEnum):
 
 
 class FeedbackCreated(WireModel):
-    """Feedback that was taken."""
+    """Feedback that the service has accepted."""
 
     feedback_id: str
     created_at: Timestamp | None = None
@@ -185,8 +215,8 @@ class Feedback(WireModel):
     """One piece of feedback.
 
     Attributes:
-        progress_id: Progress entry it is about, or None for the whole run.
-        tool_call_id: Tool call it is about, or None.
+        progress_id: Progress entry that it refers to, or None for the whole run.
+        tool_call_id: Tool call that it refers to, or None.
         tool_args_update: New arguments for that tool call, or None.
         is_consumed: Whether the agent has read it.
     """
@@ -206,7 +236,7 @@ class Feedback(WireModel):
 
 
 class FeedbackList(WireModel):
-    """All feedback to a run, in order of arrival."""
+    """All feedback on a run, in order of arrival."""
 
     response_id: str | None = None
     progress_id_filter: str | None = None

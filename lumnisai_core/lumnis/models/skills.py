@@ -1,9 +1,9 @@
-"""Skills and what is known of their use (``/v1/skills``)."""
+"""Skills, their usage and analytics (``/v1/skills``)."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -13,7 +13,7 @@ __all__ = ["SkillAnalytics", "SkillList", "SkillObject", "SkillOutcome", "SkillU
 
 
 class SkillOutcome(StrEnum):
-    """How the use of a skill ended."""
+    """Outcome of using a skill."""
 
     SUCCESS = "success"
     PARTIAL = "partial"
@@ -26,7 +26,7 @@ class SkillObject(WireModel):
     """Guidance that agents can follow.
 
     Attributes:
-        description: When to use it.
+        description: When to use the skill.
         content: The guidance itself.
     """
 
@@ -46,22 +46,19 @@ class SkillObject(WireModel):
 class SkillList(Page[SkillObject]):
     """One page of skills."""
 
+    _list: ClassVar[str] = "skills"
+
     skills: Items[SkillObject] = Field(default_factory=list)
     page: int = 1
     page_size: int | None = None
-
-    @property
-    def items(self) -> list[SkillObject]:
-        """The same as ``skills``."""
-        return self.skills
 
 
 class SkillUsage(WireModel):
     """One use of a skill in a run.
 
     Attributes:
-        planner_selected: Whether the planner chose the skill after it was found.
-        effectiveness_score: How much it helped.
+        planner_selected: Whether the planner selected the skill after retrieval.
+        effectiveness_score: How much it helped, as the service measures it.
     """
 
     id: str | None = None
@@ -84,18 +81,15 @@ class SkillUsage(WireModel):
 class SkillUsageList(Page[SkillUsage]):
     """One page of uses of skills."""
 
+    _list: ClassVar[str] = "usages"
+
     usages: Items[SkillUsage] = Field(default_factory=list)
     page: int = 1
     page_size: int | None = None
 
-    @property
-    def items(self) -> list[SkillUsage]:
-        """The same as ``usages``."""
-        return self.usages
-
 
 class SkillAnalytics(WireModel):
-    """How often skills were found, chosen and successful. Rates are 0 to 1."""
+    """How often skills were retrieved, selected and successful. Rates are 0 to 1."""
 
     skill_id: str | None = None
     total_retrievals: int = 0

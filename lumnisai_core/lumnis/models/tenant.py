@@ -1,4 +1,4 @@
-"""The caller's own tenant as the service reports it (``/v1/tenant``)."""
+"""The tenant of an API key (``/v1/tenant``)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["TenantObject"]
 
 
 class TenantObject(WireModel):
-    """The organization an API key belongs to.
+    """The organization that an API key belongs to.
 
     Attributes:
-        api_key_mode: Whose provider keys runs use.
-        plan: For instance ``shared``.
-        db_status: For instance ``provisioning``, ``active``, ``suspended`` or ``failed``.
-        billing_status: For instance ``trial``, ``active``, ``past_due`` or ``canceled``.
+        api_key_mode: Whether runs use the platform's provider keys or the tenant's own.
+        plan: Such as ``shared``.
+        db_status: Such as ``provisioning``, ``active``, ``suspended`` or ``failed``.
+        billing_status: Such as ``trial``, ``active``, ``past_due`` or ``canceled``.
     """
 
     id: str = Field(validation_alias=AliasChoices("id", "tenant_id"))

@@ -1,6 +1,8 @@
-"""Conversations as the service reports them (``/v1/threads``)."""
+"""Threads: conversations that the service keeps (``/v1/threads``)."""
 
-# Annotations are not postponed here: pydantic would have to compile every one of them at import.
+# No postponed annotations here: pydantic would have to compile each of them at import.
+from typing import ClassVar
+
 from pydantic import Field
 
 from lumnisai_core._transport.wire import Items, Page, Timestamp, WireModel
@@ -9,13 +11,15 @@ __all__ = ["ThreadList", "ThreadObject"]
 
 
 class ThreadObject(WireModel):
-    """One conversation.
+    """One thread.
 
     Attributes:
-        title: Given by the caller, or made by the service after the first run.
-        response_count: How many runs the conversation has.
-        last_response_at: When the newest run was created.
+        title: Title from the caller, or from the service after the first run.
+        response_count: Number of runs.
+        last_response_at: Time when the newest run was created.
     """
+
+    _columns: ClassVar[tuple[str, ...]] = ("thread_id", "title", "response_count", "created_at", "last_response_at")
 
     thread_id: str
     tenant_id: str | None = None
@@ -28,13 +32,10 @@ class ThreadObject(WireModel):
 
 
 class ThreadList(Page[ThreadObject]):
-    """One page of conversations."""
+    """One page of threads."""
+
+    _list: ClassVar[str] = "threads"
 
     threads: Items[ThreadObject] = Field(default_factory=list)
     limit: int | None = None
     offset: int = 0
-
-    @property
-    def items(self) -> list[ThreadObject]:
-        """The same as ``threads``."""
-        return self.threads

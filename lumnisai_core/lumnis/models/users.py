@@ -1,8 +1,8 @@
-"""Users of a tenant as the service reports them (``/v1/users``)."""
+"""Users of a tenant (``/v1/users``)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -15,8 +15,8 @@ class UserObject(WireModel):
     """One user of the tenant.
 
     Attributes:
-        id: UUID of the user, whatever form of id was asked for.
-        is_active: False for a user that was deactivated.
+        id: UUID of the user, also if the request named an e-mail address.
+        is_active: False for a deactivated user.
     """
 
     id: str
@@ -30,7 +30,7 @@ class UserObject(WireModel):
 
 
 class Pagination(WireModel):
-    """Where a page stands in the whole list."""
+    """Position of a page in the whole list."""
 
     page: int = 1
     page_size: int | None = None
@@ -43,6 +43,8 @@ class Pagination(WireModel):
 class UserList(Page[UserObject]):
     """One page of users."""
 
+    _list: ClassVar[str] = "users"
+
     users: Items[UserObject] = Field(default_factory=list)
     pagination: Pagination = Field(default_factory=Pagination)
 
@@ -54,11 +56,6 @@ class UserList(Page[UserObject]):
             return {"total": pagination["total"], **data}
         return data
 
-    @property
-    def items(self) -> list[UserObject]:
-        """The same as ``users``."""
-        return self.users
-
     def more_after(self, seen: int) -> bool:
-        """Say whether there are more users than those seen so far, with this page."""
+        """Return whether the list has more than ``seen`` users."""
         return self.pagination.has_next or super().more_after(seen)

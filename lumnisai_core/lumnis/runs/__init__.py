@@ -1,1 +1,1 @@
-"""Runs: watching them, running many, printing their progress."""
+"""Runs: watching them and running many."""

@@ -1,4 +1,4 @@
-"""What goes into many runs and what comes out of them."""
+"""Batches of runs: inputs, outcomes, and the ledger file from which an interrupted batch continues."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lumnisai_core.exceptions import LumnisAIError, ValidationError
 from lumnisai_core.lumnis.calls.runs import MessagesInput, RunParameters
 from lumnisai_core.lumnis.models import ResponseObject
 
-#: Runs under way at the same time unless the caller says otherwise.
+#: Default number of runs at the same time.
 DEFAULT_IN_FLIGHT = 50
 
 
 @dataclass(frozen=True, slots=True)
 class RunInput:
-    """One input of many, with what is special about its run.
+    """One input of a batch, with parameters of its own.
 
     Attributes:
-        messages: A text, one message, or the messages of a conversation.
-        parameters: Parameters of this run, which win over those for all.
+        messages: A string, one message, or the messages of a conversation.
+        parameters: Parameters of this run, which override those of the batch.
     """
 
     messages: MessagesInput
@@ -34,12 +34,12 @@ class RunInput:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What became of one input: either a finished run or an error.
+    """The outcome of one input: a finished run or an error.
 
     Attributes:
         index: Position of the input, from 0.
         response: The run, if it succeeded.
-        error: Why there is no answer; a :class:`RunError` carries the run.
+        error: Reason why there is no answer; a :class:`RunError` carries the run.
     """
 
     index: int
@@ -50,7 +50,7 @@ class RunOutcome:
         """Return the run.
 
         Raises:
-            LumnisAIError: There is none; the error that happened.
+            LumnisAIError: The error of this outcome, if there is one.
         """
         if self.error is not None:
             raise self.error
@@ -60,19 +60,15 @@ class RunOutcome:
 
 
 def numbered(inputs: Iterable[RunInput | MessagesInput]) -> Iterator[tuple[int, RunInput]]:
-    """Number inputs as they are taken, and give plain messages the form of the others."""
-    for index, given in enumerate(inputs):
-        yield index, given if isinstance(given, RunInput) else RunInput(given)
+    """Number the inputs as they are taken; plain messages become a :class:`RunInput`."""
+    for index, item in enumerate(inputs):
+        yield index, item if isinstance(item, RunInput) else RunInput(item)
 
 
 def check_in_flight(max_in_flight: object) -> int:
-    """Refuse what is no number of runs.
-
-    Raises:
-        ValidationError: It is no whole number from 1.
-    """
+    """Validate the number of runs at the same time."""
     if not isinstance(max_in_flight, int) or isinstance(max_in_flight, bool) or max_in_flight < 1:
-        raise ValidationError(f"max_in_flight must be a whole number from 1, not {max_in_flight!r}.")
+        raise ValidationError(f"max_in_flight must be a whole number, 1 or more, not {max_in_flight!r}.")
     return max_in_flight
 
 
@@ -81,12 +77,12 @@ _FORMAT = "lumnis-ledger-1"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known of one input.
+    """The run of one input.
 
     Attributes:
-        digest: Fingerprint of the request that was made from it.
-        response_id: Its run.
-        attempt: How many runs of it were cancelled before this one.
+        digest: Fingerprint of the request that created it.
+        response_id: Id of the run.
+        attempt: Number of earlier runs of this input that were cancelled.
     """
 
     digest: str
@@ -96,7 +92,7 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """The entries of one job by index of their input; memory only if there is no path."""
+    """The entries of one batch by index of their input; kept in memory only if there is no path."""
 
     path: Path | None = None
     job: str = field(default_factory=lambda: str(uuid4()))
@@ -104,27 +100,25 @@ class Ledger:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def idempotency_key(self, index: int, attempt: int) -> str:
-        """Return the key under which the run of an input is made, however often the job begins anew."""
+        """Return the key for creating the run of an input, the same however often the batch is restarted."""
         return f"{self.job}-{index}-{attempt}"
 
-    def known(self, index: int, digest: str) -> Entry | None:
-        """Return what is known of an input, if anything is.
+    def find(self, index: int, digest: str) -> Entry | None:
+        """Return the entry of an input, if there is one.
 
         Raises:
-            ValidationError: The input is another one than that which the ledger knows at this index.
+            ValidationError: The entry belongs to a different input.
         """
         entry = self.entries.get(index)
-        if entry is None:
-            return None
-        if entry.digest != digest:
+        if entry is not None and entry.digest != digest:
             raise ValidationError(
-                f"Input {index} is not the one that ledger {str(self.path)!r} knows there. Give the same inputs in the "
-                "same order and with the same parameters, or use another ledger file."
+                f"Input {index} differs from the one in ledger {str(self.path)!r}. Pass the same inputs in the same "
+                "order and with the same parameters, or use another ledger file."
             )
         return entry
 
     def add(self, index: int, entry: Entry) -> None:
-        """Remember the run of an input, also on disk."""
+        """Record the run of an input, also on disk."""
         line = json.dumps({"index": index, **asdict(entry)})
         with self._lock:
             self.entries[index] = entry
@@ -134,37 +128,28 @@ class Ledger:
 
 
 def open_ledger(path: Path | None) -> Ledger:
-    """Return the ledger of a file, begun if there is none.
-
-    Raises:
-        ValidationError: The file is something else, or cannot be read or written.
-    """
+    """Open the ledger in a file, or create it."""
     if path is None:
         return Ledger()
     try:
         if path.exists() and path.stat().st_size:
             text = path.read_text(encoding="utf-8")
-            ledger = read_ledger(path, text.splitlines())
-            if not text.endswith("\n"):  # the last line was being written when the job was interrupted
+            ledger = _read_ledger(path, text.splitlines())
+            if not text.endswith("\n"):  # the batch was interrupted while it wrote the last line
                 path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
             return ledger
         ledger = Ledger(path)
         path.write_text(json.dumps({"format": _FORMAT, "job": ledger.job}) + "\n", encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValidationError(f"The ledger {str(path)!r} cannot be used: {error}") from error
+        raise ValidationError(f"The ledger {str(path)!r} cannot be read or written: {error}") from error
     return ledger
 
 
-def read_ledger(path: Path, lines: Iterable[str]) -> Ledger:
-    """Read the lines of a ledger; a last line that was cut off is left out.
-
-    Raises:
-        ValidationError: This is no ledger.
-    """
-    parsed = [_object(line) for line in lines]
+def _read_ledger(path: Path, lines: Iterable[str]) -> Ledger:
+    parsed = [_json_object(line) for line in lines]
     head = parsed[0] if parsed else None
     if head is None or head.get("format") != _FORMAT or not isinstance(head.get("job"), str):
-        raise ValidationError(f"{str(path)!r} is no ledger of runs: use another file name.")
+        raise ValidationError(f"{str(path)!r} is not a ledger of runs: use another file name.")
     entries = {
         row["index"]: Entry(row["digest"], row["response_id"], row.get("attempt", 0))
         for row in parsed[1:]
@@ -173,11 +158,11 @@ def read_ledger(path: Path, lines: Iterable[str]) -> Ledger:
     return Ledger(path, head["job"], entries)
 
 
-def _object(line: str) -> dict[str, Any] | None:
+def _json_object(line: str) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
     except ValueError:
-        return None
+        return None  # a line that was cut off
     return value if isinstance(value, dict) else None
 
 

@@ -1,13 +1,13 @@
-"""Watching a run: what is new in a poll's answer, how to poll next, and how the run ended.
+"""Watching a run: its options, new progress in the answer to a poll, the next poll, and the final error. Pure.
 
-Pure. Correct whether the service answers a held poll on any change or only at the end of the run.
+Correct whether the service answers a held poll on any change or only at the end of the run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lumnisai_core._transport.checks import check_seconds
 from lumnisai_core.exceptions import (
@@ -17,16 +17,18 @@ from lumnisai_core.exceptions import (
     RunFailedError,
     RunTimeoutError,
 )
-from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate
+from lumnisai_core.lumnis.calls.runs import WatchParameters, refuse_unknown
+from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate, ToolCall
+from lumnisai_core.lumnis.models.updates import ProgressCallback, ProgressPrinter
 
-#: Seconds a poll is held when nobody listens to progress.
-UNHEARD_WAIT = 10.0
+#: Seconds for which the service may hold a poll when there is no listener.
+WAIT_WITHOUT_LISTENER = 10.0
 
-#: Pauses, in seconds, when the service answers at once although it was asked to hold the request.
+#: Pauses, in seconds, while the service answers at once although it was allowed to hold the poll.
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
-#: A poll was held if it took this share of the wait it asked for, or this many seconds.
+#: The service held a poll if the answer took this share of the requested wait, or this many seconds.
 _HELD_SHARE = 0.5
 _HELD_SECONDS = 1.0
 
@@ -36,8 +38,8 @@ class WatchOptions:
     """How to watch a run.
 
     Attributes:
-        listening: Whether somebody wants progress.
-        progress_interval: Seconds a poll is held when somebody listens.
+        listening: Whether there is a listener to progress.
+        progress_interval: Seconds for which the service may hold a poll while there is a listener.
         run_timeout: Seconds until :class:`RunTimeoutError`, or None for no limit.
         cancel_on_interrupt: Whether leaving early stops the run on the service.
     """
@@ -53,15 +55,30 @@ class WatchOptions:
             check_seconds("run_timeout", self.run_timeout, endless=True)
 
 
+def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:
+    """Return the options for watching a run, and the listeners to call with each update.
+
+    Args:
+        parameters: Parameters of the caller.
+        listening: Whether the caller reads the updates.
+    """
+    refuse_unknown(parameters, WatchParameters)
+    options: dict[str, Any] = dict(parameters)
+    printers: list[ProgressCallback] = [ProgressPrinter()] if options.pop("show_progress", False) else []
+    callback = options.pop("on_progress", None)
+    listeners = (*printers, *([] if callback is None else [callback]))
+    return WatchOptions(listening=listening or bool(listeners), **options), listeners
+
+
 class Poll(NamedTuple):
-    """The next poll: pause this many seconds first, then ask the service to hold it this long."""
+    """The next poll: seconds to pause before it, and seconds for which the service may hold it."""
 
     pause: float
     wait: float
 
 
 class RunWatch:
-    """Remembers what was shown of a run.
+    """The state of watching one run: its last answer, the progress reported so far, and the pace of polls.
 
     Args:
         options: How to watch.
@@ -69,10 +86,10 @@ class RunWatch:
 
     def __init__(self, options: WatchOptions) -> None:
         self._options = options
-        self._shown: list[ProgressEntry] = []
-        self._shown_status: str | None = None
+        self._progress: list[ProgressEntry] = []
+        self._status: str | None = None
         self._idle_pause = 0.0
-        self._looked = False
+        self._is_complete = False
         self.response: ResponseObject | None = None
         self.over = False
         self.detached = False
@@ -81,62 +98,61 @@ class RunWatch:
     def last(self) -> ResponseObject:
         """The last known state of the run."""
         if self.response is None:
-            raise LumnisAIError("Nothing is known of this run yet.")
+            raise LumnisAIError("The service has not answered about this run yet.")
         return self.response
 
     def begin(self, response: ResponseObject, *, complete: bool) -> list[RunUpdate]:
-        """Take in the first answer.
+        """Read the first answer.
 
         Args:
-            response: The run as the first answer shows it.
-            complete: Whether that answer holds the whole run. The reply to a create holds only its ids and status,
-                also when an idempotency key leads to a run that is long over.
+            response: The run in the first answer.
+            complete: Whether the answer has the whole run. The reply to a create has only ids and status, even if an
+                idempotency key leads to a run that ended long ago.
         """
         if not complete and response.is_terminal:
             self.response = response
             return []
-        news = self.accept(response)
-        self._looked = complete
-        return news
+        updates = self.accept(response)
+        self._is_complete = complete
+        return updates
 
     def accept(self, response: ResponseObject, *, poll: Poll | None = None, took: float = 0.0) -> list[RunUpdate]:
-        """Take in a poll's answer.
+        """Read the answer to a poll.
 
         Args:
-            response: The run as it is now.
-            poll: The poll this answers, or None for the first answer.
+            response: The current state of the run.
+            poll: The poll, or None for the first answer.
             took: Seconds from request to answer.
 
         Returns:
-            What was not shown before, oldest first; the last update of a finished run carries its result.
+            New updates, oldest first; the last update of a finished run carries its result.
         """
-        news = list(new_updates(self._shown, response))
-        status_changed = response.status != self._shown_status
+        updates = new_updates(self._progress, response)
         if response.is_terminal:
-            news.append(last_update(response))
-        elif status_changed and not news:
-            news.append(_update(response, state=str(response.status)))
+            updates.append(last_update(response))
+        elif not updates and response.status != self._status:
+            updates.append(_update(response, state=str(response.status)))
         held = poll is None or took >= min(poll.wait * _HELD_SHARE, _HELD_SECONDS)
-        # A service that holds polls paces us; one that answers at once without news must not be hammered.
-        self._idle_pause = 0.0 if news or held else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, self._idle_pause * 2))
-        self._shown, self._shown_status = response.progress, str(response.status)
-        self.response, self.over, self._looked = response, response.is_terminal, True
-        return news
+        # A service that holds polls sets the pace; one that answers at once without an update must not be flooded.
+        self._idle_pause = 0.0 if updates or held else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, self._idle_pause * 2))
+        self._progress, self._status = response.progress, str(response.status)
+        self.response, self.over, self._is_complete = response, response.is_terminal, True
+        return updates
 
     def next_poll(self, elapsed: float) -> Poll | None:
-        """Say how to poll next.
+        """Plan the next poll.
 
         Args:
             elapsed: Seconds since the watch began.
 
         Returns:
-            The poll, or None when ``run_timeout`` is over.
+            The poll, or None if ``run_timeout`` has passed.
         """
-        if self._options.listening and not self._looked:
-            # What was reported before the first look is news now, also for a service that holds polls until later news.
+        if self._options.listening and not self._is_complete:
+            # There may be progress already, and the service might hold the poll until there is more.
             wait = 0.0
         else:
-            wait = self._options.progress_interval if self._options.listening else UNHEARD_WAIT
+            wait = self._options.progress_interval if self._options.listening else WAIT_WITHOUT_LISTENER
         limit = self._options.run_timeout
         if limit is None:
             return Poll(self._idle_pause, wait)
@@ -145,29 +161,29 @@ class RunWatch:
             return None
         if left >= wait + self._idle_pause:
             return Poll(self._idle_pause, wait)
-        # Near the deadline the wait shrinks in whole seconds, as the service may not read fractions.
+        # Near the deadline the wait shrinks in whole seconds, because the service may not support fractions.
         whole = float(int(left))
         pause = self._idle_pause if whole else max(self._idle_pause, SHORTEST_PAUSE)
         return Poll(min(pause, left), min(whole, wait))
 
 
-def new_updates(shown: Sequence[ProgressEntry], response: ResponseObject) -> list[RunUpdate]:
-    """Compare progress by position and content.
+def new_updates(known: Sequence[ProgressEntry], response: ResponseObject) -> list[RunUpdate]:
+    """Compare the progress of a run with the progress known before, by position and content.
 
-    An entry that is new at its position is reported whole, also if an earlier entry had the same text. An entry
-    that only gained tool calls is reported as ``tool_update`` with the new ones. A list that became shorter and
-    grows again is followed from where it differs.
+    An entry that is new at its position is reported whole, even if an earlier entry had the same text. An entry that
+    only gained tool calls is reported as ``tool_update`` with the new ones. If the list became shorter and grows again,
+    it is reported from the first difference.
     """
-    news = []
+    updates = []
     for index, entry in enumerate(response.progress):
-        before = shown[index] if index < len(shown) else None
+        before = known[index] if index < len(known) else None
         if before is not None and _is_same_step(before, entry):
-            grown = entry.tool_calls[len(before.tool_calls) :]
-            if grown:
-                news.append(_update(response, state="tool_update", entry=entry, index=index, tool_calls=grown))
+            added = entry.tool_calls[len(before.tool_calls) :]
+            if added:
+                updates.append(_update(response, state="tool_update", entry=entry, index=index, tool_calls=added))
         else:
-            news.append(_update(response, state=entry.state, entry=entry, index=index, tool_calls=entry.tool_calls))
-    return news
+            updates.append(_update(response, state=entry.state, entry=entry, index=index, tool_calls=entry.tool_calls))
+    return updates
 
 
 def _is_same_step(before: ProgressEntry, now: ProgressEntry) -> bool:
@@ -185,23 +201,23 @@ def _update(
     state: str,
     entry: ProgressEntry | None = None,
     index: int | None = None,
-    tool_calls: Sequence[object] = (),
+    tool_calls: Sequence[ToolCall] = (),
 ) -> RunUpdate:
     return RunUpdate(
         response_id=response.response_id,
         thread_id=response.thread_id,
-        # Only the last update has a terminal status, also when all news comes in one final answer.
+        # Only the last update has a terminal status, even if all updates come from one final answer.
         status=ResponseStatus.IN_PROGRESS if response.is_terminal else response.status,
         state=state,
         message=entry.message if entry else "",
-        tool_calls=tuple(tool_calls),  # type: ignore[arg-type]  # always the entry's own tool calls
+        tool_calls=tuple(tool_calls),
         entry_index=index,
         ts=entry.ts if entry else None,
     )
 
 
 def last_update(response: ResponseObject) -> RunUpdate:
-    """Make the update that ends every stream: terminal status, answer, object, artifacts and the whole run."""
+    """Return the update that ends every stream: terminal status, answer, object, artifacts and the whole run."""
     return RunUpdate(
         response_id=response.response_id,
         thread_id=response.thread_id,
@@ -216,13 +232,30 @@ def last_update(response: ResponseObject) -> RunUpdate:
 
 
 def error_of_run(response: ResponseObject) -> RunError | None:
-    """Say which error a finished run means for those who wait for its answer; None for success."""
-    about = {"response_id": response.response_id, "thread_id": response.thread_id, "response": response}
+    """Return the error to raise for a finished run that has no answer; None if it succeeded."""
     if response.status == ResponseStatus.FAILED:
-        return RunFailedError(f"Run {response.response_id} failed: {_reason(response)}", **about)  # type: ignore[arg-type]
+        return _run_error(RunFailedError, response, f"failed: {_reason(response)}")
     if response.status == ResponseStatus.CANCELLED:
-        return RunCancelledError(f"Run {response.response_id} was cancelled.", **about)  # type: ignore[arg-type]
+        return _run_error(RunCancelledError, response, "was cancelled.")
     return None
+
+
+def timeout_error(response: ResponseObject, run_timeout: float | None) -> RunError:
+    """Return the error for a run that did not end within ``run_timeout`` seconds."""
+    problem = (
+        f"is still {response.status} after run_timeout={run_timeout} s. It continues on the service: wait for it with "
+        f"client.responses.wait({response.response_id!r})."
+    )
+    return _run_error(RunTimeoutError, response, problem)
+
+
+def _run_error(kind: type[RunError], response: ResponseObject, problem: str) -> RunError:
+    return kind(
+        f"Run {response.response_id} {problem}",
+        response_id=response.response_id,
+        thread_id=response.thread_id,
+        response=response,
+    )
 
 
 def _reason(response: ResponseObject) -> str:
@@ -236,30 +269,19 @@ def _reason(response: ResponseObject) -> str:
 
 
 def note_interrupt(error: BaseException, watch: RunWatch, *, is_stopped: bool) -> None:
-    """Let an interrupt say what becomes of the run that it left, and how to go on with it; once.
+    """Add a note to an interrupt: what happened to the run, and how to resume it. The note is added only once.
 
     Args:
         error: The interrupt.
-        watch: What is known of the run. There is nothing to say about one that is over or was left alone.
+        watch: State of the run. Nothing is added if the run has ended or was left alone.
         is_stopped: Whether the service was asked to stop the run.
     """
     response = watch.response
     if response is None or watch.over or watch.detached:
         return
-    note = f"The run goes on: pick it up with client.responses.wait({response.response_id!r})."
+    note = f"The run continues: wait for it with client.responses.wait({response.response_id!r})."
     if is_stopped:
-        thread = f" Its conversation goes on with thread_id={response.thread_id!r}." if response.thread_id else ""
+        thread = f" Continue its thread with thread_id={response.thread_id!r}." if response.thread_id else ""
         note = f"The service was asked to stop run {response.response_id}.{thread}"
     if note not in getattr(error, "__notes__", ()):
         error.add_note(note)
-
-
-def timeout_error(response: ResponseObject, run_timeout: float | None) -> RunTimeoutError:
-    """Make the error for a run that is not over within ``run_timeout`` seconds."""
-    return RunTimeoutError(
-        f"Run {response.response_id} is still {response.status} after run_timeout={run_timeout} s. It goes on at "
-        f"the service: pick it up with client.responses.wait({response.response_id!r}).",
-        response_id=response.response_id,
-        thread_id=response.thread_id,
-        response=response,
-    )

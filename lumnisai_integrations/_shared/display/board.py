@@ -1,33 +1,27 @@
-"""The state of several runs as one value, and what of it is shown. Pure."""
+"""Run board: the state of several runs as one value, and the lines that a live display draws of it. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from lumnisai_core import ResponseStatus
-from lumnisai_integrations._shared.progress import (
-    LONGEST_TOOL_CALL,
-    TERMINAL,
-    ProgressNews,
-    one_line,
-)
+from lumnisai_core import ResponseStatus, RunUpdate
+from lumnisai_core.display import one_line
 
 RunKey: TypeAlias = Hashable
 
-#: Steps and tool calls of a run that are kept; earlier ones are counted.
+#: Steps of a run that are kept; earlier ones are counted.
 KEPT = 50
 
-#: Runs that are shown; others are counted.
+#: Runs that are drawn; others are counted.
 SHOWN_RUNS = 12
 
-#: Characters of a message in a live display.
+#: Characters of a line and of a title in a live display.
 LONGEST_SHOWN = 300
 LONGEST_TITLE = 60
 
-_MARKS = {
+_MARKS: Mapping[str, str] = {
     ResponseStatus.SUCCEEDED: "✓",
     ResponseStatus.FAILED: "✗",
     ResponseStatus.CANCELLED: "■",
@@ -35,51 +29,28 @@ _MARKS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One entry of a run's progress.
-
-    Attributes:
-        index: Its position in the run, or None if that is not known.
-        text: State and message, safe to show in one line.
-        tool_calls: The last tool calls, safe to show in a line each.
-        earlier_calls: How many tool calls there were before those.
-    """
-
-    index: int | None
-    text: str
-    tool_calls: tuple[str, ...] = ()
-    earlier_calls: int = 0
-
-    def with_calls(self, calls: tuple[str, ...]) -> Step:
-        """Return the step with more tool calls."""
-        known = self.tool_calls + tuple(one_line(call, LONGEST_TOOL_CALL) for call in calls)
-        left_out = max(0, len(known) - KEPT)
-        return replace(self, tool_calls=known[left_out:], earlier_calls=self.earlier_calls + left_out)
-
-
-@dataclass(frozen=True, slots=True)
 class Run:
-    """What is known of one run.
+    """The progress of one run.
 
     Attributes:
         number: Its number among the runs of a display, from 1.
         title: What it is about.
-        status: Its status as the service says; empty if nothing has been heard.
-        steps: Its last steps, oldest first.
+        status: Its status as the service reports it; empty before the first update.
+        steps: Its last steps, oldest first, each with all of its tool calls.
         earlier_steps: How many steps there were before those.
         reason: Why it failed.
-        heard: Whether there was any news.
-        over: Whether nothing more is to come.
+        has_updates: Whether any update has arrived.
+        is_over: Whether no further update will follow.
     """
 
     number: int
     title: str = ""
     status: str = ""
-    steps: tuple[Step, ...] = ()
+    steps: tuple[RunUpdate, ...] = ()
     earlier_steps: int = 0
     reason: str = ""
-    heard: bool = False
-    over: bool = False
+    has_updates: bool = False
+    is_over: bool = False
 
     @property
     def went_wrong(self) -> bool:
@@ -88,168 +59,137 @@ class Run:
 
     @property
     def mark(self) -> str:
-        """A sign of its status."""
-        return _MARKS.get(ResponseStatus(self.status), "•") if self.status in TERMINAL else "•"
+        """A sign for its status."""
+        return _MARKS.get(self.status, "•")
+
+    @property
+    def ending(self) -> str:
+        """``FAILED: reason`` or ``CANCELLED``; empty for a run that did not go wrong."""
+        if not self.went_wrong:
+            return ""
+        return f"{self.status.upper()}: {self.reason}" if self.reason else self.status.upper()
 
     @property
     def heading(self) -> str:
-        """Number, title, and the status unless it is the good one, in one line."""
-        words = [f"[{self.number}]"]
-        words += [self.title] if self.title else []
-        words += [_ending(self)] if self.went_wrong else []
-        return " ".join(words)
+        """Number, title and ending in one line."""
+        return " ".join(part for part in (f"[{self.number}]", self.title, self.ending) if part)
 
-    def accept(self, news: ProgressNews) -> Run:
-        """Return the run after a piece of news."""
-        known = replace(self, heard=True, status=news.status or self.status)
-        place = self._place_of(news)
-        if place is not None:
-            grown = self.steps[place].with_calls(news.tool_calls)
-            return replace(known, steps=(*self.steps[:place], grown, *self.steps[place + 1 :]))
-        if not news.text and not news.tool_calls:
-            return known
-        steps = (*self.steps, Step(news.entry_index, one_line(news.text, LONGEST_SHOWN)).with_calls(news.tool_calls))
-        left_out = max(0, len(steps) - KEPT)
-        return replace(known, steps=steps[left_out:], earlier_steps=self.earlier_steps + left_out)
-
-    def _place_of(self, news: ProgressNews) -> int | None:
-        # The newest of that position: a list that was restarted has it twice.
-        if news.state != "tool_update" or news.entry_index is None:
-            return None
-        places = [place for place, step in enumerate(self.steps) if step.index == news.entry_index]
-        return places[-1] if places else None
-
-
-def _ending(run: Run) -> str:
-    word = run.status.upper()
-    return f"{word}: {run.reason}" if run.reason else word
+    def accept(self, update: RunUpdate) -> Run:
+        """Return the run after an update."""
+        run = replace(self, has_updates=True, status=str(update.status) or self.status)
+        # An entry that grew is the newest with that position: a list that was restarted has it twice.
+        for place in reversed(range(len(self.steps))):
+            step = self.steps[place]
+            if update.state == "tool_update" and step.entry_index == update.entry_index is not None:
+                grown = replace(step, tool_calls=(*step.tool_calls, *update.tool_calls))
+                return replace(run, steps=(*self.steps[:place], grown, *self.steps[place + 1 :]))
+        if not update.as_lines():
+            return run
+        steps = (*self.steps, update)
+        return replace(run, steps=steps[-KEPT:], earlier_steps=self.earlier_steps + max(0, len(steps) - KEPT))
 
 
 @dataclass(frozen=True, slots=True)
 class RunBoard:
-    """Several runs at once. Every change is a new board.
+    """Several runs at once. Every change returns a new board.
 
     Attributes:
-        runs: The runs by the keys of those who report them, in the order in which they began.
+        runs: The runs by the keys that their updates come with, in the order in which they began.
         next_number: Number of the next run.
     """
 
-    runs: Mapping[RunKey, Run] = field(default_factory=lambda: MappingProxyType({}))
+    runs: Mapping[RunKey, Run] = field(default_factory=dict)
     next_number: int = 1
 
     def begin(self, key: RunKey, title: str = "") -> RunBoard:
-        """Return the board with a new run; it takes the place of one that is over. Nothing is shown of it yet."""
-        known = self.runs.get(key)
-        if known is not None and not known.over:
+        """Return the board with a new run, which replaces one that is over. It is drawn from its first update on."""
+        run = self.runs.get(key)
+        if run is not None and not run.is_over:
             return self
         others = {name: run for name, run in self.runs.items() if name != key}
-        run = Run(self.next_number, one_line(title, LONGEST_TITLE))
-        return RunBoard(MappingProxyType({**others, key: run}), self.next_number + 1)
+        return RunBoard({**others, key: Run(self.next_number, one_line(title, LONGEST_TITLE))}, self.next_number + 1)
 
-    def accept(self, key: RunKey, news: ProgressNews) -> RunBoard:
-        """Return the board after a piece of news; a run that is not known begins with it."""
+    def accept(self, key: RunKey, update: RunUpdate) -> RunBoard:
+        """Return the board after an update; an unknown run begins with it."""
         board = self.begin(key)
-        return board._with(key, board.runs[key].accept(news))
+        return replace(board, runs={**board.runs, key: board.runs[key].accept(update)})
 
     def end(self, key: RunKey, status: str = "", reason: str = "") -> RunBoard:
         """Return the board after the end of a run.
 
         Args:
-            key: The run; one that is not known changes nothing.
-            status: Its terminal status; empty leaves what the last news said.
+            key: The run; an unknown one changes nothing.
+            status: Its final status; empty keeps that of the last update.
             reason: Why it failed.
         """
         run = self.runs.get(key)
-        if run is None or run.over:
+        if run is None or run.is_over:
             return self
-        # What the service said of the end is nearer to the truth than how the call ended.
-        ending = run.status if run.status in TERMINAL else status or run.status
-        return self._with(key, replace(run, over=True, status=ending, reason=one_line(reason, LONGEST_SHOWN)))
+        # A final status from the service is more reliable than how the call ended.
+        final = run.status if run.status in _MARKS else status or run.status
+        ended = replace(run, is_over=True, status=final, reason=one_line(reason, LONGEST_SHOWN))
+        return replace(self, runs={**self.runs, key: ended})
 
     def cleared(self) -> RunBoard:
-        """Return a board without runs that numbers on."""
+        """Return an empty board that continues the numbering."""
         return RunBoard(next_number=self.next_number)
-
-    def _with(self, key: RunKey, run: Run) -> RunBoard:
-        return replace(self, runs=MappingProxyType({**self.runs, key: run}))
 
     @property
     def active(self) -> list[RunKey]:
         """The runs that are not over."""
-        return [key for key, run in self.runs.items() if not run.over]
-
-    @property
-    def visible(self) -> list[Run]:
-        """The runs there is something to show of."""
-        return [run for run in self.runs.values() if run.heard or run.went_wrong]
+        return [key for key, run in self.runs.items() if not run.is_over]
 
     def label(self, key: RunKey) -> str:
-        """Return what begins a line about a run: its number if there are others, else nothing."""
+        """Return the prefix of a line about a run: its number if there are several runs, else nothing."""
         return f"[{self.runs[key].number}] " if key in self.runs and len(self.runs) > 1 else ""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownRun:
-    """A run as a live display draws it: a heading, a line about what is left out, the last steps."""
+class BoardLine(NamedTuple):
+    """One line of a drawn board.
 
-    run: Run
-    earlier: str
-    steps: tuple[Step, ...]
+    Attributes:
+        depth: 0 for a run, 1 for a step, 2 for a tool call.
+        text: Its text, without the mark of a run.
+        run: The run whose heading it is; None for other lines.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class ShownBoard:
-    """What a live display draws: some of the runs, and a line about the others."""
-
-    runs: tuple[ShownRun, ...]
-    others: str
+    depth: int
+    text: str
+    run: Run | None = None
 
 
-def shown_board(board: RunBoard) -> ShownBoard:
+def drawn_lines(board: RunBoard) -> list[BoardLine]:
     """Choose what of a board is drawn, so that it stays on one screen: the fewer runs, the more steps of each."""
-    visible = board.visible
+    visible = [run for run in board.runs.values() if run.has_updates or run.went_wrong]
     # Those that work come before those that are over, the latest of them first; then as they began.
-    ranked = sorted(visible, key=lambda run: (run.over, -run.number))[:SHOWN_RUNS]
+    ranked = sorted(visible, key=lambda run: (run.is_over, -run.number))[:SHOWN_RUNS]
     chosen = sorted(ranked, key=lambda run: run.number)
     most = 8 if len(chosen) == 1 else 3 if len(chosen) <= 4 else 1
-    others = len(visible) - len(chosen)
-    return ShownBoard(
-        runs=tuple(_shown_run(run, most) for run in chosen),
-        others=f"… and {others} more {'run' if others == 1 else 'runs'}" if others else "",
-    )
+    others = _counted("… and {} more run", len(visible) - len(chosen))
+    return [*(line for run in chosen for line in _lines_of_run(run, most)), *(BoardLine(0, text) for text in others)]
 
 
-def _shown_run(run: Run, most: int) -> ShownRun:
-    steps = run.steps[-most:]
-    earlier = run.earlier_steps + len(run.steps) - len(steps)
-    text = f"… {earlier} earlier {'step' if earlier == 1 else 'steps'}" if earlier else ""
-    return ShownRun(run, text, tuple(_shown_step(step, most) for step in steps))
+def _lines_of_run(run: Run, most: int) -> Iterator[BoardLine]:
+    yield BoardLine(0, run.heading, run)
+    shown = run.steps[-most:]
+    for text in _counted("… {} earlier step", run.earlier_steps + len(run.steps) - len(shown)):
+        yield BoardLine(1, text)
+    for step in shown:
+        hidden = max(0, len(step.tool_calls) - most)
+        lines = replace(step, tool_calls=step.tool_calls[hidden:]).as_lines()
+        message = [line for line in lines if not line.startswith("  ")]
+        for text in message:
+            yield BoardLine(1, one_line(text, LONGEST_SHOWN))
+        for text in [*_counted("… {} earlier call", hidden), *lines[len(message) :]]:
+            yield BoardLine(2, text.strip())
 
 
-def _shown_step(step: Step, most: int) -> Step:
-    calls = step.tool_calls[-most:]
-    return replace(step, tool_calls=calls, earlier_calls=step.earlier_calls + len(step.tool_calls) - len(calls))
-
-
-def call_lines(step: Step) -> list[str]:
-    """Write the tool calls of a step: how many are left out, then one line each."""
-    left_out = step.earlier_calls
-    return [f"… {left_out} earlier {'call' if left_out == 1 else 'calls'}"] * bool(left_out) + list(step.tool_calls)
+def _counted(text: str, number: int) -> list[str]:
+    return [text.format(number) + "s" * (number > 1)] if number else []
 
 
 def board_lines(board: RunBoard) -> list[str]:
-    """Write a board as plain lines, for where nothing better can be drawn."""
-    shown = shown_board(board)
-    lines: list[str] = []
-    for item in shown.runs:
-        lines.append(f"{item.run.mark} {item.run.heading}")
-        lines += [f"  {item.earlier}"] * bool(item.earlier)
-        for step in item.steps:
-            lines += [f"  {step.text}"] * bool(step.text)
-            lines += [f"    {call}" for call in call_lines(step)]
-    return lines + [shown.others] * bool(shown.others)
-
-
-def ending_lines(run: Run) -> list[str]:
-    """Write the end of a run as lines: ``FAILED: reason`` or ``CANCELLED``; nothing for a good one."""
-    return [_ending(run)] if run.over and run.went_wrong else []
+    """Write a board as plain lines, for front ends that can draw nothing else."""
+    return [
+        f"{'  ' * depth}{f'{run.mark} ' if run is not None else ''}{text}" for depth, text, run in drawn_lines(board)
+    ]

@@ -1,4 +1,4 @@
-"""Shows what runs are doing, in the way that was asked for. May be told from several threads and event loops."""
+"""Progress display: shows runs as lines or live. One may be used from several threads and event loops."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from importlib.util import find_spec
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias, get_args
 
-from lumnisai_core import RunUpdate
+from lumnisai_core import ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.display.board import RunBoard, RunKey, ending_lines
+from lumnisai_integrations._shared.display.board import RunBoard, RunKey
 from lumnisai_integrations._shared.display.notebook import NotebookBoard, check_ipython, is_notebook
-from lumnisai_integrations._shared.progress import ProgressNews, progress_lines
 
 _Named: TypeAlias = Literal["auto", "rich", "jupyter", "logging", "lines"]
 
@@ -29,7 +28,7 @@ _logger = logging.getLogger("lumnisai_integrations")
 
 
 class LiveBoard(Protocol):
-    """Something that a board is drawn on again and again."""
+    """A place where a board can be drawn again and again."""
 
     def draw(self, board: RunBoard) -> None:
         """Draw a board in place of the last one."""
@@ -39,14 +38,14 @@ class LiveBoard(Protocol):
 
 
 def print_line(line: str) -> None:
-    """Print one line on standard output; what its encoding cannot write is written as an escape."""
+    """Print one line on standard output; characters that its encoding lacks are written as escapes."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stdout.flush()
 
 
 def check_display(display: DisplayKind) -> None:
-    """Refuse a display that does not exist or cannot work.
+    """Check that a display exists and can work.
 
     Raises:
         ValidationError: It is neither one of the names nor callable.
@@ -63,14 +62,15 @@ def check_display(display: DisplayKind) -> None:
 
 
 def open_live_board(display: DisplayKind) -> LiveBoard | None:
-    """Return what a board can be drawn on now, or None where lines are to be written.
+    """Return a place to draw a board now, or None where lines are to be written.
 
     Args:
-        display: What was asked for. ``auto`` looks at where standard output goes at this moment.
+        display: The display. ``auto`` depends on where standard output goes at this moment.
     """
     if display in ("auto", "jupyter") and is_notebook():
         return NotebookBoard()
-    if display == "rich" or (display == "auto" and _is_terminal() and find_spec("rich") is not None):
+    isatty = getattr(sys.stdout, "isatty", bool)  # an object in place of standard output may lack it
+    if display == "rich" or (display == "auto" and isatty() and find_spec("rich") is not None):
         terminal = import_module("lumnisai_integrations._shared.display.terminal")
         if display == "rich" or terminal.can_draw():
             board: LiveBoard | None = terminal.TerminalBoard.claim()
@@ -78,68 +78,71 @@ def open_live_board(display: DisplayKind) -> LiveBoard | None:
     return None
 
 
-def _is_terminal() -> bool:
-    is_terminal = getattr(sys.stdout, "isatty", None)
-    return is_terminal is not None and bool(is_terminal())
-
-
 class ProgressDisplay:
-    """Shows what several runs are doing at once.
+    """Shows the progress of several runs at once. A listener for ``on_progress``, or used with a key for each run.
 
-    A live display begins with the first news and ends when no run goes on; where none is possible, lines are written.
-    Nothing that goes wrong with showing reaches the caller: it is logged once, and lines take over.
+    A live display begins with the first update and ends when no run is active; where none is possible, lines are
+    written. Errors in showing never reach the caller: the first is logged, and lines take over.
 
     Args:
         display: ``auto``, ``rich``, ``jupyter``, ``logging``, ``lines``, or a function that is called with each line,
             without a line break.
 
     Raises:
-        ValidationError: There is no such display.
+        ValidationError: The display does not exist.
         ImportError: It needs a package that is not installed.
     """
 
     def __init__(self, display: DisplayKind = "auto") -> None:
         check_display(display)
         self._display = display
-        self._write = _line_writer(display)
+        self._write: Callable[[str], object] = progress_logger.info if display == "logging" else print_line
+        if callable(display):
+            self._write = display
         self._lock = threading.RLock()  # a function that takes lines may itself make runs
         self._board = RunBoard()
         self._live: LiveBoard | None = None
         self._printed: set[RunKey] = set()
-        self._opened = False
+        self._is_open = False
         self._live_works = True
-        self._said_that_it_fails = False
+        self._has_warned = False
 
     @property
     def board(self) -> RunBoard:
         """The runs as they are known now."""
         return self._board
 
+    def __call__(self, update: RunUpdate) -> None:
+        """Show an update of a run, which its id identifies."""
+        self.accept(update.response_id, update)
+        if update.is_last:
+            self.end(update.response_id)
+
     def begin(self, run: RunKey, title: str = "", *, printed: bool = False) -> None:
-        """Give a run its number; it is shown from its first news on.
+        """Number a run; it is shown from its first update on.
 
         Args:
             run: The run, by any key.
             title: What it is about.
-            printed: Whether somebody else prints the lines of this run, so that they are not printed twice.
+            printed: Whether the client prints the lines of this run, so that they are not printed twice.
         """
         with self._lock:
             self._board = self._board.begin(run, title)
             if printed:
                 self._printed.add(run)
 
-    def accept(self, run: RunKey, news: ProgressNews) -> None:
-        """Show a piece of news of a run; one that has not begun begins with it."""
+    def accept(self, run: RunKey, update: RunUpdate) -> None:
+        """Show an update of a run; an unknown run begins with it."""
         with self._lock:
-            self._board = self._board.accept(run, news)
-            self._show(run, progress_lines(news))
+            self._board = self._board.accept(run, update)
+            self._show(run, update.as_lines())
 
     def end(self, run: RunKey, status: str = "", reason: str = "") -> None:
-        """Show the end of a run; the last one ends a live display.
+        """Show the end of a run; the end of the last one ends a live display.
 
         Args:
-            run: The run; one that is not known is ignored.
-            status: Terminal status; empty for what the last news said.
+            run: The run; an unknown one is ignored.
+            status: Its final status; empty keeps that of the last update.
             reason: Why it failed.
         """
         with self._lock:
@@ -147,34 +150,17 @@ class ProgressDisplay:
             if board is self._board:
                 return
             self._board = board
-            ending = board.runs[run]
-            if ending.heard or ending.went_wrong:
-                self._show(run, ending_lines(ending))
+            ended = board.runs[run]
+            if ended.has_updates or ended.went_wrong:
+                self._show(run, [ended.ending] if ended.ending else [])
             self._printed.discard(run)
             if not board.active:
                 self.close()
 
-    def listener(self, title: str = "") -> Callable[[RunUpdate], None]:
-        """Return a function for the core's ``on_progress`` that shows one run.
-
-        Args:
-            title: What the run is about.
-        """
-        key = object()
-
-        def tell(update: RunUpdate) -> None:
-            self.begin(key, title)
-            self.accept(key, ProgressNews.of_update(update))
-            if update.is_last:
-                self.end(key)
-
-        self.begin(key, title)
-        return tell
-
     def close(self) -> None:
-        """End a live display, whatever is going on. News that comes later begins a new one."""
+        """End a live display, even if runs are active. A later update begins a new one."""
         with self._lock:
-            live, self._live, self._opened = self._live, None, False
+            live, self._live, self._is_open = self._live, None, False
             self._board = self._board.cleared()
             self._printed.clear()
             if live is not None:
@@ -186,11 +172,13 @@ class ProgressDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for run in self._board.active if isinstance(error, KeyboardInterrupt) else []:
+            self.end(run, ResponseStatus.CANCELLED)
         self.close()
 
     def _show(self, run: RunKey, lines: list[str]) -> None:
-        if not self._opened:
-            self._opened = True
+        if not self._is_open:
+            self._is_open = True
             self._safely(self._open)
         live = self._live
         if live is not None:
@@ -208,19 +196,13 @@ class ProgressDisplay:
         if self._live_works:
             self._live = open_live_board(self._display)
 
-    def _safely(self, act: Callable[..., object], *given: object) -> bool:
-        # A run that is paid for must not end because it cannot be shown.
+    def _safely(self, act: Callable[..., object], *arguments: object) -> bool:
+        # A run that costs money must not end because it cannot be shown.
         try:
-            act(*given)
+            act(*arguments)
         except Exception:
-            if not self._said_that_it_fails:
-                self._said_that_it_fails = True
-                _logger.warning("Progress cannot be shown as wanted; the runs go on.", exc_info=True)
+            if not self._has_warned:
+                self._has_warned = True
+                _logger.warning("Progress cannot be shown as requested; the runs go on.", exc_info=True)
             return False
         return True
-
-
-def _line_writer(display: DisplayKind) -> Callable[[str], object]:
-    if callable(display):
-        return display
-    return progress_logger.info if display == "logging" else print_line

@@ -1,48 +1,41 @@
-"""A board live in a notebook. IPython is imported only where a kernel is running."""
+"""Jupyter: a run board live in the output of a cell, and the end of a cell. IPython is imported only in a kernel."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from lumnisai_integrations._shared.display.board import RunBoard, ShownRun, board_lines, call_lines, shown_board
+from lumnisai_integrations._shared.display.board import RunBoard, board_lines, drawn_lines
 
 _COLOURS = {"succeeded": "#1a7f37", "failed": "#cf222e", "cancelled": "#9a6700"}
 
 
 def board_html(board: RunBoard) -> str:
-    """Write a board as HTML: nested lists, every text escaped, no scripts, no links."""
-    shown = shown_board(board)
-    others = f"<div>{escape(shown.others)}</div>" if shown.others else ""
-    runs = "".join(map(_run_html, shown.runs))
-    return f'<div class="lumnis-progress" style="font-family:monospace">{runs}{others}</div>'
+    """Write a board as HTML: one indented line below the other, every text escaped, no scripts, no links."""
+    lines = []
+    for depth, text, run in drawn_lines(board):
+        mark = "" if run is None else f'<span style="color:{_COLOURS.get(run.status, "inherit")}">{run.mark}</span> '
+        lines.append(f'<div style="margin-left:{2 * depth}em">{mark}{escape(text)}</div>')
+    return f'<div class="lumnis-progress" style="font-family:monospace">{"".join(lines)}</div>'
 
 
-def _run_html(shown: ShownRun) -> str:
-    colour = _COLOURS.get(shown.run.status, "inherit")
-    heading = f'<span style="color:{colour}">{shown.run.mark}</span> {escape(shown.run.heading)}'
-    items = [f"<li>{escape(shown.earlier)}</li>"] * bool(shown.earlier)
-    for step in shown.steps:
-        calls = "".join(f"<li>{escape(call)}</li>" for call in call_lines(step))
-        items.append(f"<li>{escape(step.text)}{f'<ul>{calls}</ul>' if calls else ''}</li>")
-    steps = f'<ul style="margin:0">{"".join(items)}</ul>' if items else ""
-    return f"<div>{heading}{steps}</div>"
+def _shell() -> Any:
+    """Return the shell of IPython that this process runs in, or None. Imports nothing."""
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
 
 
 def is_notebook() -> bool:
-    """Say whether this process is the kernel of a notebook. Imports nothing."""
-    ipython = sys.modules.get("IPython")
-    if ipython is None:
-        return False
-    shell = ipython.get_ipython()
-    return getattr(shell, "kernel", None) is not None
+    """Return whether this process is the kernel of a notebook."""
+    return getattr(_shell(), "kernel", None) is not None
 
 
 def check_ipython() -> None:
-    """Say what is missing for a display in a notebook.
+    """Check that a display in a notebook is possible.
 
     Raises:
         ImportError: IPython is not installed.
@@ -51,8 +44,30 @@ def check_ipython() -> None:
         raise ImportError('display="jupyter" needs IPython: pip install ipython', name="IPython")
 
 
+def after_cell(call: Callable[[BaseException | None], None]) -> bool:
+    """Call a function once, when the cell that is running now has ended.
+
+    Args:
+        call: Called with the exception that ended the cell, or None.
+
+    Returns:
+        Whether there is a cell.
+    """
+    shell = _shell()
+    if shell is None:
+        return False
+
+    def ended(result: Any = None) -> None:
+        shell.events.unregister("post_run_cell", ended)
+        # A cell that was cancelled in an await may have no result.
+        call(KeyboardInterrupt() if result is None else result.error_in_exec)
+
+    shell.events.register("post_run_cell", ended)
+    return True
+
+
 class NotebookBoard:
-    """Draws one board in the output of a cell and draws it anew with every change."""
+    """Draws one board in the output of a cell and replaces it with every change."""
 
     def __init__(self) -> None:
         self._handle: Any = None

@@ -21,7 +21,7 @@ class Row:
     """A call with its request and answers.
 
     Attributes:
-        call: The call, given a client with the user READER.
+        call: Makes the call with a client whose user is READER.
         sends: Method and path.
         query: The query as it must arrive.
         body: The JSON body as it must arrive; None for none.

@@ -45,7 +45,7 @@ NUMBERED = ["page=1", "page=2", "page=3"]
 
 
 @pytest.mark.parametrize(
-    ("iterate", "page", "asked"),
+    ("iterate", "page", "expected"),
     [
         (lambda client: client.users.iter(page_size=2), users, NUMBERED),
         (lambda client: client.skills.iter(page_size=2), skills, NUMBERED),
@@ -61,7 +61,9 @@ NUMBERED = ["page=1", "page=2", "page=3"]
         ),
     ],
 )
-async def test_all_pages_are_fetched(iterate: Iterate, page: Callable[[list[str], int], Any], asked: list[str]) -> None:
+async def test_all_pages_are_fetched(
+    iterate: Iterate, page: Callable[[list[str], int], Any], expected: list[str]
+) -> None:
     """Each page is fetched once and when it is needed; nothing is left out or repeated."""
     pages = [page(ids, number) for number, ids in enumerate((["a", "b"], ["c", "d"], ["e"], []), start=1)]
     with canned_server([Canned(body=one) for one in pages]) as server:
@@ -71,8 +73,8 @@ async def test_all_pages_are_fetched(iterate: Iterate, page: Callable[[list[str]
             ]
     assert found == ["a", "b", "c", "d", "e"]
     queries = [received.path.partition("?")[2].split("&") for received in server.received]
-    assert len(queries) == len(asked)
-    assert all(wanted in query for wanted, query in zip(asked, queries, strict=True))
+    assert len(queries) == len(expected)
+    assert all(part in query for part, query in zip(expected, queries, strict=True))
 
 
 @pytest.mark.parametrize("name", ["threads", "users"])

@@ -34,7 +34,7 @@ async def test_every_input_has_an_outcome_with_its_index(serve: Serve) -> None:
         assert (await client.list_responses(user_id="other")).total == 1
 
 
-async def test_no_more_runs_than_asked_are_under_way(serve: Serve) -> None:
+async def test_max_in_flight_limits_the_unfinished_runs(serve: Serve) -> None:
     """Inputs are taken when there is room, so that they may be endless."""
     engine = CountingEngine()
     local = serve(engine)
@@ -46,8 +46,8 @@ async def test_no_more_runs_than_asked_are_under_way(serve: Serve) -> None:
     assert engine.most <= 4
 
 
-async def test_an_interrupted_job_goes_on_without_paying_twice(serve: Serve, tmp_path: Path) -> None:
-    """With a ledger, finished runs are fetched, stopped ones are made again, and nothing is made twice."""
+async def test_an_interrupted_batch_continues_without_paying_twice(serve: Serve, tmp_path: Path) -> None:
+    """With a ledger, finished runs are fetched, cancelled ones are created again, and no run is created twice."""
     engine = RequestEngine()
     local = serve(engine)
     ledger = tmp_path / "job.jsonl"
@@ -64,18 +64,18 @@ async def test_an_interrupted_job_goes_on_without_paying_twice(serve: Serve, tmp
             async for outcome in client.responses.map(inputs, max_in_flight=3, ledger=ledger)
         }
         assert texts == dict(enumerate(inputs))
-        asked = [request.input_messages[0].content for request in engine.requests]
-        assert asked.count("question 0") == asked.count("question 1") == asked.count("question 2") == 1
+        questions = [request.input_messages[0].content for request in engine.requests]
+        assert questions.count("question 0") == questions.count("question 1") == questions.count("question 2") == 1
         made = len(engine.requests)
         again = [outcome async for outcome in client.responses.map(inputs, ledger=ledger)]
         assert (len(again), len(engine.requests)) == (8, made)
         changed = ["another question", *inputs[1:]]
         first = [outcome async for outcome in client.responses.map(changed, ledger=ledger) if outcome.index == 0]
-        assert "not the one" in str(first[0].error)
+        assert "differs from the one" in str(first[0].error)
 
 
-async def test_leaving_early_stops_what_is_under_way(serve: Serve) -> None:
-    """No run is left working when nobody waits for it."""
+async def test_leaving_early_stops_unfinished_runs(serve: Serve) -> None:
+    """No run continues when nobody waits for it."""
     engine = ScriptByText({"quick": Script(output_text="done")}, Script(after=60.0))
     local = serve(engine)
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
@@ -92,7 +92,7 @@ async def test_leaving_early_stops_what_is_under_way(serve: Serve) -> None:
 
 
 async def test_all_runs_cool_down_together() -> None:
-    """After one 429 nobody asks again before the time that the service named."""
+    """After one 429 no run sends a request before the time that the service named."""
     busy = Canned(429, headers={"Retry-After": "0.2"})
     done = Canned(200, {**CREATED, "status": "succeeded", "output_text": "done"})
     with canned_server([busy, Canned(201, CREATED), done]) as server:
@@ -101,7 +101,7 @@ async def test_all_runs_cool_down_together() -> None:
     assert [outcome.result().output_text for outcome in outcomes] == ["done"] * 3
 
 
-async def test_bad_input_is_refused_at_once(async_client: AsyncClient) -> None:
+async def test_invalid_arguments_are_refused_at_once(async_client: AsyncClient) -> None:
     """Before anything is sent."""
     for wrong in (0, -1, 1.5, True, "3"):
         with pytest.raises(ValidationError, match="max_in_flight"):

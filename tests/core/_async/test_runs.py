@@ -66,14 +66,14 @@ async def test_a_stream_tells_everything_once_and_ends_with_the_answer(serve: Se
         Script([Step("Starting.")], output_text="High at noon."),
     )
     local = serve(engine, poll="on-change")
-    told = []
+    updates = []
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
         async for update in await client.invoke("When is high tide?", stream=True, progress_interval=0.05):
             if update.entry_index is not None or update.is_last:
-                told.append((update.status, update.state, update.message, update.output_text))
+                updates.append((update.status, update.state, update.message, update.output_text))
             if update.state == "queued" or update.entry_index == 1:
                 engine.open()
-    assert told == [
+    assert updates == [
         ("in_progress", "processing", "Starting.", None),
         ("in_progress", "RESEARCHING", "Reading.", None),
         ("in_progress", "tool_update", "Reading.", None),
@@ -89,10 +89,10 @@ async def test_a_stream_tells_everything_once_and_ends_with_the_answer(serve: Se
 async def test_a_listener_hears_the_same_with_either_kind_of_server(serve: Serve, poll: str) -> None:
     """Progress is complete whether held polls end on any change or only with the run."""
     local = serve(Script([Step("one"), Step("two", after=0.05), Step("three", after=0.05)], output_text="x"), poll=poll)
-    heard: list[RunUpdate] = []
+    updates: list[RunUpdate] = []
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
-        await client.invoke("Hi", on_progress=heard.append, progress_interval=0.05)
-    assert [update.message for update in heard if update.message] == ["one", "two", "three"]
+        await client.invoke("Hi", on_progress=updates.append, progress_interval=0.05)
+    assert [update.message for update in updates if update.message] == ["one", "two", "three"]
 
 
 async def test_a_failing_listener_does_not_end_the_run(
@@ -159,7 +159,7 @@ async def test_a_thread_holds_the_conversation(serve: Serve) -> None:
 
 
 async def test_a_failed_run_raises_with_everything_known(serve: Serve) -> None:
-    """Invoke and stream raise, reading does not; the error says why and carries the run."""
+    """Invoke and stream raise, reading does not; the error has the reason and carries the run."""
     local = serve(Script([Step("Looking.")], error=("AGENT_ERROR", "No register.")))
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
         with pytest.raises(RunFailedError, match="No register") as caught:
@@ -175,7 +175,7 @@ async def test_a_failed_run_raises_with_everything_known(serve: Serve) -> None:
 
 
 async def test_a_cancelled_run_raises(serve: Serve) -> None:
-    """Whoever waits for a run that somebody else stops is told so."""
+    """Waiting for a run that somebody else cancels raises an error."""
     local = serve(EndlessEngine(), poll="on-change")
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
         with pytest.raises(RunCancelledError):
@@ -186,7 +186,7 @@ async def test_a_cancelled_run_raises(serve: Serve) -> None:
 
 
 async def test_cancelling_a_finished_run_returns_it(async_client: AsyncClient) -> None:
-    """That it is over already is no error."""
+    """Cancelling a run that has ended already does not fail."""
     done = await async_client.invoke("Hello")
     assert (await async_client.responses.cancel(done.response_id)).status == "succeeded"
 
@@ -203,7 +203,7 @@ async def test_a_run_past_its_deadline_goes_on_and_can_be_picked_up(serve: Serve
 
 
 async def test_a_known_run_can_be_followed_from_its_beginning(serve: Serve) -> None:
-    """following() repeats what was reported before and goes on to the end."""
+    """following() repeats earlier updates and continues to the end."""
     local = serve(Script([Step("Starting."), Step("Reading."), Step("Starting.")], output_text="High at noon."))
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
         created = await client.responses.create("When is high tide?")
@@ -217,7 +217,7 @@ async def test_a_known_run_can_be_followed_from_its_beginning(serve: Serve) -> N
 
 @pytest.mark.parametrize("way", ["with", "close"])
 async def test_leaving_a_stream_early_stops_the_run(serve: Serve, way: str) -> None:
-    """The service is told when nobody listens any more."""
+    """The run is cancelled when nobody reads the stream any more."""
     local = serve(EndlessEngine(), poll="on-change")
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
         if way == "with":
@@ -254,7 +254,7 @@ async def test_leaving_early_can_leave_the_run_alone(serve: Serve) -> None:
 
 
 async def test_a_closed_stream_that_never_began_sends_nothing(async_client: AsyncClient) -> None:
-    """The run is created with the first update asked for, not before."""
+    """The run is created when the first update is requested, not before."""
     before = (await async_client.list_responses()).total
     async with async_client.invoke("Hi", stream=True) as stream:
         pass
@@ -334,7 +334,7 @@ async def test_the_older_name_of_streaming_still_works(async_client: AsyncClient
     assert (await stream.result()).status == "succeeded"
 
 
-async def test_a_run_can_be_told_something_while_it_works(serve: Serve) -> None:
+async def test_feedback_reaches_a_run_while_it_is_working(serve: Serve) -> None:
     """Feedback reaches the engine in order and is listed as read; afterwards it is a conflict."""
     engine = FeedbackEngine()
     local = serve(engine, poll="on-change")

@@ -1,5 +1,5 @@
 # Generated from tests/core/_async/test_refusals.py by `make sync`; edit that file.
-"""Bad input of the resources is refused before anything is sent, with the value and what to do."""
+"""Invalid arguments of the resources are refused before anything is sent; the error has the value and what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED: list[tuple[Make, str]] = [
     (lambda client: client.users.get_threads("u", page_size=0), "page_size must be 1 to 100, not 0"),
     (lambda client: client.add_api_key(provider="acme", api_key="sk-1234"), "provider must be one of OPENAI_API_KEY"),
     (lambda client: client.add_api_key(provider="openai", api_key="k"), "api_key has 1 characters; 3 to 2000"),
-    (lambda client: client.add_api_key(provider="openai", api_key=5), "api_key must be a text, not int"),  # type: ignore[arg-type]
+    (lambda client: client.add_api_key(provider="openai", api_key=5), "api_key must be a string, not int"),  # type: ignore[arg-type]
     (lambda client: client.add_api_key(provider="openai", api_key="k" * 2001), "api_key has 2001 characters"),
     (
         lambda client: client.add_api_key(provider="openai", api_key="sk-1234", key_name="n" * 101),
@@ -32,7 +32,7 @@ REFUSED: list[tuple[Make, str]] = [
     ),
     (
         lambda client: client.add_api_key(provider="openai", api_key="sk-1234", expires_at="soon"),
-        "expires_at must be a datetime or an ISO 8601 text, not 'soon'",
+        "expires_at must be a datetime or an ISO 8601 string, not 'soon'",
     ),
     (
         lambda client: client.add_api_key(provider="openai", api_key="sk-1234", mode="loan"),
@@ -40,7 +40,7 @@ REFUSED: list[tuple[Make, str]] = [
     ),
     (lambda client: client.set_api_key_mode("loan"), "mode must be one of"),
     (lambda client: client.delete_api_key(" "), "not a usable id"),
-    (lambda client: client.update_model_preferences({}), "preferences must be choices by use"),
+    (lambda client: client.update_model_preferences({}), "preferences must map purposes to models"),
     (lambda client: client.update_model_preferences({"TINY": CHOICE}), "model_type must be one of CHEAP_MODEL"),
     (
         lambda client: client.update_model_preferences({"FAST_MODEL": {"provider": "acme", "model_name": "m"}}),
@@ -73,7 +73,7 @@ REFUSED: list[tuple[Make, str]] = [
     (lambda client: client.upload_file(b"a", file_name="a", duplicate_handling="keep"), "duplicate_handling must be"),
     (lambda client: client.upload_file(b"a", file_name="a", tags=["x"] * 1 + ["y" * 51]), "has 51 characters"),
     (lambda client: client.upload_file(b"a", file_name="a", tags=[str(n) for n in range(11)]), "tags has 11 entries"),
-    (lambda client: client.upload_file(b"a", file_name="a", tags=["a,b"]), "'a,b' is no usable tag"),
+    (lambda client: client.upload_file(b"a", file_name="a", tags=["a,b"]), "'a,b' is not a valid tag"),
     (lambda client: client.upload_file(b"a", file_name="a", scope="galaxy"), "scope must be 'user' or 'tenant'"),
     (lambda client: client.bulk_upload_files([]), "files must be a list of at least one file"),
     (lambda client: client.bulk_upload_files("tides.pdf"), "files must be a list of at least one file"),
@@ -83,8 +83,8 @@ REFUSED: list[tuple[Make, str]] = [
     (lambda client: client.search_files(""), "query must be a non-empty string"),
     (lambda client: client.search_files("x", limit=51), "limit must be a whole number from 1 to 50, not 51"),
     (lambda client: client.search_files("x", min_score=1.5), "min_score must be a number from 0 to 1, not 1.5"),
-    (lambda client: client.get_file_content("f", start_line=0), "start_line must be a whole number from 1, not 0"),
-    (lambda client: client.get_file_content("f", start_line=5, end_line=4), "end_line 4 lies before start_line 5"),
+    (lambda client: client.get_file_content("f", start_line=0), "start_line must be a whole number, 1 or more, not 0"),
+    (lambda client: client.get_file_content("f", start_line=5, end_line=4), "end_line 4 is before start_line 5"),
     (lambda client: client.get_file_content("f", content_type="poem"), "content_type must be one of text"),
     (lambda client: client.update_file_scope("f", "galaxy"), "scope must be one of user, tenant"),
     (lambda client: client.bulk_delete_files([]), "file_ids is empty"),
@@ -113,15 +113,15 @@ REFUSED: list[tuple[Make, str]] = [
     ),
     (
         lambda client: client.create_mcp_server(name="n", transport="stdio", command="c", args="-m"),
-        "args must be a list of texts",
+        "args must be a list of strings",
     ),
     (
         lambda client: client.create_mcp_server(name="n", transport="stdio", command="c", env={"K": 1}),  # type: ignore[dict-item]
-        r"env\['K'\] must be a text, not a int",
+        r"env\['K'\] must be a string, not int",
     ),
     (
         lambda client: client.update_mcp_server("s", headers=["K: v"]),  # type: ignore[arg-type]
-        "headers must map names to texts, not be a list",
+        "headers must map names to strings, not be a list",
     ),
     (lambda client: client.update_mcp_server("s"), "Nothing to change in the MCP server"),
     (lambda client: client.list_mcp_servers(scope="galaxy"), "scope must be one of tenant, user, all"),
@@ -141,8 +141,8 @@ REFUSED: list[tuple[Make, str]] = [
 
 
 @pytest.mark.parametrize(("call", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
-def test_bad_input_is_refused(call: Make, message: str) -> None:
-    """Nothing listens at the address: whatever is sent would be a TransportError."""
+def test_invalid_arguments_are_refused(call: Make, message: str) -> None:
+    """Nothing listens at the address, so a request that was sent would fail with a TransportError."""
     with Client("lmn_test_key", base_url="http://127.0.0.1:9", user_id="u", max_retries=0) as client:
         with pytest.raises(ValidationError, match=message):
             call(client)
@@ -189,7 +189,7 @@ def test_tenant_scope_allows_no_user(call: Make) -> None:
 
 
 def test_a_provider_key_is_in_no_refusal() -> None:
-    """What is wrong with a key is said without showing it."""
+    """An error about a key does not show the key."""
     with Client("lmn_test_key", base_url="http://127.0.0.1:9", max_retries=0) as client:
         with pytest.raises(ValidationError) as caught:
             client.add_api_key(provider="openai", api_key="sk-secret" * 300)

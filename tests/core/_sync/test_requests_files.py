@@ -216,7 +216,7 @@ def test_requests_are_as_documented(row: Row) -> None:
 
 @table(FILES)
 def test_sparse_and_odd_answers_are_read(row: Row) -> None:
-    """What is missing, null, new or odd is no error."""
+    """Missing, null, new and invalid fields do not fail the call."""
     if row.sparse is not None:
         check_sparse_answer(row)
 
@@ -256,7 +256,7 @@ def test_waiting_ends_when_a_file_is_processed() -> None:
 
 
 def test_waiting_ends_when_processing_fails() -> None:
-    """The error says what the service says."""
+    """The error has the reason of the service."""
     failed = {"status": "error", "error_message": "The PDF is encrypted."}
     with canned_server([Canned(body=failed)]) as server:
         with Client("lmn_test_key", base_url=server.base_url, user_id="u") as client:
@@ -265,7 +265,7 @@ def test_waiting_ends_when_processing_fails() -> None:
 
 
 def test_waiting_for_a_file_has_a_deadline() -> None:
-    """The error is a TimeoutError and says how to go on; the file was looked at before and after."""
+    """The error is a TimeoutError and says how to wait again; the status was read before and after the wait."""
     with canned_server([Canned(body={"status": "parsing"})]) as server:
         with Client("lmn_test_key", base_url=server.base_url, user_id="u") as client:
             with pytest.raises(WaitTimeoutError, match=r"still parsing after 0.1 s.*wait again") as caught:

@@ -212,7 +212,7 @@ def test_requests_are_as_documented(row: Row) -> None:
 
 @table(ROWS)
 def test_sparse_and_odd_answers_are_read(row: Row) -> None:
-    """What is missing, null, new or odd is no error."""
+    """Missing, null, new and invalid fields do not fail the call."""
     check_sparse_answer(row)
 
 
@@ -238,15 +238,15 @@ def test_waiting_ends_when_a_connection_is_active() -> None:
 
 @pytest.mark.parametrize("status", ["failed", "expired"])
 def test_row_44_waiting_ends_when_a_connection_fails(status: str) -> None:
-    """The error is one of ours and says what happened and what to do."""
+    """The error belongs to our family and has the reason and a way to continue."""
     with canned_server([Canned(body={"status": status, "error_message": "Denied by the user."})]) as server:
         with Client("lmn_test_key", base_url=server.base_url, user_id="u") as client:
-            with pytest.raises(AppConnectionError, match=f"GITHUB is {status}: Denied by the user.*Begin it again"):
+            with pytest.raises(AppConnectionError, match=f"GITHUB is {status}: Denied by the user.*Start it again"):
                 client.wait_for_connection(app_name="github")
 
 
 def test_waiting_for_a_connection_has_a_deadline() -> None:
-    """The error says how to go on."""
+    """The error says how to wait again."""
     with canned_server([Canned(body={"status": "pending"})]) as server:
         with Client("lmn_test_key", base_url=server.base_url, user_id="u") as client:
             with pytest.raises(WaitTimeoutError, match=r"GITHUB is still pending after 0.05 s.*Wait again"):

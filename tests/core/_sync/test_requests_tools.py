@@ -268,12 +268,12 @@ def test_requests_are_as_documented(row: Row) -> None:
 
 @table([*SERVERS, *SKILLS, *PEOPLE])
 def test_sparse_and_odd_answers_are_read(row: Row) -> None:
-    """What is missing, null, new or odd is no error."""
+    """Missing, null, new and invalid fields do not fail the call."""
     check_sparse_answer(row)
 
 
 @pytest.mark.parametrize("name", ["create", "update", "test_config"])
-def test_secrets_of_mcp_servers_are_not_shown(name: str) -> None:
+def test_secrets_of_mcp_servers_never_show(name: str) -> None:
     """A service that quotes variables and headers in its refusal does not bring them into the error."""
     settings: dict[str, Any] = {
         "url": "https://mcp.example",
@@ -285,12 +285,12 @@ def test_secrets_of_mcp_servers_are_not_shown(name: str) -> None:
         "update": ([ID], settings),
         "test_config": ([], {"transport": "sse", **settings}),
     }
-    given, options = arguments[name]
+    positional, options = arguments[name]
     detail = {"error": {"code": "NO", "message": "header-secret and env-secret are wrong", "details": settings}}
     with canned_server([Canned(400, detail)]) as server:
         with Client("lmn_test_key", base_url=server.base_url) as client:
             with pytest.raises(ValidationError) as caught:
-                getattr(client.mcp_servers, name)(*given, **options)
+                getattr(client.mcp_servers, name)(*positional, **options)
     shown = f"{caught.value} {caught.value!r} {caught.value.__dict__}"
     assert "are wrong" in shown
     assert "header-secret" not in shown

@@ -21,7 +21,7 @@ CONTENT = b"Neap tides follow the quarters.\r\n\x00\xff--\r\n"
 
 
 class Pipe(io.RawIOBase):
-    """A stream that cannot tell its length."""
+    """A stream of unknown length."""
 
     def __init__(self, content: bytes) -> None:
         self._content = io.BytesIO(content)
@@ -120,7 +120,7 @@ def test_row_26_scope_and_duplicates_may_be_texts_enums_or_nothing(tmp_path: Pat
 
 
 def test_several_files_go_with_one_request(tmp_path: Path) -> None:
-    """Paths, and contents with their names; the answer tells which were taken."""
+    """Paths, and contents with their names; the answer has the accepted ones."""
     target = tmp_path / "one.md"
     target.write_bytes(b"# One")
     reply = {
@@ -171,8 +171,8 @@ def test_a_file_is_downloaded_to_memory_and_to_a_path(tmp_path: Path) -> None:
     assert target == tmp_path / "tides.txt"
     assert target.read_bytes() == CONTENT
     assert [urlsplit(received.path).path for received in server.received] == ["/v1/files/f-1/download"] * 2
-    asked = [dict(parse_qsl(urlsplit(received.path).query)) for received in server.received]
-    assert asked == [{"user_id": "u@example.org"}, {"user_id": "other"}]
+    queries = [dict(parse_qsl(urlsplit(received.path).query)) for received in server.received]
+    assert queries == [{"user_id": "u@example.org"}, {"user_id": "other"}]
 
 
 def test_a_download_that_is_refused_leaves_no_file(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""Understanding a question and answering it with sentences of what is given. Pure."""
+"""The rules of the offline engine: questions, quoted answers, tool calls. Pure functions."""

@@ -1,11 +1,11 @@
-"""What is asked, and what material there is to answer from: pure functions over a conversation."""
+"""The question of a conversation, and the material to answer it from."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -13,6 +13,8 @@ from urllib.parse import unquote_to_bytes
 from lumnisai_core.local.engines.base import Message
 
 NOTHING = "The embedded engine only quotes what it is given, and "
+#: What ends a question.
+QUESTION_MARKS = ("?", "\uff1f")
 _LABEL = re.compile(
     r"^[ \t>*#]*(?:(?:the|my|user|original|new|input|follow[- ]?up|standalone)[ \t]+){0,3}"
     r"(?:question|query|task|request|input|frage|pregunta|\u8cea\u554f|\u95ee\u9898)\b[^:\uff1a?\n]{0,30}"
@@ -23,22 +25,15 @@ _BARE_LABEL = re.compile(
     r"^\W*(?:\w+\s+){0,2}(?:answer|response|output|assistant|ai|question|query)\W*[:\uff1a]\W*$", re.IGNORECASE
 )
 _STOP = re.compile(r"[.!?](?=\s)|[\u3002\uff01\uff1f]|\n|\?$")
-_WINDOW = 20_000
-#: What ends a question.
-QUESTION_MARKS = ("?", "\uff1f")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a run is about.
-
-    `question` is what is asked, `earlier` the questions asked before it, `material` the texts to answer from, `hints`
-    what was said about the answer meanwhile.
-    """
+class Query:
+    """A question, the questions before it, the texts to answer it from, and feedback on the answer meanwhile."""
 
     question: str
-    earlier: tuple[str, ...]
-    material: tuple[str, ...]
+    earlier: tuple[str, ...] = ()
+    material: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
 
     @property
@@ -47,79 +42,62 @@ class Asked:
         return sum(map(len, self.material))
 
 
-def understand(messages: Sequence[Message], files: Iterable[Mapping[str, Any]] = ()) -> Asked:
+def query_of(messages: Sequence[Message], files: Iterable[Mapping[str, Any]] = ()) -> Query:
     """Find the question in the last user message; everything else in the conversation is material."""
+    if not messages:
+        return Query("")
     last = max((i for i, item in enumerate(messages) if item.role == "user"), default=len(messages) - 1)
     question, rest = split_question(messages[last].content)
     earlier: list[str] = []
     material: list[str] = []
     for item in messages[:last]:
         if item.role == "user":
-            asked, about = split_question(item.content)
-            earlier.append(asked)
+            before, about = split_question(item.content)
+            earlier.append(before)
             material.append(about)
-            if not about and not asked.rstrip().endswith(QUESTION_MARKS):
-                material.append(asked)
+            if not about and not before.rstrip().endswith(QUESTION_MARKS):
+                material.append(before)
         elif not item.content.startswith(NOTHING):
             material.append(item.content)
-    material.extend(text for text in (rest, *(item.content for item in messages[last + 1 :])) if text)
-    material.extend(text for text in map(_file_text, files) if text)
-    return Asked(question, tuple(earlier), tuple(text for text in material if text.strip()))
+    material += [rest, *(item.content for item in messages[last + 1 :]), *map(_file_text, files)]
+    return Query(question, tuple(earlier), tuple(text for text in material if text.strip()))
 
 
 def split_question(text: str) -> tuple[str, str]:
-    """Split a message into what it asks and the rest.
+    """Split a message into its question and the rest.
 
-    In this order: the last line that is labelled as a question, a sentence with a question mark, the whole message
-    if it is one line, else its first paragraph if that announces the rest, else the shorter of first and last.
+    In this order: the last line that is labelled as a question, a sentence with a question mark (in the last
+    paragraph, else in the first, else the last one), the whole message if it is one line, else its first paragraph if
+    that announces the rest, else the shorter of first and last.
     """
-    tail = max(0, len(text) - _WINDOW)
-    for begin in (tail, 0) if tail else (0,):
-        found = _find(text[begin : begin + _WINDOW])
-        if found is not None:
-            return _cut(text, begin + found[0], begin + found[1])
-    return _by_paragraph(text)
-
-
-def _find(text: str) -> tuple[int, int] | None:
-    """Return where the question is: labelled, else in the last paragraph, else in the first, else the last one."""
-    labelled = _last(_LABEL, text, 1)
-    if labelled is not None:
-        return labelled
-    asked = list(_asking(text))
-    if not asked:
-        return None
+    labelled = [match.span(1) for match in _LABEL.finditer(text) if not _BARE_LABEL.match(match[1])]
+    if labelled:
+        return _cut(text, *labelled[-1])
+    asking = _asking(text)
+    if not asking:
+        return _by_paragraph(text)
     body = text.rstrip()
     first, last = body.find("\n\n"), body.rfind("\n\n")
-    if asked[-1][1] > last:
-        return asked[-1]
-    return max((span for span in asked if span[1] <= first), default=asked[-1])
+    if asking[-1][1] > last:
+        return _cut(text, *asking[-1])
+    return _cut(text, *max((span for span in asking if span[1] <= first), default=asking[-1]))
 
 
-def _asking(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where sentences with a question mark are."""
-    start = 0
+def _asking(text: str) -> list[tuple[int, int]]:
+    """Return where sentences with a question mark are."""
+    found, start = [], 0
     for match in _STOP.finditer(text):
         sentence = text[start : match.end()]
         if match.group() in QUESTION_MARKS and len(sentence.strip()) > 1:
-            yield start + len(sentence) - len(sentence.lstrip()), match.end()
+            found.append((start + len(sentence) - len(sentence.lstrip()), match.end()))
         start = match.end()
-
-
-def _last(pattern: re.Pattern[str], text: str, group: int) -> tuple[int, int] | None:
-    found = None
-    for match in pattern.finditer(text):
-        if not _BARE_LABEL.match(match.group(group)):
-            found = match.span(group)
     return found
 
 
 def _cut(text: str, start: int, end: int) -> tuple[str, str]:
     line_start = text.rfind("\n", 0, start) + 1
-    lead = text[line_start:start]
-    keep = start if re.search(r"[.!?。\uff01\uff1f]\s*$", lead) else line_start
-    rest = f"{text[:keep]}\n{text[end:]}"
-    lines = (line for line in rest.splitlines() if not _BARE_LABEL.match(line))
+    keep = start if re.search(r"[.!?。\uff01\uff1f]\s*$", text[line_start:start]) else line_start
+    lines = (line for line in f"{text[:keep]}\n{text[end:]}".splitlines() if not _BARE_LABEL.match(line))
     return text[start:end].strip(), "\n".join(lines).strip()
 
 
@@ -136,15 +114,15 @@ def _by_paragraph(text: str) -> tuple[str, str]:
     return last, "\n\n".join(paragraphs[:-1])
 
 
-def _file_text(file: Mapping[str, Any]) -> str | None:
-    """Return the text of a file that is stored or came along as a `data:` address."""
+def _file_text(file: Mapping[str, Any]) -> str:
+    """Return the text of a file that is stored or came along as a `data:` address; empty for any other."""
     if isinstance(file.get("text"), str):
         return str(file["text"])
     head, comma, data = str(file.get("uri", "")).partition(",")
     if not comma or not re.match(r"data:(text/|application/json|;|$)", head):
-        return None
+        return ""
     try:
         raw = base64.b64decode(data, validate=True) if head.endswith(";base64") else unquote_to_bytes(data)
         return raw.decode()
     except (binascii.Error, UnicodeDecodeError):
-        return None
+        return ""

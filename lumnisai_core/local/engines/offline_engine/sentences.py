@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
-from lumnisai_core.local.web.text import word_set
+from lumnisai_core.local.web.text import COMMON_WORDS, quoted, spaced, words
+
+__all__ = ["COMMON_WORDS", "Hit", "Index", "common_words", "rank", "sentences", "unique", "words"]
 
 _MAX_SENTENCE = 600
 _END = re.compile(r"[.!?…]+[\"'”\u2019)\]*_]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")
@@ -21,20 +23,9 @@ _ROW = re.compile(r"^\s*\|(.*)\|\s*$")
 #: One word that only announces what follows.
 _LEAD_IN = re.compile(r"^\S+:$")
 _ENDS_LINE = (".", "!", "?", "…", ":", "。", "\uff01", "\uff1f", "\uff1a")
-#: A line of at least this many characters that does not end a sentence goes on in the next one.
+#: A line of at least this many characters that does not end a sentence continues in the next one.
 _WRAPPED_WIDTH = 60
 _BULLET = re.compile(r"^\s*(?:[-*•#>]+|\d+[.)])\s+")
-_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
-_CJK_RUN = re.compile(f"[{_CJK}]+")
-_WORD = re.compile(rf"[^\W_{_CJK}]+(?:[.,'\u2019][^\W_{_CJK}]+)*")
-COMMON_WORDS = word_set(
-    """a about above after all also an and any are as at be been being below but by can context could did do does each
-    for from given had has have he her his how i if in information into is it its just list made make me more most my
-    no nor not of off on one or our out over please query question same she should so some such tell than that the
-    their them then there these they this those through to too under up us very was we were what when where which
-    while who whom whose why will with would you your answer provide give show name following"""
-)
-_CJK_STOP = word_set("的 了 是 在 和 与 吗 呢 我 你 他 她 它 们 这 那 は が の を に へ と も で か ね よ す")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +75,15 @@ def _split_line(line: str) -> Iterator[str]:
     start = 0
     for match in _END.finditer(line):
         end = match.end()
-        if end < len(line) and (_SHORT.search(line[max(0, end - 12) : end]) or _goes_on(line, match)):
+        if end < len(line) and (_SHORT.search(line[max(0, end - 12) : end]) or _continues(line, match)):
             continue
         if part := line[start:end].strip():
             yield from _pieces(part)
         start = end
 
 
-def _goes_on(line: str, match: re.Match[str]) -> bool:
-    """Tell whether a quotation ends here but not the sentence around it."""
+def _continues(line: str, match: re.Match[str]) -> bool:
+    """Return whether a quotation ends here but not the sentence around it."""
     return match.group()[-1:] in _QUOTES and line[match.end() : match.end() + 3].lstrip()[:1].islower()
 
 
@@ -114,21 +105,6 @@ def unique(parts: Iterable[str]) -> list[str]:
         if not part.endswith(("?", "\uff1f")):
             seen.setdefault(" ".join(part.lower().split()), part)
     return list(seen.values())
-
-
-def words(text: str) -> list[str]:
-    """Return the words that carry meaning, in lower case; runs of CJK characters as pairs."""
-    found = [word.lower() for word in _WORD.findall(text)]
-    return [word for word in found if word not in COMMON_WORDS] + [
-        pair for run in _CJK_RUN.findall(text) for pair in _pairs(run)
-    ]
-
-
-def _pairs(run: str) -> list[str]:
-    if len(run) == 1:
-        return [run]
-    pairs = [run[i : i + 2] for i in range(len(run) - 1)]
-    return [pair for pair in pairs if not set(pair) & _CJK_STOP] or pairs
 
 
 def common_words(parts: Sequence[str], count: int = 12) -> list[str]:
@@ -168,14 +144,3 @@ def rank(parts: Sequence[str], query: str, limit: int = 3) -> list[Hit]:
     """Return the best sentences for a question, best first; none if nothing matches."""
     with closing(Index(parts)) as index:
         return index.search(words(query), limit)
-
-
-def spaced(text: str) -> str:
-    """Put spaces between CJK characters, so that each is a word of its own to the tokenizer."""
-    return _CJK_RUN.sub(lambda match: f" {' '.join(match.group())} ", text)
-
-
-def quoted(word: str) -> str:
-    """Return a word as a term of a full-text query."""
-    text = spaced(word).strip().replace('"', '""')
-    return f'"{text}"'

@@ -1,19 +1,18 @@
-"""A response format that offers tools: which ones, how many calls, and whether an answer will do instead.
+"""Response formats that offer tools: which ones, how many calls, and whether an answer will do instead.
 
-Clients that have tools of their own ask for `{"tool_calls": [{"name", "args"}]}` or an answer. Such a format is known
-by its shape alone.
+Clients with tools of their own ask for `{"tool_calls": [{"name", "args"}]}` or an answer `{"content"}`, as one of two
+objects or as one object in which `tool_calls` may be null. Such a format is recognised by its shape alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lumnisai_core.local.engines.samples.merging import Flat, Resolver, Schema, Unsatisfiable, flatten
-
-_CALLS = "tool_calls"
-_DEFINITIONS = ("$schema", "$defs", "definitions")
+from lumnisai_core.local.engines.samples.document import Document
+from lumnisai_core.local.engines.samples.merging import Flat, Schema
+from lumnisai_core.local.web.json_schema import compile_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,73 +25,60 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call."""
+
+    name: str
+    args: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
-    """What may be answered: calls of `tools`, `most` of them, or `answer`; None where nothing but a call will do."""
+    """The tools on offer, the most calls at once, and the schema of an answer; None if only a call will do."""
 
     schema: Mapping[str, Any]
     tools: tuple[Tool, ...]
     most: int | None
     answer: Schema | None
 
+    def calls_value(self, calls: Iterable[Call]) -> dict[str, Any] | None:
+        """Return calls in the form of the envelope, or None if it does not take them."""
+        listed = [{"name": call.name, "args": call.args} for call in calls]
+        return self._first_valid(
+            [{"tool_calls": listed}, *({"tool_calls": listed, "content": text} for text in (None, ""))]
+        )
+
+    def answer_value(self, content: Any) -> dict[str, Any] | None:
+        """Return an answer in the form of the envelope, or None if it does not take it."""
+        return self._first_valid([{"content": content}, {"tool_calls": None, "content": content}])
+
+    def _first_valid(self, forms: list[dict[str, Any]]) -> dict[str, Any] | None:
+        check = compile_schema(dict(self.schema))
+        return next((form for form in forms if check.is_valid(form)), None)
+
 
 def envelope_of(schema: Mapping[str, Any]) -> Envelope | None:
-    """Return the tools that a response format offers; None if it is an ordinary one."""
-    resolver = Resolver(dict(schema))
-    branches = _branches(dict(schema))
-    for position, branch in enumerate(branches):
-        calls = _calls(branch, resolver)
+    """Return the tools that a response format offers; None if it offers none."""
+    document = Document(dict(schema))
+    branches = document.alternatives(document.root)
+    for position, (_, branch) in enumerate(branches):
+        ways = document.alternatives(branch.get("properties", {}).get("tool_calls", False))
+        calls: Flat | None = next((flat for _, flat in ways if "items" in flat), None)
         if calls is None:
             continue
-        items = calls.get("items", True)
-        found = [_tool(item, resolver, schema) for item in _alternatives(items, resolver)]
+        found = [_tool(flat, document) for _, flat in document.alternatives(calls["items"])]
         tools = tuple(tool for tool in found if tool is not None)
         if tools and len(tools) == len(found):
-            others = [*branches[:position], *branches[position + 1 :]]
-            answer = _alone(others[0], schema) if others else None
-            return Envelope(schema, tools, calls.get("maxItems"), answer)
+            others = [other for index, (other, _) in enumerate(branches) if index != position]
+            if not others and (len(ways) > 1 or "tool_calls" not in branch.get("required", ())):
+                others = [document.root]
+            return Envelope(schema, tools, calls.get("maxItems"), document.alone(others[0]) if others else None)
     return None
 
 
-def _branches(schema: dict[str, Any]) -> list[Schema]:
-    for key in ("anyOf", "oneOf"):
-        if isinstance(schema.get(key), list):
-            return list(schema[key])
-    return [schema]
-
-
-def _calls(branch: Schema, resolver: Resolver) -> Flat | None:
-    """Return the list of calls of a branch, or None if it is an answer."""
-    listed = _flat(branch, resolver).get("properties", {}).get(_CALLS)
-    return None if listed is None else _flat(listed, resolver)
-
-
-def _alternatives(items: Schema, resolver: Resolver) -> Iterator[Schema]:
-    flat = _flat(items, resolver)
-    choices = [*flat.get("anyOf", ()), *flat.get("oneOf", ())]
-    if not choices:
-        yield items
-    for choice in choices:
-        yield from choice
-
-
-def _tool(item: Schema, resolver: Resolver, schema: Mapping[str, Any]) -> Tool | None:
-    flat = _flat(item, resolver)
+def _tool(flat: Flat, document: Document) -> Tool | None:
     properties = flat.get("properties", {})
-    names = _flat(properties.get("name", True), resolver).get("enum", ())
+    names = [name for _, named in document.alternatives(properties.get("name", True)) for name in named.get("enum", ())]
     if len(names) != 1 or not isinstance(names[0], str) or "args" not in properties:
         return None
-    return Tool(names[0], str(flat.get("description") or ""), _alone(properties["args"], schema))
-
-
-def _alone(part: Schema, schema: Mapping[str, Any]) -> Schema:
-    """Return a part of a document as a document of its own."""
-    if not isinstance(part, dict):
-        return part
-    return {**{key: schema[key] for key in _DEFINITIONS if key in schema}, **part}
-
-
-def _flat(schema: Schema, resolver: Resolver) -> Flat:
-    try:
-        return flatten(schema, resolver)
-    except Unsatisfiable:
-        return {}
+    return Tool(names[0], str(flat.get("description") or ""), document.alone(properties["args"]))

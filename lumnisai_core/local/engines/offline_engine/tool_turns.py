@@ -1,4 +1,4 @@
-"""The tool turns of a conversation, which come as text: what was called, what came back, and what was said besides."""
+"""Tool turns of a conversation, which are written as text: the calls, the results, and the messages without them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lumnisai_core.local.engines.base import Message
 _RESULT = re.compile(r'^(\{"tool_result": ?\{[^\n]*\}\})[ \t]*\n', re.MULTILINE)
 _RESULT_END = re.compile(r"^\[end of tool result\][ \t]*$", re.MULTILINE)
 _CALLS = re.compile(r'^\{"tool_calls": ?\[', re.MULTILINE)
-#: Calls are the last thing in a turn: of many places that look like them only so many are tried.
+#: Calls come last in a turn: of many places that look like them only so many are tried.
 _TRIED = 8
 _decoder = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool returned."""
+    """The result of a tool call."""
 
     name: str | None
     content: str
@@ -29,10 +29,9 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A conversation taken apart.
+    """A conversation without its tool turns.
 
-    `messages` is the conversation without its tool turns, `called` and `results` are those since the user last said
-    something, and `waits` tells that nothing came after the results yet.
+    `called` and `results` are those since the user's last message; `waits` is true if nothing followed the results yet.
     """
 
     messages: tuple[Message, ...]
@@ -42,29 +41,29 @@ class Exchange:
 
 
 def exchange_of(messages: Iterable[Message]) -> Exchange:
-    """Take a conversation apart. Results from before the user's last words are kept as things that were said."""
-    said: list[Message] = []
+    """Separate the tool turns of a conversation. Results from before the user's last message become messages."""
+    plain: list[Message] = []
     called: list[tuple[str, Any]] = []
     results: list[ToolResult] = []
     waits = False
     for message in messages:
         if message.role == "system":
-            said.append(message)
+            plain.append(message)
             continue
         if message.role == "assistant":
             calls, rest = _split_calls(message.content)
             called.extend(calls)
         else:
-            got, rest = _split_results(message.content)
-            results.extend(got)
-            if rest or not got:
-                said.extend(Message("assistant", result.content) for result in results)
+            found, rest = _split_results(message.content)
+            results.extend(found)
+            if rest or not found:
+                plain.extend(Message("assistant", result.content) for result in results)
                 called.clear()
                 results.clear()
         waits = message.role == "user" and not rest and bool(results)
         if rest or not message.content.strip():
-            said.append(Message(message.role, rest))
-    return Exchange(tuple(said), tuple(called), tuple(results), waits)
+            plain.append(Message(message.role, rest))
+    return Exchange(tuple(plain), tuple(called), tuple(results), waits)
 
 
 def _split_calls(text: str) -> tuple[list[tuple[str, Any]], str]:
@@ -87,13 +86,12 @@ def _split_results(text: str) -> tuple[list[ToolResult], str]:
     results: list[ToolResult] = []
     rest, start = "", 0
     while (match := _RESULT.search(text, start)) and (end := _RESULT_END.search(text, match.end())):
-        content = text[match.end() : end.start()].removesuffix("\n")
-        result = _result(match[1], content)
-        if result is not None:
+        result = _result(match[1], text[match.end() : end.start()].removesuffix("\n"))
+        if result is None:
+            rest += text[start : end.end()]
+        else:
             results.append(result)
             rest += text[start : match.start()]
-        else:
-            rest += text[start : end.end()]
         start = end.end()
     return (results, (rest + text[start:]).strip()) if results else ([], text)
 

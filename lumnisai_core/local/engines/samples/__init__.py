@@ -1,1 +1,1 @@
-"""Values for JSON Schemas, filled with what is given. Pure."""
+"""Sample values of JSON Schemas, filled from a text. Deterministic, without input or output."""

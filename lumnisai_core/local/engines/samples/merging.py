@@ -1,10 +1,9 @@
-"""JSON Schema made flat: references followed, `allOf` and chosen branches merged into one set of keywords."""
+"""Merged JSON Schemas: one flat set of keywords that demands what several schemas demand together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote
 
 Schema = dict[str, Any] | bool
 Flat = dict[str, Any]
@@ -12,67 +11,33 @@ Flat = dict[str, Any]
 CLOSED = "\0closed"
 """Private keyword: sets of property names, one for each merged schema that allows no others."""
 
-_LISTS = ("not", "pattern", "format", "multipleOf", "contains", "propertyNames")
-_LARGEST = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains")
-_SMALLEST = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains")
+_COLLECTED = ("not", "pattern", "format", "multipleOf", "contains", "propertyNames")
 _BRANCHES = ("anyOf", "oneOf")
-_ALL_TYPES = ("object", "string", "number", "integer", "array", "boolean", "null")
+_LEAST_COUNTS = ("minLength", "minItems", "minProperties", "minContains")
+_MOST_COUNTS = ("maxLength", "maxItems", "maxProperties", "maxContains")
+_LARGEST = ("minimum", "exclusiveMinimum", *_LEAST_COUNTS)
+_SMALLEST = ("maximum", "exclusiveMaximum", *_MOST_COUNTS)
+_BY_NAME = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+_KINDS = ("object", "string", "number", "integer", "array", "boolean", "null")
+_HINTS = {
+    "object": ("properties", "required", "additionalProperties", "minProperties", "patternProperties"),
+    "array": ("items", "prefixItems", "minItems", "contains", "uniqueItems"),
+    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "string": ("pattern", "minLength", "maxLength", "format"),
+}
 
 
 class Unsatisfiable(ValueError):
-    """No value satisfies the schema, or none was found; the text says why."""
+    """No value satisfies the schema, or none was found; the message has the reason."""
 
 
-class Resolver:
-    """Follows references inside one document."""
+def own_keywords(schema: Mapping[str, Any]) -> Flat:
+    """Return the keywords of one schema in the form that `merge` takes; references and `allOf` are left out.
 
-    def __init__(self, root: Schema) -> None:
-        self._root = root
-        self._anchors: dict[str, Schema] = {}
-        for node in _nodes(root):
-            for key in ("$anchor", "$dynamicAnchor", "$id", "id"):
-                if isinstance(node.get(key), str):
-                    self._anchors.setdefault(node[key].lstrip("#"), node)
-
-    def follow(self, reference: str) -> Schema:
-        """Return the schema a reference points to."""
-        base, _, fragment = reference.partition("#")
-        node: Any = self._anchors.get(base, self._root) if base else self._root
-        if fragment and not fragment.startswith("/"):
-            return self._anchors.get(fragment, True)
-        for part in unquote(fragment).split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            try:
-                node = node[int(key)] if isinstance(node, list) else node[key]
-            except (KeyError, IndexError, ValueError, TypeError):
-                raise Unsatisfiable(f"reference {reference} leads nowhere") from None
-        return node if isinstance(node, dict | bool) else True
-
-
-def flatten(schema: Schema, resolver: Resolver, seen: frozenset[str] = frozenset()) -> Flat:
-    """Merge a schema with what it refers to and with all of `allOf`; `anyOf`, `oneOf` and `if` are kept for later.
-
-    Raises:
-        Unsatisfiable: the schema is false, contradicts itself, or refers to itself and nothing else.
+    Keywords of which a merged schema can have several become lists, and older drafts are written as the newest one.
     """
-    if isinstance(schema, bool):
-        if not schema:
-            raise Unsatisfiable("a false schema allows no value")
-        return {}
-    flat = _own(schema)
-    for key in ("$ref", "$dynamicRef", "$recursiveRef"):
-        if isinstance(reference := schema.get(key), str):
-            if reference in seen:
-                raise Unsatisfiable(f"reference {reference} refers to itself")
-            flat = merge(flat, flatten(resolver.follow(reference), resolver, seen | {reference}))
-    for part in schema.get("allOf", ()):
-        flat = merge(flat, flatten(part, resolver, seen))
-    return flat
-
-
-def _own(schema: Mapping[str, Any]) -> Flat:
     flat = {key: value for key, value in schema.items() if key not in ("$ref", "$dynamicRef", "allOf")}
-    for key in _LISTS:
+    for key in _COLLECTED:
         if key in flat:
             flat[key] = [flat[key]]
     for key in _BRANCHES:
@@ -80,6 +45,9 @@ def _own(schema: Mapping[str, Any]) -> Flat:
             flat[key] = [list(flat[key])]
     if "if" in flat:
         flat["if"] = [(flat.pop("if"), flat.pop("then", True), flat.pop("else", True))]
+    for key in (*_LEAST_COUNTS, *_MOST_COUNTS):
+        if key in flat:
+            flat[key] = int(flat[key])  # 2.0 is a valid count
     if "const" in flat:
         flat["enum"] = [flat.pop("const")]
     if "type" in flat:
@@ -95,7 +63,11 @@ def _own(schema: Mapping[str, Any]) -> Flat:
 
 
 def merge(one: Flat, two: Flat) -> Flat:
-    """Return keywords that demand what both demand."""
+    """Return keywords that demand what both demand.
+
+    Raises:
+        Unsatisfiable: they contradict each other.
+    """
     merged = dict(one)
     for key, value in two.items():
         merged[key] = _both(key, merged[key], value) if key in merged else value
@@ -103,7 +75,7 @@ def merge(one: Flat, two: Flat) -> Flat:
 
 
 def _both(key: str, one: Any, two: Any) -> Any:
-    if key in _LISTS or key in _BRANCHES or key in ("if", CLOSED):
+    if key in _COLLECTED or key in _BRANCHES or key in ("if", CLOSED):
         return [*one, *two]
     if key in _LARGEST:
         return max(one, two)
@@ -115,7 +87,7 @@ def _both(key: str, one: Any, two: Any) -> Any:
         return _types(one, two)
     if key == "required":
         return list(dict.fromkeys([*one, *two]))
-    if key in ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions"):
+    if key in _BY_NAME:
         return {**one, **two, **{name: _all(one[name], two[name]) for name in one if name in two}}
     if key == "prefixItems":
         longer = max(one, two, key=len)
@@ -146,7 +118,7 @@ def _types(one: Sequence[str], two: Sequence[str]) -> list[str]:
 
 
 def same(one: Any, two: Any) -> bool:
-    """Compare as JSON does: true is not 1, but 1.0 is 1."""
+    """Compare as JSON does: true differs from 1, but 1.0 equals 1."""
     if isinstance(one, bool) or isinstance(two, bool):
         return one is two
     if isinstance(one, list) and isinstance(two, list):
@@ -160,22 +132,5 @@ def kinds(flat: Flat) -> list[str]:
     """Return the types a value may have, the likely one first."""
     if "type" in flat:
         return list(flat["type"])
-    hints = {
-        "object": ("properties", "required", "additionalProperties", "minProperties", "patternProperties"),
-        "array": ("items", "prefixItems", "minItems", "contains", "uniqueItems"),
-        "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-        "string": ("pattern", "minLength", "maxLength", "format"),
-    }
-    likely = [kind for kind, keys in hints.items() if any(key in flat for key in keys)] or ["string"]
-    return [*likely, *(kind for kind in _ALL_TYPES if kind not in likely)]
-
-
-def _nodes(root: Any) -> Iterator[dict[str, Any]]:
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            yield node
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
+    likely = [kind for kind, keys in _HINTS.items() if any(key in flat for key in keys)] or ["string"]
+    return [*likely, *(kind for kind in _KINDS if kind not in likely)]

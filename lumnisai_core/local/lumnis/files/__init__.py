@@ -1,1 +1,1 @@
-"""Uploaded files: receiving, keeping, reading, cutting into pieces, handing out."""
+"""Uploaded files: receiving, keeping, reading, cutting into pieces, serving."""

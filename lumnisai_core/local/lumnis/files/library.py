@@ -1,25 +1,38 @@
-"""The files of a service: kept on disk, read and cut in the background, found again, handed to runs."""
+"""Uploaded files: kept on disk, read and cut into pieces in the background, attached to runs, linked to."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import itertools
 import logging
-from collections.abc import Iterable, Mapping
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from lumnisai_core.local.lumnis.files.chunks import cut
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
 from lumnisai_core.local.lumnis.files.texts import Unreadable, read_text
-from lumnisai_core.local.lumnis.store import ChunkRow, FileRow, Store
 from lumnisai_core.local.lumnis.store.files import FileFilter
-from lumnisai_core.local.web.ids import now
+from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
+from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.text import spaced
 
 _BATCH = 100
 _AT_ONCE = 4
 _ENOUGH_CONTEXT = 5_000_000
+_CHUNK_SIZE = 1_000
+#: A piece this long ends at the next empty line.
+_CHUNK_ENOUGH = 600
+_LINK_LIFETIME = 3600
 _logger = logging.getLogger("lumnisai.local")
 
 
@@ -28,7 +41,7 @@ class Library:
 
     Args:
         folder: where the files are kept, under their ids; made when needed.
-        pause: seconds between the steps of processing a file, so that they can be watched.
+        pause: seconds between the steps of processing a file, so that callers can watch them.
     """
 
     def __init__(self, store: Store, folder: Path, pause: float) -> None:
@@ -40,11 +53,11 @@ class Library:
         self._turn = asyncio.Semaphore(_AT_ONCE)
 
     def path(self, file_id: str) -> Path:
-        """Return where the bytes of a file are kept."""
+        """Return the path of a file's bytes."""
         return self._folder / str(UUID(file_id))
 
     def recover(self) -> None:
-        """Go on with files that were still to be read; throw away what an upload left that never ended."""
+        """Read the files that were not read yet; delete the remains of uploads that never ended."""
         for file in self._files.unfinished():
             self.process(file)
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
@@ -57,7 +70,7 @@ class Library:
         task.add_done_callback(lambda _: self._tasks.pop(file.id, None))
 
     async def stop(self) -> None:
-        """Stop reading; files that are not done are picked up by the next start."""
+        """Stop reading; the next start picks up unfinished files."""
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -66,11 +79,11 @@ class Library:
 
     def remove(self, file_id: str) -> None:
         """Delete a file with everything made from it."""
-        self.forget([file_id])
+        self.delete_from_disk([file_id])
         self._files.remove(file_id)
 
-    def forget(self, ids: Iterable[str]) -> None:
-        """Delete what is on disk of files that are deleted."""
+    def delete_from_disk(self, ids: Iterable[str]) -> None:
+        """Delete the bytes and texts of files that are deleted in the database."""
         for file_id in ids:
             if task := self._tasks.pop(file_id, None):
                 task.cancel()
@@ -88,7 +101,7 @@ class Library:
 
         A file is stored if its address is the id of a file or `artifact_` with the id of an artifact that the user of
         the run may see; any other address is passed on as it is. With `everything`, all files that the user may see
-        are there too, newest first, up to a few megabytes of text.
+        are added, newest first, up to a few megabytes of text.
         """
         found = [await self._resolved(tenant_id, user_id, item) for item in named]
         room = _ENOUGH_CONTEXT
@@ -133,7 +146,7 @@ class Library:
         text = read_text(self.path(file.id), file.file_type)
         with suppress(FileNotFoundError):
             self._text(file.id).write_text(text, encoding="utf-8", newline="\n")
-        return cut(file.id, text)
+        return _cut(file.id, text)
 
     async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]]) -> None:
         self._files.remove_chunks(file_id)
@@ -171,3 +184,82 @@ def _count_lines(path: Path) -> int:
         return 0
     with path.open(encoding="utf-8", newline="\n") as file:
         return sum(1 for _ in file)
+
+
+class Blobs:
+    """An application without credentials that serves files by signed links, as blob storage does.
+
+    Args:
+        base_url: address that the links lead to.
+    """
+
+    def __init__(self, store: Store, library: Library, base_url: str) -> None:
+        self._files = store.files
+        self._library = library
+        self._base_url = base_url
+        self._secret = secrets.token_bytes(32)
+
+    def link(self, file: FileRow) -> str:
+        """Return a link to a file that works for an hour."""
+        expires = str(int(time.time()) + _LINK_LIFETIME)
+        return f"{self._base_url}/{file.id}?expires={expires}&signature={self._sign(file.id, expires)}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            await self._answer(Request(scope, receive))(scope, receive, send)
+
+    def _answer(self, request: Request) -> Response:
+        file_id, expires = request.url.path.strip("/"), request.query_params.get("expires", "")
+        signature = request.query_params.get("signature", "")
+        valid = hmac.compare_digest(signature.encode(), self._sign(file_id, expires).encode())
+        if request.method not in ("GET", "HEAD") or not valid or int(expires) < time.time():
+            return PlainTextResponse("This link is not valid.", 403)
+        file = self._files.by_id(file_id)
+        if file is None or file.deleted_at is not None:
+            return PlainTextResponse("The file is gone.", 404)
+        return FileResponse(self._library.path(file.id), media_type=file.mime_type, filename=file.file_name)
+
+    def _sign(self, file_id: str, expires: str) -> str:
+        return hmac.new(self._secret, f"{file_id}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+def _cut(file_id: str, text: str) -> list[tuple[ChunkRow, str]]:
+    """Cut a text into pieces of whole lines, each with the text that the search looks into."""
+    return [
+        (
+            ChunkRow(
+                id=new_id(),
+                file_id=file_id,
+                chunk_index=index,
+                chunk_text=piece,
+                start_line=start_line,
+                end_line=end_line,
+                token_count=len(piece.split()),
+            ),
+            spaced(piece),
+        )
+        for index, (piece, start_line, end_line) in enumerate(_pieces(text))
+    ]
+
+
+def _pieces(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield text, first and last line; a piece ends at an empty line if it is long enough there."""
+    lines: list[str] = []
+    size, first = 0, 1
+    for number, line in enumerate(text.split("\n"), 1):
+        if lines and (size + len(line) > _CHUNK_SIZE or (size > _CHUNK_ENOUGH and not line.strip())):
+            yield from _whole(lines, first)
+            lines, size, first = [], 0, number
+        lines.append(line)
+        size += len(line) + 1
+    yield from _whole(lines, first)
+
+
+def _whole(lines: list[str], first: int) -> Iterator[tuple[str, int, int]]:
+    """Yield the lines as one piece, without empty ones around it; a line that is too long as several."""
+    skipped = next((index for index, line in enumerate(lines) if line.strip()), len(lines))
+    text = "\n".join(lines[skipped:]).rstrip()
+    last = first + skipped + text.count("\n")
+    for start in range(0, len(text), 2 * _CHUNK_SIZE):
+        yield text[start : start + 2 * _CHUNK_SIZE], first + skipped, last

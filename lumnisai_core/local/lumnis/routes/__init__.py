@@ -1,120 +1,60 @@
-"""The table of routes. A new one is a line here; literal paths stand before those with parameters."""
+"""The routes of the agent platform, collected from their endpoints, and the OpenAPI document that describes them."""
 
 from __future__ import annotations
 
-from lumnisai_core.local.lumnis.app import RouteLine
+import asyncio
+from functools import cache
+from importlib import import_module
+
+from lumnisai_core._version import VERSION
 from lumnisai_core.local.lumnis.routes import (
-    apps,
-    connections,
-    faults,
+    embedded,
+    external_api_keys,
     files,
-    keys,
-    models,
+    integrations,
+    mcp_servers,
+    model_preferences,
     people,
     responses,
-    servers,
     skills,
-    tenants,
     threads,
     uploads,
     users,
-    window,
 )
-from lumnisai_core.local.lumnis.routes.document import document
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.web.routes import Route, RouteTable
+from lumnisai_core.local.web.shapes import Object
 
-PUBLIC = frozenset({"/v1/health", "/v1/openapi.json", "/v1/integrations/authorize/{state}"})
+_route = RouteTable()
 
-ROUTES: tuple[RouteLine, ...] = (
-    ("GET", "/v1/health", tenants.health),
-    ("GET", "/v1/openapi.json", document(lambda: ROUTES, PUBLIC)),
-    ("GET", "/v1/tenant", tenants.own),
-    ("GET", "/v1/tenants/{tenant_id}", tenants.get),
-    ("POST", "/v1/responses", responses.create),
-    ("GET", "/v1/responses", responses.list_),
-    ("GET", "/v1/responses/{response_id}", responses.get),
-    ("POST", "/v1/responses/{response_id}/cancel", responses.cancel),
-    ("GET", "/v1/responses/{response_id}/artifacts", responses.artifacts),
-    ("POST", "/v1/responses/{response_id}/feedback", responses.give_feedback),
-    ("GET", "/v1/responses/{response_id}/feedback", responses.feedback),
-    ("POST", "/v1/threads", threads.create),
-    ("GET", "/v1/threads", threads.list_),
-    ("GET", "/v1/threads/{thread_id}", threads.get),
-    ("PATCH", "/v1/threads/{thread_id}", threads.update),
-    ("DELETE", "/v1/threads/{thread_id}", threads.delete),
-    ("GET", "/v1/threads/{thread_id}/responses", threads.responses),
-    ("POST", "/v1/files/upload", uploads.upload),
-    ("POST", "/v1/files/bulk-upload", uploads.bulk_upload),
-    ("POST", "/v1/files/search", files.search),
-    ("GET", "/v1/files", files.list_),
-    ("GET", "/v1/files/", files.list_),
-    ("GET", "/v1/files/statistics", files.statistics),
-    ("DELETE", "/v1/files/bulk", files.delete_many),
-    ("GET", "/v1/files/{file_id}", files.get),
-    ("DELETE", "/v1/files/{file_id}", files.delete),
-    ("GET", "/v1/files/{file_id}/content", files.content),
-    ("GET", "/v1/files/{file_id}/download", files.download),
-    ("GET", "/v1/files/{file_id}/status", files.status),
-    ("PATCH", "/v1/files/{file_id}/scope", files.set_scope),
-    ("POST", "/v1/integrations/connections/initiate", connections.initiate),
-    ("POST", "/v1/integrations/connections/callback", connections.callback),
-    ("POST", "/v1/integrations/connections/batch", connections.batch),
-    ("POST", "/v1/integrations/connections/disconnect", connections.disconnect),
-    ("GET", "/v1/integrations/connections/{user_id}", connections.list_),
-    ("GET", "/v1/integrations/connections/{user_id}/{app}", connections.get),
-    ("GET", "/v1/integrations/authorize/{state}", connections.authorize),
-    ("POST", "/v1/integrations/tools", connections.tools),
-    ("GET", "/v1/integrations/apps", apps.list_),
-    ("GET", "/v1/integrations/apps/{app}/enabled", apps.is_enabled),
-    ("PUT", "/v1/integrations/apps/{app}", apps.set_enabled),
-    ("GET", "/v1/integrations/providers", apps.providers),
-    ("GET", "/v1/integrations/non-oauth/required-fields/{app}", apps.required_fields),
-    ("GET", "/v1/integrations/linkedin/sync-status", apps.linkedin_status),
-    ("POST", "/v1/integrations/linkedin/sync", apps.linkedin_sync),
-    ("DELETE", "/v1/integrations/linkedin/connections", apps.linkedin_forget),
-    ("POST", "/v1/mcp-servers", servers.create),
-    ("GET", "/v1/mcp-servers", servers.list_),
-    ("POST", "/v1/mcp-servers/test", servers.test_config),
-    ("GET", "/v1/mcp-servers/{server_id}", servers.get),
-    ("PATCH", "/v1/mcp-servers/{server_id}", servers.update),
-    ("DELETE", "/v1/mcp-servers/{server_id}", servers.delete),
-    ("GET", "/v1/mcp-servers/{server_id}/tools", servers.tools),
-    ("POST", "/v1/mcp-servers/{server_id}/test", servers.test),
-    ("POST", "/v1/skills", skills.create),
-    ("GET", "/v1/skills", skills.list_),
-    ("POST", "/v1/skills/usage", skills.create_usage),
-    ("GET", "/v1/skills/usage", skills.list_usages),
-    ("PUT", "/v1/skills/usage/{usage_id}", skills.update_usage),
-    ("GET", "/v1/skills/analytics", skills.analytics),
-    ("GET", "/v1/skills/{skill_id}", skills.get),
-    ("PUT", "/v1/skills/{skill_id}", skills.update),
-    ("DELETE", "/v1/skills/{skill_id}", skills.delete),
-    ("POST", "/v1/people/quick-search", people.quick_search),
-    ("POST", "/v1/people/posts/preview", people.preview_posts),
-    ("POST", "/v1/users", users.create),
-    ("GET", "/v1/users", users.list_),
-    ("GET", "/v1/users/{user}", users.get),
-    ("PUT", "/v1/users/{user}", users.update),
-    ("DELETE", "/v1/users/{user}", users.delete),
-    ("GET", "/v1/users/{user}/responses", users.responses),
-    ("GET", "/v1/users/{user}/threads", users.threads),
-    ("POST", "/v1/external-api-keys", keys.store),
-    ("GET", "/v1/external-api-keys", keys.list_),
-    ("GET", "/v1/external-api-keys/mode", keys.mode),
-    ("PATCH", "/v1/external-api-keys/mode", keys.set_mode),
-    ("GET", "/v1/external-api-keys/{key}", keys.get),
-    ("DELETE", "/v1/external-api-keys/{key}", keys.delete),
-    ("GET", "/v1/model-preferences", models.list_),
-    ("PUT", "/v1/model-preferences", models.update),
-    ("POST", "/v1/model-preferences/check-availability", models.check),
-    ("PATCH", "/v1/model-preferences/{model_type}", models.set_one),
-    ("DELETE", "/v1/model-preferences/{model_type}", models.reset),
+
+@_route("GET /v1/openapi.json", public=True)
+async def document(_call: Call) -> Object:
+    """Show this document."""
+    return await asyncio.to_thread(openapi_document)
+
+
+@cache
+def openapi_document() -> Object:
+    """Return the document. Its writer is imported with the first request for it, so that services start quickly."""
+    document: Object = import_module("lumnisai_core.local.web.openapi").openapi(ROUTES, "Lumnis, embedded", VERSION)
+    return document
+
+
+#: The routes of the platform, as the document describes them.
+ROUTES: tuple[Route, ...] = (
+    *_route,
+    *users.route,
+    *responses.route,
+    *threads.route,
+    *uploads.route,
+    *files.route,
+    *integrations.route,
+    *mcp_servers.route,
+    *skills.route,
+    *people.route,
+    *external_api_keys.route,
+    *model_preferences.route,
 )
-
-#: What only this service has; no fault happens to these, and the document does not describe them.
-LOCAL_PUBLIC = frozenset({"/"})
-LOCAL_ROUTES: tuple[RouteLine, ...] = (
-    ("GET", "/", window.show),
-    ("GET", "/v1/_local/faults", faults.list_),
-    ("POST", "/v1/_local/faults", faults.add),
-    ("DELETE", "/v1/_local/faults", faults.clear),
-)
+#: Routes that only this service has; no fault happens to them.
+EMBEDDED_ROUTES: tuple[Route, ...] = tuple(embedded.route)

@@ -1,4 +1,4 @@
-"""Files: what is known of them, their contents, searching, deleting.
+"""Files: metadata, content, search, deletion.
 
 Files of the scope `user` exist only for requests that name their owner, files of the scope `tenant` for all requests.
 """
@@ -9,23 +9,26 @@ import time
 from collections import Counter
 from datetime import datetime
 
-from lumnisai_core.local.engines.offline_engine.sentences import quoted, words
-from lumnisai_core.local.lumnis.app import Call, Reply
-from lumnisai_core.local.lumnis.files.names import free_name
-from lumnisai_core.local.lumnis.replies import chunk_value, dumps, file_value
-from lumnisai_core.local.lumnis.shapes.files import DeleteFiles, FileIds, ListFiles, Owned, ReadContent, SearchFiles
-from lumnisai_core.local.lumnis.store import FileRow
+from lumnisai_core.local.lumnis.replies import file_reply, shown
+from lumnisai_core.local.lumnis.routes.uploads import free_name
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.lumnis.shapes import files as shapes
 from lumnisai_core.local.lumnis.store.files import ChunkHit, FileFilter
-from lumnisai_core.local.web.errors import ApiError, not_found
+from lumnisai_core.local.lumnis.store.rows import FileRow
+from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
+from lumnisai_core.local.web.routes import Reply, RouteTable
 from lumnisai_core.local.web.shapes import Named
+from lumnisai_core.local.web.text import quoted, words
 
 _MAX_TERMS = 32
+route = RouteTable()
 
 
-async def list_(call: Call) -> Reply:
+@route("GET /v1/files")
+@route("GET /v1/files/")
+async def list_(call: Call, query: shapes.ListFiles) -> shapes.Files:
     """Show a page of files, newest first."""
-    query = call.query(ListFiles)
     wanted = FileFilter(
         tenant_id=call.tenant.id,
         user_id=call.user(query.user_id),
@@ -36,24 +39,24 @@ async def list_(call: Call) -> Reply:
     )
     offset = (query.page - 1) * query.limit
     rows, total = call.store.files.page(wanted, query.limit, offset)
-    reply = {
-        "files": [file_value(file) for file in rows],
+    return {
+        "files": [file_reply(file) for file in rows],
         "total_count": total,
         "page": query.page,
         "limit": query.limit,
         "has_more": offset + len(rows) < total,
     }
-    return Reply(200, dumps(reply))
 
 
-async def get(call: Call) -> Reply:
-    """Show what is known of a file."""
-    return Reply(200, dumps(file_value(_find(call, call.query(Named).user_id))))
+@route("GET /v1/files/{file_id}")
+async def get(call: Call, query: Named) -> shapes.File:
+    """Show the metadata of a file."""
+    return file_reply(_find(call, query.user_id))
 
 
-async def content(call: Call) -> Reply:
+@route("GET /v1/files/{file_id}/content", refused=(409,))
+async def content(call: Call, query: shapes.ReadContent) -> shapes.Content:
     """Show the text of a file or some of its lines."""
-    query = call.query(ReadContent)
     file = _find(call, query.user_id)
     if file.processing_status != "completed":
         reason = file.error_message or f"it is still {file.processing_status}"
@@ -63,7 +66,7 @@ async def content(call: Call) -> Reply:
     ranged = query.start_line is not None or query.end_line is not None
     start = query.start_line or 1
     end = min(query.end_line or file.total_lines, file.total_lines)
-    reply = {
+    return {
         "file_id": file.id,
         "content_type": "text",
         "text": await call.library.lines(file, start, end) if end >= start else "",
@@ -72,24 +75,25 @@ async def content(call: Call) -> Reply:
         "end_line": max(start, end) if ranged else None,
         "total_lines": file.total_lines,
     }
-    return Reply(200, dumps(reply))
 
 
-async def download(call: Call) -> Reply:
-    """Hand out the bytes, or say where they are. JSON is sent as plain bytes, so that nobody takes it for a reply."""
-    file = _find(call, call.query(Named).user_id)
+@route("GET /v1/files/{file_id}/download", media_types={200: "*/*", 302: None})
+async def download(call: Call, query: Named) -> Reply:
+    """Send the bytes, or a redirect to them. JSON is sent as plain bytes, so that nobody takes it for a reply."""
+    file = _find(call, query.user_id)
     if call.service.blobs is not None:
         return Reply(302, headers={"location": call.service.blobs.link(file)})
     media_type = "application/octet-stream" if file.mime_type == "application/json" else file.mime_type
     return Reply(200, media_type=media_type, file=call.library.path(file.id), file_name=file.file_name)
 
 
-async def status(call: Call) -> Reply:
+@route("GET /v1/files/{file_id}/status")
+async def status(call: Call, query: Named) -> shapes.FileStatus:
     """Tell how far a file has been processed."""
-    file = _find(call, call.query(Named).user_id)
+    file = _find(call, query.user_id)
     done = file.processing_status == "completed"
     share = file.chunks_embedded / file.total_chunks if file.total_chunks else 0.0
-    reply = {
+    return {
         "status": file.processing_status,
         "progress_percentage": 100.0 if done else round(100.0 * share, 1),
         "chunks_embedded": file.chunks_embedded,
@@ -98,56 +102,53 @@ async def status(call: Call) -> Reply:
         "error_message": file.error_message,
         "jobs": [],
     }
-    return Reply(200, dumps(reply))
 
 
-async def search(call: Call) -> Reply:
+@route("POST /v1/files/search")
+async def search(call: Call, body: shapes.SearchFiles) -> shapes.Found:
     """Find the pieces that match a query best: at most `limit` pieces, shown file by file, the best file first."""
     started = time.perf_counter()
-    body = await call.body(SearchFiles)
-    user_id = call.user(body.user_id)
-    wanted = FileFilter(call.tenant.id, user_id, types=body.file_types or (), tags=body.tags or ())
+    wanted = FileFilter(call.tenant.id, call.user(body.user_id), types=body.file_types or (), tags=body.tags or ())
     terms = [quoted(word) for word in dict.fromkeys(words(body.query))][:_MAX_TERMS]
-    hits = call.store.files.search(terms, wanted, body.limit, body.min_score)
     by_file: dict[str, list[ChunkHit]] = {}
-    for hit in hits:
+    for hit in call.store.files.search(terms, wanted, body.limit, body.min_score):
         by_file.setdefault(hit.chunk.file_id, []).append(hit)
-    results = []
-    for file_id, found in by_file.items():
+    results: list[shapes.FoundFile] = []
+    for file_id, hits in by_file.items():
         file = call.store.files.one(file_id, wanted)
         if file is not None:
-            chunks = [chunk_value(hit.chunk, hit.score) for hit in found]
-            results.append({"file": file_value(file), "chunks": chunks, "overall_score": found[0].score})
-    spent = round((time.perf_counter() - started) * 1000)
-    reply = {"results": results, "total_count": len(results), "query": body.query, "processing_time_ms": spent}
-    return Reply(200, dumps(reply))
+            chunks = [shown(shapes.Chunk, hit.chunk, metadata=None, similarity_score=hit.score) for hit in hits]
+            results.append({"file": file_reply(file), "chunks": chunks, "overall_score": hits[0].score})
+    return {
+        "results": results,
+        "total_count": len(results),
+        "query": body.query,
+        "processing_time_ms": round((time.perf_counter() - started) * 1000),
+    }
 
 
-async def set_scope(call: Call) -> Reply:
+@route("PATCH /v1/files/{file_id}/scope")
+async def set_scope(call: Call, query: Named, body: shapes.Owned) -> shapes.File:
     """Give a file to the whole tenant or to one user; a user's file only moves in the name of its owner."""
-    body = await call.body(Owned)
-    file = _find(call, body.user_id or call.query(Named).user_id)
+    file, files = _find(call, body.user_id or query.user_id), call.store.files
     user_id = call.user(body.user_id) if body.scope == "user" else None
     if (file.file_scope, file.user_id) != (body.scope, user_id):
-        files = call.store.files
         name = free_name(file.file_name, lambda name: files.named(file.tenant_id, user_id, name) is not None)
         files.change(file.id, file_scope=body.scope, user_id=user_id, file_name=name, updated_at=now())
-    moved = call.store.files.by_id(file.id)
-    return Reply(200, dumps(file_value(moved or file)))
+    return file_reply(files.by_id(file.id) or file)
 
 
-async def delete(call: Call) -> Reply:
+@route("DELETE /v1/files/{file_id}")
+async def delete(call: Call, query: shapes.DeleteFiles) -> shapes.DeletedFile:
     """Delete a file for good, or with `hard_delete=false` only hide it."""
-    query = call.query(DeleteFiles)
     file = _find(call, query.user_id, deleted=query.hard_delete)
     _delete(call, file, hard=query.hard_delete)
-    reply = {"message": "The file was deleted.", "file_id": file.id, "hard_delete": query.hard_delete}
-    return Reply(200, dumps(reply))
+    return {"message": "The file was deleted.", "file_id": file.id, "hard_delete": query.hard_delete}
 
 
-async def delete_many(call: Call) -> Reply:
+@route("DELETE /v1/files/bulk")
+async def delete_many(call: Call, query: shapes.DeleteFiles, body: shapes.FileIds) -> shapes.DeletedFiles:
     """Delete several files; those that cannot be reached are listed as failed."""
-    body, query = await call.body(FileIds), call.query(DeleteFiles)
     wanted = FileFilter(call.tenant.id, call.user(query.user_id), deleted=query.hard_delete)
     deleted: list[str] = []
     failed: list[str] = []
@@ -159,37 +160,34 @@ async def delete_many(call: Call) -> Reply:
             _delete(call, file, hard=query.hard_delete)
             deleted.append(file.id)
     total = len(deleted) + len(failed)
-    reply = {"deleted": deleted, "failed": failed, "hard_delete": query.hard_delete, "total_requested": total}
-    return Reply(200, dumps(reply))
+    return {"deleted": deleted, "failed": failed, "hard_delete": query.hard_delete, "total_requested": total}
 
 
-async def statistics(call: Call) -> Reply:
+@route("GET /v1/files/statistics")
+async def statistics(call: Call, query: Named) -> shapes.FileStatistics:
     """Count the files of the tenant, or those that a user may see."""
-    user_id = call.user(call.query(Named).user_id)
+    user_id = call.user(query.user_id)
     files = call.store.files.of_tenant(call.tenant.id)
     if user_id is not None:
         files = [file for file in files if file.user_id in (None, user_id)]
     size = sum(file.file_size for file in files)
     times = [_seconds(file.created_at, file.processed_at) for file in files if file.processed_at]
-    reply = {
+    return {
         "total_files": len(files),
         "total_size_bytes": size,
         "files_by_type": Counter(file.file_type for file in files),
-        "files_by_status": Counter(file.processing_status for file in files),
-        "files_by_scope": Counter(file.file_scope for file in files),
+        "files_by_status": Counter[str](file.processing_status for file in files),
+        "files_by_scope": Counter[str](file.file_scope for file in files),
         "average_file_size_bytes": size / len(files) if files else 0.0,
         "average_processing_time_seconds": sum(times) / len(times) if times else None,
         "storage_usage_percentage": None,
     }
-    return Reply(200, dumps(reply))
 
 
 def _find(call: Call, user_name: str | None, *, deleted: bool = False) -> FileRow:
     file_id = call.path["file_id"]
-    file = call.store.files.one(file_id, FileFilter(call.tenant.id, call.user(user_name), deleted=deleted))
-    if file is None:
-        raise not_found("file", file_id)
-    return file
+    wanted = FileFilter(call.tenant.id, call.user(user_name), deleted=deleted)
+    return found(call.store.files.one(file_id, wanted), "file", file_id)
 
 
 def _delete(call: Call, file: FileRow, *, hard: bool) -> None:

@@ -1,25 +1,28 @@
-"""Responses: runs and what became of them."""
+"""Responses: runs with their artifacts and feedback."""
 
 from __future__ import annotations
 
-from lumnisai_core.local.lumnis.app import Call, Reply
-from lumnisai_core.local.lumnis.replies import artifact_json, created_json, dumps, page, row
+from lumnisai_core.local.lumnis.replies import artifact_reply, shown
 from lumnisai_core.local.lumnis.routes.threads import find_thread, new_thread
-from lumnisai_core.local.lumnis.shapes.runs import CreateRun, GiveFeedback, ListFeedback, ListRuns, Poll
-from lumnisai_core.local.lumnis.store import FeedbackRow, RunFilter, RunRow
-from lumnisai_core.local.web.errors import ApiError, not_found
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.lumnis.shapes import runs as shapes
+from lumnisai_core.local.lumnis.store.rows import RunRow
+from lumnisai_core.local.web.errors import ApiError, found, not_found
 from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.json_text import dumps
+from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Named, Page
 
 _NOTE = "Feedback is consumed by the run while it is active, in order of arrival."
+route = RouteTable()
 
 
-async def create(call: Call) -> Reply:
-    """Accept a run; it begins at once, in the given thread or in a new one."""
-    body = await call.body(CreateRun)
+@route("POST /v1/responses", refused=(400, 404))
+async def create(call: Call, body: shapes.CreateRun) -> Once[shapes.CreatedRun]:
+    """Accept a run; it begins at once, in a new thread or in the one that the request names."""
     accepted: list[RunRow] = []
 
-    def accept() -> str:
+    def accept() -> shapes.CreatedRun:
         user_id, created_at = call.user(body.user_id), now()
         if body.thread_id is None:
             thread = new_thread(call, user_id, created_at=created_at)
@@ -27,7 +30,7 @@ async def create(call: Call) -> Reply:
             thread = find_thread(call, body.thread_id, body.user_id)
         run = call.runs.accept(thread, user_id or thread.user_id, body, created_at)
         accepted.append(run)
-        return created_json(run)
+        return shown(shapes.CreatedRun, run)
 
     reply = call.once(accept)
     for run in accepted:
@@ -35,60 +38,59 @@ async def create(call: Call) -> Reply:
     return reply
 
 
-async def get(call: Call) -> Reply:
+@route("GET /v1/responses/{response_id}")
+async def get(call: Call, query: shapes.Poll) -> shapes.Run:
     """Show a run; with `wait`, hold the answer back until there is something to tell."""
-    query = call.query(Poll)
-    response_id = call.path["response_id"]
-    run = _find(call, response_id, query.user_id)
+    run = _find(call, query.user_id)
     if query.wait > 0 and run.completed_at is None:
-        await call.runs.hold(response_id, min(query.wait, call.service.max_wait))
-        run = _find(call, response_id, query.user_id)
-    return Reply(200, call.shown(run))
+        await call.runs.hold(run.response_id, min(query.wait, call.service.settings.max_wait))
+        run = _find(call, query.user_id)
+    return call.shown([run])[0]
 
 
-async def list_(call: Call) -> Reply:
+@route("GET /v1/responses")
+async def list_(call: Call, query: shapes.ListRuns) -> shapes.Runs:
     """Show a page of runs, newest first."""
-    query = call.query(ListRuns)
-    wanted = RunFilter(
+    runs, total = call.store.runs.page(
+        query.limit,
+        query.offset,
         tenant_id=call.tenant.id,
         user_id=call.user(query.user_id),
         status=query.status,
         since=query.since,
         before=query.before,
     )
-    rows, total = call.store.runs(wanted, query.limit, query.offset)
-    return Reply(200, page("responses", map(call.shown, rows), total, query.limit, query.offset))
+    return {"responses": call.shown(runs), "total": total, "limit": query.limit, "offset": query.offset}
 
 
-async def cancel(call: Call) -> Reply:
+@route("POST /v1/responses/{response_id}/cancel", refused=(409,))
+async def cancel(call: Call, query: Named) -> shapes.Cancelled:
     """Stop a run that has not ended."""
-    run = _find(call, call.path["response_id"], call.query(Named).user_id)
+    run = _find(call, query.user_id)
     if not call.runs.cancel(run.response_id):
         raise ApiError(409, "ALREADY_FINISHED", f"The run has already ended: {run.status}.")
-    return Reply(200, dumps({"status": "cancelled", "message": "The run was cancelled."}))
+    return {"status": "cancelled", "message": "The run was cancelled."}
 
 
-async def artifacts(call: Call) -> Reply:
-    """Show a page of the artifacts that a run has left behind, in its order."""
-    query = call.query(Page)
-    run = _find(call, call.path["response_id"], query.user_id)
-    stored = call.store.artifacts
-    rows = stored.all(response_id=run.response_id, limit=query.limit, offset=query.offset, oldest_first=True)
-    total = stored.count(response_id=run.response_id)
-    return Reply(200, page("artifacts", map(artifact_json, rows), total, query.limit, query.offset))
+@route("GET /v1/responses/{response_id}/artifacts")
+async def artifacts(call: Call, query: Page) -> shapes.Artifacts:
+    """Show a page of the artifacts of a run, in its order."""
+    run, stored = _find(call, query.user_id), call.store.artifacts
+    rows, total = stored.page(query.limit, query.offset, oldest_first=True, response_id=run.response_id)
+    artifacts = [artifact_reply(row) for row in rows]
+    return {"artifacts": artifacts, "total": total, "limit": query.limit, "offset": query.offset}
 
 
-async def give_feedback(call: Call) -> Reply:
-    """Tell an active run something; its engine gets it in order of arrival."""
-    body = await call.body(GiveFeedback)
-    run = _find(call, call.path["response_id"], None)
+@route("POST /v1/responses/{response_id}/feedback")
+async def give_feedback(call: Call, body: shapes.GiveFeedback) -> Once[shapes.GivenFeedback]:
+    """Give feedback to an active run; its engine gets it in order of arrival."""
+    run = _find(call, None)
     giver = call.user(body.user_id)
     if None not in (giver, run.user_id) and giver != run.user_id:
         raise not_found("response", run.response_id)
 
-    def make() -> str:
-        update = None if body.tool_args_update is None else dumps(body.tool_args_update)
-        feedback = FeedbackRow(
+    def make() -> shapes.GivenFeedback:
+        feedback = shapes.Feedback(
             feedback_id=new_id(),
             response_id=run.response_id,
             tenant_id=call.tenant.id,
@@ -97,39 +99,36 @@ async def give_feedback(call: Call) -> Reply:
             feedback_type=body.feedback_type,
             progress_id=body.progress_id,
             tool_call_id=body.tool_call_id,
-            tool_args_update=update,
+            tool_args_update=None if body.tool_args_update is None else dumps(body.tool_args_update),
             is_consumed=False,
             consumed_at=None,
             created_at=now(),
         )
         if not call.runs.give(feedback):
             raise ApiError(409, "ALREADY_FINISHED", f"The run has already ended: {run.status}.")
-        return dumps({"feedback_id": feedback.feedback_id, "created_at": feedback.created_at})
+        return {"feedback_id": feedback.feedback_id, "created_at": feedback.created_at}
 
     return call.once(make)
 
 
-async def feedback(call: Call) -> Reply:
-    """Show what a run was told, oldest first, and how much of it the engine has taken."""
-    query = call.query(ListFeedback)
-    run = _find(call, call.path["response_id"], query.user_id)
-    stored = call.store.feedback
+@route("GET /v1/responses/{response_id}/feedback")
+async def feedback(call: Call, query: shapes.ListFeedback) -> shapes.AllFeedback:
+    """Show the feedback for a run, oldest first, and how much of it the engine has taken."""
+    run, stored = _find(call, query.user_id), call.store.feedback
     rows = stored.all(response_id=run.response_id, progress_id=query.progress_id, oldest_first=True)
     consumed = sum(item.is_consumed for item in rows)
-    reply = {
+    return {
         "response_id": run.response_id,
         "progress_id_filter": query.progress_id,
         "total_feedback": len(rows),
         "consumed_count": consumed,
         "unconsumed_count": len(rows) - consumed,
-        "feedback": [row(item) for item in rows],
+        "feedback": rows,
         "note": _NOTE,
     }
-    return Reply(200, dumps(reply))
 
 
-def _find(call: Call, response_id: str, user_name: str | None) -> RunRow:
-    run = call.store.run(call.tenant.id, response_id, call.user(user_name))
-    if run is None:
-        raise not_found("response", response_id)
-    return run
+def _find(call: Call, user_name: str | None) -> RunRow:
+    response_id = call.path["response_id"]
+    run = call.store.runs.one(tenant_id=call.tenant.id, response_id=response_id, user_id=call.user(user_name))
+    return found(run, "response", response_id)

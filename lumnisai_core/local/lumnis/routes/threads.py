@@ -2,71 +2,86 @@
 
 from __future__ import annotations
 
-from lumnisai_core.local.lumnis.app import Call, Reply
-from lumnisai_core.local.lumnis.replies import array, page, thread_json
-from lumnisai_core.local.lumnis.shapes.runs import CreateThread, PatchThread
-from lumnisai_core.local.lumnis.store import RunFilter, ThreadRow
-from lumnisai_core.local.web.errors import not_found
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.lumnis.shapes.runs import CreateThread, PatchThread, Run, Thread, Threads
+from lumnisai_core.local.web.errors import found
 from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Named, Page
 
+route = RouteTable()
 
-async def create(call: Call) -> Reply:
+
+@route("POST /v1/threads", optional=True)
+async def create(call: Call, body: CreateThread) -> Once[Thread]:
     """Make an empty thread."""
-    body = await call.body(CreateThread, optional=True)
-    return call.once(lambda: thread_json(new_thread(call, call.user(body.user_id), body.title, created_at=now())))
+    return call.once(lambda: new_thread(call, call.user(body.user_id), body.title))
 
 
-async def get(call: Call) -> Reply:
+@route("GET /v1/threads/{thread_id}")
+async def get(call: Call, query: Named) -> Thread:
     """Show one thread."""
-    return Reply(200, thread_json(find_thread(call, call.path["thread_id"], call.query(Named).user_id)))
+    return find_thread(call, call.path["thread_id"], query.user_id)
 
 
-async def list_(call: Call) -> Reply:
+@route("GET /v1/threads")
+async def list_(call: Call, query: Page) -> Threads:
     """Show a page of threads, newest first."""
-    query = call.query(Page)
-    rows, total = call.store.threads(call.tenant.id, call.user(query.user_id), query.limit, query.offset)
-    return Reply(200, page("threads", map(thread_json, rows), total, query.limit, query.offset))
+    user_id = call.user(query.user_id)
+    threads, total = call.store.threads.page(query.limit, query.offset, tenant_id=call.tenant.id, user_id=user_id)
+    return {"threads": threads, "total": total, "limit": query.limit, "offset": query.offset}
 
 
-async def update(call: Call) -> Reply:
+@route("PATCH /v1/threads/{thread_id}")
+async def update(call: Call, query: Named, body: PatchThread) -> Thread:
     """Rename a thread."""
-    body = await call.body(PatchThread)
-    name = call.query(Named).user_id
-    thread = find_thread(call, call.path["thread_id"], name)
-    if "title" in body.model_fields_set:
-        call.store.set_thread_title(thread.thread_id, body.title)
-    return Reply(200, thread_json(find_thread(call, thread.thread_id, name)))
-
-
-async def delete(call: Call) -> Reply:
-    """Delete a thread with its runs; those still active are cancelled."""
-    thread = find_thread(call, call.path["thread_id"], call.query(Named).user_id)
-    call.runs.cancel_thread(thread.thread_id)
-    call.store.delete_thread(thread.thread_id)
-    return Reply(204)
-
-
-async def responses(call: Call) -> Reply:
-    """Show a page of a thread's runs, newest first, as a bare list."""
-    query = call.query(Page)
     thread = find_thread(call, call.path["thread_id"], query.user_id)
-    wanted = RunFilter(call.tenant.id, call.user(query.user_id), thread.thread_id)
-    rows, _ = call.store.runs(wanted, query.limit, query.offset)
-    return Reply(200, array(map(call.shown, rows)))
+    if "title" in body.model_fields_set:
+        call.store.threads.change({"thread_id": thread.thread_id}, title=body.title, updated_at=now())
+    return find_thread(call, thread.thread_id, query.user_id)
 
 
-def new_thread(call: Call, user_id: str | None, title: str | None = None, created_at: str | None = None) -> ThreadRow:
+@route("DELETE /v1/threads/{thread_id}")
+async def delete(call: Call, query: Named) -> None:
+    """Delete a thread with its runs; active ones are cancelled."""
+    thread = find_thread(call, call.path["thread_id"], query.user_id)
+    call.runs.cancel_where(lambda run: run.thread_id == thread.thread_id)
+    call.store.delete_thread(thread.thread_id)
+
+
+@route("GET /v1/threads/{thread_id}/responses")
+async def responses(call: Call, query: Page) -> list[Run]:
+    """Show a page of a thread's runs, newest first, as a bare list."""
+    thread = find_thread(call, call.path["thread_id"], query.user_id)
+    runs, _ = call.store.runs.page(
+        query.limit,
+        query.offset,
+        tenant_id=call.tenant.id,
+        user_id=call.user(query.user_id),
+        thread_id=thread.thread_id,
+    )
+    return call.shown(runs)
+
+
+def new_thread(call: Call, user_id: str | None, title: str | None = None, created_at: str | None = None) -> Thread:
     """Store a new thread."""
     created_at = created_at or now()
-    thread = ThreadRow(new_id(), call.tenant.id, user_id, title, created_at, created_at)
-    call.store.add_thread(thread)
-    return thread
+    return call.store.threads.add(
+        Thread(
+            thread_id=new_id(),
+            tenant_id=call.tenant.id,
+            user_id=user_id,
+            title=title,
+            created_at=created_at,
+            updated_at=created_at,
+            response_count=0,
+            last_response_at=None,
+        )
+    )
 
 
-def find_thread(call: Call, thread_id: str, user_name: str | None) -> ThreadRow:
+def find_thread(call: Call, thread_id: str, user_name: str | None) -> Thread:
     """Return a thread of the tenant, and of the user if the request names one."""
-    thread = call.store.thread(call.tenant.id, thread_id, call.user(user_name))
-    if thread is None:
-        raise not_found("thread", thread_id)
-    return thread
+    user_id = call.user(user_name)
+    thread = call.store.threads.one(tenant_id=call.tenant.id, thread_id=thread_id, user_id=user_id)
+    return found(thread, "thread", thread_id)

@@ -1,1 +1,1 @@
-"""Requests: their shapes by subject, and reading them into values or a 422."""
+"""Shapes of requests and replies by subject. A dataclass is also the row of a table."""

@@ -1,20 +1,23 @@
-"""Requests about connections to other applications, and about people."""
+"""Shapes of applications that users can connect to, and of their connections."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
+from typing_extensions import TypedDict
 
-from lumnisai_core.local.web.shapes import Shape, UserName
+from lumnisai_core.local.web.shapes import Id, Object, Shape, Time, UserName
 
 AppName = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Provider = Literal["composio", "unipile"]
+ConnectionStatus = Literal["pending", "active", "failed", "expired", "not_connected"]
 _Address = Annotated[str, Field(max_length=2000, pattern=r"^https?://\S+$")]
 
 
 class Initiate(Shape):
-    """Body of `POST /v1/integrations/connections/initiate`. What is secret in it is not kept."""
+    """Body of `POST /v1/integrations/connections/initiate`. Its secrets are not kept."""
 
     user_id: UserName
     app_name: AppName
@@ -23,7 +26,7 @@ class Initiate(Shape):
     success_redirect_url: _Address | None = None
     failure_redirect_url: _Address | None = None
     auth_mode: str | None = None
-    connection_params: dict[str, Any] | None = Field(None, repr=False)
+    connection_params: Object | None = Field(None, repr=False)
 
 
 class OfUser(Shape):
@@ -102,15 +105,138 @@ class Authorize(Shape):
     error: str | None = None
 
 
-class QuickSearch(Shape):
-    """Body of `POST /v1/people/quick-search`."""
+class Initiated(TypedDict):
+    """A connection that has begun."""
 
-    query: str = Field(min_length=1)
-    limit: int = Field(20, ge=1, le=100)
-    data_sources: list[Literal["PDL", "CORESIGNAL", "CRUST_DATA"]] | None = None
+    redirect_url: str
+    status: ConnectionStatus
+    message: str
+    connection_id: Id
 
 
-class PreviewPosts(Shape):
-    """Body of `POST /v1/people/posts/preview`."""
+@dataclass(frozen=True, slots=True)
+class ConnectionState:
+    """How a user is connected to an app; the time has no zone."""
 
-    post_urls: list[Annotated[str, Field(max_length=2000)]] = Field(min_length=1, max_length=50)
+    app_name: str
+    status: ConnectionStatus
+    connected_at: str | None
+    error_message: str | None
+    is_enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Connection(ConnectionState):
+    """A user's connection to an app."""
+
+    connection_id: Id
+    tenant_id: Id
+    user_id: Id
+    provider: str
+    metadata: Object
+
+
+class Connections(TypedDict):
+    """All connections of a user."""
+
+    user_id: str
+    connections: list[Connection]
+
+
+class ConnectionStates(TypedDict):
+    """How a user is connected to several apps."""
+
+    user_id: str
+    connections: list[ConnectionState]
+    total_checked: int
+    active_count: int
+
+
+class CalledBack(TypedDict):
+    """A connection that is complete, or failed."""
+
+    success: bool
+    status: ConnectionStatus
+    message: str
+
+
+class Disconnected(TypedDict):
+    """A connection that has ended."""
+
+    success: bool
+    message: str
+
+
+class AppTool(TypedDict):
+    """A tool of an app."""
+
+    name: str
+    description: str
+    app_name: str
+    parameters: Object
+
+
+class AppTools(TypedDict):
+    """The tools of a user's apps."""
+
+    user_id: str
+    tools: list[AppTool]
+    tool_count: int
+
+
+class Apps(TypedDict):
+    """The apps of a tenant."""
+
+    enabled_apps: list[str]
+    total_enabled: int
+    available_apps: list[str] | None
+    total_available: int | None
+    providers: dict[str, list[str]]
+    total_providers: int
+
+
+class Providers(TypedDict):
+    """The providers of connections."""
+
+    providers: list[str]
+    total: int
+
+
+class AppEnabled(TypedDict):
+    """Whether an app is enabled."""
+
+    app_name: str
+    enabled: bool
+    message: str
+    provider: str | None
+
+
+class AppSet(TypedDict):
+    """An app was switched on or off."""
+
+    app_name: str
+    enabled: bool
+    message: str
+    updated_at: Time
+
+
+class ContactsStatus(TypedDict):
+    """How far contacts are copied."""
+
+    status: Literal["idle", "no_account"]
+    synced_count: int
+    last_synced_at: Time | None
+
+
+class ContactsSync(TypedDict):
+    """The answer to a request to copy contacts."""
+
+    status: Literal["started", "already_running", "no_account"]
+    message: str
+
+
+class ContactsDeleted(TypedDict):
+    """Copied contacts were deleted."""
+
+    deleted_count: int
+    message: str

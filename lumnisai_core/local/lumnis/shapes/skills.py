@@ -1,19 +1,22 @@
-"""Requests about skills."""
+"""Shapes of skills and of their usage in runs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
-from lumnisai_core.local.web.shapes import Named, Numbered, Shape, UserName
+from lumnisai_core.local.web.shapes import Counted, Id, Named, Numbered, Shape, Time, UserName
 
 _Name = Annotated[str, Field(min_length=1, max_length=1000)]
 _Text = Annotated[str, Field(max_length=1_000_000)]
 _Category = Annotated[str, Field(max_length=100)]
 _Version = Annotated[str, Field(min_length=1, max_length=20)]
 _Share = Annotated[float, Field(ge=-1e9, le=1e9)]
+_Outcome = Literal["success", "partial", "failed", "cancelled", "not_executed"]
 
 
 class CreateSkill(Shape):
@@ -27,7 +30,7 @@ class CreateSkill(Shape):
 
 
 class PutSkill(Shape):
-    """Body of `PUT /v1/skills/{id}`; what is missing stays as it is, and only a category can be taken away."""
+    """Body of `PUT /v1/skills/{id}`; a missing field stays as it is, and only a category can be removed."""
 
     name: _Name = ""
     description: _Text = ""
@@ -57,12 +60,12 @@ class CreateUsage(Shape):
 
 
 class PutUsage(Shape):
-    """Body of `PUT /v1/skills/usage/{id}`; what is missing stays as it is."""
+    """Body of `PUT /v1/skills/usage/{id}`; a missing field stays as it is."""
 
     planner_selected: bool | None = None
     usage_reasoning: _Text | None = None
     priority: int | None = Field(None, ge=-(2**31), le=2**31)
-    execution_outcome: Literal["success", "partial", "failed", "cancelled", "not_executed"] | None = None
+    execution_outcome: _Outcome | None = None
     effectiveness_score: _Share | None = None
     feedback_notes: _Text | None = None
 
@@ -81,3 +84,66 @@ class Analytics(Named):
     skill_id: str | None = None
     tenant_id: str | None = None
     days_back: int = Field(30, ge=1, le=3650)
+
+
+@dataclass(frozen=True, slots=True)
+class Skill:
+    """A skill."""
+
+    id: Id
+    name: str
+    description: str
+    content: str
+    category: str | None
+    version: str
+    tenant_id: Id
+    user_id: Id | None
+    is_active: bool
+    created_at: Time
+    updated_at: Time
+
+
+class Skills(Counted):
+    """A page of skills."""
+
+    skills: list[Skill]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A skill that was available to a run, and how it was used."""
+
+    id: Id
+    response_id: Id
+    skill_id: Id
+    skill_name: str
+    tenant_id: Id
+    user_id: Id | None
+    relevance_score: float | None
+    planner_selected: bool | None
+    usage_reasoning: str | None
+    priority: int | None
+    execution_outcome: _Outcome | None
+    effectiveness_score: float | None
+    feedback_notes: str | None
+    created_at: Time
+    updated_at: Time
+
+
+class Usages(Counted):
+    """A page of usages."""
+
+    usages: list[Usage]
+
+
+class SkillAnalytics(TypedDict):
+    """How often skills were available, chosen and successful."""
+
+    skill_id: str | None
+    total_retrievals: int
+    total_selections: int
+    successful_executions: int
+    selection_rate: float
+    success_rate: float
+    avg_effectiveness: float
+    usage_frequency: float

@@ -1,4 +1,4 @@
-"""Files, the pieces of their texts, and finding those pieces by words."""
+"""Stored files, the pieces of their texts, and the search for those pieces by words."""
 
 # ruff: noqa: S608 - statements are built from texts of this file, never from values
 
@@ -16,12 +16,11 @@ from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.store.table import Table
 
 _OPEN = ("pending", "parsing", "embedding")
-_COLUMNS = ", ".join(f"f.{name}" for name in FileRow.__dataclass_fields__)
 
 
 @dataclass(frozen=True, slots=True)
 class FileFilter:
-    """Which files a request may see and wants: those of the tenant, and of the user if one is named."""
+    """The files that a request may see and asks for: those of the tenant, and of the user if one is named."""
 
     tenant_id: str
     user_id: str | None = None
@@ -33,10 +32,8 @@ class FileFilter:
 
     def where(self) -> tuple[str, list[Any]]:
         """Return the condition on a table of files called `f`."""
-        texts, values = (
-            ["f.tenant_id = ?", "(f.file_scope = 'tenant' OR f.user_id = ?)"],
-            [self.tenant_id, self.user_id],
-        )
+        texts = ["f.tenant_id = ?", "(f.file_scope = 'tenant' OR f.user_id = ?)"]
+        values: list[Any] = [self.tenant_id, self.user_id]
         if not self.deleted:
             texts.append("f.deleted_at IS NULL")
         for column, value in (("file_scope", self.scope), ("processing_status", self.status)):
@@ -68,16 +65,13 @@ class Files:
         self._sql = database.sql
         self._table = Table(database, "files", FileRow)
         self._chunks = Table(database, "chunks", ChunkRow)
-
-    def add(self, file: FileRow) -> None:
-        """Store a new file."""
-        self._table.add(file)
+        self._columns = ", ".join(f"f.{name}" for name in self._table.columns)
+        self.add = self._table.add
 
     def one(self, file_id: str, wanted: FileFilter) -> FileRow | None:
         """Return a file if the request may see it."""
         where, values = wanted.where()
-        found = self._sql.execute(f"SELECT {_COLUMNS} FROM files f WHERE {where} AND f.id = ?", [*values, file_id])
-        return next((FileRow(*row) for row in found), None)
+        return next(iter(self._found(f"{where} AND f.id = ?", *values, file_id)), None)
 
     def by_id(self, file_id: str) -> FileRow | None:
         """Return a file, whoever it belongs to."""
@@ -86,15 +80,13 @@ class Files:
     def page(self, wanted: FileFilter, limit: int, offset: int) -> tuple[list[FileRow], int]:
         """Return a page of files, newest first, and how many there are."""
         where, values = wanted.where()
-        query = f"SELECT {_COLUMNS} FROM files f WHERE {where} ORDER BY f.rowid DESC LIMIT ? OFFSET ?"
-        rows = [FileRow(*row) for row in self._sql.execute(query, [*values, limit, offset])]
+        rows = self._found(f"{where} ORDER BY f.rowid DESC LIMIT ? OFFSET ?", *values, limit, offset)
         return rows, int(self._sql.execute(f"SELECT count(*) FROM files f WHERE {where}", values).fetchone()[0])
 
     def named(self, tenant_id: str, user_id: str | None, file_name: str) -> FileRow | None:
         """Return the file of that name that belongs to the user, or to the tenant as a whole."""
-        query = f"SELECT {_COLUMNS} FROM files f WHERE f.tenant_id = ? AND f.user_id IS ? AND f.file_name = ?"
-        found = self._sql.execute(f"{query} AND f.deleted_at IS NULL", (tenant_id, user_id, file_name))
-        return next((FileRow(*row) for row in found), None)
+        where = "f.tenant_id = ? AND f.user_id IS ? AND f.file_name = ? AND f.deleted_at IS NULL"
+        return next(iter(self._found(where, tenant_id, user_id, file_name)), None)
 
     def of_tenant(self, tenant_id: str) -> list[FileRow]:
         """Return all files of a tenant that are not deleted."""
@@ -114,17 +106,21 @@ class Files:
         self.remove_chunks(file_id)
         self._table.remove(id=file_id)
 
-    def forget_user(self, tenant_id: str, user_id: str) -> list[str]:
+    def delete_of_user(self, tenant_id: str, user_id: str) -> list[str]:
         """Delete all files of a user; return their ids."""
         ids = [file.id for file in self._table.all(tenant_id=tenant_id, user_id=user_id)]
         for file_id in ids:
             self.remove(file_id)
         return ids
 
+    def _found(self, where: str, *values: Any) -> list[FileRow]:
+        found = self._sql.execute(f"SELECT {self._columns} FROM files f WHERE {where}", values)
+        return [self._table.row(row) for row in found]
+
     # Pieces
 
     def add_chunks(self, chunks: Iterable[tuple[ChunkRow, str]]) -> None:
-        """Store pieces, each with its words as the search is to see them."""
+        """Store pieces, each with the text that the search looks into."""
         with self._database.transaction():
             for chunk, searched in chunks:
                 self._chunks.add(chunk)
@@ -139,8 +135,8 @@ class Files:
     def search(self, terms: Sequence[str], wanted: FileFilter, limit: int, least: float) -> list[ChunkHit]:
         """Return the pieces that match most of the terms, best first.
 
-        A piece scores the share of the terms it contains, where a rare term weighs more than a common one. Only what
-        the request may see counts as rare or common, so that scores tell nothing about the files of others.
+        A piece scores the share of the terms it contains, where a rare term weighs more than a common one. Only
+        pieces that the request may see count, so that scores reveal nothing about the files of others.
         """
         where, values = wanted.where()
         seen = f"FROM chunks c JOIN files f ON f.id = c.file_id WHERE {where}"
@@ -152,8 +148,8 @@ class Files:
         return [ChunkHit(self._chunk(row), scores[row]) for row in best if scores[row] >= least]
 
     def _chunk(self, row: int) -> ChunkRow:
-        names = ", ".join(ChunkRow.__dataclass_fields__)
-        return ChunkRow(*self._sql.execute(f"SELECT {names} FROM chunks WHERE rowid = ?", (row,)).fetchone())
+        names = ", ".join(self._chunks.columns)
+        return self._chunks.row(self._sql.execute(f"SELECT {names} FROM chunks WHERE rowid = ?", (row,)).fetchone())
 
 
 def _scores(matches: Mapping[str, Sequence[int]], total: int) -> dict[int, float]:

@@ -1,30 +1,21 @@
-"""Everything the service keeps: tenants, threads and runs by methods, the plainer resources as tables."""
+"""Stored data of the agent platform: a table for each resource, and methods for whatever spans several of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from lumnisai_core.local.lumnis.shapes.mcp_servers import Server
+from lumnisai_core.local.lumnis.shapes.model_preferences import Preference
+from lumnisai_core.local.lumnis.shapes.runs import Feedback, Thread
+from lumnisai_core.local.lumnis.shapes.skills import Skill, Usage
+from lumnisai_core.local.lumnis.shapes.users import ApiKeyMode, User
 from lumnisai_core.local.lumnis.store.files import Files
-from lumnisai_core.local.lumnis.store.rows import (
-    ArtifactRow,
-    ConnectionRow,
-    FeedbackRow,
-    KeyRow,
-    PreferenceRow,
-    RunFilter,
-    RunRow,
-    ServerRow,
-    SkillRow,
-    TenantRow,
-    ThreadRow,
-    UsageRow,
-    UserRow,
-)
+from lumnisai_core.local.lumnis.store.rows import ArtifactRow, ConnectionRow, KeyRow, RunRow, TenantRow
+from lumnisai_core.local.lumnis.store.schema import STEPS
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.store.table import Table
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
@@ -37,34 +28,28 @@ class Store:
 
     Args:
         path: the file; made when missing.
-        durable: whether the file must stay whole when the machine crashes; what is stored survives a killed process
-            in any case.
+        durable: whether the file must stay whole when the machine crashes; stored data survives a killed process in
+            any case.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._database = database = Database(path, durable=durable)
+        self._database = database = Database(path, STEPS, durable=durable)
         self._db = database.sql
-        self._threads = Table(database, "threads", ThreadRow)
-        self._runs = Table(database, "runs", RunRow)
-        self.users = Table(database, "users", UserRow)
+        self.close = database.close
+        self.transaction = database.transaction
+        self.threads = Table(database, "threads", Thread)
+        self.runs = Table(database, "runs", RunRow)
+        self.users = Table(database, "users", User)
         self.keys = Table(database, "keys", KeyRow)
-        self.preferences = Table(database, "preferences", PreferenceRow)
-        self.feedback = Table(database, "feedback", FeedbackRow)
+        self.preferences = Table(database, "preferences", Preference)
+        self.feedback = Table(database, "feedback", Feedback)
         self.artifacts = Table(database, "artifacts", ArtifactRow)
-        self.servers = Table(database, "servers", ServerRow)
-        self.skills = Table(database, "skills", SkillRow)
-        self.usages = Table(database, "usages", UsageRow)
+        self.servers = Table(database, "servers", Server)
+        self.skills = Table(database, "skills", Skill)
+        self.usages = Table(database, "usages", Usage)
         self.connections = Table(database, "connections", ConnectionRow)
         self.files = Files(database)
         self._db.execute("DELETE FROM idempotency WHERE created_at <= ?", (ago(_IDEMPOTENCY_LIFETIME),))
-
-    def close(self) -> None:
-        """Write everything back and release the file."""
-        self._database.close()
-
-    def transaction(self) -> AbstractContextManager[None]:
-        """Make everything inside happen together or not at all."""
-        return self._database.transaction()
 
     # Tenants
 
@@ -73,7 +58,8 @@ class Store:
         known = self._tenant("key_hash", key_hash)
         tenant_id = tenant_id_of(key_hash if name is None else f"tenant:{name}")
         if known is None or (name is not None and known.id != tenant_id):
-            known = self._tenant("id", tenant_id) or TenantRow(tenant_id, name or "Local tenant", now())
+            new = TenantRow(tenant_id, name or "Local tenant", now(), "platform", None)
+            known = self._tenant("id", tenant_id) or new
             query = """
                 INSERT OR REPLACE INTO tenants (key_hash, id, name, created_at, api_key_mode, updated_at)
                 VALUES (?, ?, ?, ?, ?, ?)
@@ -90,57 +76,29 @@ class Store:
         found = self._db.execute(query, (value,)).fetchone()
         return None if found is None else TenantRow(*found)
 
-    def set_key_mode(self, tenant_id: str, mode: str) -> None:
+    def set_key_mode(self, tenant_id: str, mode: ApiKeyMode) -> None:
         """Choose whose keys a tenant's runs use."""
         self._db.execute("UPDATE tenants SET api_key_mode = ?, updated_at = ? WHERE id = ?", (mode, now(), tenant_id))
 
-    # Threads
-
-    def add_thread(self, thread: ThreadRow) -> None:
-        """Store a new thread."""
-        self._threads.add(thread)
-
-    def thread(self, tenant_id: str, thread_id: str, user_id: str | None = None) -> ThreadRow | None:
-        """Return one thread of the tenant, and of the user if one is named."""
-        return self._threads.one(tenant_id=tenant_id, thread_id=thread_id, user_id=user_id)
-
-    def threads(self, tenant_id: str, user_id: str | None, limit: int, offset: int) -> tuple[list[ThreadRow], int]:
-        """Return a page of threads, newest first, and how many there are."""
-        wanted: dict[str, Any] = {"tenant_id": tenant_id, "user_id": user_id}
-        return self._threads.all(limit=limit, offset=offset, **wanted), self._threads.count(**wanted)
-
-    def set_thread_title(self, thread_id: str, title: str | None) -> None:
-        """Rename a thread."""
-        self._threads.change({"thread_id": thread_id}, title=title, updated_at=now())
+    # Threads and runs
 
     def delete_thread(self, thread_id: str) -> None:
         """Delete a thread and its runs."""
         with self.transaction():
-            self._forget_runs("thread_id = ?", thread_id)
-            self._threads.remove(thread_id=thread_id)
-
-    # Runs
+            self._delete_runs("thread_id = ?", thread_id)
+            self.threads.remove(thread_id=thread_id)
 
     def add_run(self, run: RunRow) -> None:
         """Store an accepted run and count it in its thread."""
-        self._runs.add(run)
+        self.runs.add(run)
         self._db.execute(
             "UPDATE threads SET response_count = response_count + 1, last_response_at = ? WHERE thread_id = ?",
             (run.created_at, run.thread_id),
         )
 
-    def run(self, tenant_id: str, response_id: str, user_id: str | None = None) -> RunRow | None:
-        """Return one run of the tenant, and of the user if one is named."""
-        return self._runs.one(tenant_id=tenant_id, response_id=response_id, user_id=user_id)
-
-    def runs(self, wanted: RunFilter, limit: int, offset: int) -> tuple[list[RunRow], int]:
-        """Return a page of runs, newest first, and how many there are."""
-        conditions = asdict(wanted)
-        return self._runs.all(limit=limit, offset=offset, **conditions), self._runs.count(**conditions)
-
     def open_runs(self) -> list[RunRow]:
         """Return the runs of every tenant that have not ended, oldest first."""
-        return [run for status in ("queued", "in_progress") for run in self._runs.all(status=status, oldest_first=True)]
+        return [run for status in ("queued", "in_progress") for run in self.runs.all(status=status, oldest_first=True)]
 
     def earlier_turns(self, run: RunRow) -> list[tuple[str, str | None, str]]:
         """Return messages (JSON), answer and request (JSON) of the thread's succeeded runs before this one."""
@@ -152,10 +110,10 @@ class Store:
 
     def update_run(self, response_id: str, **values: str | None) -> None:
         """Store new values of the named columns."""
-        self._runs.change({"response_id": response_id}, **values)
+        self.runs.change({"response_id": response_id}, **values)
 
     def end_run(self, run: RunRow, title: str | None, left: Iterable[ArtifactRow], **values: str | None) -> None:
-        """Store the end of a run together with what it leaves behind and what it means for its thread."""
+        """Store the end of a run with its artifacts; a thread without a title gets that of the run."""
         with self.transaction():
             for artifact in left:
                 self.artifacts.add(artifact)
@@ -165,25 +123,24 @@ class Store:
                 (title, values["completed_at"], run.thread_id),
             )
 
-    def _forget_runs(self, where: str, *values: Any) -> None:
-        """Delete runs with all that hangs on them."""
+    def _delete_runs(self, where: str, *values: Any) -> None:
+        """Delete runs and everything that belongs to them."""
         chosen = f"SELECT response_id FROM runs WHERE {where}"  # noqa: S608 - texts of this file
         for table in ("feedback", "artifacts", "usages", "runs"):
             self._db.execute(f"DELETE FROM {table} WHERE response_id IN ({chosen})", values)  # noqa: S608
 
     # Users
 
-    def forget_user(self, tenant_id: str, user_id: str) -> list[str]:
+    def delete_user(self, tenant_id: str, user_id: str) -> list[str]:
         """Delete a user and everything that is theirs; return the ids of their files."""
-        owner = {"tenant_id": tenant_id, "user_id": user_id}
+        owner: dict[str, Any] = {"tenant_id": tenant_id, "user_id": user_id}
         with self.transaction():
-            self._forget_runs("tenant_id = ? AND user_id = ?", tenant_id, user_id)
-            query = "SELECT thread_id FROM threads WHERE tenant_id = ? AND user_id = ?"
-            for (thread_id,) in self._db.execute(query, (tenant_id, user_id)).fetchall():
-                self._forget_runs("thread_id = ?", thread_id)
-            for table in (self._threads, self.feedback, self.servers, self.skills, self.usages, self.connections):
+            self._delete_runs("tenant_id = ? AND user_id = ?", tenant_id, user_id)
+            for thread in self.threads.all(**owner):
+                self._delete_runs("thread_id = ?", thread.thread_id)
+            for table in (self.threads, self.feedback, self.servers, self.skills, self.usages, self.connections):
                 table.remove(**owner)
-            files = self.files.forget_user(tenant_id, user_id)
+            files = self.files.delete_of_user(tenant_id, user_id)
             self.users.remove(tenant_id=tenant_id, id=user_id)
         return files
 

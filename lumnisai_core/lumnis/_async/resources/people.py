@@ -1,4 +1,4 @@
-"""Searching for people and looking at posts: ``/v1/people``."""
+"""People search and previews of posts: ``/v1/people``."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lumnisai_core.lumnis.models.people import PeopleDataSource, PeopleSearchRes
 _MOST_PEOPLE = 100
 _MOST_POSTS = 50
 
-#: Seconds that a search can take at the service, on top of the usual time.
+#: Seconds that the service may take for a search, in addition to the usual time.
 _SEARCHING = 60.0
 
 
 class AsyncPeople(AsyncResource[Settings]):
-    """Search at once, without a run. Reached as ``client.people``."""
+    """Search for people without a run. Available as ``client.people``."""
 
     async def quick_search(
         self, query: str, *, limit: int = 20, data_sources: Sequence[PeopleDataSource | str] | None = None
@@ -27,16 +27,16 @@ class AsyncPeople(AsyncResource[Settings]):
         """Search for people by a description (POST /v1/people/quick-search).
 
         Args:
-            query: Whom to look for, such as ``engineers in Lisbon``.
-            limit: Most people to return, 1 to 100.
-            data_sources: Where to search: ``PDL``, ``CORESIGNAL``, ``CRUST_DATA``. Default: wherever possible.
+            query: Description of the people, such as ``engineers in Lisbon``.
+            limit: Maximum number of people, 1 to 100.
+            data_sources: Sources to search: ``PDL``, ``CORESIGNAL``, ``CRUST_DATA``. Default: all available.
 
         Raises:
-            ValidationError: An argument is not usable, or the service has no such source (its ``code`` is
-                ``NO_DATA_SOURCES`` or ``SOURCES_NOT_AVAILABLE``).
+            ValidationError: An argument is invalid, or a source is not available (``code`` is then ``NO_DATA_SOURCES``
+                or ``SOURCES_NOT_AVAILABLE``).
         """
-        named = [] if data_sources is None else texts("data_sources", data_sources)
-        sources = [str(member(PeopleDataSource, "data_sources", source)) for source in named]
+        names = [] if data_sources is None else texts("data_sources", data_sources)
+        sources = [str(member(PeopleDataSource, "data_sources", name)) for name in names]
         body = given(
             query=text("query", query),
             limit=whole_number_between("limit", limit, 1, _MOST_PEOPLE),
@@ -47,16 +47,16 @@ class AsyncPeople(AsyncResource[Settings]):
         )
 
     async def preview_posts(self, post_urls: Sequence[str]) -> PostPreviews:
-        """Look at posts (POST /v1/people/posts/preview).
+        """Preview posts (POST /v1/people/posts/preview).
 
         Args:
-            post_urls: Addresses of 1 to 50 posts.
+            post_urls: URLs of 1 to 50 posts.
 
         Returns:
-            The posts in the same order; those that could not be read say why.
+            The posts in the same order; those that could not be read have an ``error``.
 
         Raises:
-            ValidationError: There is no address, or there are more than 50.
+            ValidationError: There are no URLs, or more than 50.
         """
         body = {"post_urls": texts("post_urls", post_urls, most=_MOST_POSTS)}
         return await self._send(

@@ -39,7 +39,7 @@ _MOST_DAYS = 3650
 
 
 class AsyncSkills(AsyncResource[Settings]):
-    """Write and read skills, and see how they are used. Reached as ``client.skills``."""
+    """Create, read and change skills, and record how they are used. Available as ``client.skills``."""
 
     async def create(
         self,
@@ -52,20 +52,20 @@ class AsyncSkills(AsyncResource[Settings]):
         user_id: str | UUID | None = None,
         scope: Scope | str | None = None,
     ) -> SkillObject:
-        """Add a skill (POST /v1/skills).
+        """Create a skill (POST /v1/skills).
 
         Args:
-            name: Up to 1000 characters.
-            description: When to use it.
+            name: Name, up to 1000 characters.
+            description: When to use the skill.
             content: The guidance itself.
-            category: Up to 100 characters.
-            version: Up to 20 characters.
-            user_id: Whose skill it is. Needed in user scope.
+            category: Category, up to 100 characters.
+            version: Version, up to 20 characters.
+            user_id: Owner of the skill. Required in user scope.
             scope: ``user`` or ``tenant`` instead of the client's scope.
 
         Raises:
-            ValidationError: A text is missing or too long.
-            MissingUserId: User scope and no user.
+            ValidationError: A string is empty or too long.
+            MissingUserId: User scope without a user.
         """
         query = {"user_id": user_of_call(self._settings, user_id=user_id, scope=scope)}
         body = given(
@@ -81,7 +81,7 @@ class AsyncSkills(AsyncResource[Settings]):
         """Return a skill (GET /v1/skills/{id}).
 
         Raises:
-            NotFoundError: There is no such skill.
+            NotFoundError: The skill does not exist.
         """
         return await self._send(Call("GET", path(_ONE, skill_id), model(SkillObject)))
 
@@ -96,8 +96,8 @@ class AsyncSkills(AsyncResource[Settings]):
         """List skills (GET /v1/skills).
 
         Args:
-            category: Only this category.
-            is_active: Only those that are (default), or are not, in use; None for both.
+            category: Only skills of this category.
+            is_active: True (default) for only active skills, False for only inactive ones, None for all.
             page: Number of the page, from 1.
             page_size: Skills on the page, 1 to 100.
         """
@@ -108,12 +108,12 @@ class AsyncSkills(AsyncResource[Settings]):
     def iter(
         self, *, category: str | None = None, is_active: bool | None = True, page_size: int = 50
     ) -> AsyncIterator[SkillObject]:
-        """Iterate over all skills; takes what :meth:`list` takes.
+        """Iterate over all skills, with the filters of :meth:`list`.
 
         Args:
-            category: Only this category.
-            is_active: Only those that are (default), or are not, in use; None for both.
-            page_size: Skills fetched at a time, 1 to 100.
+            category: Only skills of this category.
+            is_active: True (default) for only active skills, False for only inactive ones, None for all.
+            page_size: Skills to fetch at a time, 1 to 100.
         """
         return self._iterate_numbered(
             lambda number: self.list(category=category, is_active=is_active, page=number, page_size=page_size)
@@ -130,20 +130,20 @@ class AsyncSkills(AsyncResource[Settings]):
         version: str | None = None,
         is_active: bool | None = None,
     ) -> SkillObject:
-        """Change a skill; what is left out stays (PUT /v1/skills/{id}).
+        """Change a skill; arguments that are left out stay unchanged (PUT /v1/skills/{id}).
 
         Args:
             skill_id: Id of the skill.
-            name: Up to 1000 characters.
-            description: When to use it.
+            name: New name, up to 1000 characters.
+            description: When to use the skill.
             content: The guidance itself.
-            category: Up to 100 characters.
-            version: Up to 20 characters.
-            is_active: Whether agents can follow it.
+            category: New category, up to 100 characters.
+            version: New version, up to 20 characters.
+            is_active: Whether agents can use the skill.
 
         Raises:
-            ValidationError: There is nothing to change, or a text is not usable.
-            NotFoundError: There is no such skill.
+            ValidationError: There is nothing to change, or a string is empty or too long.
+            NotFoundError: The skill does not exist.
         """
         body = changes(
             "skill",
@@ -160,7 +160,7 @@ class AsyncSkills(AsyncResource[Settings]):
         """Delete a skill (DELETE /v1/skills/{id}).
 
         Raises:
-            NotFoundError: There is no such skill.
+            NotFoundError: The skill does not exist.
         """
         await self._send(Call("DELETE", path(_ONE, skill_id), nothing))
 
@@ -174,22 +174,22 @@ class AsyncSkills(AsyncResource[Settings]):
         user_id: str | UUID | None = None,
         relevance_score: float | None = None,
     ) -> SkillUsage:
-        """Note that a run used a skill (POST /v1/skills/usage).
+        """Record that a run used a skill (POST /v1/skills/usage).
 
         Args:
             response_id: Id of the run.
             skill_id: Id of the skill.
             skill_name: Name of the skill.
-            tenant_id: Id of the tenant. Needed unless the client has one; ``client.tenant.get()`` tells it.
+            tenant_id: Id of the tenant, as ``client.tenant.get()`` returns it. Required unless the client has one.
             user_id: User of the run. Default: the client's user, if it has one.
-            relevance_score: How well the skill fits the run.
+            relevance_score: Relevance of the skill for the run.
 
         Raises:
-            ValidationError: The tenant or a text is missing.
+            ValidationError: The tenant or a string is missing.
         """
         tenant = tenant_id or self._settings.tenant_id
         if tenant is None:
-            raise ValidationError("tenant_id is missing: pass it; client.tenant.get().tenant_id tells it.")
+            raise ValidationError("tenant_id is missing: pass client.tenant.get().tenant_id.")
         body = given(
             response_id=text("response_id", str(response_id)),
             skill_id=text("skill_id", str(skill_id)),
@@ -208,7 +208,7 @@ class AsyncSkills(AsyncResource[Settings]):
         page: int = 1,
         page_size: int = 50,
     ) -> SkillUsageList:
-        """List uses of skills (GET /v1/skills/usage).
+        """List recorded uses of skills (GET /v1/skills/usage).
 
         Args:
             skill_id: Only uses of this skill.
@@ -230,12 +230,12 @@ class AsyncSkills(AsyncResource[Settings]):
         response_id: str | UUID | None = None,
         page_size: int = 50,
     ) -> AsyncIterator[SkillUsage]:
-        """Iterate over all uses of skills; takes what :meth:`list_usage` takes.
+        """Iterate over all recorded uses of skills, with the filters of :meth:`list_usage`.
 
         Args:
             skill_id: Only uses of this skill.
             response_id: Only uses in this run.
-            page_size: Uses fetched at a time, 1 to 100.
+            page_size: Uses to fetch at a time, 1 to 100.
         """
         return self._iterate_numbered(
             lambda number: self.list_usage(skill_id=skill_id, response_id=response_id, page=number, page_size=page_size)
@@ -252,20 +252,20 @@ class AsyncSkills(AsyncResource[Settings]):
         effectiveness_score: float | None = None,
         feedback_notes: str | None = None,
     ) -> SkillUsage:
-        """Add to what is known of a use (PUT /v1/skills/usage/{id}).
+        """Add to the record of a use (PUT /v1/skills/usage/{id}).
 
         Args:
             usage_id: Id of the use.
-            planner_selected: Whether the planner chose the skill.
-            usage_reasoning: Why.
-            priority: In which place.
+            planner_selected: Whether the planner selected the skill.
+            usage_reasoning: Reason for the selection.
+            priority: Rank among the selected skills.
             execution_outcome: ``success``, ``partial``, ``failed``, ``cancelled`` or ``not_executed``.
-            effectiveness_score: How much it helped.
-            feedback_notes: Anything else.
+            effectiveness_score: How much the skill helped.
+            feedback_notes: Further notes.
 
         Raises:
-            ValidationError: There is nothing to add, or the outcome is unknown.
-            NotFoundError: There is no such use.
+            ValidationError: There is nothing to change, or the outcome is unknown.
+            NotFoundError: The use does not exist.
         """
         outcome = optional_member(SkillOutcome, "execution_outcome", execution_outcome)
         body = changes(
@@ -286,12 +286,12 @@ class AsyncSkills(AsyncResource[Settings]):
         tenant_id: str | UUID | None = None,
         days_back: int | None = None,
     ) -> SkillAnalytics:
-        """Return how often skills were found, chosen and successful (GET /v1/skills/analytics).
+        """Return how often skills were retrieved, selected and successful (GET /v1/skills/analytics).
 
         Args:
             skill_id: Only this skill.
-            tenant_id: Only this tenant. Default: the tenant of the client, if it has one.
-            days_back: Only so many days. Default: the service's choice.
+            tenant_id: Only this tenant. Default: the client's tenant, if it has one.
+            days_back: Number of days to look back, 1 to 3650. Default: the service's choice.
         """
         tenant = tenant_id or self._settings.tenant_id
         query = {

@@ -1,4 +1,4 @@
-"""The caller's own tenant: ``/v1/tenant``."""
+"""The tenant of an API key: ``/v1/tenant``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from lumnisai_core.lumnis.models.tenant import TenantObject
 
 
 class AsyncTenant(AsyncResource[Settings]):
-    """Read the tenant the API key belongs to. Reached as ``client.tenant``."""
+    """Read the tenant that the API key belongs to. Available as ``client.tenant``."""
 
     async def get(self) -> TenantObject:
         """Return the tenant of the key (GET /v1/tenant).
 
-        A client made with ``tenant_id=`` asks for that one (GET /v1/tenants/{id}).
+        A client with a ``tenant_id`` reads that tenant (GET /v1/tenants/{id}).
 
         Raises:
             NotFoundError: The key does not belong to the client's ``tenant_id``.

@@ -1,4 +1,4 @@
-"""Conversations: ``/v1/threads``."""
+"""Threads: ``/v1/threads``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_TITLE = 500
 
 
 class AsyncThreads(AsyncResource[Settings]):
-    """Create, read and delete conversations. Reached as ``client.threads``."""
+    """Create, read and delete threads: conversations that the service keeps. Available as ``client.threads``."""
 
     async def create(
         self,
@@ -28,22 +28,22 @@ class AsyncThreads(AsyncResource[Settings]):
         scope: Scope | str | None = None,
         title: str | None = None,
     ) -> ThreadObject:
-        """Start an empty conversation (POST /v1/threads).
+        """Create an empty thread (POST /v1/threads).
 
         Args:
-            user_id: Whose conversation it is. Needed in user scope.
+            user_id: Owner of the thread. Required in user scope.
             scope: ``user`` or ``tenant`` instead of the client's scope.
-            title: Up to 500 characters. Default: the service makes one after the first run.
+            title: Title, up to 500 characters. Default: the service chooses one after the first run.
         """
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
         body = given(user_id=user, title=_usable_title(title))
         return await self._send(Call("POST", _ROUTE, model(ThreadObject), body=body))
 
     async def get(self, thread_id: str | UUID) -> ThreadObject:
-        """Return a conversation (GET /v1/threads/{id}).
+        """Return a thread (GET /v1/threads/{id}).
 
         Raises:
-            NotFoundError: There is no such conversation.
+            NotFoundError: The thread does not exist.
         """
         return await self._send(Call("GET", path(_ROUTE + "/{}", thread_id), model(ThreadObject)))
 
@@ -55,13 +55,13 @@ class AsyncThreads(AsyncResource[Settings]):
         limit: int = 50,
         offset: int = 0,
     ) -> ThreadList:
-        """List conversations (GET /v1/threads).
+        """List threads (GET /v1/threads).
 
         Args:
-            user_id: Only this user's conversations. Needed in user scope.
+            user_id: Only threads of this user. Required in user scope.
             scope: ``user`` or ``tenant`` instead of the client's scope.
-            limit: Conversations on the page, 1 to 100.
-            offset: Conversations to pass over.
+            limit: Threads on the page, 1 to 100.
+            offset: Threads to skip.
         """
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
         query = {"user_id": user, **page_query(limit=limit, offset=offset)}
@@ -74,46 +74,46 @@ class AsyncThreads(AsyncResource[Settings]):
         scope: Scope | str | None = None,
         page_size: int = 50,
     ) -> AsyncIterator[ThreadObject]:
-        """Iterate over all conversations; takes what :meth:`list` takes.
+        """Iterate over all threads, with the filters of :meth:`list`.
 
         Args:
-            user_id: Only this user's conversations. Needed in user scope.
+            user_id: Only threads of this user. Required in user scope.
             scope: ``user`` or ``tenant`` instead of the client's scope.
-            page_size: Conversations fetched at a time, 1 to 100.
+            page_size: Threads to fetch at a time, 1 to 100.
         """
         return self._iterate(lambda seen: self.list(user_id=user_id, scope=scope, limit=page_size, offset=seen))
 
     async def update(self, thread_id: str | UUID, *, title: str) -> ThreadObject:
-        """Give a conversation another title (PATCH /v1/threads/{id}).
+        """Change the title of a thread (PATCH /v1/threads/{id}).
 
         Args:
-            thread_id: Id of the conversation.
-            title: Up to 500 characters.
+            thread_id: Id of the thread.
+            title: New title, up to 500 characters.
 
         Raises:
-            NotFoundError: There is no such conversation.
+            NotFoundError: The thread does not exist.
         """
         body = {"title": _usable_title(title)}
         return await self._send(Call("PATCH", path(_ROUTE + "/{}", thread_id), model(ThreadObject), body=body))
 
     async def delete(self, thread_id: str | UUID) -> None:
-        """Delete a conversation together with its runs (DELETE /v1/threads/{id}).
+        """Delete a thread together with its runs (DELETE /v1/threads/{id}).
 
         Raises:
-            NotFoundError: There is no such conversation.
+            NotFoundError: The thread does not exist.
         """
         await self._send(Call("DELETE", path(_ROUTE + "/{}", thread_id), nothing))
 
     async def get_responses(self, thread_id: str | UUID, *, limit: int = 50, offset: int = 0) -> list_[ResponseObject]:
-        """Return the runs of a conversation, newest first (GET /v1/threads/{id}/responses).
+        """Return the runs of a thread, newest first (GET /v1/threads/{id}/responses).
 
         Args:
-            thread_id: Id of the conversation.
+            thread_id: Id of the thread.
             limit: Runs on the page, 1 to 100.
-            offset: Runs to pass over.
+            offset: Runs to skip.
 
         Raises:
-            NotFoundError: There is no such conversation.
+            NotFoundError: The thread does not exist.
         """
         query = page_query(limit=limit, offset=offset)
         return await self._send(
@@ -121,11 +121,11 @@ class AsyncThreads(AsyncResource[Settings]):
         )
 
     def iter_responses(self, thread_id: str | UUID, *, page_size: int = 50) -> AsyncIterator[ResponseObject]:
-        """Iterate over all runs of a conversation, newest first.
+        """Iterate over all runs of a thread, newest first.
 
         Args:
-            thread_id: Id of the conversation.
-            page_size: Runs fetched at a time, 1 to 100.
+            thread_id: Id of the thread.
+            page_size: Runs to fetch at a time, 1 to 100.
         """
         return self._iterate_rows(
             lambda number: self.get_responses(thread_id, limit=page_size, offset=(number - 1) * page_size)

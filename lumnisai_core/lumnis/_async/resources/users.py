@@ -19,10 +19,10 @@ _ONE = "/v1/users/{}"
 
 
 class AsyncUsers(AsyncResource[Settings]):
-    """Create, read, change and delete users. Reached as ``client.users``."""
+    """Create, read, change and delete users. Available as ``client.users``."""
 
     async def create(self, *, email: str, first_name: str | None = None, last_name: str | None = None) -> UserObject:
-        """Create a user, or return the one that has this e-mail address (POST /v1/users).
+        """Create a user, or return the user with this e-mail address (POST /v1/users).
 
         Args:
             email: E-mail address.
@@ -30,7 +30,7 @@ class AsyncUsers(AsyncResource[Settings]):
             last_name: Last name.
 
         Raises:
-            ValidationError: The e-mail address is missing.
+            ValidationError: The e-mail address is empty.
         """
         body = given(email=text("email", email), first_name=first_name, last_name=last_name)
         return await self._send(Call("POST", _ROUTE, model(UserObject), body=body))
@@ -42,7 +42,7 @@ class AsyncUsers(AsyncResource[Settings]):
             user_id: UUID or e-mail address.
 
         Raises:
-            NotFoundError: There is no such user.
+            NotFoundError: The user does not exist.
         """
         return await self._send(Call("GET", path(_ONE, user_id), model(UserObject)))
 
@@ -60,7 +60,7 @@ class AsyncUsers(AsyncResource[Settings]):
         """Iterate over all users.
 
         Args:
-            page_size: Users fetched at a time, 1 to 100.
+            page_size: Users to fetch at a time, 1 to 100.
         """
         return self._iterate_numbered(lambda number: self.list(page=number, page_size=page_size))
 
@@ -71,12 +71,12 @@ class AsyncUsers(AsyncResource[Settings]):
 
         Args:
             user_id: UUID or e-mail address.
-            first_name: New first name. Default: as it is.
-            last_name: New last name. Default: as it is.
+            first_name: New first name. Default: unchanged.
+            last_name: New last name. Default: unchanged.
 
         Raises:
             ValidationError: There is nothing to change.
-            NotFoundError: There is no such user.
+            NotFoundError: The user does not exist.
         """
         body = changes("user", first_name=first_name, last_name=last_name)
         return await self._send(Call("PUT", path(_ONE, user_id), model(UserObject), body=body))
@@ -88,7 +88,7 @@ class AsyncUsers(AsyncResource[Settings]):
             user_id: UUID or e-mail address.
 
         Raises:
-            NotFoundError: There is no such user.
+            NotFoundError: The user does not exist.
         """
         await self._send(Call("DELETE", path(_ONE, user_id), nothing))
 
@@ -101,7 +101,7 @@ class AsyncUsers(AsyncResource[Settings]):
             page_size: Runs on the page, 1 to 100.
 
         Raises:
-            NotFoundError: There is no such user.
+            NotFoundError: The user does not exist.
         """
         query = numbered_page_query(page=page, page_size=page_size)
         return await self._send(Call("GET", path(_ONE + "/responses", user_id), models(ResponseObject), query=query))
@@ -111,29 +111,29 @@ class AsyncUsers(AsyncResource[Settings]):
 
         Args:
             user_id: UUID or e-mail address.
-            page_size: Runs fetched at a time, 1 to 100.
+            page_size: Runs to fetch at a time, 1 to 100.
         """
         return self._iterate_rows(lambda number: self.get_responses(user_id, page=number, page_size=page_size))
 
     async def get_threads(self, user_id: str | UUID, *, page: int = 1, page_size: int = 20) -> list_[ThreadObject]:
-        """Return the conversations of a user (GET /v1/users/{id}/threads).
+        """Return the threads of a user (GET /v1/users/{id}/threads).
 
         Args:
             user_id: UUID or e-mail address.
             page: Number of the page, from 1.
-            page_size: Conversations on the page, 1 to 100.
+            page_size: Threads on the page, 1 to 100.
 
         Raises:
-            NotFoundError: There is no such user.
+            NotFoundError: The user does not exist.
         """
         query = numbered_page_query(page=page, page_size=page_size)
         return await self._send(Call("GET", path(_ONE + "/threads", user_id), models(ThreadObject), query=query))
 
     def iter_threads(self, user_id: str | UUID, *, page_size: int = 20) -> AsyncIterator[ThreadObject]:
-        """Iterate over all conversations of a user.
+        """Iterate over all threads of a user.
 
         Args:
             user_id: UUID or e-mail address.
-            page_size: Conversations fetched at a time, 1 to 100.
+            page_size: Threads to fetch at a time, 1 to 100.
         """
         return self._iterate_rows(lambda number: self.get_threads(user_id, page=number, page_size=page_size))

@@ -12,27 +12,21 @@ from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import changes, given, optional_text, page_query, text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.lumnis.calls.mcp_servers import (
-    LONGEST_NAME,
-    connection_body,
-    secrets_of,
-    usable_description,
-    usable_map,
-    usable_url,
-)
+from lumnisai_core.lumnis.calls import mcp_servers as calls
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.mcp_servers import MCPServer, MCPServerList, MCPTestResult, MCPToolList, MCPTransport
 
 _ROUTE = "/v1/mcp-servers"
 _ONE = "/v1/mcp-servers/{}"
+_LONGEST_NAME = 255
 _LIST_SCOPES = ("tenant", "user", "all")
 
 
 class MCPServers(Resource[Settings]):
-    """Register MCP servers. Reached as ``client.mcp_servers``.
+    """Register and test MCP servers. Available as ``client.mcp_servers``.
 
-    ``env`` and ``headers`` may hold secrets: they are sent, and shown nowhere.
+    ``env`` and ``headers`` may contain secrets: they are sent, but never appear in texts and errors.
     """
 
     def create(
@@ -52,38 +46,40 @@ class MCPServers(Resource[Settings]):
         """Register a server (POST /v1/mcp-servers).
 
         Args:
-            name: Up to 255 characters.
-            transport: ``stdio`` (a program), ``streamable_http`` or ``sse`` (an address).
-            scope: ``user`` or ``tenant``: whose agents can use it. Default: the client's scope.
-            user_identifier: UUID or e-mail address of the user. Needed in user scope.
-            description: Up to 1000 characters.
-            command: Program of a ``stdio`` server, which needs one. Up to 255 characters.
-            args: Arguments of that program.
-            url: Address of the other kinds, which need one: ``http://`` or ``https://``, up to 1024 characters.
-            env: Variables for the program.
-            headers: Headers for the address.
+            name: Name of the server, up to 255 characters.
+            transport: ``stdio`` for a program, ``streamable_http`` or ``sse`` for an address.
+            scope: Whose agents can use the server, ``user`` or ``tenant``. Default: the client's scope.
+            user_identifier: UUID or e-mail address of the user. Required in user scope.
+            description: Description, up to 1000 characters.
+            command: Program to start, up to 255 characters. Required for ``stdio``.
+            args: Arguments of the program.
+            url: Address, ``http://`` or ``https://``, up to 1024 characters. Required for the other transports.
+            env: Environment variables of the program.
+            headers: HTTP headers of requests to the address.
 
         Raises:
-            ValidationError: Something is missing or not usable.
-            MissingUserId: User scope and no user.
-            TenantScopeUserIdConflict: Tenant scope and a user.
+            ValidationError: An argument is missing or invalid.
+            MissingUserId: User scope without a user.
+            TenantScopeUserIdConflict: Tenant scope with a user.
         """
         user = user_of_call(self._settings, user_id=user_identifier, scope=scope)
-        reached = connection_body(transport=transport, command=command, args=args, url=url, env=env, headers=headers)
-        kept = given(
-            name=text("name", name, longest=LONGEST_NAME),
+        connection = calls.connection_body(
+            transport=transport, command=command, args=args, url=url, env=env, headers=headers
+        )
+        described = given(
+            name=text("name", name, longest=_LONGEST_NAME),
             scope=str(Scope.TENANT if user is None else Scope.USER),
             user_identifier=user,
-            description=usable_description(description),
+            description=calls.usable_description(description),
         )
-        with concealed(*secrets_of(env, headers)):
-            return self._send(Call("POST", _ROUTE, model(MCPServer), body=Concealed(**kept, **reached)))
+        with concealed(*calls.secrets_of(env, headers)):
+            return self._send(Call("POST", _ROUTE, model(MCPServer), body=Concealed(**described, **connection)))
 
     def get(self, server_id: str | UUID) -> MCPServer:
         """Return a server without its secrets (GET /v1/mcp-servers/{id}).
 
         Raises:
-            NotFoundError: There is no such server.
+            NotFoundError: The server does not exist.
         """
         return self._send(Call("GET", path(_ONE, server_id), model(MCPServer)))
 
@@ -99,10 +95,10 @@ class MCPServers(Resource[Settings]):
         """List servers (GET /v1/mcp-servers).
 
         Args:
-            scope: Only those of the ``tenant`` or of a ``user``. Default: all.
-            user_identifier: Only this user's, besides the tenant's. Default: the user of the client, if it has one.
-            is_active: Only those that are, or are not, in use.
-            skip: Servers to pass over.
+            scope: ``tenant`` for only the tenant's servers, ``user`` for only a user's. Default: all.
+            user_identifier: User whose servers to list, besides the tenant's. Default: the client's user, if any.
+            is_active: True for only active servers, False for only inactive ones. Default: all.
+            skip: Servers to skip.
             limit: Servers on the page, 1 to 100.
         """
         if scope is not None and scope not in _LIST_SCOPES:
@@ -110,13 +106,13 @@ class MCPServers(Resource[Settings]):
         user = user_id_from(user_identifier)
         if user is None and scope != Scope.TENANT:
             user = self._settings.user_id
-        wanted = page_query(limit=limit, offset=skip)
+        page = page_query(limit=limit, offset=skip)
         query = {
             "scope": scope,
             "user_identifier": user,
             "is_active": is_active,
-            "skip": wanted["offset"],
-            "limit": wanted["limit"],
+            "skip": page["offset"],
+            "limit": page["limit"],
         }
         return self._send(Call("GET", _ROUTE, model(MCPServerList), query=query))
 
@@ -128,13 +124,13 @@ class MCPServers(Resource[Settings]):
         is_active: bool | None = None,
         page_size: int = 100,
     ) -> Iterator[MCPServer]:
-        """Iterate over all servers; takes what :meth:`list` takes.
+        """Iterate over all servers, with the filters of :meth:`list`.
 
         Args:
-            scope: Only those of the ``tenant`` or of a ``user``. Default: all.
-            user_identifier: Only this user's, besides the tenant's. Default: the user of the client, if it has one.
-            is_active: Only those that are, or are not, in use.
-            page_size: Servers fetched at a time, 1 to 100.
+            scope: ``tenant`` for only the tenant's servers, ``user`` for only a user's. Default: all.
+            user_identifier: User whose servers to list, besides the tenant's. Default: the client's user, if any.
+            is_active: True for only active servers, False for only inactive ones. Default: all.
+            page_size: Servers to fetch at a time, 1 to 100.
         """
         return self._iterate(
             lambda seen: self.list(
@@ -153,54 +149,54 @@ class MCPServers(Resource[Settings]):
         headers: Mapping[str, str] | None = None,
         is_active: bool | None = None,
     ) -> MCPServer:
-        """Change a server; what is left out stays (PATCH /v1/mcp-servers/{id}).
+        """Change a server; arguments that are left out stay unchanged (PATCH /v1/mcp-servers/{id}).
 
         Args:
             server_id: Id of the server.
-            name: Up to 255 characters.
-            description: Up to 1000 characters.
-            url: Address, ``http://`` or ``https://``.
-            env: Variables; they replace all that were there.
-            headers: Headers; they replace all that were there.
-            is_active: Whether agents can use it.
+            name: New name, up to 255 characters.
+            description: New description, up to 1000 characters.
+            url: New address, ``http://`` or ``https://``.
+            env: Environment variables, which replace all present ones.
+            headers: HTTP headers, which replace all present ones.
+            is_active: Whether agents can use the server.
 
         Raises:
-            ValidationError: There is nothing to change, or a value is not usable.
-            NotFoundError: There is no such server.
+            ValidationError: There is nothing to change, or a value is invalid.
+            NotFoundError: The server does not exist.
         """
         body = changes(
             "MCP server",
-            name=optional_text("name", name, longest=LONGEST_NAME),
-            description=usable_description(description),
-            url=usable_url(url),
-            env=usable_map("env", env),
-            headers=usable_map("headers", headers),
+            name=optional_text("name", name, longest=_LONGEST_NAME),
+            description=calls.usable_description(description),
+            url=calls.usable_url(url),
+            env=calls.usable_map("env", env),
+            headers=calls.usable_map("headers", headers),
             is_active=is_active,
         )
-        with concealed(*secrets_of(env, headers)):
+        with concealed(*calls.secrets_of(env, headers)):
             return self._send(Call("PATCH", path(_ONE, server_id), model(MCPServer), body=Concealed(body)))
 
     def delete(self, server_id: str | UUID) -> None:
         """Delete a server (DELETE /v1/mcp-servers/{id}).
 
         Raises:
-            NotFoundError: There is no such server.
+            NotFoundError: The server does not exist.
         """
         self._send(Call("DELETE", path(_ONE, server_id), nothing))
 
     def list_tools(self, server_id: str | UUID) -> MCPToolList:
-        """List the tools of a server; services may not know them yet (GET /v1/mcp-servers/{id}/tools).
+        """List the tools of a server, as far as the service knows them (GET /v1/mcp-servers/{id}/tools).
 
         Raises:
-            NotFoundError: There is no such server.
+            NotFoundError: The server does not exist.
         """
         return self._send(Call("GET", path(_ONE + "/tools", server_id), model(MCPToolList)))
 
     def test(self, server_id: str | UUID) -> MCPTestResult:
-        """Try to reach a server (POST /v1/mcp-servers/{id}/test).
+        """Test the connection to a server (POST /v1/mcp-servers/{id}/test).
 
         Raises:
-            NotFoundError: There is no such server.
+            NotFoundError: The server does not exist.
         """
         return self._send(Call("POST", path(_ONE + "/test", server_id), model(MCPTestResult)))
 
@@ -214,19 +210,19 @@ class MCPServers(Resource[Settings]):
         env: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> MCPTestResult:
-        """Try to reach a server that is not registered (POST /v1/mcp-servers/test).
+        """Test the connection to a server that is not registered (POST /v1/mcp-servers/test).
 
         Args:
             transport: ``stdio``, ``streamable_http`` or ``sse``.
-            command: Program of a ``stdio`` server, which needs one.
-            args: Arguments of that program.
-            url: Address of the other kinds, which need one.
-            env: Variables for the program.
-            headers: Headers for the address.
+            command: Program to start. Required for ``stdio``.
+            args: Arguments of the program.
+            url: Address. Required for the other transports.
+            env: Environment variables of the program.
+            headers: HTTP headers of requests to the address.
 
         Raises:
-            ValidationError: Something is missing or not usable.
+            ValidationError: An argument is missing or invalid.
         """
-        body = connection_body(transport=transport, command=command, args=args, url=url, env=env, headers=headers)
-        with concealed(*secrets_of(env, headers)):
+        body = calls.connection_body(transport=transport, command=command, args=args, url=url, env=env, headers=headers)
+        with concealed(*calls.secrets_of(env, headers)):
             return self._send(Call("POST", _ROUTE + "/test", model(MCPTestResult), body=body))

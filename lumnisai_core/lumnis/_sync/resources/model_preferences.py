@@ -1,5 +1,5 @@
 # Generated from lumnisai_core/lumnis/_async/resources/model_preferences.py by `make sync`; edit that file.
-"""Which model is used for what: ``/v1/model-preferences``."""
+"""Choice of models: ``/v1/model-preferences``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import member
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.lumnis.calls.model_preferences import choice, choice_from, choices_by_type
+from lumnisai_core.lumnis.calls import model_preferences as calls
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.enums import ModelType
 from lumnisai_core.lumnis.models.model_preferences import (
@@ -27,73 +27,74 @@ _ONE = "/v1/model-preferences/{}"
 
 
 class ModelPreferences(Resource[Settings]):
-    """Choose the tenant's models. Reached as ``client.model_preferences``."""
+    """Choose the tenant's models. Available as ``client.model_preferences``."""
 
     def get(self, *, include_defaults: bool = True) -> ModelPreferenceList:
-        """Return all choices (GET /v1/model-preferences).
+        """Return the models for all purposes (GET /v1/model-preferences).
 
         Args:
-            include_defaults: Whether to fill uses without a choice with the platform's.
+            include_defaults: Whether to include the platform's model for purposes without a choice.
         """
         query = {"include_defaults": include_defaults}
         return self._send(Call("GET", _ROUTE, model(ModelPreferenceList), query=query))
 
     def update(self, preferences: Mapping[str, Mapping[str, Any] | ModelPreference]) -> ModelPreferenceList:
-        """Choose models for several uses; the others stay (PUT /v1/model-preferences).
+        """Choose models for several purposes; the others stay unchanged (PUT /v1/model-preferences).
 
         Args:
-            preferences: ``{"FAST_MODEL": {"provider": "openai", "model_name": "gpt-4o-mini"}}`` and so on.
+            preferences: Models by purpose, such as
+                ``{"FAST_MODEL": {"provider": "openai", "model_name": "gpt-4o-mini"}}``.
 
         Returns:
-            All choices, with the platform's for the other uses.
+            The models for all purposes, including the platform's choices.
 
         Raises:
-            ValidationError: A use or provider is unknown, or a name is missing.
+            ValidationError: A purpose or provider is unknown, or a name is missing.
         """
-        body = {"preferences": choices_by_type(preferences)}
+        body = {"preferences": calls.choices_by_type(preferences)}
         return self._send(Call("PUT", _ROUTE, model(ModelPreferenceList), body=body))
 
     def update_one(
         self, model_type: ModelType | str, *, provider: ModelProvider | str, model_name: str
     ) -> ModelPreference:
-        """Choose the model for one use (PATCH /v1/model-preferences/{model_type}).
+        """Choose the model for one purpose (PATCH /v1/model-preferences/{model_type}).
 
         Args:
-            model_type: What the model is for, such as ``FAST_MODEL``.
-            provider: Who runs it, such as ``openai``.
-            model_name: Its name without the provider, such as ``gpt-4o-mini``.
+            model_type: Purpose of the model, such as ``FAST_MODEL``.
+            provider: Provider of the model, such as ``openai``.
+            model_name: Name of the model without the provider, such as ``gpt-4o-mini``.
 
         Raises:
-            ValidationError: The use or provider is unknown, or the name is missing.
+            ValidationError: The purpose or provider is unknown, or the name is missing.
         """
-        body = choice("", model_type, provider, model_name)
+        body = calls.choice("", model_type, provider, model_name)
         return self._send(Call("PATCH", path(_ONE, body["model_type"]), model(ModelPreference), body=body))
 
     def delete(self, model_type: ModelType | str) -> None:
-        """Go back to the platform's choice for one use (DELETE /v1/model-preferences/{model_type}).
+        """Return to the platform's choice for one purpose (DELETE /v1/model-preferences/{model_type}).
 
         Args:
-            model_type: What the model is for, such as ``FAST_MODEL``.
+            model_type: Purpose of the model, such as ``FAST_MODEL``.
 
         Raises:
-            ValidationError: The use is unknown.
+            ValidationError: The purpose is unknown.
         """
-        use = member(ModelType, "model_type", model_type)
-        self._send(Call("DELETE", path(_ONE, use), nothing))
+        purpose = member(ModelType, "model_type", model_type)
+        self._send(Call("DELETE", path(_ONE, purpose), nothing))
 
     def check_availability(self, choices: Sequence[Mapping[str, Any] | ModelPreference]) -> list[ModelAvailability]:
-        """Ask whether models can be used (POST /v1/model-preferences/check-availability).
+        """Check whether the tenant can use models (POST /v1/model-preferences/check-availability).
 
         Args:
-            choices: Each with ``model_type``, ``provider`` and ``model_name``.
+            choices: Models, each with ``model_type``, ``provider`` and ``model_name``.
 
         Raises:
-            ValidationError: A use or provider is unknown, or a name is missing.
+            ValidationError: A purpose or provider is unknown, or a name is missing.
         """
         if isinstance(choices, Mapping | str) or not choices:
-            raise ValidationError(f"choices must be a list of at least one choice, not {choices!r}.")
-        body = [choice_from(f"choices[{index}].", given) for index, given in enumerate(choices)]
-        # It changes nothing, so it may be tried again.
+            raise ValidationError(f"choices must be a list of at least one model, not {choices!r}.")
+        body = [calls.choice_from(f"choices[{index}].", row) for index, row in enumerate(choices)]
+        # It changes nothing, so it can be retried.
         key = str(uuid4())
         return self._send(
             Call("POST", _ROUTE + "/check-availability", models(ModelAvailability), body=body, idempotency_key=key)

@@ -1,23 +1,27 @@
-"""Requests about MCP servers."""
+"""Shapes of MCP servers."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
+from typing_extensions import TypedDict
 
-from lumnisai_core.local.web.shapes import Shape, UserName
+from lumnisai_core.local.web.json_text import Json
+from lumnisai_core.local.web.shapes import Id, Object, Shape, Time, UserName
 
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
 _Description = Annotated[str, Field(max_length=1000)]
 _Url = Annotated[str, Field(max_length=1024, pattern=r"^https?://\S+$")]
 _Scope = Literal["tenant", "user"]
+_Transport = Literal["stdio", "streamable_http", "sse"]
 
 
 class ServerConfig(Shape):
     """How a server is reached; also the body of `POST /v1/mcp-servers/test`."""
 
-    transport: Literal["stdio", "streamable_http", "sse"]
+    transport: _Transport
     command: str | None = Field(None, min_length=1, max_length=255)
     args: list[str] | None = None
     url: _Url | None = None
@@ -49,7 +53,7 @@ class CreateServer(ServerConfig):
 
 
 class PatchServer(Shape):
-    """Body of `PATCH /v1/mcp-servers/{id}`; what is missing stays as it is."""
+    """Body of `PATCH /v1/mcp-servers/{id}`; a missing field stays as it is."""
 
     name: _Name = ""
     description: _Description | None = None
@@ -67,3 +71,49 @@ class ListServers(Shape):
     is_active: bool | None = None
     skip: int = Field(0, ge=0, le=2**62)
     limit: int = Field(100, ge=1, le=100)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """An MCP server."""
+
+    id: Id
+    tenant_id: Id
+    user_id: Id | None
+    scope: _Scope
+    name: str
+    description: str | None
+    transport: _Transport
+    command: str | None
+    args: Json[list[str]] | None
+    url: str | None
+    is_active: bool
+    created_at: Time
+    updated_at: Time
+
+
+class Servers(TypedDict):
+    """A page of MCP servers."""
+
+    servers: list[Server]
+    total: int
+    skip: int
+    limit: int
+
+
+class ServerTools(TypedDict):
+    """The tools of an MCP server."""
+
+    server_id: Id
+    server_name: str
+    tools: list[Object]
+    total: int
+
+
+class ServerTested(TypedDict):
+    """The result of testing an MCP server."""
+
+    success: bool
+    message: str
+    tool_count: int | None
+    error_details: str | None

@@ -1,1 +1,0 @@
-"""Calls of tools that the caller runs, and answers from their results. Pure."""

@@ -1,0 +1,333 @@
+"""Values of named properties in a text: `city: Paris`, `the city is Paris`, `5 results`, choices and quotations."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from lumnisai_core.local.engines.offline_engine.sentences import COMMON_WORDS, words
+from lumnisai_core.local.web.text import word_set
+
+Path = tuple[str, ...]
+
+_PROSE = word_set(
+    """answer summary text content description message response result reply output explanation reason body detail
+    details note notes abstract overview conclusion statement finding findings question query prompt input request
+    task instruction instructions"""
+)
+_TITLES = word_set("name title subject topic headline label heading")
+_SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_NUMBER = re.compile(r"(?<![\w.,])[-+]?\d+(?:[,\u202f]\d{3})*(?:\.\d+)?(?:[eE][-+]?\d{1,2}(?!\w))?(?!\d)")
+_TOKEN = re.compile(r"[^\s\"'<>()\[\]{}\uff0c。、]+")
+_CAPITAL = r"[^\W\d_a-z\u3040-\u9fff\uac00-\ud7af][\w'\u2019&-]*"
+_NAME = re.compile(rf"(?<!\w){_CAPITAL}(?:\s+(?:(?:of|the|de|la|von|van|del)\s+)?{_CAPITAL})*(?:,\s[A-Z]{{2}}\b)?")
+_QUOTED = re.compile(
+    r"\"([^\"\n]+)\"|(?<!\w)'([^'\n]+)'(?!\w)|\u201c([^\u201d\n]+)\u201d|\u2018([^\u2019\n]+)\u2019(?!\w)|`([^`\n]+)`"
+    r"|\u300c([^\u300d\n]+)\u300d|\u300e([^\u300f\n]+)\u300f|\u00ab([^\u00bb\n]+)\u00bb"
+)
+_SIGN = re.compile(r"\s*[=:\uff1a]\s*")
+_COPULA = re.compile(r"\s+(?:is|are|was|were)\s+(?:the\s+)?", re.IGNORECASE)
+_LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORECASE)
+_REST = re.compile(r"[^\n,;\u3002\uff0c]+?(?=[,;\n\u3002\uff0c]|[.!?](?:\s|$)|\s+(?:and\s+)?\w+\s*[=:]|$)")
+_LIST = re.compile(r"\[[^\]\n]*\]|[^.;\n!?]+")
+_COMMA = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|、|\uff0c)\s*")
+_WORD = re.compile(r"\w+")
+_MOST_PLACES = 50
+_MOST_SENTENCES = 400
+_MOST_TOKENS = 2_000
+
+
+class Stage(IntEnum):
+    """How sure a value is: the text names it for the property, the text has it, or it is a neutral one."""
+
+    NAMED = 1
+    GUESSED = 2
+    NEUTRAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a schema that takes one plain value.
+
+    `about` is its description, `options` are its choices if it has any, and `special` texts have a format or a pattern.
+    """
+
+    path: Path
+    kind: str
+    about: str = ""
+    options: tuple[Any, ...] | None = None
+    special: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A value with its place in the text; a value that can be used again has an empty one."""
+
+    value: Any
+    start: int = 0
+    end: int = 0
+
+    def overlaps(self, other: Piece) -> bool:
+        """Return whether two pieces share a character."""
+        return self.start < other.end and other.start < self.end
+
+
+class NamedValues:
+    """Values from sentences, or from one request.
+
+    Args:
+        best: the sentences that answer a question, best first; or a request as a whole.
+        others: further sentences, in which only named values are looked up.
+        answer: the text for properties such as `answer` or `query`. Default: the best sentence.
+        known: values by the name of a property, which win over the text.
+        is_request: whether `best` is a request, so that quotations and names in it are values even if nothing names
+            them, and its sentences are not.
+    """
+
+    def __init__(
+        self,
+        best: Sequence[str],
+        others: Sequence[str] = (),
+        *,
+        answer: str = "",
+        known: Mapping[str, Any] | None = None,
+        is_request: bool = False,
+    ) -> None:
+        self._best = list(best)
+        self._sentences = [*best, *(part for part in others if part not in best)][:_MOST_SENTENCES]
+        self._text = "\n".join(self._sentences)
+        self._answering = len("\n".join(self._best))
+        self._answer = answer
+        self._known = dict(known or {})
+        self._is_request = is_request
+
+    def only(self, number: int) -> NamedValues:
+        """Return the values of the `number`-th best sentence alone."""
+        part = [] if self._is_request else self._best[number : number + 1]
+        return NamedValues(part, answer="".join(part))
+
+    def wholes(self, path: Path) -> Iterator[Piece]:
+        """Yield the known value of a property, then a list that is enumerated after its name."""
+        if len(path) == 1 and path[0] in self._known:
+            value = self._known[path[0]]
+            yield from map(Piece, (value, *([] if value is None else [str(value), [value]])))
+        for match in () if path[-1].isdigit() else self._places(_label(path)):
+            found = _LIST.match(self._text, _end(match, _SIGN, _COPULA))
+            if found is not None and found.start() > match.end():
+                value = literal(found.group())
+                parts = value if isinstance(value, list) else _COMMA.split(found.group().strip())
+                yield Piece([_unquoted(part) for part in parts if part != ""], *found.span())
+                yield Piece([literal(str(part)) for part in parts if part != ""], *found.span())
+
+    def candidates(self, place: Place, stage: Stage) -> Iterator[Piece]:
+        """Yield values for a place: those that the text names, or those that may be meant."""
+        named = stage is Stage.NAMED
+        if place.options is not None:
+            yield from self._choices(place.options, place.path) if named else ()
+        elif place.kind == "string":
+            yield from self._texts(place) if named else self._other_texts(place.path)
+        elif place.kind in ("number", "integer"):
+            yield from self._near_numbers(place.path) if named else self._in_best(self._numbers)
+        elif place.kind == "boolean":
+            yield from self._switches(place.path) if named else ()
+
+    def _texts(self, place: Place) -> Iterator[Piece]:
+        """Yield the answer, a labelled value, a name or whole sentences, as the name of the property suggests."""
+        name = _name_words(place.path)
+        if place.special:
+            yield from self._tokens
+        if not self._is_request and (not name or name & _PROSE):
+            if self._answer and not _is_item(place.path):
+                yield Piece(self._answer)
+            yield from map(Piece, self._best)
+            return
+        yield from self._labelled_texts(place.path)
+        if not self._is_request and not place.special:
+            yield from self._in_best(self._names) if name & _TITLES else ()
+            yield from map(Piece, self._about(name | set(words(place.about))))
+
+    def _other_texts(self, path: Path) -> Iterator[Piece]:
+        """Yield quotations, the names in a request, and the request itself."""
+        if not self._is_request:
+            yield from map(Piece, self._best if _is_item(path) or _name_words(path) & _TITLES else ())
+            return
+        whole = [] if _is_item(path) else [Piece(self._answer)]
+        yield from self._quotations
+        yield from whole if _name_words(path) & _PROSE else ()
+        yield from self._in_best(self._names)
+        yield from whole
+
+    @cached_property
+    def _tokens(self) -> list[Piece]:
+        """The single words, marks included: addresses, dates, codes."""
+        found = islice(_TOKEN.finditer(self._text), _MOST_TOKENS)
+        return [Piece(match.group().rstrip(".,;:!?"), *match.span()) for match in found]
+
+    @cached_property
+    def _quotations(self) -> list[Piece]:
+        return [Piece(match[match.lastindex or 0], *match.span()) for match in _QUOTED.finditer(self._text)]
+
+    @cached_property
+    def _numbers(self) -> list[Piece]:
+        return [Piece(_number(match.group()), *match.span()) for match in _NUMBER.finditer(self._text)]
+
+    @cached_property
+    def _names(self) -> list[Piece]:
+        """Capitalised names; a single word that begins a sentence comes last."""
+        inside: list[Piece] = []
+        first: list[Piece] = []
+        for match in _NAME.finditer(self._text):
+            before = self._text[max(0, match.start() - 3) : match.start()].rstrip(" ")
+            begins = not before or before[-1] in ".!?:\n"
+            value = match.group()
+            word, _, rest = value.partition(" ")
+            if begins and rest and word.lower() in COMMON_WORDS:
+                value = rest
+            if value.lower() not in COMMON_WORDS:
+                found = first if begins and not rest else inside
+                found.append(Piece(value, match.end() - len(value), match.end()))
+        return inside + first
+
+    def _in_best(self, pieces: Iterable[Piece]) -> list[Piece]:
+        return [piece for piece in pieces if piece.end <= self._answering]
+
+    def _places(self, label: str) -> Iterator[re.Match[str]]:
+        """Yield where a label stands, also in the plural."""
+        if not label:
+            return iter(())
+        plain = label.rstrip("s") if len(label) > 3 else label
+        return islice(re.finditer(rf"(?<!\w){plain}(?:s|'s|\u2019s)?(?!\w)", self._text, re.IGNORECASE), _MOST_PLACES)
+
+    def _all_places(self, path: Path) -> Iterator[re.Match[str]]:
+        for label in _labels(path):
+            yield from self._places(label)
+
+    def _labelled_texts(self, path: Path) -> Iterator[Piece]:
+        """Yield a quotation, a name with a comma in it, or all up to the next break, after the name of the property."""
+        for match in self._all_places(path):
+            place, rest = _end(match, _SIGN, _COPULA), None
+            if place > match.end():
+                rest = _REST.match(self._text, place)
+                yield from (piece for piece in self._quotations if piece.start == place)
+            if rest is not None:
+                yield from (piece for piece in self._names if piece.start == place and piece.end > rest.end())
+                if not self._is_request or _SIGN.match(self._text, match.end()):
+                    yield Piece(rest.group().strip(" \"'.?!"), *rest.span())
+            if len(match.group()) > 1:
+                place = max(place, _end(match, _LINK))
+                yield from (piece for piece in (*self._quotations, *self._names) if piece.start == place)
+
+    def _near_numbers(self, path: Path) -> Iterator[Piece]:
+        """Yield numbers right after or before the name, then the nearest in sentences with words of the name."""
+        for match in self._all_places(path):
+            after = _end(match, _SIGN, _COPULA, *([_LINK] if len(match.group()) > 1 else []))
+            before = match.start() - 1 if len(match.group()) > 1 else -1
+            yield from (piece for piece in self._numbers if match.end() < piece.start == after or piece.end == before)
+        near: list[tuple[int, int, Piece]] = []
+        labels = [[match.start() for match in self._places(label)] for label in _labels(path)]
+        for piece in self._numbers if any(labels) else ():
+            start, end = self._text.rfind("\n", 0, piece.start), self._text.find("\n", piece.end)
+            inside = [[at for at in places if start < at and (at < end or end < 0)] for places in labels]
+            distances = [min(abs(at - piece.start) for at in places) for places in inside if places]
+            near += [(-len(distances), sum(distances), piece)] if distances else []
+        yield from (piece for *_, piece in sorted(near, key=lambda item: item[:2]))
+
+    def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
+        """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
+        labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._all_places(path)}
+        found: list[tuple[bool, Piece]] = []
+        for option in options:
+            if option is None or isinstance(option, bool) or not str(option):
+                continue
+            parts = name_parts(option) if isinstance(option, str) else [str(option)]
+            spoken = r"[\s_-]*".join(map(re.escape, parts)) or re.escape(str(option))
+            spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
+            anywhere = isinstance(option, str) and bool(words(" ".join(parts)))
+            for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
+                if anywhere or match.start() in labelled:
+                    found += [(match.start() not in labelled, Piece(option, *match.span()))]
+        found.sort(key=lambda item: (item[0], item[1].start, -item[1].end))
+        return [piece for _, piece in found]
+
+    def _switches(self, path: Path) -> Iterator[Piece]:
+        """Yield true or false where the text has it after the name."""
+        for match in self._places(_label(path)):
+            word = _WORD.match(self._text, _end(match, _SIGN, _COPULA, _LINK))
+            if word is not None and word.group().lower() in _SWITCH:
+                yield Piece(_SWITCH[word.group().lower()], *match.span())
+
+    def _about(self, wanted: set[str]) -> list[str]:
+        """Return sentences that share words with the name or the description of a property, most shared first."""
+        stems = set(map(_stem, wanted))
+        shared = [(len(stems & set(map(_stem, words(part)))), part) for part in self._sentences]
+        return [part for count, part in sorted(shared, key=lambda item: -item[0]) if count]
+
+
+def name_parts(name: str) -> list[str]:
+    """Return the words of a name such as `max_results` or `maxResults`."""
+    return re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+", name)
+
+
+def literal(text: str) -> Any:
+    """Read a value as JSON or Python write it; anything else is a text."""
+    text = text.strip()
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return json.loads(json.dumps(read(text), allow_nan=False))
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            continue
+    return text
+
+
+def _is_item(path: Path) -> bool:
+    return bool(path) and path[-1].isdigit()
+
+
+def _name(path: Path) -> str:
+    """Return the last name on a path; positions in a list do not count."""
+    return next((part for part in reversed(path) if not part.isdigit()), "")
+
+
+def _name_words(path: Path) -> set[str]:
+    return {word.lower() for word in name_parts(_name(path))}
+
+
+def _label(path: Path) -> str:
+    """Return a pattern for the name of a property as it may be written."""
+    name = _name(path)
+    return r"[\s_-]*".join(map(re.escape, name_parts(name))) or re.escape(name)
+
+
+def _labels(path: Path) -> list[str]:
+    """Return patterns for the name of a property, then for its single words."""
+    single = sorted((word for word in _name_words(path) if len(word) > 2), key=lambda word: (-len(word), word))
+    return list(dict.fromkeys([_label(path), *(re.escape(word) for word in single if word not in COMMON_WORDS)]))
+
+
+def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
+    """Return where the first of the separators that follows a match ends; the end of the match if none does."""
+    ends = (found.end() for pattern in separators if (found := pattern.match(match.string, match.end())))
+    return next(ends, match.end())
+
+
+def _unquoted(part: Any) -> Any:
+    if not isinstance(part, str):
+        return part
+    quoted = _QUOTED.fullmatch(part.strip())
+    return quoted[quoted.lastindex or 0] if quoted else part.strip()
+
+
+def _stem(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
+
+
+def _number(text: str) -> int | float:
+    plain = text.replace(",", "").replace("\u202f", "")
+    return float(plain) if re.search(r"[.eE]", plain) or len(plain) > 400 else int(plain)

@@ -1,0 +1,100 @@
+"""Routes that only the embedded service has: the page that shows runs, and faults on demand."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+
+from pydantic import RootModel
+from typing_extensions import TypedDict
+
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.faults import Armed, Fault, FaultPlan
+from lumnisai_core.local.web.routes import Reply, RouteTable
+from lumnisai_core.local.web.shapes import Object
+
+route = RouteTable()
+
+
+class _AnyObject(RootModel[Object]):
+    """Any JSON object."""
+
+
+class Faults(TypedDict):
+    """All faults in order, each with its counts."""
+
+    faults: list[Object]
+
+
+@route("GET /", public=True)
+async def page(_call: Call) -> Reply:
+    """Show the page. It holds no data: it asks for a key and reads the API with it."""
+    text, headers = _page()
+    return Reply(200, text, headers, "text/html")
+
+
+@route("GET /v1/_local/faults")
+async def list_faults(call: Call) -> Faults:
+    """Show all faults in order, with how many requests each has seen and how often it happened."""
+    return {"faults": [_entry(armed) for armed in _plan(call)]}
+
+
+@route("POST /v1/_local/faults", status=201, optional=True)
+async def add_fault(call: Call, body: _AnyObject) -> Object:
+    """Add a fault behind the others."""
+    plan = _plan(call)
+    try:
+        return _entry(plan.add(Fault.from_dict(body.root)))
+    except ValueError as error:
+        raise ApiError(400, "INVALID_FAULT", str(error)) from error
+
+
+@route("DELETE /v1/_local/faults")
+async def clear_faults(call: Call) -> Faults:
+    """Remove all faults."""
+    _plan(call).clear()
+    return {"faults": []}
+
+
+def _plan(call: Call) -> FaultPlan:
+    if call.tenant.id != call.service.owner.id:
+        raise ApiError(403, "FORBIDDEN", "Faults are for the service's own key.")
+    return call.service.faults
+
+
+def _entry(armed: Armed) -> Object:
+    return {**armed.fault.to_dict(), "seen": armed.seen, "done": armed.done}
+
+
+@functools.cache
+def _page() -> tuple[str, Mapping[str, str]]:
+    """Return the page and its headers; the page loads nothing from anywhere else."""
+    text = files("lumnisai_core.local").joinpath("window.html").read_text(encoding="utf-8")
+    rules = (
+        "default-src 'none'",
+        f"script-src {_hash(text, 'script')}",
+        f"style-src {_hash(text, 'style')}",
+        "img-src data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+    headers = {
+        "content-security-policy": "; ".join(rules),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+        "cache-control": "no-cache",
+    }
+    return text, headers
+
+
+def _hash(page: str, tag: str) -> str:
+    """Return the only content of such an element that a browser may use: the one of this page."""
+    (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"

@@ -1,0 +1,244 @@
+"""Applications that users can connect to. None is contacted: visiting the link completes a connection."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import NoReturn
+
+from lumnisai_core.local.lumnis.replies import shown
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.lumnis.shapes import integrations as shapes
+from lumnisai_core.local.lumnis.store.rows import ConnectionRow
+from lumnisai_core.local.web.errors import ApiError, found
+from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.routes import Once, Reply, RouteTable
+from lumnisai_core.local.web.text import word_set
+
+_APPS: dict[shapes.Provider, frozenset[str]] = {
+    "composio": word_set(
+        """AIRTABLE ASANA DISCORD DROPBOX GITHUB GMAIL GOOGLECALENDAR GOOGLEDRIVE HUBSPOT JIRA LINEAR NOTION OUTLOOK
+        SALESFORCE SLACK TRELLO"""
+    ),
+    "unipile": word_set("LINKEDIN WHATSAPP"),
+}
+_CONNECTED = "<!doctype html><title>Connected</title><p>The connection is active. You can close this window."
+_FAILED = "<!doctype html><title>Not connected</title><p>The connection was refused. You can close this window."
+route = RouteTable()
+
+
+@route("POST /v1/integrations/connections/initiate", refused=(403,))
+async def initiate(call: Call, body: shapes.Initiate) -> Once[shapes.Initiated]:
+    """Begin a connection; whoever visits the returned address completes it."""
+    if body.app_name in call.store.disabled_apps(call.tenant.id):
+        raise ApiError(403, "APP_DISABLED", f"{body.app_name} is not enabled for this tenant.")
+    return call.once(lambda: _begin(call, body))
+
+
+def _begin(call: Call, body: shapes.Initiate) -> shapes.Initiated:
+    user_id, store = call.user_id(body.user_id), call.store.connections
+    known = _known(call, user_id, body.app_name, body.provider)
+    connection = ConnectionRow(
+        connection_id=new_id(),
+        tenant_id=call.tenant.id,
+        user_id=user_id,
+        provider=body.provider,
+        app_name=body.app_name,
+        status="pending",
+        connected_at=known[0].connected_at if known else None,
+        error_message=None,
+        state=secrets.token_urlsafe(24),
+        success_url=body.success_redirect_url or body.redirect_url,
+        failure_url=body.failure_redirect_url or body.redirect_url,
+        created_at=now(),
+    )
+    for older in known:
+        store.remove(connection_id=older.connection_id)
+    store.add(connection)
+    return {
+        "redirect_url": f"{call.base_url}/v1/integrations/authorize/{connection.state}",
+        "status": connection.status,
+        "message": f"Visit redirect_url to connect {body.app_name}.",
+        "connection_id": connection.connection_id,
+    }
+
+
+@route("GET /v1/integrations/authorize/{state}", public=True, media_types={200: "text/html", 302: None})
+async def authorize(call: Call, query: shapes.Authorize) -> Reply:
+    """Complete a connection in the browser; with `error`, as somebody who refused."""
+    connection = call.store.connections.one(state=call.path["state"])
+    if connection is None or connection.status != "pending":
+        raise ApiError(404, "NOT_FOUND", "This link is no longer valid.")
+    _complete(call, connection, query.error)
+    target = connection.success_url if query.error is None else connection.failure_url
+    if target is not None:
+        return Reply(302, headers={"location": target})
+    return Reply(200, _CONNECTED if query.error is None else _FAILED, media_type="text/html")
+
+
+@route("POST /v1/integrations/connections/callback", refused=(400, 404))
+async def callback(call: Call, body: shapes.Callback) -> shapes.CalledBack:
+    """Complete a connection with the message of its provider."""
+    known = call.store.connections.one(tenant_id=call.tenant.id, connection_id=body.connection_id)
+    connection = found(known, "connection", body.connection_id)
+    if body.state is not None and body.state != connection.state:
+        raise ApiError(400, "INVALID_STATE", "The state does not belong to this connection.")
+    _complete(call, connection, body.error)
+    message = body.error or f"{connection.app_name} is connected."
+    return {"success": body.error is None, "status": "active" if body.error is None else "failed", "message": message}
+
+
+@route("GET /v1/integrations/connections/{user_id}/{app}")
+async def get(call: Call, path: shapes.ConnectionPath, query: shapes.WithProvider) -> shapes.ConnectionState:
+    """Show how a user is connected to an app."""
+    return _state(call, call.user_id(path.user_id), path.app, query.provider)
+
+
+@route("GET /v1/integrations/connections/{user_id}")
+async def list_(call: Call, path: shapes.OfUser, query: shapes.ListConnections) -> shapes.Connections:
+    """Show all connections of a user, newest first."""
+    wanted = {part.strip().upper() for part in (query.app_filter or "").split(",") if part.strip()}
+    disabled = call.store.disabled_apps(call.tenant.id)
+    known = _known(call, call.user_id(path.user_id), None, query.provider)
+    connections = [
+        shown(shapes.Connection, item, metadata={}, is_enabled=item.app_name not in disabled)
+        for item in known
+        if not wanted or item.app_name in wanted
+    ]
+    return {"user_id": path.user_id, "connections": connections}
+
+
+@route("POST /v1/integrations/connections/batch")
+async def batch(call: Call, body: shapes.Batch) -> shapes.ConnectionStates:
+    """Show how a user is connected to several apps, in their order in the request."""
+    user_id = call.user_id(body.user_id)
+    states = [_state(call, user_id, app, body.provider) for app in dict.fromkeys(body.app_names)]
+    return {
+        "user_id": body.user_id,
+        "connections": states,
+        "total_checked": len(states),
+        "active_count": sum(state.status == "active" for state in states),
+    }
+
+
+@route("POST /v1/integrations/connections/disconnect")
+async def disconnect(call: Call, body: shapes.Disconnect) -> shapes.Disconnected:
+    """End a user's connection to an app."""
+    known = _known(call, call.user_id(body.user_id), body.app_name, body.provider)
+    for item in known:
+        call.store.connections.remove(connection_id=item.connection_id)
+    message = f"{body.app_name} was {'disconnected' if known else 'not connected'}."
+    return {"success": bool(known), "message": message}
+
+
+@route("POST /v1/integrations/tools")
+async def list_tools(call: Call, body: shapes.ListTools) -> shapes.AppTools:
+    """Show the tools of the apps a user is connected to: one for each."""
+    known = _known(call, call.user_id(body.user_id), None, body.provider)
+    apps = [item.app_name for item in known if item.status == "active"]
+    tools = [_tool(app) for app in apps if body.app_filter is None or app in body.app_filter]
+    return {"user_id": body.user_id, "tools": tools, "tool_count": len(tools)}
+
+
+@route("GET /v1/integrations/apps")
+async def list_apps(call: Call, query: shapes.ListApps) -> shapes.Apps:
+    """Show which apps are enabled, by provider too; with `include_available`, all there are."""
+    disabled = call.store.disabled_apps(call.tenant.id)
+    offered = {name: apps for name, apps in _APPS.items() if query.provider in (None, name)}
+    providers: dict[str, list[str]] = {name: sorted(apps - disabled) for name, apps in offered.items()}
+    enabled = sorted(app for apps in providers.values() for app in apps)
+    available = sorted(app for apps in offered.values() for app in apps) if query.include_available else None
+    return {
+        "enabled_apps": enabled,
+        "total_enabled": len(enabled),
+        "available_apps": available,
+        "total_available": None if available is None else len(available),
+        "providers": providers,
+        "total_providers": len(providers),
+    }
+
+
+@route("GET /v1/integrations/providers")
+async def list_providers(_call: Call) -> shapes.Providers:
+    """Show the providers of connections."""
+    return {"providers": list(_APPS), "total": len(_APPS)}
+
+
+@route("GET /v1/integrations/apps/{app}/enabled")
+async def is_enabled(call: Call, path: shapes.AppPath, query: shapes.WithProvider) -> shapes.AppEnabled:
+    """Tell whether an app is enabled; any app is until it is switched off."""
+    enabled = path.app not in call.store.disabled_apps(call.tenant.id)
+    message = f"{path.app} is {'enabled' if enabled else 'not enabled'}."
+    return {"app_name": path.app, "enabled": enabled, "message": message, "provider": query.provider}
+
+
+@route("PUT /v1/integrations/apps/{app}")
+async def set_enabled(call: Call, path: shapes.AppPath, query: shapes.SetApp) -> shapes.AppSet:
+    """Switch an app on or off for the tenant."""
+    call.store.enable_app(call.tenant.id, path.app, enabled=query.enabled)
+    message = f"{path.app} was {'enabled' if query.enabled else 'disabled'}."
+    return {"app_name": path.app, "enabled": query.enabled, "message": message, "updated_at": now()}
+
+
+@route("GET /v1/integrations/non-oauth/required-fields/{app}", refused=(501,))
+async def required_fields(_call: Call, path: shapes.AppPath) -> NoReturn:
+    """Refuse: reserved on the platform as well."""
+    raise ApiError(501, "NOT_IMPLEMENTED", f"The fields that {path.app} needs without OAuth are not known.")
+
+
+@route("GET /v1/integrations/linkedin/sync-status")
+async def linkedin_status(call: Call, query: shapes.OfUser) -> shapes.ContactsStatus:
+    """Tell how far a user's LinkedIn contacts are copied: there are none to copy."""
+    connected = _is_connected(call, query.user_id, "LINKEDIN")
+    return {"status": "idle" if connected else "no_account", "synced_count": 0, "last_synced_at": None}
+
+
+@route("POST /v1/integrations/linkedin/sync")
+async def linkedin_sync(call: Call, query: shapes.OfUser) -> shapes.ContactsSync:
+    """Begin to copy a user's LinkedIn contacts, if the user is connected."""
+    if not _is_connected(call, query.user_id, "LINKEDIN"):
+        return {"status": "no_account", "message": "The user has no LinkedIn account connected."}
+    return {"status": "started", "message": "There is nothing to copy."}
+
+
+@route("DELETE /v1/integrations/linkedin/connections")
+async def delete_linkedin_contacts(_call: Call, query: shapes.OfUser) -> shapes.ContactsDeleted:
+    """Delete copied LinkedIn contacts; there are none."""
+    del query
+    return {"deleted_count": 0, "message": "There were no contacts to delete."}
+
+
+def _is_connected(call: Call, user_name: str, app: str) -> bool:
+    return any(item.status == "active" for item in _known(call, call.user_id(user_name), app, None))
+
+
+def _known(call: Call, user_id: str, app: str | None, provider: str | None) -> list[ConnectionRow]:
+    return call.store.connections.all(tenant_id=call.tenant.id, user_id=user_id, app_name=app, provider=provider)
+
+
+def _state(call: Call, user_id: str, app: str, provider: str | None) -> shapes.ConnectionState:
+    known = _known(call, user_id, app, provider)
+    enabled = app not in call.store.disabled_apps(call.tenant.id)
+    if not known:
+        return shapes.ConnectionState(app, "not_connected", None, None, enabled)
+    return shown(shapes.ConnectionState, known[0], is_enabled=enabled)
+
+
+def _complete(call: Call, connection: ConnectionRow, error: str | None) -> None:
+    """Make a connection active or failed; the platform writes the time without a zone."""
+    where = {"connection_id": connection.connection_id}
+    if error is not None:
+        call.store.connections.change(where, status="failed", error_message=error[:1000])
+    else:
+        moment = datetime.now(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")
+        call.store.connections.change(where, status="active", error_message=None, connected_at=moment)
+
+
+def _tool(app: str) -> shapes.AppTool:
+    query = {"type": "string", "description": "The text to look for."}
+    return {
+        "name": f"{app}_SEARCH",
+        "description": f"Search in {app.capitalize()}.",
+        "app_name": app,
+        "parameters": {"type": "object", "properties": {"query": query}, "required": ["query"]},
+    }

@@ -1,0 +1,107 @@
+"""Model preferences: which model a tenant wants for which kind of work."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lumnisai_core.local.lumnis.service import Call
+from lumnisai_core.local.lumnis.shapes import model_preferences as shapes
+from lumnisai_core.local.web.errors import invalid
+from lumnisai_core.local.web.ids import is_past, now
+from lumnisai_core.local.web.routes import RouteTable
+
+_DEFAULTS: dict[shapes.ModelType, tuple[shapes.ModelProvider, str]] = {
+    "CHEAP_MODEL": ("openai", "gpt-4.1-nano"),
+    "FAST_MODEL": ("openai", "gpt-4.1-mini"),
+    "SMART_MODEL": ("openai", "gpt-4.1"),
+    "REASONING_MODEL": ("openai", "o4-mini"),
+    "VISION_MODEL": ("openai", "gpt-4.1-mini"),
+}
+_KEYLESS = {"ollama"}
+_KEYS = {
+    "azure_openai": "OPENAI_API_KEY",
+    "google_vertexai": "GOOGLE_API_KEY",
+    "google_genai": "GOOGLE_API_KEY",
+    "google_anthropic_vertex": "GOOGLE_API_KEY",
+    "bedrock": "AWS_ACCESS_KEY_ID",
+    "bedrock_converse": "AWS_ACCESS_KEY_ID",
+    "mistralai": "MISTRAL_API_KEY",
+    "perplexity": "PPLX_API_KEY",
+}
+
+
+route = RouteTable()
+
+
+@route("GET /v1/model-preferences")
+async def list_(call: Call, query: shapes.ListChoices) -> shapes.Preferences:
+    """Show all preferences; kinds of work without one get the default unless the request excludes defaults."""
+    return _shown(call, defaults=query.include_defaults)
+
+
+@route("PUT /v1/model-preferences")
+async def update(call: Call, body: shapes.Choices) -> shapes.Preferences:
+    """Set the preferences in the body; the others stay as they are."""
+    with call.store.transaction():
+        for model_type, choice in body.preferences.items():
+            _keep(call, model_type, choice)
+    return _shown(call, defaults=True)
+
+
+@route("PATCH /v1/model-preferences/{model_type}")
+async def set_one(call: Call, path: shapes.ChoicePath, body: shapes.Choice) -> shapes.Preference:
+    """Set one preference."""
+    if body.model_type not in (None, path.model_type):
+        raise invalid(f"must be {path.model_type}, as in the path", "value_error", "model_type")
+    with call.store.transaction():
+        return _keep(call, path.model_type, body)
+
+
+@route("DELETE /v1/model-preferences/{model_type}")
+async def reset(call: Call, path: shapes.ChoicePath) -> None:
+    """Go back to the default."""
+    call.store.preferences.remove(tenant_id=call.tenant.id, model_type=path.model_type)
+
+
+@route("POST /v1/model-preferences/check-availability")
+async def check(call: Call, body: shapes.CheckChoices) -> list[shapes.Availability]:
+    """Tell which models could be used: all of them, or in `byo_keys` mode those whose provider's key is stored."""
+    moment = now()
+    keys = call.store.keys.all(tenant_id=call.tenant.id)
+    held = {key.provider for key in keys if not is_past(key.expires_at, moment)}
+    own_keys = call.fresh_tenant().api_key_mode == "byo_keys"
+    return [_availability(choice, held if own_keys else None) for choice in body.root]
+
+
+def _availability(choice: shapes.TypedChoice, held: Collection[str] | None) -> shapes.Availability:
+    needs_key = choice.provider not in _KEYLESS
+    key = _KEYS.get(choice.provider, f"{choice.provider.upper()}_API_KEY")
+    available = held is None or not needs_key or key in held
+    return {
+        "model_type": choice.model_type,
+        "provider": choice.provider,
+        "model_name": choice.model_name,
+        "is_available": available,
+        "reason": None if available else f"There is no {key}.",
+        "requires_api_key": needs_key,
+    }
+
+
+def _shown(call: Call, *, defaults: bool) -> shapes.Preferences:
+    chosen = {item.model_type: item for item in call.store.preferences.all(tenant_id=call.tenant.id)}
+    applied = [name for name in _DEFAULTS if name not in chosen] if defaults else []
+    since = call.tenant.created_at
+    for name in applied:
+        chosen[name] = shapes.Preference(call.tenant.id, name, *_DEFAULTS[name], True, since, since)
+    preferences = [chosen[name] for name in _DEFAULTS if name in chosen]
+    return {"tenant_id": call.tenant.id, "preferences": preferences, "defaults_applied": applied}
+
+
+def _keep(call: Call, model_type: shapes.ModelType, choice: shapes.Choice) -> shapes.Preference:
+    where, moment = {"tenant_id": call.tenant.id, "model_type": model_type}, now()
+    known = call.store.preferences.one(**where)
+    created_at = moment if known is None else known.created_at
+    kept = shapes.Preference(call.tenant.id, model_type, choice.provider, choice.model_name, True, created_at, moment)
+    call.store.preferences.remove(**where)
+    call.store.preferences.add(kept)
+    return kept

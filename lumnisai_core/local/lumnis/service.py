@@ -1,0 +1,118 @@
+"""The agent platform behind its endpoints: what a request may use, and whose it is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from lumnisai_core.local.lumnis.files.library import Blobs, Library
+from lumnisai_core.local.lumnis.keys import Keys
+from lumnisai_core.local.lumnis.replies import run_reply
+from lumnisai_core.local.lumnis.runs import Runs
+from lumnisai_core.local.lumnis.settings import Settings
+from lumnisai_core.local.lumnis.shapes.runs import Run
+from lumnisai_core.local.lumnis.store.rows import RunRow, TenantRow
+from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.web import app
+from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.faults import FaultPlan
+from lumnisai_core.local.web.ids import user_id_of
+from lumnisai_core.local.web.json_text import Json, dumps, written
+from lumnisai_core.local.web.routes import Once
+
+_T = TypeVar("_T")
+_NOBODY = TenantRow("", "", "", "platform", None)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running service; `owner` is the tenant of its own key."""
+
+    settings: Settings
+    store: Store
+    runs: Runs
+    library: Library
+    blobs: Blobs | None
+    keys: Keys
+    faults: FaultPlan
+    owner: TenantRow
+
+    def open_call(self, request: Request, path: Mapping[str, str], key: str | None) -> Call:
+        """Return the call of a request that came with a key, or to a public route.
+
+        Raises:
+            ApiError: the key is unknown or has expired.
+        """
+        tenant = _NOBODY if key is None else self.keys.tenant_of(key)
+        if tenant is None:
+            raise ApiError(401, "INVALID_API_KEY", "The API key is missing or not valid.")
+        return Call(self, request, path, tenant)
+
+
+class Call(app.Call):
+    """A request of a tenant, and the parts of the service that its endpoint uses."""
+
+    def __init__(self, service: Service, request: Request, path: Mapping[str, str], tenant: TenantRow) -> None:
+        super().__init__(request, path)
+        self.service = service
+        self.store = service.store
+        self.runs = service.runs
+        self.library = service.library
+        self.tenant = tenant
+
+    def user_id(self, name: str) -> str:
+        """Return the stable id of a user named in any form."""
+        return user_id_of(self.tenant.id, name)
+
+    def user(self, name: str | None) -> str | None:
+        """Return the stable id of the user, if one is named."""
+        return None if name is None else self.user_id(name)
+
+    def shown(self, runs: Iterable[RunRow]) -> list[Run]:
+        """Return runs as this service shows them."""
+        return [run_reply(run, self.service.settings.artifact_shape) for run in runs]
+
+    def fresh_tenant(self) -> TenantRow:
+        """Return the tenant as it is stored now."""
+        return self.store.tenant_now(self.tenant)
+
+    def once(self, make: Callable[[], _T], *, about: Any = None) -> Once[_T]:
+        """Make something new, or replay the reply if the request's idempotency key was used for it before.
+
+        Args:
+            make: makes it, inside a transaction.
+            about: what tells requests with one key apart; default: their bodies.
+
+        Raises:
+            ApiError: the key was used for a different request.
+        """
+        key = self.request.headers.get("idempotency-key", "").strip()
+        with self.store.transaction():
+            if not key:
+                return _new(make())
+            data = dumps(_sorted(self.data if about is None else about))
+            fingerprint = hashlib.sha256(f"{self.request.url.path}\n{data}".encode()).hexdigest()
+            earlier = self.store.remembered(self.tenant.id, key)
+            if earlier is None:
+                reply = _new(make())
+                self.store.remember(self.tenant.id, key, fingerprint, reply.text)
+                return reply
+        if earlier[0] != fingerprint:
+            message = "This idempotency key was used for a different request."
+            raise ApiError(409, "IDEMPOTENCY_KEY_REUSED", message)
+        return Once(Json(earlier[1]), is_new=False)
+
+
+def _new(reply: _T) -> Once[_T]:
+    return Once(Json(written(reply)), is_new=True)
+
+
+def _sorted(data: Any) -> Any:
+    """Return JSON data with the names of its objects in order."""
+    if isinstance(data, dict):
+        return {name: _sorted(data[name]) for name in sorted(data)}
+    return [_sorted(item) for item in data] if isinstance(data, list) else data

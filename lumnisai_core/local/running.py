@@ -1,0 +1,145 @@
+"""A running service: its sockets, its thread, its database."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import threading
+from concurrent.futures import Future
+from pathlib import Path
+
+from lumnisai_core.local.lumnis.files.library import Blobs, Library
+from lumnisai_core.local.lumnis.keys import Keys
+from lumnisai_core.local.lumnis.routes import EMBEDDED_ROUTES, ROUTES
+from lumnisai_core.local.lumnis.runs import Runs
+from lumnisai_core.local.lumnis.service import Service
+from lumnisai_core.local.lumnis.settings import Settings
+from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.web.app import App
+from lumnisai_core.local.web.faults import FaultPlan
+from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
+from lumnisai_core.local.web.listener import Listener, address, bind, served
+
+
+def plan_of(settings: Settings) -> FaultPlan:
+    """Return a fresh plan of the faults.
+
+    Raises:
+        ValueError: a fault is about a route that does not exist.
+    """
+    return FaultPlan(ROUTES, settings.faults)
+
+
+class Running:
+    """A started service in a thread of its own.
+
+    Raises:
+        OSError: it cannot listen on its address.
+        StoreError: it cannot use its database file.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings, path = settings, settings.path
+        self._folder = None if path else tempfile.TemporaryDirectory(prefix="lumnis-", ignore_cleanup_errors=True)
+        self._path = path or Path(self._folder.name if self._folder else "") / "lumnis.db"
+        self._ready: Future[tuple[asyncio.AbstractEventLoop, Listener, Service]] = Future()
+        try:
+            self._socket = bind(settings.host, settings.port)
+        except OSError:
+            self._clean()
+            raise
+        self._blob_socket = bind(settings.host, 0) if settings.download == "redirect" else None
+        self.base_url = address(settings.host, self._socket)
+        self._thread = threading.Thread(target=self._serve, name="lumnis-local", daemon=True)
+        self._thread.start()
+        try:
+            self._loop, self._listener, self._service = self._ready.result()
+        except Exception:
+            self._thread.join()
+            self._clean()
+            raise
+
+    def admit(self, key: str, tenant: str | None, expires_at: str | None) -> None:
+        """Admit a further key."""
+
+        async def admit() -> None:
+            self._service.keys.admit(key, tenant, expires_at)
+
+        asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
+
+    def close(self) -> None:
+        """Stop the thread and wait for it."""
+        self._loop.call_soon_threadsafe(self._listener.stop)
+        self._thread.join()
+        self._clean()
+
+    def _clean(self) -> None:
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def _serve(self) -> None:
+        """Run the whole service in this thread."""
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(self._serve_async(loop))
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits for the start
+            if not self._ready.done():
+                self._ready.set_exception(error)
+        finally:
+            self._socket.close()
+            if self._blob_socket is not None:
+                self._blob_socket.close()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    async def _serve_async(self, loop: asyncio.AbstractEventLoop) -> None:
+        settings = self._settings
+        store = Store(self._path, durable=self._folder is None)
+        try:
+            service = self._service_of(store)
+            app = App(
+                (*ROUTES, *EMBEDDED_ROUTES),
+                service.open_call,
+                max_body=settings.max_body,
+                clamp=settings.limits == "clamp",
+            )
+
+            def connection(client: object) -> asyncio.Transport | None:
+                return listener.connection(client)
+
+            faulty = FaultyApp(app, service.faults, connection)
+
+            async def stop() -> None:
+                faulty.stop()
+                await service.runs.stop()
+                await service.library.stop()
+
+            listener = Listener(
+                faulty if settings.record is None else RecordingApp(faulty, settings.record),
+                on_started=lambda: self._ready.set_result((loop, listener, service)),
+                on_stopping=stop,
+            )
+            service.library.recover()
+            service.runs.recover()
+            async with served(service.blobs, self._blob_socket):
+                await listener.serve(sockets=[self._socket])
+        finally:
+            store.close()
+
+    def _service_of(self, store: Store) -> Service:
+        settings, keys = self._settings, Keys(store)
+        library = Library(store, self._path.with_name(f"{self._path.name}.files"), settings.step_delay)
+        tenants = [
+            keys.admit(key, settings.tenants.get(key), settings.key_expiry.get(key))
+            for key in (settings.api_key, *settings.tenants)
+        ]
+        return Service(
+            settings=settings,
+            store=store,
+            runs=Runs(store, library, settings),
+            library=library,
+            blobs=Blobs(store, library, address(settings.host, self._blob_socket)) if self._blob_socket else None,
+            keys=keys,
+            faults=plan_of(settings),
+            owner=tenants[0],
+        )

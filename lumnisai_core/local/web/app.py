@@ -1,0 +1,153 @@
+"""The web application: requests checked against their routes, credentials, request ids, error bodies."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from starlette.datastructures import FormData
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.ids import new_id
+from lumnisai_core.local.web.json_text import read_json, written
+from lumnisai_core.local.web.routes import Once, Reply, Route, Router
+from lumnisai_core.local.web.shapes import read
+from lumnisai_core.local.web.uploads import at_most, read_form
+
+_DRAIN_FACTOR = 8
+_logger = logging.getLogger("lumnisai.local")
+
+
+class Call:
+    """One request on its way to an endpoint.
+
+    Attributes:
+        path: Parameters of the path as they came.
+        data: The JSON value of the body; None before it is read.
+    """
+
+    def __init__(self, request: Request, path: Mapping[str, str]) -> None:
+        self.request = request
+        self.path = path
+        self.data: Any = None
+
+    @property
+    def base_url(self) -> str:
+        """The address of this service as the caller knows it."""
+        return str(self.request.base_url).rstrip("/")
+
+    async def form(self, limit: int) -> FormData:
+        """Read a multipart body of at most `limit` bytes; close it after use."""
+        return await read_form(self.request, limit)
+
+
+class App:
+    """The ASGI application.
+
+    Args:
+        routes: what is served.
+        open_call: makes the call of a request: from the request, its path and the key it came with, None for a route
+            that needs no key. It raises `ApiError` for a key that is not valid.
+        max_body: largest JSON body, in bytes.
+        clamp: lower a `limit` or `page_size` above its maximum instead of refusing it.
+    """
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        open_call: Callable[[Request, Mapping[str, str], str | None], Call],
+        *,
+        max_body: int,
+        clamp: bool = False,
+    ) -> None:
+        self._router = Router(routes)
+        self._open_call = open_call
+        self._max_body = max_body
+        self._clamp = clamp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        request_id = _request_id(request)
+        try:
+            reply = await self._answer(request)
+        except ApiError as error:
+            reply = _refusal(error)
+        except ClientDisconnect:
+            return
+        except Exception:
+            _logger.exception("Request %s failed", request_id)
+            text = "The service failed to answer; its log has the reason."
+            reply = _refusal(ApiError(500, "INTERNAL_ERROR", text, request_id=request_id))
+        await _response(reply, request_id)(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Reply:
+        found = self._router.find(request.scope["path"])
+        if found is None:
+            raise ApiError(404, "NOT_FOUND", f"There is nothing at {request.url.path[:200]}.")
+        routes, values = found
+        route = routes.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            allowed = ", ".join(routes)
+            text = f"{request.method} is not possible here; try {allowed}."
+            return _refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": allowed})
+        path = dict(zip(route.parameters, values, strict=True))
+        call = self._open_call(request, path, None if route.public else _credential(request))
+        parts = {name: await self._part(name, call, route) for name in route.parts}
+        return _reply(await route.endpoint(call, **parts), route.status)
+
+    async def _part(self, name: str, call: Call, route: Route) -> Any:
+        """Read and check the path, the query or the body."""
+        shape = route.parts[name]
+        if name == "path":
+            return read(shape, call.path, "path")
+        if name == "query":
+            return read(shape, dict(call.request.query_params), "query", clamp=self._clamp)
+        drained = (_DRAIN_FACTOR - 1) * self._max_body
+        raw = b"".join([chunk async for chunk in at_most(call.request, self._max_body, drained)])
+        call.data = read_json(raw) if raw or not route.optional else None
+        if route.optional and call.data is None:
+            call.data = {}
+        return read(shape, call.data, "body", clamp=self._clamp)
+
+
+def _reply(returned: object, status: int) -> Reply:
+    if isinstance(returned, Reply):
+        return returned
+    if isinstance(returned, Once):
+        return Reply(201 if returned.is_new else 200, returned.text)
+    return Reply(204) if returned is None else Reply(status, written(returned))
+
+
+def _credential(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and token.strip():
+        return token.strip()
+    return request.headers.get("x-api-key", "").strip()
+
+
+def _request_id(request: Request) -> str:
+    """Return the caller's request id if it can be a header and a line of a log, else a new one."""
+    sent = request.headers.get("x-request-id", "")
+    return sent if 0 < len(sent) <= 128 and sent.isascii() and sent.isprintable() else new_id()
+
+
+def _refusal(error: ApiError, headers: Mapping[str, str] | None = None) -> Reply:
+    closing = {"connection": "close"} if error.status == 413 else {}
+    return Reply(error.status, written(error.body), {**closing, **(headers or {})})
+
+
+def _response(reply: Reply, request_id: str) -> Response:
+    headers = {**reply.headers, "x-request-id": request_id}
+    if reply.file is not None:
+        headers["x-content-type-options"] = "nosniff"
+        return FileResponse(reply.file, reply.status, headers, reply.media_type, filename=reply.file_name)
+    if reply.body is None:
+        return Response(status_code=reply.status, headers=headers)
+    return Response(reply.body, reply.status, headers, reply.media_type)

@@ -1,0 +1,81 @@
+"""JSON text: written compactly, read strictly, and stored texts spliced into replies."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import is_dataclass
+from typing import Any, Generic, TypeVar, get_args
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, from_json
+
+from lumnisai_core.local.web.errors import invalid
+
+T_co = TypeVar("T_co", covariant=True)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_MAYBE_HUGE = re.compile(rb"[0-9][eE]\+?[0-9]|[0-9]{309}")
+
+
+class Json(str, Generic[T_co]):
+    """The JSON text of a value of that type; `written` splices it in without parsing it."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Describe the value, not the text: that is what a reply shows."""
+        return handler.generate_schema(get_args(source)[0])
+
+
+def dumps(value: object) -> Json[Any]:
+    """Return compact JSON.
+
+    Raises:
+        ValueError: the value holds NaN, infinity or a lone surrogate.
+        TypeError: it holds something that JSON cannot express.
+    """
+    text = _encode(value)
+    text.encode()
+    return Json(text)
+
+
+def written(value: object) -> str:
+    """Return a reply as JSON text: dataclasses as objects of their fields, `Json` as it is.
+
+    Raises:
+        ValueError, TypeError: as for `dumps`.
+    """
+    if isinstance(value, Json):
+        return value
+    if is_dataclass(value):
+        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
+    if isinstance(value, Mapping):
+        return f"{{{','.join([f'{_encode(name)}:{written(item)}' for name, item in value.items()])}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(written, value))}]"
+    return dumps(value)
+
+
+def read_json(body: bytes) -> Any:
+    """Parse a body; strict about NaN, numbers without bounds, lone surrogates, depth and encoding.
+
+    Raises:
+        InvalidRequest: the body is not JSON.
+    """
+    try:
+        data = from_json(body, allow_inf_nan=False)
+        if _MAYBE_HUGE.search(body) and not _is_finite(data):
+            raise ValueError("number out of range")
+    except ValueError as error:
+        raise invalid(f"Invalid JSON: {error}", "json_invalid") from error
+    return data
+
+
+def _is_finite(data: Any) -> bool:
+    """Tell whether all numbers are finite; `1e400` is read as infinity."""
+    if isinstance(data, dict):
+        return all(map(_is_finite, data.values()))
+    if isinstance(data, list):
+        return all(map(_is_finite, data))
+    return not isinstance(data, float) or math.isfinite(data)

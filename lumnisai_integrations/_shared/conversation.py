@@ -1,0 +1,489 @@
+"""Conversation: the messages that a thread stores and those still to be sent, for both frameworks. Pure.
+
+Words. A *thread* holds *runs*; a run stores the messages that were sent to it and its answer. A :class:`ThreadMessage`
+is a message as a thread stores it, a role and a text; the framework's own message is its ``original``. A
+:class:`Conversation` is the messages of one thread, oldest first: the *stored* ones, then the *unsent* ones.
+
+States. The service stores messages only as part of a run, so a message that was put is *waiting* until a run has stored
+it. A run that is not over has it *in flight*; if that run fails, it is waiting again. A message that no run can take,
+such as an image, is *unsendable*. What a thread holds is *stored*, and stays so: a thread only grows.
+
+Flow. ``put`` adds messages. ``accept`` takes in the runs that were read from the thread: :func:`match` finds which of
+the unsent messages they hold. A call has the :class:`Tags` of its messages, and :func:`continue_thread` decides which
+thread it continues and which of them it has to send.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+from lumnisai_core import ResponseObject, ResponseStatus
+from lumnisai_core.exceptions import ValidationError
+
+#: Keys of ``additional_kwargs`` for the thread of a message and for whether that thread holds it, in both frameworks.
+THREAD_ID = "lumnis_thread_id"
+PERSISTED = "lumnis_persisted"
+
+SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
+
+_TOOL_RESULT = '{"tool_result"'
+
+M = TypeVar("M")
+
+
+class State(StrEnum):
+    """Where a message of a conversation is."""
+
+    WAITING = "waiting"
+    IN_FLIGHT = "in_flight"
+    STORED = "stored"
+    UNSENDABLE = "unsendable"
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadMessage(Generic[M]):
+    """A message as a thread stores it.
+
+    Attributes:
+        role: ``system``, ``user`` or ``assistant``.
+        text: Its text.
+        state: Where it is.
+        original: The framework's message; None for one that was read from the thread.
+        run_id: The run that stores it; for an unsent answer, the run that it answers.
+        wordings: Other texts of the same message: an object as JSON, calls with or without their ids.
+        tool_call_id: The tool call whose result it is.
+        created_at: When its run was made, in seconds since 1970.
+        is_own: For a stored one: whether it was put here, rather than only read from the thread.
+        is_archived: Whether the framework keeps it outside of its queue.
+        is_new: For an unsent one: whether the thread was not read since it was put.
+        stored_before: For an unsent one: how many messages the thread held when its exchange began. It is not looked
+            for among those, because the same text said once more is another message.
+    """
+
+    role: str
+    text: str
+    state: State = State.WAITING
+    original: M | None = None
+    run_id: str | None = None
+    wordings: tuple[str, ...] = ()
+    tool_call_id: str | None = None
+    created_at: float | None = None
+    is_own: bool = False
+    is_archived: bool = False
+    is_new: bool = False
+    stored_before: int = 0
+
+    @property
+    def is_question(self) -> bool:
+        """Whether the user wrote it; tool results have the user's role, too."""
+        return self.role == USER and self.tool_call_id is None and not self.text.startswith(_TOOL_RESULT)
+
+
+@dataclass(frozen=True)
+class Conversation(Generic[M]):
+    """The messages of a thread. A conversation stays as it is; each change makes a new one.
+
+    Attributes:
+        thread_id: The thread; None before there is one.
+        stored: What the thread holds, in the order in which it was read.
+        unsent: What no run has stored yet, oldest first.
+        is_read: Whether the thread was read to its end once.
+        read_to: Id of the newest run that was read.
+        unfinished: Ids of runs that were not over when they were read.
+        exchange_after: How many messages the thread held when the last exchange began.
+    """
+
+    thread_id: str | None = None
+    stored: tuple[ThreadMessage[M], ...] = ()
+    unsent: tuple[ThreadMessage[M], ...] = ()
+    is_read: bool = False
+    read_to: str | None = None
+    unfinished: tuple[str, ...] = ()
+    exchange_after: int = 0
+
+    @property
+    def messages(self) -> tuple[ThreadMessage[M], ...]:
+        """All messages, oldest first: the stored ones by the age of their runs, then the unsent ones."""
+        return (*(self.stored[at] for at in self._by_age()), *self.unsent)
+
+    def _by_age(self) -> list[int]:
+        return sorted(range(len(self.stored)), key=lambda at: self.stored[at].created_at or math.inf)
+
+    def put(self, messages: Iterable[ThreadMessage[M]], *, exchanges: bool = False) -> Conversation[M]:
+        """Add messages that wait for a run.
+
+        Args:
+            messages: The messages.
+            exchanges: Whether they come as whole exchanges, after their run: then an answer may be one that was read
+                since the last exchange.
+        """
+        held, after, added = len(self.stored), self.exchange_after, []
+        for message in messages:
+            if message.is_question and not exchanges:
+                after = held
+            before = after if message.role == ASSISTANT or not exchanges else held
+            added.append(replace(message, is_new=True, stored_before=before))
+        return replace(self, unsent=(*self.unsent, *added), exchange_after=after)
+
+    def begin(self, thread_id: str) -> Conversation[M]:
+        """Return the conversation on a thread that is new, unless it has a thread already."""
+        return self if self.thread_id is not None else replace(self, thread_id=thread_id).accept(thread_id, [])
+
+    def accept(
+        self,
+        thread_id: str | None,
+        runs: Sequence[ResponseObject],
+        *,
+        exchanges: bool = False,
+        questions_first: bool = False,
+    ) -> Conversation[M]:
+        """Take in runs of the thread: what they store is no longer unsent.
+
+        Args:
+            thread_id: The thread that was read. If the conversation has left it meanwhile, nothing changes.
+            runs: Runs, newest first. Only those that succeeded store messages; those that were taken in before count
+                once.
+            exchanges: Whether new messages were put as whole exchanges, so that one half of an exchange is enough to
+                recognise it.
+            questions_first: Whether a question that is put after its run comes with its answer. Then one without an
+                answer is new, even if another user of the thread has just put the same.
+        """
+        if thread_id != self.thread_id:
+            return self
+        known = {message.run_id for message in self.stored}
+        new_runs = [run for run in reversed(runs) if run.response_id not in known]
+        done = [run for run in new_runs if run.status == ResponseStatus.SUCCEEDED]
+        running = [run for run in new_runs if not run.is_terminal]
+        stored = [*self.stored, *(message for run in done for message in messages_of(run))]
+        first = 0 if not self.is_read else _after_answers(self.unsent) if questions_first else len(self.unsent)
+        begun = [at for at in range(first, len(self.unsent)) if self.unsent[at].is_new]
+        unsent = list(self.unsent)
+        for at in begun:
+            # It is none of the messages that the thread holds, unless it is the last answer, which may be a new one.
+            is_answer = exchanges and bool(stored) and unsent[at].role == stored[-1].role == ASSISTANT
+            unsent[at] = replace(unsent[at], stored_before=len(stored) - is_answer)
+        found = match(unsent, stored, exchanges=exchanges)
+        for at, place in found.items():
+            if place is not None:
+                own = unsent[at]
+                stored[place] = replace(stored[place], original=own.original, is_archived=own.is_archived, is_own=True)
+        held = [message for message in stored if message.is_own or not _is_passing(message)]
+        left = [replace(message, is_new=False) for at, message in enumerate(unsent) if at not in found]
+        is_over = begun or not self.is_read or (exchanges and any(message.is_new for message in unsent))
+        return Conversation(
+            thread_id,
+            stored=tuple(held),
+            unsent=tuple(replace(message, stored_before=len(held)) for message in _in_flight(left, running)),
+            is_read=True,
+            read_to=runs[0].response_id if runs else self.read_to,
+            unfinished=tuple(run.response_id for run in running),
+            exchange_after=len(held) if is_over else self.exchange_after,
+        )
+
+    def replaced(self, messages: Sequence[ThreadMessage[M]], are_stored: Sequence[bool]) -> Conversation[M]:
+        """Return the conversation with other messages; without a thread if its thread holds any that is missing there.
+
+        Args:
+            messages: The messages.
+            are_stored: Whether each is a copy of a stored one.
+        """
+        held = len(self.stored)
+        if self.is_read and not self.unfinished and sum(are_stored) == held and all(are_stored[:held]):
+            return replace(self, unsent=()).put(messages[held:])
+        return Conversation[M]().put(messages)
+
+    def without(self, positions: Collection[int]) -> Conversation[M]:
+        """Return the conversation without some messages; without a thread if its thread holds one of them.
+
+        Args:
+            positions: Positions in :attr:`messages`.
+        """
+        held = len(self.stored)
+        left = [message for at, message in enumerate(self.messages) if at not in positions]
+        if all(at >= held for at in positions):
+            return replace(self, unsent=tuple(left[held:]))
+        return Conversation(unsent=tuple(_anew(message) for message in left))
+
+    def oldest(self, count: int) -> list[int]:
+        """Return the positions of the oldest messages of the queue."""
+        queue = [at for at, message in enumerate(self.messages) if not message.is_archived]
+        return queue[: max(count, 0)]
+
+    def archived(self, positions: Collection[int]) -> Conversation[M]:
+        """Return the conversation with the messages at some positions archived."""
+        held = len(self.stored)
+        order = [*self._by_age(), *range(held, held + len(self.unsent))]
+        messages = [*self.stored, *self.unsent]
+        for at in positions:
+            messages[order[at]] = replace(messages[order[at]], is_archived=True)
+        return replace(self, stored=tuple(messages[:held]), unsent=tuple(messages[held:]))
+
+
+def _anew(message: ThreadMessage[M]) -> ThreadMessage[M]:
+    state = State.WAITING if message.state is State.STORED else message.state
+    return replace(message, state=state, run_id=None, is_own=False, stored_before=0)
+
+
+def messages_of(run: ResponseObject) -> list[ThreadMessage[Any]]:
+    """Return the messages that a run stores: those that were sent to it, then its answer, which may be empty."""
+    sent = [(str(message.role), message.content, ()) for message in run.input_messages or ()]
+    text, *others = _answers(run)
+    stored = [*sent, (ASSISTANT, text, tuple(others))]
+    return [
+        ThreadMessage(
+            role if role in (SYSTEM, ASSISTANT) else USER,
+            text,
+            State.STORED,
+            run_id=run.response_id,
+            wordings=wordings,
+            tool_call_id=_tool_call_id(text),
+            created_at=run.created_at.timestamp() if run.created_at else None,
+        )
+        for role, text, wordings in stored
+    ]
+
+
+def _answers(run: ResponseObject) -> list[str]:
+    """Return the texts of an answer, first the words out of the object that a run with tools of the caller returns."""
+    value, texts = run.structured_response, [run.output_text or ""]
+    if value is not None:
+        content, calls = value.get("content"), value.get("tool_calls")
+        in_words = isinstance(content, str) and len(value) == 1
+        are_calls = isinstance(calls, list) and len(value) == 1
+        written = json.dumps(value, ensure_ascii=False)
+        texts = [str(content), *texts, written] if in_words else [written, *texts] if are_calls else [*texts, written]
+    return [text for at, text in enumerate(texts) if at == 0 or text]
+
+
+def _tool_call_id(text: str) -> str | None:
+    if not text.startswith(_TOOL_RESULT):
+        return None
+    try:
+        result = json.loads(text.partition("\n")[0])["tool_result"]
+    except ValueError:
+        return None
+    found = result.get("id") if isinstance(result, dict) else None
+    return found if isinstance(found, str) else None
+
+
+def _is_passing(message: ThreadMessage[Any]) -> bool:
+    # Each run has instructions of its own, and an answer without words shows nothing.
+    return message.role == SYSTEM or (message.role == ASSISTANT and not message.text)
+
+
+def _after_answers(unsent: Sequence[ThreadMessage[Any]]) -> int:
+    return max((at + 1 for at, message in enumerate(unsent) if message.role == ASSISTANT), default=0)
+
+
+def _in_flight(unsent: Sequence[ThreadMessage[M]], running: Iterable[ResponseObject]) -> list[ThreadMessage[M]]:
+    sent = [message for run in running for message in messages_of(run)[:-1]]
+    found = match([replace(message, stored_before=0) for message in unsent], sent)
+    return [
+        message
+        if message.state is State.UNSENDABLE
+        else replace(message, state=State.IN_FLIGHT if at in found else State.WAITING)
+        for at, message in enumerate(unsent)
+    ]
+
+
+def match(
+    unsent: Sequence[ThreadMessage[Any]], stored: Sequence[ThreadMessage[Any]], *, exchanges: bool = False
+) -> dict[int, int | None]:
+    """Match unsent messages to stored ones.
+
+    Each stored message counts once. An answer is found by its run and a tool result by the id of its call. Others are
+    found in order and by text, among what is newer than their exchange or belongs to a run that an unsent message
+    answers: first by the same text, then by one that wraps it, as agents do that add their state to a question.
+
+    Args:
+        unsent: The messages, oldest first.
+        stored: What the thread holds, oldest first. Own ones are matched already.
+        exchanges: Whether prompts and parsers may have changed new messages on their way. Then one half of an exchange
+            is enough: a recognised answer stands for the messages right before it, and a recognised question for the
+            answer right after it.
+
+    Returns:
+        The index of the stored message by that of the unsent one; None where only the answer was recognised.
+    """
+    index = _Index(unsent, stored)
+    found: dict[int, int | None] = {}
+    last = -1
+    for at, message in enumerate(unsent):
+        ends_exchange = exchanges and message.is_new and message.role == ASSISTANT
+        place = index.find(message, newer_than=last)
+        if place is None and ends_exchange and message.run_id is None:
+            question = found.get(at - 1)
+            if question is not None and unsent[at - 1].role != ASSISTANT:
+                place = index.answer_of(stored[question].run_id)
+        if place is None:
+            continue
+        index.take(place)
+        found[at], last = place, max(last, place)
+        if ends_exchange:
+            for before in _right_before(at, unsent):
+                found.setdefault(before, None)
+    return found
+
+
+def _right_before(at: int, unsent: Sequence[ThreadMessage[Any]]) -> list[int]:
+    begin = at
+    while begin > 0 and unsent[begin - 1].is_new and unsent[begin - 1].role != ASSISTANT:
+        begin -= 1
+    return list(range(begin, at))
+
+
+class _Index:
+    """Stored messages that are not matched yet, by what they can be found by."""
+
+    def __init__(self, unsent: Sequence[ThreadMessage[Any]], stored: Sequence[ThreadMessage[Any]]) -> None:
+        self._stored = stored
+        self._answered = {message.run_id for message in unsent} - {None}
+        self._free = {at for at, message in enumerate(stored) if not message.is_own}
+        self._answers: dict[str | None, int] = {}
+        self._results: dict[str | None, list[int]] = {}
+        self._by_words: dict[tuple[str, str], list[int]] = {}
+        for at in sorted(self._free):
+            message = stored[at]
+            for text in dict.fromkeys(map(_words, (message.text, *message.wordings))):
+                self._by_words.setdefault((message.role, text), []).append(at)
+            if message.role == ASSISTANT:
+                self._answers[message.run_id] = at
+            self._results.setdefault(message.tool_call_id, []).append(at)
+
+    def take(self, place: int) -> None:
+        self._free.remove(place)
+
+    def find(self, message: ThreadMessage[Any], *, newer_than: int) -> int | None:
+        """Find a message by its run or tool call, else by its text."""
+        place = None
+        if message.run_id is not None:
+            place = self._answers.get(message.run_id)
+        elif message.tool_call_id is not None:
+            place = next((at for at in self._results.get(message.tool_call_id, ()) if at in self._free), None)
+        if place in self._free:
+            return place
+        return None if message.state is State.UNSENDABLE else self._find_text(message, newer_than)
+
+    def answer_of(self, run_id: str | None) -> int | None:
+        """Find the answer of a run, in whatever words."""
+        place = self._answers.get(run_id)
+        return place if place in self._free and self._stored[place].text else None
+
+    def _find_text(self, message: ThreadMessage[Any], newer_than: int) -> int | None:
+        def is_open(at: int) -> bool:
+            is_newer = at >= message.stored_before or self._stored[at].run_id in self._answered
+            return at > newer_than and is_newer and at in self._free
+
+        for text in (message.text, *message.wordings):
+            same = self._by_words.get((message.role, _words(text)), ())
+            place = next((at for at in same if is_open(at)), None)
+            if place is not None:
+                return place
+        text = message.text.strip()
+        begin = max(newer_than + 1, 0 if self._answered else message.stored_before)
+        others = (at for at in range(begin, len(self._stored)) if self._stored[at].role == message.role and is_open(at))
+        return next((at for at in others if _is_within(text, self._stored[at])), None) if text else None
+
+
+def _is_within(text: str, stored: ThreadMessage[Any]) -> bool:
+    held = stored.text.strip()
+    if not held:
+        return False
+    if stored.role == ASSISTANT:
+        # ReAct agents keep all reasoning up to the answer; others keep only the last part of the answer.
+        one, other = f" {_words(text)}", f" {_words(held)}"
+        return one.endswith(other) or other.endswith(one)
+    return f"\n{text}\n" in f"\n{held}\n"
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+class Answers(StrEnum):
+    """The part that answers of runs play in the choice of a thread and of the messages to send.
+
+    ``IGNORE``: none. ``COUNT``: on the thread that the call continues, an answer stands for all messages before it but
+    the instructions, which are sent each time because another agent may have taken over. ``FOLLOW``: an answer also
+    names the thread to continue, and stands for the instructions, too.
+    """
+
+    IGNORE = "ignore"
+    COUNT = "count"
+    FOLLOW = "follow"
+
+
+@dataclass(frozen=True, slots=True)
+class Tags:
+    """The tags of a message of a call.
+
+    Attributes:
+        thread_id: The thread.
+        is_stored: Whether that thread holds the message.
+        is_answer: Whether it is the answer of a run on that thread, which then holds the messages before it, too.
+        is_instruction: Whether it is a message of the system.
+    """
+
+    thread_id: str | None = None
+    is_stored: bool = False
+    is_answer: bool = False
+    is_instruction: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """The thread of a call and the messages to send.
+
+    Attributes:
+        thread_id: The thread to continue; None for a new one.
+        send: Positions of the messages to send, in order.
+    """
+
+    thread_id: str | None
+    send: tuple[int, ...]
+
+
+def continue_thread(
+    messages: Sequence[Tags], *, thread_id: str | None, answers: Answers = Answers.IGNORE
+) -> Continuation:
+    """Return the thread that a call continues and the messages that are not stored there yet.
+
+    Args:
+        messages: The tags of each message, oldest first.
+        thread_id: The thread that the caller names. Default: that of the last message which names one.
+        answers: The part that answers of runs play.
+
+    Raises:
+        ValidationError: The thread holds all messages, so that there is nothing to send.
+    """
+    thread = thread_id or _named_thread(messages, answers)
+    if thread is None:
+        return Continuation(None, tuple(range(len(messages))))
+    held = 0
+    if answers is not Answers.IGNORE:
+        of_thread = (at + 1 for at, tags in enumerate(messages) if tags.is_answer and tags.thread_id == thread)
+        held = max(of_thread, default=0)
+    resends = answers is Answers.COUNT
+    send = tuple(
+        at
+        for at, tags in enumerate(messages)
+        if not (tags.is_stored and tags.thread_id == thread) and (at >= held or (resends and tags.is_instruction))
+    )
+    if messages and not send:
+        raise ValidationError(
+            f"Thread {thread} already holds all {len(messages)} messages, so there is nothing to send: add a new "
+            "message of the user at the end."
+        )
+    return Continuation(thread, send)
+
+
+def _named_thread(messages: Sequence[Tags], answers: Answers) -> str | None:
+    for tags in reversed(messages):
+        if tags.thread_id and (answers is Answers.FOLLOW or not tags.is_answer or tags.is_stored):
+            return tags.thread_id
+    return None

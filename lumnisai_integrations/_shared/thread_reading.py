@@ -1,0 +1,66 @@
+"""Reading of the runs of a thread that a conversation does not know yet, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lumnisai_core import AsyncClient, Client, ResponseObject
+from lumnisai_integrations._shared.conversation import Conversation
+
+_PAGE_OF_NEW_RUNS = 10  # there is seldom more than one since the last reading
+_PAGE_OF_ALL_RUNS = 100
+
+
+class Reading:
+    """A reading of the runs of a thread, newest first and page by page, until all that are new were seen.
+
+    Args:
+        conversation: What is known of the thread.
+    """
+
+    def __init__(self, conversation: Conversation[Any]) -> None:
+        self._found: dict[str, ResponseObject] = {}
+        self._missing = set(conversation.unfinished)
+        self._known = {*(message.run_id for message in conversation.stored), conversation.read_to} - {None}
+        self.page_size: int = _PAGE_OF_NEW_RUNS if self._known else _PAGE_OF_ALL_RUNS
+        self.offset: int = 0
+        self.is_complete: bool = False
+
+    @property
+    def runs(self) -> list[ResponseObject]:
+        """The runs that were found, newest first."""
+        return list(self._found.values())
+
+    def take(self, page: Sequence[ResponseObject]) -> None:
+        """Take the next page of runs, newest first. An empty one, or one without any other run, is the last."""
+        found = {run.response_id: run for run in page if run.response_id not in self._found}
+        self._found |= found
+        self._missing -= found.keys()
+        self.offset += len(page)
+        self.is_complete = not found or (not self._missing and not self._known.isdisjoint(self._found))
+
+
+def read_runs(client: Client, conversation: Conversation[Any]) -> list[ResponseObject]:
+    """Read the runs of a thread that a conversation does not know yet, newest first.
+
+    Args:
+        client: The client.
+        conversation: What is known of the thread. Without a thread there are no runs.
+
+    Raises:
+        NotFoundError: The thread was deleted.
+        LumnisAIError: The service cannot be reached or refuses.
+    """
+    reading, thread_id = Reading(conversation), conversation.thread_id
+    while thread_id is not None and not reading.is_complete:
+        reading.take(client.threads.get_responses(thread_id, limit=reading.page_size, offset=reading.offset))
+    return reading.runs
+
+
+async def aread_runs(client: AsyncClient, conversation: Conversation[Any]) -> list[ResponseObject]:
+    """Do the same as :func:`read_runs` without blocking the event loop."""
+    reading, thread_id = Reading(conversation), conversation.thread_id
+    while thread_id is not None and not reading.is_complete:
+        reading.take(await client.threads.get_responses(thread_id, limit=reading.page_size, offset=reading.offset))
+    return reading.runs
