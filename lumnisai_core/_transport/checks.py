@@ -1,4 +1,4 @@
-"""Checks of arguments that several resources share, made before anything is sent. Pure."""
+"""Argument checks that several resources share, made before anything is sent. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def changes(what: str, **values: Any) -> dict[str, Any]:
     """Return the values of an update that are not None.
 
     Raises:
-        ValidationError: There are none.
+        ValidationError: All are None.
     """
     body = given(**values)
     if not body:
@@ -30,54 +30,59 @@ def changes(what: str, **values: Any) -> dict[str, Any]:
 
 
 def member(kind: type[EnumT], name: str, value: EnumT | str) -> EnumT:
-    """Read a member of a closed word list from itself or its text, in any case.
+    """Read a member of an enum from itself or its text, in any case.
 
     Raises:
-        ValidationError: It is none of them.
+        ValidationError: The value is not a member.
     """
-    words = {word.value.lower(): word for word in kind}
-    found = words.get(value.strip().lower()) if isinstance(value, str) else None
+    members = {known.value.lower(): known for known in kind}
+    found = members.get(value.strip().lower()) if isinstance(value, str) else None
     if found is None:
         raise ValidationError(f"{name} must be one of {', '.join(kind)}, not {value!r}.")
     return found
 
 
 def optional_member(kind: type[EnumT], name: str, value: EnumT | str | None) -> EnumT | None:
-    """Read a member of a closed word list, or None.
+    """Read a member of an enum, or None.
 
     Raises:
-        ValidationError: It is neither.
+        ValidationError: The value is neither.
     """
     return None if value is None else member(kind, name, value)
 
 
 def text(name: str, value: str, *, longest: int | None = None) -> str:
-    """Accept a text that says something.
+    """Accept a string that is not blank.
+
+    Args:
+        name: Name of the argument, for the message.
+        value: The argument.
+        longest: Most characters.
 
     Raises:
-        ValidationError: It is no text, blank or too long.
+        ValidationError: The value is not a string, blank or too long.
     """
     if not isinstance(value, str) or not value.strip():
-        raise ValidationError(f"{name} must be a text that is not blank, not {value!r}.")
+        raise ValidationError(f"{name} must be a non-empty string, not {value!r}.")
     if longest is not None and len(value) > longest:
         raise ValidationError(f"{name} has {len(value)} characters; at most {longest} are possible.")
     return value
 
 
 def optional_text(name: str, value: str | None, *, longest: int | None = None) -> str | None:
-    """Accept a text that says something, or None.
+    """Accept a string that is not blank, or None.
 
     Raises:
-        ValidationError: It is blank or too long.
+        ValidationError: The value is neither, or too long.
     """
     return None if value is None else text(name, value, longest=longest)
 
 
 def number_between(name: str, value: float, lowest: float, highest: float) -> float:
-    """Accept a number of a range.
+    """Accept a number within a range.
 
     Raises:
-        ValidationError: It is no number, or outside the range.
+        ValidationError: The value is not a number, or outside the range.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not lowest <= value <= highest:
         raise ValidationError(f"{name} must be a number from {lowest} to {highest}, not {value!r}.")
@@ -85,10 +90,10 @@ def number_between(name: str, value: float, lowest: float, highest: float) -> fl
 
 
 def whole_number_between(name: str, value: int, lowest: int, highest: int) -> int:
-    """Accept a whole number of a range.
+    """Accept a whole number within a range.
 
     Raises:
-        ValidationError: It is no whole number, or outside the range.
+        ValidationError: The value is not a whole number, or outside the range.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise ValidationError(f"{name} must be a whole number from {lowest} to {highest}, not {value!r}.")
@@ -96,13 +101,18 @@ def whole_number_between(name: str, value: int, lowest: int, highest: int) -> in
 
 
 def texts(name: str, values: Iterable[object], *, most: int | None = None) -> list[str]:
-    """Accept at least one text or id, such as file ids; a single text is taken for a mistake.
+    """Accept at least one string or id, such as file ids; a single string is taken for a mistake.
+
+    Args:
+        name: Name of the argument, for the message.
+        values: The argument.
+        most: Most entries.
 
     Raises:
-        ValidationError: There is none, there are too many, or one is blank.
+        ValidationError: The list is empty or too long, or an entry is blank.
     """
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise ValidationError(f"{name} must be a list of texts, not {values!r}.")
+        raise ValidationError(f"{name} must be a list of strings, not {values!r}.")
     rows = [text(f"{name}[{index}]", str(value)) for index, value in enumerate(values)]
     if not rows:
         raise ValidationError(f"{name} is empty: pass at least one.")
@@ -112,10 +122,10 @@ def texts(name: str, values: Iterable[object], *, most: int | None = None) -> li
 
 
 def optional_texts(name: str, values: Sequence[str] | None) -> list[str] | None:
-    """Accept at least one text, or None.
+    """Accept at least one string, or None.
 
     Raises:
-        ValidationError: The list is empty or has a blank text.
+        ValidationError: The list is empty or has a blank entry.
     """
     return None if values is None else texts(name, values)
 
@@ -123,16 +133,16 @@ def optional_texts(name: str, values: Sequence[str] | None) -> list[str] | None:
 def check_seconds(
     name: str, value: object, *, endless: bool = False, error: type[ValidationError] = ValidationError
 ) -> None:
-    """Refuse what is no positive number of seconds.
+    """Check that a value is a positive number of seconds.
 
     Args:
         name: Name of the argument, for the message.
-        value: What was given.
-        endless: Whether infinity is fine.
-        error: What to raise.
+        value: The argument.
+        endless: Whether infinity is accepted.
+        error: Class of the error.
 
     Raises:
-        ValidationError: It is no number, not positive, or not finite.
+        ValidationError: The value is not a number, not positive, or not finite.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not value > 0 or (value == math.inf and not endless):  # type: ignore[operator]
@@ -143,10 +153,10 @@ _LARGEST_PAGE = 100
 
 
 def page_query(*, limit: int, offset: int) -> dict[str, int]:
-    """Check and write a page of a limit/offset list.
+    """Return the query of one page of a list with limit and offset.
 
     Raises:
-        ValidationError: The page is not possible.
+        ValidationError: The limit or offset is out of range.
     """
     if not 1 <= limit <= _LARGEST_PAGE:
         raise ValidationError(f"limit must be 1 to {_LARGEST_PAGE}, not {limit!r}.")
@@ -156,15 +166,15 @@ def page_query(*, limit: int, offset: int) -> dict[str, int]:
 
 
 def numbered_page_query(*, page: int, page_size: int, size_name: str = "page_size") -> dict[str, int]:
-    """Check and write a page of a list whose pages are numbered from 1.
+    """Return the query of one page of a list whose pages are numbered from 1.
 
     Args:
         page: Number of the page.
-        page_size: Things on the page.
-        size_name: What the route calls the size.
+        page_size: Entries on the page.
+        size_name: The route's name for the size.
 
     Raises:
-        ValidationError: The page is not possible.
+        ValidationError: The number or size is out of range.
     """
     if page < 1:
         raise ValidationError(f"page must be 1 or more, not {page!r}.")

@@ -51,7 +51,7 @@ class Pool:
 
     def __init__(self, service: Service, client: httpx.Client | None = None) -> None:
         if client is not None and not isinstance(client, httpx.Client):
-            raise ConfigurationError(f"http_client must be an httpx.Client, got {type(client).__name__}.")
+            raise ConfigurationError(f"http_client must be an httpx.Client, not {type(client).__name__}.")
         self._service = service
         self._client = client
         self._routes = Routes()
@@ -172,7 +172,7 @@ class AsyncPool:
 
     def __init__(self, service: Service, client: httpx.AsyncClient | None = None) -> None:
         if client is not None and not isinstance(client, httpx.AsyncClient):
-            raise ConfigurationError(f"http_client must be an httpx.AsyncClient, got {type(client).__name__}.")
+            raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {type(client).__name__}.")
         self._service = service
         self._client = client
         self._routes = Routes()
@@ -347,8 +347,9 @@ def _built(
     # Authorised at the last moment, so that each try has a signature of its own and no other frame a header with a key.
     authorised = service.authorise(request) if request.authorised else request
     url = _url(authorised.target)
-    headers = {"Host": url.netloc.decode(), "Accept-Encoding": "gzip, deflate", **authorised.headers}
-    headers.update({name: value.get_secret_value() for name, value in headers.items() if not isinstance(value, str)})
+    headers = {"Host": url.netloc.decode(), "Accept-Encoding": "gzip, deflate"}
+    for name, value in authorised.headers.items():
+        headers[name] = value if isinstance(value, str) else value.get_secret_value()
     wait = request.timeout
     timeouts = {"timeout": {"connect": wait, "read": wait + request.held, "write": wait, "pool": wait}}
     if isinstance(request.content, Upload):

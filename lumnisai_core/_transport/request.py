@@ -215,7 +215,7 @@ def _size_of_stream(stream: BinaryIO) -> int | None:
     if isinstance(stream, io.TextIOBase):
         raise ValidationError('A file opened for text cannot be uploaded: open it with mode "rb".')
     if not callable(getattr(stream, "read", None)):
-        raise ValidationError(f"A file must be bytes, a path or a binary stream, got {type(stream).__name__}.")
+        raise ValidationError(f"A file must be bytes, a path or a binary stream, not {type(stream).__name__}.")
     try:
         here = stream.tell()
         end = stream.seek(0, os.SEEK_END)

@@ -192,7 +192,7 @@ def checked_base_url(url: str, *, variable: str, example: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError(
-            f"base_url must be an http or https address such as {example}, got {url!r} "
+            f"base_url must be an http or https address such as {example}, not {url!r} "
             f"(argument base_url or environment variable {variable})."
         )
     if parts.username or parts.password or parts.query or parts.fragment:

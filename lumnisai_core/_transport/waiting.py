@@ -229,7 +229,7 @@ def notify(callback: Callable[[T], object], event: T) -> None:
 def check_async_callback(name: str, callback: object) -> None:
     """Accept functions and coroutine functions."""
     if not callable(callback):
-        raise ValidationError(f"{name} must be callable, got {type(callback).__name__}.")
+        raise ValidationError(f"{name} must be callable, not {type(callback).__name__}.")
 
 
 def check_callback(name: str, callback: object) -> None:

@@ -67,9 +67,9 @@ def settings_from(
     environment = os.environ if environment is None else environment
     check_seconds("timeout", timeout, error=ConfigurationError)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigurationError(f"max_retries must be a whole number, at least 0, got {max_retries!r}.")
+        raise ConfigurationError(f"max_retries must be a whole number, at least 0, not {max_retries!r}.")
     if auth not in _CREDENTIALS:
-        raise ConfigurationError(f"auth must be 'bearer' or 'x-api-key', got {auth!r}.")
+        raise ConfigurationError(f"auth must be 'bearer' or 'x-api-key', not {auth!r}.")
     header, prefix = _CREDENTIALS[auth]
     address = base_url or environment.get("LUMNISAI_BASE_URL") or DEFAULT_BASE_URL
     service = LumnisService(
@@ -133,7 +133,7 @@ def _usable_key(api_key: str | SecretStr | None) -> SecretStr:
 def _usable_headers(headers: Mapping[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigurationError(f"default_headers must map strings to strings, got {name!r}: {value!r}.")
+            raise ConfigurationError(f"default_headers must map strings to strings, not {name!r} to {value!r}.")
         if name.lower() in _OWN_HEADERS:
             raise ConfigurationError(f"default_headers must not set {name}, which the client sets itself.")
         if not (name + value).isprintable() or not name.isascii() or not value.isascii() or not name.strip():
@@ -150,7 +150,7 @@ def scope_from(scope: Scope | str) -> Scope:
     try:
         return Scope(scope)
     except ValueError:
-        raise ConfigurationError(f"scope must be 'user' or 'tenant', got {scope!r}.") from None
+        raise ConfigurationError(f"scope must be 'user' or 'tenant', not {scope!r}.") from None
 
 
 def user_id_from(user_id: str | UUID | None) -> str | None:
@@ -163,7 +163,7 @@ def user_id_from(user_id: str | UUID | None) -> str | None:
         return None if user_id is None else str(user_id)
     if not isinstance(user_id, str) or not user_id.strip():
         raise ConfigurationError(
-            f"user_id must be a UUID or a non-empty string such as an e-mail address, got {user_id!r}."
+            f"user_id must be a UUID or a non-empty string such as an e-mail address, not {user_id!r}."
         )
     return user_id
 
@@ -176,7 +176,7 @@ def settings_for_user(settings: Settings, user_id: str | UUID) -> Settings:
     """
     named = user_id_from(user_id)
     if named is None:
-        raise ConfigurationError("user_id must be a UUID or a non-empty string, got None: pass the client's user.")
+        raise ConfigurationError("user_id must be a UUID or a non-empty string, not None: pass the client's user.")
     return settings._replace(scope=Scope.USER, user_id=named)
 
 

@@ -88,7 +88,10 @@ class Harbour(Service):
     def authorise(self, request: Request) -> Request:
         nonce = secrets.token_hex(8)
         payload = request.content if isinstance(request.content, bytes) else b""
-        headers = {"X-Nonce": nonce, "X-Sign": SecretStr(signature(nonce, request.query, payload))}
+        headers: dict[str, str | SecretStr] = {
+            "X-Nonce": nonce,
+            "X-Sign": SecretStr(signature(nonce, request.query, payload)),
+        }
         if self._session is not None:
             headers["Cookie"] = SecretStr(f"session={self._session}")
         return request.with_headers(headers)

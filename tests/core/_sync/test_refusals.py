@@ -16,7 +16,7 @@ SKILL = {"name": "n", "description": "d", "content": "c"}
 Make = Callable[[Client], Any]
 
 REFUSED: list[tuple[Make, str]] = [
-    (lambda client: client.create_user(email=" "), "email must be a text that is not blank"),
+    (lambda client: client.create_user(email=" "), "email must be a non-empty string"),
     (lambda client: client.get_user(""), "not a usable id"),
     (lambda client: client.update_user("u"), "Nothing to change in the user: pass at least one of first_name"),
     (lambda client: client.list_users(page=0), "page must be 1 or more, not 0"),
@@ -48,7 +48,7 @@ REFUSED: list[tuple[Make, str]] = [
     ),
     (
         lambda client: client.update_model_preferences({"FAST_MODEL": {"provider": "openai"}}),
-        r"preferences\['FAST_MODEL'\].model_name must be a text that is not blank",
+        r"preferences\['FAST_MODEL'\].model_name must be a non-empty string",
     ),
     (
         lambda client: client.update_model_preferences({"FAST_MODEL": {**CHOICE, "temperature": 1}}),
@@ -80,7 +80,7 @@ REFUSED: list[tuple[Make, str]] = [
     (lambda client: client.bulk_upload_files([b"a"]), "file_name is missing"),
     (lambda client: client.list_files(limit=101), "limit must be 1 to 100, not 101"),
     (lambda client: client.list_files(status="done"), "status must be one of pending, parsing"),
-    (lambda client: client.search_files(""), "query must be a text that is not blank"),
+    (lambda client: client.search_files(""), "query must be a non-empty string"),
     (lambda client: client.search_files("x", limit=51), "limit must be a whole number from 1 to 50, not 51"),
     (lambda client: client.search_files("x", min_score=1.5), "min_score must be a number from 0 to 1, not 1.5"),
     (lambda client: client.get_file_content("f", start_line=0), "start_line must be a whole number, 1 or more, not 0"),
@@ -88,11 +88,11 @@ REFUSED: list[tuple[Make, str]] = [
     (lambda client: client.get_file_content("f", content_type="poem"), "content_type must be one of text"),
     (lambda client: client.update_file_scope("f", "galaxy"), "scope must be one of user, tenant"),
     (lambda client: client.bulk_delete_files([]), "file_ids is empty"),
-    (lambda client: client.bulk_delete_files("f"), "file_ids must be a list of texts, not 'f'"),
+    (lambda client: client.bulk_delete_files("f"), "file_ids must be a list of strings, not 'f'"),
     (lambda client: client.files.wait_until_processed("f", timeout=0), "timeout must be a positive number"),
-    (lambda client: client.initiate_connection(app_name=" "), "app_name must be a text that is not blank"),
+    (lambda client: client.initiate_connection(app_name=" "), "app_name must be a non-empty string"),
     (lambda client: client.initiate_connection(app_name="X", provider="acme"), "provider must be one of composio"),
-    (lambda client: client.get_connection_status("u-1"), "app_name must be a text that is not blank"),
+    (lambda client: client.get_connection_status("u-1"), "app_name must be a non-empty string"),
     (lambda client: client.get_connection_statuses([]), "app_names is empty"),
     (lambda client: client.get_connection_statuses("GITHUB"), "app_names must be a list of names"),
     (lambda client: client.wait_for_connection("u", "X", poll_interval=-1), "poll_interval must be a positive number"),
@@ -125,7 +125,7 @@ REFUSED: list[tuple[Make, str]] = [
     ),
     (lambda client: client.update_mcp_server("s"), "Nothing to change in the MCP server"),
     (lambda client: client.list_mcp_servers(scope="galaxy"), "scope must be one of tenant, user, all"),
-    (lambda client: client.create_skill(**{**SKILL, "content": ""}), "content must be a text that is not blank"),
+    (lambda client: client.create_skill(**{**SKILL, "content": ""}), "content must be a non-empty string"),
     (lambda client: client.create_skill(**{**SKILL, "name": "n" * 1001}), "name has 1001 characters; at most 1000"),
     (lambda client: client.create_skill(**SKILL, version="1" * 21), "version has 21 characters; at most 20"),
     (lambda client: client.update_skill("s"), "Nothing to change in the skill"),
