@@ -83,7 +83,7 @@ def test_wrong_agents_are_refused_at_once(agents: dict[str, Any], words: str) ->
     ],
     ids=["number", "nothing", "script", "class"],
 )
-def test_what_cannot_answer_runs_is_refused_at_once(engine: Any, words: str) -> None:
+def test_an_engine_that_cannot_answer_is_refused_at_once(engine: Any, words: str) -> None:
     """Before the service starts, and not with the first run."""
     with pytest.raises(ValueError, match=f"^engine {words}"):
         LocalLumnis(engine=engine)

@@ -102,7 +102,7 @@ def test_an_object_comes_before_a_chat_model(tmp_path: Path, monkeypatch: pytest
         ("openai:gpt-4o", ["cannot be made", "OPENAI_API_KEY"]),
     ],
 )
-def test_what_is_neither_is_told_with_both_readings(
+def test_an_unknown_engine_is_explained_with_both_readings(
     text: str, words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error names a missing package, and has the message of the provider about missing credentials."""
@@ -113,7 +113,7 @@ def test_what_is_neither_is_told_with_both_readings(
         assert word in str(caught.value)
 
 
-def test_without_langchain_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_langchain_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error explains the other reading as well."""
     monkeypatch.setitem(sys.modules, "langchain.chat_models", None)
     with pytest.raises(CommandError, match=r"no module nowhere.*pip install langchain"):
@@ -168,7 +168,7 @@ def test_a_fault_is_written_by_its_fields(text: str, fault: Fault) -> None:
         ("{", "no JSON"),
     ],
 )
-def test_a_fault_that_cannot_work_is_told(text: str, words: str) -> None:
+def test_a_fault_that_cannot_work_is_explained(text: str, words: str) -> None:
     """With the field and what it may be."""
     with pytest.raises(ValueError, match=words):
         fault_from(text)
