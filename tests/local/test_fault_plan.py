@@ -96,7 +96,7 @@ def test_chance_is_the_same_each_time() -> None:
     assert 250 < pattern(1).count("1") < 350
 
 
-def test_times_counts_what_happened_by_chance() -> None:
+def test_times_counts_hits_by_chance() -> None:
     """With a probability, `times` is how often it happens, not how often it is tried."""
     plan = FaultPlan(ROUTES, [Fault(status=501, probability=0.5, times=3)])
     assert hits(plan, *["GET /v1/files"] * 100).count("1") == 3
@@ -138,7 +138,7 @@ def test_times_counts_what_happened_by_chance() -> None:
         ([], "Fault must be an object, got list"),
     ],
 )
-def test_a_wrong_fault_says_what_is_wrong(plain: Any, words: str) -> None:
+def test_a_wrong_fault_is_explained(plain: Any, words: str) -> None:
     """Errors name the field and the value."""
     with pytest.raises(ValueError, match=words):
         Fault.from_dict(plain)

@@ -128,7 +128,7 @@ def test_an_answer_without_a_body_is_truncated_too(serve: Serve) -> None:
     assert api.get(f"/v1/threads/{thread}").status_code == 404
 
 
-def test_garbage_is_no_json(serve: Serve) -> None:
+def test_garbage_is_not_json(serve: Serve) -> None:
     """The request is processed, and answered 200 with bytes that are not JSON."""
     api = serve(EchoEngine(), faults=[Fault(CREATE, garbage=True, times=1)])
     reply = api.post("/v1/responses", json=HELLO)
@@ -179,7 +179,7 @@ def test_counts_start_anew_with_the_service() -> None:
             assert [api.get("/v1/tenant").status_code for _ in range(2)] == [500, 200]
 
 
-def test_faults_can_be_asked_for_over_http(api: Api) -> None:
+def test_faults_can_be_added_over_http(api: Api) -> None:
     """Add, list with counts, remove all; a fault on any request leaves these routes alone."""
     added = api.ok("POST", "/v1/_local/faults", json={"route": "*", "status": 500, "after": 1})
     assert added == {"route": "*", "status": 500, "after": 1, "seen": 0, "done": 0}

@@ -86,7 +86,7 @@ def test_text_formats_are_read(api: Api, name: str, data: str | bytes, text: str
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.png", b"\x89PNG\0\0"), ("a.pdf", b"%PDF-"), ("a.docx", b"PK\0\0")])
-def test_what_cannot_be_read_is_an_error_with_a_reason(api: Api, name: str, data: bytes) -> None:
+def test_an_unreadable_file_is_an_error_with_a_reason(api: Api, name: str, data: bytes) -> None:
     """The file is kept and can be downloaded, but has no text."""
     file = put(api, name, data)
     assert file["processing_status"] == "error"
@@ -169,7 +169,7 @@ def test_files_are_listed_filtered_and_paged(api: Api) -> None:
         assert api.refused(422, "GET", f"/v1/files?{query}") == [["query", query.partition("=")[0]]]
 
 
-def test_duplicates_are_handled_as_asked(api: Api) -> None:
+def test_duplicates_are_handled_as_the_request_says(api: Api) -> None:
     """By default the new file gets a number; it can also be refused, left out or put in place of the old one."""
     first = put(api)
     assert put(api)["file_name"] == "tides_(1).txt"

@@ -35,7 +35,7 @@ def test_an_x_api_key_header_is_accepted(api: Api) -> None:
 @pytest.mark.parametrize(
     "headers", [{}, {"authorization": "Bearer nope"}, {"x-api-key": "nope"}, {"authorization": "Basic abc"}]
 )
-def test_without_the_key_nothing_is_told(api: Api, headers: dict[str, str]) -> None:
+def test_without_the_key_every_request_is_refused(api: Api, headers: dict[str, str]) -> None:
     """A missing or wrong key is 401 with the code INVALID_API_KEY."""
     reply = httpx.get(f"{api.local.base_url}/v1/responses", headers=headers)
     assert (reply.status_code, reply.json()["error"]["code"]) == (401, "INVALID_API_KEY")

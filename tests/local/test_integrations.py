@@ -202,7 +202,7 @@ def test_people_cannot_be_searched(api: Api, sources: list[str] | None) -> None:
     assert reply.json()["detail"]["error"]["code"] == "NO_DATA_SOURCES"
 
 
-def test_posts_are_told_to_be_out_of_reach_one_by_one(api: Api) -> None:
+def test_each_post_is_out_of_reach(api: Api) -> None:
     """Each address has an entry, in the order of the request."""
     urls = ["https://example.org/2", "https://example.org/1"]
     posts = api.ok("POST", "/v1/people/posts/preview", json={"post_urls": urls})["posts"]

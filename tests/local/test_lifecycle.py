@@ -175,17 +175,17 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
 def test_serving_in_the_foreground_ends_with_a_signal() -> None:
     """`serve_forever` tells address and key, serves, and returns after SIGTERM with its handlers put back."""
     local = LocalLumnis(engine=EchoEngine())
-    ready: list[tuple[str, str]] = []
+    addresses: list[tuple[str, str]] = []
 
     def ready(url: str, key: str) -> None:
-        ready.append((url, key))
+        addresses.append((url, key))
         assert httpx.get(f"{url}/v1/health").status_code == 200
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
     local.serve_forever(ready)
-    assert ready == [(ready[0][0], local.api_key)]
-    assert _refused(ready[0][0])
+    assert addresses == [(addresses[0][0], local.api_key)]
+    assert _refused(addresses[0][0])
     assert signal.getsignal(signal.SIGTERM) is before
 
 

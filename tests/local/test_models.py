@@ -96,7 +96,7 @@ def test_an_unknown_key_provider_in_the_path_is_422(api: Api, name: str) -> None
     assert api.refused(422, "DELETE", f"{KEYS}/{name}") == [["path", "key"]]
 
 
-def test_defaults_fill_in_for_what_is_not_chosen(api: Api) -> None:
+def test_defaults_fill_in_for_missing_choices(api: Api) -> None:
     """Every kind of work has a model; the reply lists those that are defaults."""
     shown = api.ok("GET", MODELS)
     assert len(shown["preferences"]) == len(shown["defaults_applied"]) == 5

@@ -129,7 +129,7 @@ def test_broken_bodies_are_refused(api: Api, known: dict[str, str], route: Route
             assert "Traceback" not in reply.text
 
 
-def test_objects_of_any_shape_keep_what_they_are_given(api: Api) -> None:
+def test_objects_of_any_shape_come_back_unchanged(api: Api) -> None:
     """Control characters, numbers of any size that JSON can hold, and odd names come back as they went in."""
     options = {
         "\u0000": "\u0000",

@@ -106,7 +106,7 @@ def test_nothing(request):
     assert "1 passed" in run_pytest(tmp_path, code)
 
 
-def test_without_the_extra_only_its_users_are_told(tmp_path: Path) -> None:
+def test_without_the_extra_only_its_users_get_an_error(tmp_path: Path) -> None:
     """The plugin loads without the server's packages; a test that uses it says what to install."""
     (tmp_path / "conftest.py").write_text("import sys\n\nsys.modules['uvicorn'] = None\n", "utf-8")
     shown = run_pytest(tmp_path, "def test_one():\n    pass\n\n\ndef test_two(lumnis):\n    pass\n")
@@ -131,7 +131,7 @@ def test_another_engine_may_answer_the_rest() -> None:
         assert lumnis.api_key == "mine"
 
 
-def test_a_wrong_script_says_what_is_wrong() -> None:
+def test_a_wrong_script_is_explained() -> None:
     """Nothing to do, an unknown field and another type are errors at once."""
     lumnis = ScriptableLumnis()
     with pytest.raises(ValueError, match="needs a text"):

@@ -139,7 +139,7 @@ def test_wait_accepts_decimals_and_is_bounded(serve: Serve, held: HeldEngine, wa
 
 
 @pytest.mark.parametrize("wait", ["soon", "nan", "inf", ""])
-def test_a_wait_that_is_no_number_is_422(api: Api, wait: str) -> None:
+def test_a_wait_that_is_not_a_number_is_422(api: Api, wait: str) -> None:
     """Junk in `wait` is refused."""
     run = api.create()
     assert api.get(f"/v1/responses/{run['response_id']}", params={"wait": wait}).status_code == 422
@@ -160,7 +160,7 @@ def test_cancel_stops_the_engine_and_wakes_polls(serve: Serve, held: HeldEngine)
     assert (again.status_code, again.json()["error"]["code"]) == (409, "ALREADY_FINISHED")
 
 
-def test_what_a_cancelled_engine_still_reports_is_ignored(serve: Serve, held: HeldEngine) -> None:
+def test_late_reports_of_a_cancelled_engine_are_ignored(serve: Serve, held: HeldEngine) -> None:
     """A cancelled run does not change any more."""
     api = serve(held)
     run = api.create()

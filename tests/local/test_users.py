@@ -71,7 +71,7 @@ def test_users_are_paged(api: Api) -> None:
     assert api.ok("GET", "/v1/users", params={"page": 9})["users"] == []
 
 
-def test_deleting_a_user_deletes_what_is_theirs_and_nothing_else(serve: Serve, held: HeldEngine) -> None:
+def test_deleting_a_user_deletes_their_data_and_nothing_else(serve: Serve, held: HeldEngine) -> None:
     """Runs, threads, skills, servers and connections go; active runs are cancelled; those of others stay."""
     api = serve(held)
     user = api.ok("POST", "/v1/users", json=ADA)

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from lumnisai_core.local.engines.base import Feedback, ToolCall
@@ -127,9 +128,10 @@ class LiveReport:
         """Give calls their ids: their own, that of the `earlier` call of this name in the same place, or a new one."""
         if not self._ids:
             return calls
-        same = [old if old.get("name") == new.get("name") else {} for old, new in zip(earlier, calls, strict=False)]
-        kept = [*(old.get("id") for old in same), *[None] * (len(calls) - len(same))]
-        return [{**call, "id": call.get("id") or old or new_id()} for call, old in zip(calls, kept, strict=True)]
+        same = [old if old.get("name") == new.get("name") else {} for new, old in zip(calls, earlier, strict=False)]
+        none: Mapping[str, Any] = {}
+        pairs = zip_longest(calls, same, fillvalue=none)
+        return [{**new, "id": new.get("id") or old.get("id") or new_id()} for new, old in pairs]
 
     def _changed(self) -> None:
         if not self._closed:

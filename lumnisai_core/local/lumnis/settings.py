@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.web.faults import Fault
@@ -15,12 +15,7 @@ PollMode = Literal["end-only", "on-change"]
 DownloadMode = Literal["inline", "redirect"]
 LimitMode = Literal["reject", "clamp"]
 ArtifactShape = Literal["parts", "content"]
-_CHOICES = {
-    "poll": ("end-only", "on-change"),
-    "download": ("inline", "redirect"),
-    "limits": ("reject", "clamp"),
-    "artifact_shape": ("parts", "content"),
-}
+_CHOICES = {"poll": PollMode, "download": DownloadMode, "limits": LimitMode, "artifact_shape": ArtifactShape}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +51,8 @@ class Settings:
     record: Callable[[RecordedRequest], None] | None = None
 
     def __post_init__(self) -> None:
-        for name, (first, second) in _CHOICES.items():
+        for name, choices in _CHOICES.items():
+            first, second = get_args(choices)
             if getattr(self, name) not in (first, second):
                 raise ValueError(f"{name} must be {first!r} or {second!r}, got {getattr(self, name)!r}")
         if not isinstance(self.entry_ids, bool):

@@ -13,7 +13,7 @@ from lumnisai_core.local.lumnis.replies import file_reply, shown
 from lumnisai_core.local.lumnis.routes.uploads import free_name
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.shapes import files as shapes
-from lumnisai_core.local.lumnis.store.files import ChunkHit, FileFilter
+from lumnisai_core.local.lumnis.store.files import FileFilter, Hit
 from lumnisai_core.local.lumnis.store.rows import FileRow
 from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
@@ -110,15 +110,15 @@ async def search(call: Call, body: shapes.SearchFiles) -> shapes.Found:
     started = time.perf_counter()
     wanted = FileFilter(call.tenant.id, call.user(body.user_id), types=body.file_types or (), tags=body.tags or ())
     terms = [quoted(word) for word in dict.fromkeys(words(body.query))][:_MAX_TERMS]
-    by_file: dict[str, list[ChunkHit]] = {}
-    for hit in call.store.files.search(terms, wanted, body.limit, body.min_score):
-        by_file.setdefault(hit.chunk.file_id, []).append(hit)
+    by_file: dict[str, list[Hit]] = {}
+    for chunk, score in call.store.files.search(terms, wanted, body.limit, body.min_score):
+        by_file.setdefault(chunk.file_id, []).append((chunk, score))
     results: list[shapes.FoundFile] = []
     for file_id, hits in by_file.items():
         file = call.store.files.one(file_id, wanted)
         if file is not None:
-            chunks = [shown(shapes.Chunk, hit.chunk, metadata=None, similarity_score=hit.score) for hit in hits]
-            results.append({"file": file_reply(file), "chunks": chunks, "overall_score": hits[0].score})
+            chunks = [shown(shapes.Chunk, chunk, metadata=None, similarity_score=score) for chunk, score in hits]
+            results.append({"file": file_reply(file), "chunks": chunks, "overall_score": hits[0][1]})
     return {
         "results": results,
         "total_count": len(results),

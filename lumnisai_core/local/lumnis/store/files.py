@@ -15,6 +15,8 @@ from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.store.table import Table
 
+#: A piece of a file and its score.
+Hit = tuple[ChunkRow, float]
 _OPEN = ("pending", "parsing", "embedding")
 
 
@@ -47,14 +49,6 @@ class FileFilter:
             texts.append("EXISTS (SELECT 1 FROM json_each(f.tags) t JOIN json_each(?) w ON t.value = w.value)")
             values.append(json.dumps(list(self.tags)))
         return " AND ".join(texts), values
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkHit:
-    """A piece that matches a search; scores lie between 0 and 1."""
-
-    chunk: ChunkRow
-    score: float
 
 
 class Files:
@@ -132,11 +126,11 @@ class Files:
         self._sql.execute(f"DELETE FROM chunk_words WHERE rowid IN ({rows})", (file_id,))
         self._chunks.remove(file_id=file_id)
 
-    def search(self, terms: Sequence[str], wanted: FileFilter, limit: int, least: float) -> list[ChunkHit]:
-        """Return the pieces that match most of the terms, best first.
+    def search(self, terms: Sequence[str], wanted: FileFilter, limit: int, least: float) -> list[Hit]:
+        """Return the pieces that match most of the terms with their scores, best first.
 
-        A piece scores the share of the terms it contains, where a rare term weighs more than a common one. Only
-        pieces that the request may see count, so that scores reveal nothing about the files of others.
+        A piece scores the share of the terms it contains, from 0 to 1, where a rare term weighs more than a common one.
+        Only pieces that the request may see count, so that scores reveal nothing about the files of others.
         """
         where, values = wanted.where()
         seen = f"FROM chunks c JOIN files f ON f.id = c.file_id WHERE {where}"
@@ -145,7 +139,7 @@ class Files:
         matches = {term: [row for (row,) in self._sql.execute(query, [*values, term])] for term in terms}
         scores = _scores(matches, total)
         best = sorted(scores, key=lambda row: (-scores[row], row))[:limit]
-        return [ChunkHit(self._chunk(row), scores[row]) for row in best if scores[row] >= least]
+        return [(self._chunk(row), scores[row]) for row in best if scores[row] >= least]
 
     def _chunk(self, row: int) -> ChunkRow:
         names = ", ".join(self._chunks.columns)
