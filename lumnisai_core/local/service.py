@@ -7,9 +7,11 @@ import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
@@ -112,7 +114,8 @@ class LocalLumnis:
         plan_of(self._settings)
         self._lock = threading.Lock()
         self._running: Running | None = None
-        self._closing = threading.Event()
+        # A queue and not an event: only its `put` may be called by a signal handler while the same thread waits.
+        self._closing: SimpleQueue[None] = SimpleQueue()
 
     def __repr__(self) -> str:
         return f"<LocalLumnis {self._running.base_url if self._running else 'not running'}>"
@@ -133,7 +136,8 @@ class LocalLumnis:
         """
         with self._lock:
             if self._running is None:
-                self._closing.clear()
+                while not self._closing.empty():
+                    self._closing.get()
                 self._running = Running(self._settings)
         return self
 
@@ -141,7 +145,7 @@ class LocalLumnis:
         """Stop serving: held polls are answered, open runs stopped, socket and database closed."""
         with self._lock:
             running, self._running = self._running, None
-            self._closing.set()
+            self._closing.put(None)
             if running is not None:
                 running.close()
 
@@ -174,17 +178,21 @@ class LocalLumnis:
         Args:
             on_ready: called with address and key once requests are answered.
         """
-        previous = _catch_signals(self._closing.set)
+        previous = _catch_signals(lambda: self._closing.put(None))
         try:
             self.start()
             if on_ready is not None:
                 on_ready(self.base_url, self.api_key)
-            while not self._closing.wait(0.5):
-                pass
+            self._wait_for_end()
         finally:
             self.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
+
+    def _wait_for_end(self) -> None:
+        while True:
+            with suppress(Empty):
+                return self._closing.get(timeout=0.5)
 
     def __enter__(self) -> Self:
         return self.start()
