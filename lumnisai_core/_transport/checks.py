@@ -12,7 +12,7 @@ from lumnisai_core.exceptions import ValidationError
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
-def given(**values: Any) -> dict[str, Any]:
+def not_none(**values: Any) -> dict[str, Any]:
     """Return the values that are not None, by name."""
     return {name: value for name, value in values.items() if value is not None}
 
@@ -23,7 +23,7 @@ def changes(what: str, **values: Any) -> dict[str, Any]:
     Raises:
         ValidationError: All are None.
     """
-    body = given(**values)
+    body = not_none(**values)
     if not body:
         raise ValidationError(f"Nothing to change in the {what}: pass at least one of {', '.join(values)}.")
     return body

@@ -19,7 +19,7 @@ import httpx
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.call import FileContent
 from lumnisai_core._transport.loops import LoopBound
-from lumnisai_core._transport.request import ExchangeFailed, Request, Upload
+from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
 from lumnisai_core._transport.service import Service, is_loopback
 from lumnisai_core.exceptions import ConfigurationError
 
@@ -31,9 +31,6 @@ HTTPClient = httpx.Client
 
 #: Whether the extra ``aiohttp`` is installed.
 BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
-
-#: Bytes of a file that are sent or received at a time.
-CHUNK = 1 << 18
 
 #: Methods whose requests say how long their body is, also when it is empty.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})

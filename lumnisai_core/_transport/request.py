@@ -20,6 +20,9 @@ _IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 #: The only headers of a service that another host may see.
 HARMLESS_HEADERS = frozenset({"accept", "user-agent"})
 
+#: Bytes of a file that are sent or received at a time.
+CHUNK = 1 << 18
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 

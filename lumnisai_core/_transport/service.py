@@ -201,6 +201,6 @@ def checked_base_url(url: str, *, variable: str, example: str) -> str:
         warnings.warn(
             f"Credentials will be sent unencrypted to {parts.hostname}: use an https base URL.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     return text.rstrip("/")

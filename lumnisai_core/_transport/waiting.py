@@ -148,7 +148,7 @@ def each(
     finished: SimpleQueue[Future[T]] = SimpleQueue()
     under_way: set[Future[T]] = set()
     left = iter(items)
-    with ThreadPoolExecutor(limit, thread_name_prefix="lumnisai-each") as threads:
+    with ThreadPoolExecutor(limit, thread_name_prefix="client-each") as threads:
         try:
             while True:
                 for item in islice(left, limit - len(under_way)):

@@ -19,7 +19,7 @@ from lumnisai_core._transport.hooks import Hooks, request_info, response_info
 from lumnisai_core._transport.lines import Parser
 from lumnisai_core._transport.login import LoginFlow, Logins, Pause, Step, next_step
 from lumnisai_core._transport.redirect import MOST_REDIRECTS, redirected
-from lumnisai_core._transport.request import ExchangeFailed, Request, Upload
+from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
 from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import async_beside, async_notify, async_outcome, async_returned, async_sleep
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from lumnisai_core._transport.pool import AsyncBody, AsyncPool
 
 T = TypeVar("T")
-
-#: Bytes of a download that are written at a time.
-_CHUNK = 1 << 18
 
 
 class AsyncTransport:
@@ -179,7 +176,7 @@ class AsyncTransport:
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 await self._log_in(logins)
-                logins = self._logins.count
+                logins, started = self._logins.count, time.monotonic()  # a login may wait for a person
             answer = await self._try(call, request, tries, receive)
             try:
                 if isinstance(answer, TransportError):
@@ -198,6 +195,7 @@ class AsyncTransport:
                 renewed = 1
                 if not await self._log_in(logins):
                     raise error
+                started = time.monotonic()
             elif pause:
                 await async_sleep(pause)
 
@@ -350,6 +348,6 @@ async def _write(file: Download, body: AsyncBody) -> Answer:
     """Write the body of an answer to a file."""
     async with aclosing(body):
         await async_beside(file.start)
-        async for chunk in body.chunks(_CHUNK):
+        async for chunk in body.chunks(CHUNK):
             await async_beside(partial(file.write, chunk))
     return body.head

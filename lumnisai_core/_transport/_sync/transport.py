@@ -20,7 +20,7 @@ from lumnisai_core._transport.hooks import Hooks, request_info, response_info
 from lumnisai_core._transport.lines import Parser
 from lumnisai_core._transport.login import LoginFlow, Logins, Pause, Step, next_step
 from lumnisai_core._transport.redirect import MOST_REDIRECTS, redirected
-from lumnisai_core._transport.request import ExchangeFailed, Request, Upload
+from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
 from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import beside, notify, outcome, returned, sleep
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from lumnisai_core._transport.pool import Body, Pool
 
 T = TypeVar("T")
-
-#: Bytes of a download that are written at a time.
-_CHUNK = 1 << 18
 
 
 class Transport:
@@ -180,7 +177,7 @@ class Transport:
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 self._log_in(logins)
-                logins = self._logins.count
+                logins, started = self._logins.count, time.monotonic()  # a login may wait for a person
             answer = self._try(call, request, tries, receive)
             try:
                 if isinstance(answer, TransportError):
@@ -199,6 +196,7 @@ class Transport:
                 renewed = 1
                 if not self._log_in(logins):
                     raise error
+                started = time.monotonic()
             elif pause:
                 sleep(pause)
 
@@ -351,6 +349,6 @@ def _write(file: Download, body: Body) -> Answer:
     """Write the body of an answer to a file."""
     with closing(body):
         beside(file.start)
-        for chunk in body.chunks(_CHUNK):
+        for chunk in body.chunks(CHUNK):
             beside(partial(file.write, chunk))
     return body.head

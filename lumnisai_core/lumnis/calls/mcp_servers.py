@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lumnisai_core._transport.checks import given, member, optional_text
+from lumnisai_core._transport.checks import member, not_none, optional_text
 from lumnisai_core._transport.secrets import Concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.models.mcp_servers import MCPTransport
@@ -33,7 +33,7 @@ def connection_body(
         raise ValidationError(f"A {kind} server needs url=, its address.")
     return Concealed(
         transport=str(kind),
-        **given(
+        **not_none(
             command=optional_text("command", command, longest=_LONGEST_COMMAND),
             args=_usable_args(args),
             url=usable_url(url),

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from lumnisai_core._transport.answer import model, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import given, member, page_query
+from lumnisai_core._transport.checks import member, not_none, page_query
 from lumnisai_core.exceptions import LocalFileNotSupported, ValidationError
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models import (
@@ -184,7 +184,7 @@ def create_feedback_call(
         raise ValidationError(f"feedback_text must be a string of 1 to {_LONGEST_FEEDBACK} characters.")
     if tool_args_update is not None and tool_call_id is None:
         raise ValidationError("tool_args_update needs tool_call_id: pass the id of the tool call to change.")
-    body = given(
+    body = not_none(
         feedback_text=feedback_text,
         feedback_type=member(FeedbackType, "feedback_type", feedback_type).value,
         user_id=user_id_from(user_id) or settings.user_id,
@@ -214,7 +214,7 @@ def create_body(messages: MessagesInput, **parameters: Unpack[RunParameters]) ->
     for name in RunParameters.__annotations__:
         if name not in _NOT_IN_BODY:
             body[name] = _wire_value(name, values.get(name))
-    return given(**body) | dict(values.get("extra_body") or {})
+    return not_none(**body) | dict(values.get("extra_body") or {})
 
 
 def _wire_value(name: str, value: object) -> Any:

@@ -39,6 +39,13 @@ def test_no_key_is_a_clear_error() -> None:
         Client()
 
 
+def test_the_warning_about_an_unencrypted_address_names_the_callers_line() -> None:
+    """A key that travels in clear can be found in the code."""
+    with pytest.warns(UserWarning, match="unencrypted") as caught:
+        Client("lmn_1", base_url="http://lumnis.example")
+    assert caught[0].filename == __file__
+
+
 def test_a_wrong_key_is_an_authentication_error(local: LocalLumnis) -> None:
     """401 carries the code and request id of the service, and not the key."""
     with Client("lmn_wrong_key", base_url=local.base_url, user_id="u") as client:

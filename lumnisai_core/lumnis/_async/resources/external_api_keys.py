@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import given, optional_text
+from lumnisai_core._transport.checks import not_none, optional_text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.lumnis.calls import external_api_keys as calls
 from lumnisai_core.lumnis.config import Settings
@@ -60,7 +60,7 @@ class AsyncExternalApiKeys(AsyncResource[Settings]):
         body = Concealed(
             provider=str(calls.provider_from(provider)),
             api_key=secret,
-            **given(
+            **not_none(
                 key_name=optional_text("key_name", key_name, longest=_LONGEST_NAME),
                 expires_at=calls.wire_time("expires_at", expires_at),
             ),

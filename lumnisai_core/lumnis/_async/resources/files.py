@@ -14,8 +14,8 @@ from lumnisai_core._transport.answer import model, nothing
 from lumnisai_core._transport.call import Call, Form, path
 from lumnisai_core._transport.checks import (
     check_seconds,
-    given,
     member,
+    not_none,
     number_between,
     numbered_page_query,
     optional_member,
@@ -274,7 +274,7 @@ class AsyncFiles(AsyncResource[Settings]):
         user = calls.user_of_file(self._settings, user_id)
         if new_scope is FileScope.USER and user is None:
             raise MissingUserId("A file with scope user needs a user: pass user_id=... or use client.for_user(...).")
-        body = given(scope=str(new_scope), user_id=user)
+        body = not_none(scope=str(new_scope), user_id=user)
         return await self._send(Call("PATCH", path(_ONE + "/scope", file_id), model(FileMetadata), body=body))
 
     async def delete(
@@ -340,7 +340,7 @@ class AsyncFiles(AsyncResource[Settings]):
             ValidationError: An argument is invalid.
             MissingUserId: User scope without a user.
         """
-        body = given(
+        body = not_none(
             query=text("query", query),
             limit=whole_number_between("limit", limit, 1, _MOST_RESULTS),
             min_score=number_between("min_score", min_score, 0, 1),

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import check_seconds, given, optional_text, text
+from lumnisai_core._transport.checks import check_seconds, not_none, optional_text, text
 from lumnisai_core._transport.waiting import async_sleep
 from lumnisai_core.exceptions import WaitTimeoutError
 from lumnisai_core.lumnis.calls import integrations as calls
@@ -77,7 +77,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = given(
+        body = not_none(
             user_id=self._user(user_id),
             app_name=calls.app(app_name),
             redirect_url=redirect_url,
@@ -215,7 +215,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
             state: State parameter of the app.
             error: Error of the app, if there is one.
         """
-        body = given(connection_id=text("connection_id", connection_id), code=code, state=state, error=error)
+        body = not_none(connection_id=text("connection_id", connection_id), code=code, state=state, error=error)
         return await self._send(Call("POST", _CONNECTIONS + "/callback", model(ConnectionCallbackResult), body=body))
 
     async def disconnect(
@@ -237,7 +237,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = given(
+        body = not_none(
             user_id=self._user(user_id),
             app_name=calls.app(app_name),
             provider=calls.provider_name(provider),
@@ -262,7 +262,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = given(
+        body = not_none(
             user_id=self._user(user_id),
             app_filter=calls.app_filter(app_filter),
             provider=calls.provider_name(provider),

@@ -8,7 +8,7 @@ from uuid import UUID
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, given, optional_text, page_query, text
+from lumnisai_core._transport.checks import changes, not_none, optional_text, page_query, text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import mcp_servers as calls
@@ -65,7 +65,7 @@ class AsyncMCPServers(AsyncResource[Settings]):
         connection = calls.connection_body(
             transport=transport, command=command, args=args, url=url, env=env, headers=headers
         )
-        described = given(
+        described = not_none(
             name=text("name", name, longest=_LONGEST_NAME),
             scope=str(Scope.TENANT if user is None else Scope.USER),
             user_identifier=user,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call
-from lumnisai_core._transport.checks import given, member, text, texts, whole_number_between
+from lumnisai_core._transport.checks import member, not_none, text, texts, whole_number_between
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.people import PeopleDataSource, PeopleSearchResult, PostPreviews
 
@@ -37,7 +37,7 @@ class AsyncPeople(AsyncResource[Settings]):
         """
         names = [] if data_sources is None else texts("data_sources", data_sources)
         sources = [str(member(PeopleDataSource, "data_sources", name)) for name in names]
-        body = given(
+        body = not_none(
             query=text("query", query),
             limit=whole_number_between("limit", limit, 1, _MOST_PEOPLE),
             data_sources=sources or None,

@@ -9,7 +9,7 @@ from uuid import UUID
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import given, page_query
+from lumnisai_core._transport.checks import not_none, page_query
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import ResponseObject, Scope, ThreadList, ThreadObject
@@ -36,7 +36,7 @@ class AsyncThreads(AsyncResource[Settings]):
             title: Title, up to 500 characters. Default: the service chooses one after the first run.
         """
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
-        body = given(user_id=user, title=_usable_title(title))
+        body = not_none(user_id=user, title=_usable_title(title))
         return await self._send(Call("POST", _ROUTE, model(ThreadObject), body=body))
 
     async def get(self, thread_id: str | UUID) -> ThreadObject:

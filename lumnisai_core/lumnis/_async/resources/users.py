@@ -9,7 +9,7 @@ from uuid import UUID
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, given, numbered_page_query, text
+from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, text
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject
@@ -32,7 +32,7 @@ class AsyncUsers(AsyncResource[Settings]):
         Raises:
             ValidationError: The e-mail address is empty.
         """
-        body = given(email=text("email", email), first_name=first_name, last_name=last_name)
+        body = not_none(email=text("email", email), first_name=first_name, last_name=last_name)
         return await self._send(Call("POST", _ROUTE, model(UserObject), body=body))
 
     async def get(self, user_id: str | UUID) -> UserObject:

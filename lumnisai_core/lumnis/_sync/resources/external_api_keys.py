@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import given, optional_text
+from lumnisai_core._transport.checks import not_none, optional_text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.lumnis.calls import external_api_keys as calls
 from lumnisai_core.lumnis.config import Settings
@@ -61,7 +61,7 @@ class ExternalApiKeys(Resource[Settings]):
         body = Concealed(
             provider=str(calls.provider_from(provider)),
             api_key=secret,
-            **given(
+            **not_none(
                 key_name=optional_text("key_name", key_name, longest=_LONGEST_NAME),
                 expires_at=calls.wire_time("expires_at", expires_at),
             ),

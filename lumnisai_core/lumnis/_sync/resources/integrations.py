@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import check_seconds, given, optional_text, text
+from lumnisai_core._transport.checks import check_seconds, not_none, optional_text, text
 from lumnisai_core._transport.waiting import sleep
 from lumnisai_core.exceptions import WaitTimeoutError
 from lumnisai_core.lumnis.calls import integrations as calls
@@ -78,7 +78,7 @@ class Integrations(Resource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = given(
+        body = not_none(
             user_id=self._user(user_id),
             app_name=calls.app(app_name),
             redirect_url=redirect_url,
@@ -216,7 +216,7 @@ class Integrations(Resource[Settings]):
             state: State parameter of the app.
             error: Error of the app, if there is one.
         """
-        body = given(connection_id=text("connection_id", connection_id), code=code, state=state, error=error)
+        body = not_none(connection_id=text("connection_id", connection_id), code=code, state=state, error=error)
         return self._send(Call("POST", _CONNECTIONS + "/callback", model(ConnectionCallbackResult), body=body))
 
     def disconnect(
@@ -238,7 +238,7 @@ class Integrations(Resource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = given(
+        body = not_none(
             user_id=self._user(user_id),
             app_name=calls.app(app_name),
             provider=calls.provider_name(provider),
@@ -263,7 +263,7 @@ class Integrations(Resource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = given(
+        body = not_none(
             user_id=self._user(user_id),
             app_filter=calls.app_filter(app_filter),
             provider=calls.provider_name(provider),

@@ -11,7 +11,7 @@ from lumnisai_core._transport.answer import model, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import (
     changes,
-    given,
+    not_none,
     numbered_page_query,
     optional_member,
     optional_text,
@@ -69,7 +69,7 @@ class Skills(Resource[Settings]):
             MissingUserId: User scope without a user.
         """
         query = {"user_id": user_of_call(self._settings, user_id=user_id, scope=scope)}
-        body = given(
+        body = not_none(
             name=text("name", name, longest=_LONGEST_NAME),
             description=text("description", description),
             content=text("content", content),
@@ -191,7 +191,7 @@ class Skills(Resource[Settings]):
         tenant = tenant_id or self._settings.tenant_id
         if tenant is None:
             raise ValidationError("tenant_id is missing: pass client.tenant.get().tenant_id.")
-        body = given(
+        body = not_none(
             response_id=text("response_id", str(response_id)),
             skill_id=text("skill_id", str(skill_id)),
             skill_name=text("skill_name", skill_name),

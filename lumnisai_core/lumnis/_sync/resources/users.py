@@ -10,7 +10,7 @@ from uuid import UUID
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
 from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, given, numbered_page_query, text
+from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, text
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject
@@ -33,7 +33,7 @@ class Users(Resource[Settings]):
         Raises:
             ValidationError: The e-mail address is empty.
         """
-        body = given(email=text("email", email), first_name=first_name, last_name=last_name)
+        body = not_none(email=text("email", email), first_name=first_name, last_name=last_name)
         return self._send(Call("POST", _ROUTE, model(UserObject), body=body))
 
     def get(self, user_id: str | UUID) -> UserObject:
