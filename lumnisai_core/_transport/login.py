@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from lumnisai_core._transport import forks
 from lumnisai_core._transport.call import Call
 from lumnisai_core.exceptions import LumnisAIError
 
@@ -73,6 +74,11 @@ class Logins:
         self.count = 0
         self._lock = threading.Lock()
         self._under_way: Future[LumnisAIError | None] | None = None
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Leave a login that is under way to the parent."""
+        self._lock, self._under_way = threading.Lock(), None
 
     def join(self, seen: int) -> Future[LumnisAIError | None] | None:
         """Return the login to wait for, or None if the caller has to log in, within :meth:`turn`.

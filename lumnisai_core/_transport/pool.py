@@ -16,6 +16,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from lumnisai_core._transport import forks
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.call import FileContent
 from lumnisai_core._transport.loops import LoopBound
@@ -53,7 +54,16 @@ class Pool:
         self._client = client
         self._routes = Routes()
         self._transports: dict[Route, httpx.BaseTransport] = {}
+        self._closers: list[weakref.finalize[[], Pool]] = []
         self._lock = threading.Lock()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Open connections of its own in a forked child."""
+        for closer in self._closers:
+            closer.detach()
+        forks.drop(self._transports)
+        self._transports, self._closers, self._lock = {}, [], threading.Lock()
 
     def exchange(self, request: Request) -> Answer:
         """Send one request and read the whole answer.
@@ -105,7 +115,7 @@ class Pool:
                 transport = httpx.HTTPTransport(verify=route.verify, limits=_LIMITS, proxy=route.proxy)
                 self._transports[route] = transport
                 # Documented use never closes the client; its sockets must not be left to the collector.
-                weakref.finalize(self, transport.close)
+                self._closers.append(weakref.finalize(self, transport.close))
             return transport
 
     def close(self) -> None:
@@ -176,6 +186,12 @@ class AsyncPool:
         self._transports: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopTransports]
         self._transports = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Open connections of its own in a forked child."""
+        forks.drop(list(self._transports.items()))
+        self._transports, self._lock = weakref.WeakKeyDictionary(), threading.Lock()
 
     async def exchange(self, request: Request) -> Answer:
         """Send one request and read the whole answer.

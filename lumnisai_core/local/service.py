@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 from collections import deque
@@ -33,7 +34,8 @@ _MEGABYTE = 1_000_000
 class LocalLumnis:
     """A Lumnis service on this machine: a real HTTP server in a background thread, with its own database.
 
-    Use it with `with`, with `async with`, or with `start` and `close`. Once closed it can be started again.
+    Use it with `with`, with `async with`, or with `start` and `close`. Once closed it can be started again. It lives in
+    the process that started it: a forked child may call it over HTTP, and its `close` does nothing.
 
     Args:
         engine: answers the runs; `"offline"` is the built-in one that quotes from the question and its files.
@@ -114,6 +116,7 @@ class LocalLumnis:
         plan_of(self._settings)
         self._lock = threading.Lock()
         self._running: Running | None = None
+        self._process = os.getpid()
         # A queue and not an event: only its `put` may be called by a signal handler while the same thread waits.
         self._closing: SimpleQueue[None] = SimpleQueue()
 
@@ -134,6 +137,7 @@ class LocalLumnis:
             OSError: the port is taken, or the host is not an address of this machine.
             StoreError: the file is not a database of this service, or another service has it open.
         """
+        self._check_process()
         with self._lock:
             if self._running is None:
                 while not self._closing.empty():
@@ -141,8 +145,17 @@ class LocalLumnis:
                 self._running = Running(self._settings)
         return self
 
+    def _check_process(self) -> None:
+        if self._process != os.getpid():
+            raise RuntimeError(
+                f"This LocalLumnis lives in the parent process {self._process}: call it over HTTP from here, or make a "
+                "LocalLumnis in this process."
+            )
+
     def close(self) -> None:
         """Stop serving: held polls are answered, open runs stopped, socket and database closed."""
+        if self._process != os.getpid():
+            return  # its thread, sockets and database are the parent's
         with self._lock:
             running, self._running = self._running, None
             self._closing.put(None)
@@ -166,6 +179,7 @@ class LocalLumnis:
             RuntimeError: the service is not running.
             ValueError: `expires_at` is not a date, or the key is blank.
         """
+        self._check_process()
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running")
         key = clean_key(api_key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
 from uuid import UUID
@@ -48,36 +47,26 @@ class Clients:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._blocking: dict[ClientSettings, Client] = {}
         self._asyncio: dict[ClientSettings, AsyncClient] = {}
 
     def blocking(self, settings: ClientSettings) -> Client:
         """Return the blocking client of these settings. It opens nothing before its first request."""
-        with self._lock:
-            if settings not in self._blocking:
-                self._blocking[settings] = Client(**settings.arguments())
-            return self._blocking[settings]
+        # Without a lock, which a forked process could find held for ever: a client that comes second is dropped unused.
+        return self._blocking.get(settings) or self._blocking.setdefault(settings, Client(**settings.arguments()))
 
     def asyncio(self, settings: ClientSettings) -> AsyncClient:
         """Return the asyncio client of these settings, which serves any number of event loops."""
-        with self._lock:
-            if settings not in self._asyncio:
-                self._asyncio[settings] = AsyncClient(**settings.arguments())
-            return self._asyncio[settings]
+        return self._asyncio.get(settings) or self._asyncio.setdefault(settings, AsyncClient(**settings.arguments()))
 
     def close(self) -> None:
         """Close the connections of the blocking clients; a later run opens new ones."""
-        with self._lock:
-            clients = list(self._blocking.values())
-        for client in clients:
+        for client in list(self._blocking.values()):
             client.close()
 
     async def aclose(self) -> None:
         """Close the connections that the asyncio clients have in the running event loop."""
-        with self._lock:
-            clients = list(self._asyncio.values())
-        for client in clients:
+        for client in list(self._asyncio.values()):
             await client.close()
 
     def __eq__(self, other: object) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,12 +18,11 @@ from lumnisai_integrations._shared.conversation import (
     Tags,
     ThreadMessage,
 )
+from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations.langchain.convert import convert_in
 from lumnisai_integrations.langchain.thread_messages import stored_messages, unsent_message
 
 ChatConversation = Conversation[BaseMessage]
-
-_changing = threading.Lock()  # one for all, because a change takes no time and locks cannot be saved or copied
 
 
 class HistoryState:
@@ -50,7 +48,7 @@ class HistoryState:
 
     def forget(self) -> None:
         """Forget all messages and the thread."""
-        with _changing:
+        with changing():
             self._start(None)
 
     def adopt(self, threads: Iterable[str]) -> bool:
@@ -59,7 +57,7 @@ class HistoryState:
         Raises:
             ValidationError: The conversation is on another thread, or there are several.
         """
-        with _changing:
+        with changing():
             current = self.conversation.thread_id
             others = sorted({*threads} - {current})
             if not others:
@@ -76,7 +74,7 @@ class HistoryState:
 
     def begin(self, thread_id: str) -> bool:
         """Continue this new thread unless there is one already, and return whether it is continued."""
-        with _changing:
+        with changing():
             self.conversation = self.conversation.begin(thread_id)
             return self.conversation.thread_id == thread_id
 
@@ -87,7 +85,7 @@ class HistoryState:
             thread_id: The thread that was read; None if none was.
             runs: Its runs, newest first. Those of a thread that was left meanwhile do not count.
         """
-        with _changing:
+        with changing():
             self._accept(thread_id, runs)
             known, stored = self.conversation, sorted(self._runs.values(), key=_age)
         unsent = [message.original for message in known.unsent if message.original is not None]
@@ -121,7 +119,7 @@ class HistoryState:
             runs: Its runs.
         """
         new = self._new(messages)
-        with _changing:
+        with changing():
             self.conversation = self.conversation.put(new, exchanges=True)
             self._accept(thread_id, runs)
 

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from lumnisai_core import Scope
 from lumnisai_core.exceptions import ConfigurationError
 from lumnisai_integrations._shared.conversation import Conversation
+from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.thread_reading import aread_runs
 from lumnisai_integrations.llama_index.conversation import ChatConversation, chat_messages, put, replaced, status_of
 from lumnisai_integrations.llama_index.settings import LumnisConnection
@@ -25,7 +25,6 @@ from lumnisai_integrations.llama_index.settings import LumnisConnection
 #: From a session to what replaces it; None to forget it.
 Change = Callable[[ChatConversation], ChatConversation | None]
 
-_changing = threading.Lock()  # one for all stores, because a change takes no time and locks cannot be saved or copied
 _saved_form = TypeAdapter(ChatConversation)
 _SECONDS_FOR_ANOTHER_WRITER = 30.0
 _TABLE = """
@@ -212,7 +211,7 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         unknown = Conversation[ChatMessage](self.threads.get(key))
         if (file := self._file()) is not None:
             return await asyncio.to_thread(file.change, key, change, unknown)
-        with _changing:
+        with changing():
             before = self.sessions.get(key, unknown)
             after = change(before)
             if after is None:

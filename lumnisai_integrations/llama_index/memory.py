@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
@@ -16,6 +15,7 @@ from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.clients import Id
 from lumnisai_integrations._shared.conversation import Conversation
+from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
 from lumnisai_integrations.llama_index.conversation import (
     ChatConversation,
@@ -29,10 +29,6 @@ from lumnisai_integrations.llama_index.llm import LumnisLLM
 from lumnisai_integrations.llama_index.settings import LumnisConnection, key_of, share
 
 _CONNECTION_FIELDS = tuple(LumnisConnection.model_fields)
-
-# Streams put their answer from a thread of their own. One lock for all, because a change takes no time and locks
-# cannot be saved or copied.
-_changing = threading.Lock()
 
 
 class LumnisThreadMemory(LumnisConnection, BaseMemory):
@@ -221,7 +217,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         return replace(self.conversation, thread_id=self.thread_id)
 
     def _change(self, change: Callable[[ChatConversation], ChatConversation]) -> None:
-        with _changing:
+        with changing():
             self.conversation = change(self._known())
             self.thread_id = self.conversation.thread_id
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import Annotated, Any, ClassVar
 from uuid import uuid4
 
@@ -64,7 +63,6 @@ class LumnisSettings(LumnisConnection):
 
 _Known = tuple[ClientSettings, tuple[str | None, ...]]
 
-_lock = threading.Lock()
 _references: dict[_Known, str] = {}
 _shared: dict[str, tuple[ClientSettings, Clients]] = {}
 
@@ -73,14 +71,12 @@ def share(settings: ClientSettings) -> tuple[str, Clients]:
     """Return the clients of these settings, and a reference to both."""
     # Settings that are None come from the environment; with other values there, the clients are others.
     environment = tuple(os.environ.get(f"LUMNISAI_{name}") for name in ("API_KEY", "BASE_URL", "TENANT_ID"))
-    with _lock:
-        reference = _references.setdefault((settings, environment), uuid4().hex)
-        _, clients = _shared.setdefault(reference, (settings, Clients()))
-        return reference, clients
+    reference = _references.setdefault((settings, environment), uuid4().hex)
+    _, clients = _shared.setdefault(reference, (settings, Clients()))
+    return reference, clients
 
 
 def key_of(reference: str | None, base_url: str | None) -> SecretStr | None:
     """Return the API key that belongs to a reference, for the same service only."""
-    with _lock:
-        settings, _ = _shared.get(reference or "", (None, None))
+    settings, _ = _shared.get(reference or "", (None, None))
     return settings.api_key if settings is not None and settings.base_url == base_url else None

@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import pydantic
 from pydantic import BaseModel
 
-from lumnisai_core._transport.answer import model, nothing
+from lumnisai_core._transport.answer import Problem, model, nothing
 from lumnisai_core._transport.call import Call, path
 from lumnisai_core._transport.checks import member, not_none, page_query
-from lumnisai_core.exceptions import LocalFileNotSupported, ValidationError
+from lumnisai_core.exceptions import LocalFileNotSupported, TransportError, ValidationError
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models import (
     AgentConfig,
@@ -143,7 +143,28 @@ def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObj
     if wait is not None and not 0 <= wait < float("inf"):
         raise ValidationError(f"wait must be a number of seconds, 0 or more, not {wait!r}.")
     query = {"wait": float(wait)} if wait else {}
-    return Call("GET", path(_ONE, response_id), model(ResponseObject), query=query, held=float(wait or 0.0))
+    return Call("GET", path(_ONE, response_id), _run_with_id(response_id), query=query, held=float(wait or 0.0))
+
+
+def _run_with_id(response_id: str) -> Callable[[Any], ResponseObject]:
+    """Read a run, and refuse another one: it may be somebody else's."""
+
+    def read(data: Any) -> ResponseObject:
+        run = ResponseObject.model_validate(data)
+        if _plain_id(run.response_id) != _plain_id(response_id):
+            raise Problem(
+                f"the answer is about run {run.response_id}, not about {response_id}. It was not used: a proxy or a "
+                "connection mixes up answers",
+                kind=TransportError,
+            )
+        return run
+
+    return read
+
+
+def _plain_id(response_id: object) -> str:
+    # A UUID may be written in capitals or without dashes.
+    return str(response_id).strip().replace("-", "").casefold()
 
 
 def list_call(

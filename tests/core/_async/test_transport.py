@@ -155,3 +155,17 @@ async def test_a_long_retry_after_is_handed_on() -> None:
                 await client.get_thread("t-1")
     assert caught.value.retry_after == 3600
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("asked", ["run-1", "RUN-1", "run1"])
+async def test_an_answer_about_another_run_is_refused(asked: str) -> None:
+    """Whatever mixed them up: it may be somebody else's. The form in which an id is written does not matter."""
+    mine = {"response_id": "run-1", "status": "succeeded", "output_text": "mine"}
+    other = mine | {"response_id": "run-2", "output_text": "not mine"}
+    with canned_server([Canned(body=mine), Canned(body=other)]) as server:
+        async with AsyncClient("lmn_test_key", base_url=server.base_url, user_id="u") as client:
+            assert (await client.responses.get(asked)).output_text == "mine"
+            with pytest.raises(TransportError, match="about run run-2") as refused:
+                await client.responses.get(asked)
+            assert "not mine" not in str(refused.value)
+            assert len(server.received) == 2

@@ -156,3 +156,17 @@ def test_a_long_retry_after_is_handed_on() -> None:
                 client.get_thread("t-1")
     assert caught.value.retry_after == 3600
     assert len(server.received) == 1
+
+
+@pytest.mark.parametrize("asked", ["run-1", "RUN-1", "run1"])
+def test_an_answer_about_another_run_is_refused(asked: str) -> None:
+    """Whatever mixed them up: it may be somebody else's. The form in which an id is written does not matter."""
+    mine = {"response_id": "run-1", "status": "succeeded", "output_text": "mine"}
+    other = mine | {"response_id": "run-2", "output_text": "not mine"}
+    with canned_server([Canned(body=mine), Canned(body=other)]) as server:
+        with Client("lmn_test_key", base_url=server.base_url, user_id="u") as client:
+            assert (client.responses.get(asked)).output_text == "mine"
+            with pytest.raises(TransportError, match="about run run-2") as refused:
+                client.responses.get(asked)
+            assert "not mine" not in str(refused.value)
+            assert len(server.received) == 2
