@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
-from lumnisai_core import (
-    AsyncClient,
-    Client,
-    ContentType,
-    FileContentResult,
-    FileMetadata,
-    ProcessingStatus,
-    Scope,
-)
+from lumnisai_core import AsyncClient, Client, ContentType, FileContentResult, FileMetadata, ProcessingStatus, Scope
 from lumnisai_core.exceptions import (
     FileNotFoundError,  # noqa: A004 - the platform's own name
     FileOperationError,

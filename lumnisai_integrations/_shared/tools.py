@@ -169,11 +169,7 @@ class ToolOffer:
     def applied_to(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a run with the schema of this offer and its guidance."""
         instructions = self.instructions(parameters.get("response_format_instructions"))
-        return {
-            **parameters,
-            "response_format": self.response_format(),
-            "response_format_instructions": instructions,
-        }
+        return {**parameters, "response_format": self.response_format(), "response_format_instructions": instructions}
 
     def read(self, response: ResponseObject) -> Reply:
         """Return the tool calls or the answer of a run with :meth:`response_format`.

@@ -23,12 +23,7 @@ from llama_index_instrumentation.span import active_span_id
 from workflows.errors import WorkflowRuntimeError
 
 from lumnisai_core import RunUpdate, ToolCall
-from lumnisai_integrations.llama_index.progress import (
-    LumnisProgressEvent,
-    event_of,
-    handle_event,
-    has_handlers,
-)
+from lumnisai_integrations.llama_index.progress import LumnisProgressEvent, event_of, handle_event, has_handlers
 
 _logger = logging.getLogger(__name__)
 _dispatcher = get_dispatcher(__name__)
