@@ -148,7 +148,9 @@ class Conversation(Generic[M]):
         done = [run for run in new_runs if run.status == ResponseStatus.SUCCEEDED]
         running = [run for run in new_runs if not run.is_terminal]
         stored = [*self.stored, *(message for run in done for message in messages_of(run))]
-        first = 0 if not self.is_read else _after_answers(self.unsent) if questions_first else len(self.unsent)
+        first = len(self.unsent) if self.is_read else 0
+        if self.is_read and questions_first:
+            first = max((at + 1 for at, message in enumerate(self.unsent) if message.role == ASSISTANT), default=0)
         begun = [at for at in range(first, len(self.unsent)) if self.unsent[at].is_new]
         unsent = list(self.unsent)
         for at in begun:
@@ -256,10 +258,6 @@ def _tool_call_id(text: str) -> str | None:
 def _is_passing(message: ThreadMessage[Any]) -> bool:
     # Each run has instructions of its own, and an answer without words shows nothing.
     return message.role == SYSTEM or (message.role == ASSISTANT and not message.text)
-
-
-def _after_answers(unsent: Sequence[ThreadMessage[Any]]) -> int:
-    return max((at + 1 for at, message in enumerate(unsent) if message.role == ASSISTANT), default=0)
 
 
 def _in_flight(unsent: Sequence[ThreadMessage[M]], running: Iterable[ResponseObject]) -> list[ThreadMessage[M]]:
