@@ -25,19 +25,14 @@ class ClientSettings:
     max_retries: int | None
 
     def check(self) -> None:
-        """Check that clients can be made.
-
-        Raises:
-            ConfigurationError: No API key, or a value that cannot work.
-        """
+        """Check that clients can be made."""
         check_settings(**self.arguments())
 
     def arguments(self) -> dict[str, Any]:
         """Return the keyword arguments of ``Client`` and ``AsyncClient``."""
         key = None if self.api_key is None else self.api_key.get_secret_value()
-        others = {"base_url": self.base_url, "tenant_id": self.tenant_id}
-        numbers = {"timeout": self.timeout, "max_retries": self.max_retries}
-        return {"api_key": key} | {name: value for name, value in (others | numbers).items() if value is not None}
+        others = {name: getattr(self, name) for name in ("base_url", "tenant_id", "timeout", "max_retries")}
+        return {"api_key": key} | {name: value for name, value in others.items() if value is not None}
 
 
 class Clients:

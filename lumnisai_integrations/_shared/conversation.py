@@ -1,16 +1,10 @@
 """Conversation: the messages that a thread stores and those still to be sent, for both frameworks. Pure.
 
-Words. A *thread* holds *runs*; a run stores the messages that were sent to it and its answer. A :class:`ThreadMessage`
-is a message as a thread stores it, a role and a text; the framework's own message is its ``original``. A
-:class:`Conversation` is the messages of one thread, oldest first: the *stored* ones, then the *unsent* ones.
-
-States. The service stores messages only as part of a run, so a message that was put is *waiting* until a run has stored
-it. A run that is not over has it *in flight*; if that run fails, it is waiting again. A message that no run can take,
-such as an image, is *unsendable*. What a thread holds is *stored*, and stays so: a thread only grows.
-
-Flow. ``put`` adds messages. ``accept`` takes in the runs that were read from the thread: :func:`match` finds which of
-the unsent messages they hold. A call has the :class:`Tags` of its messages, and :func:`continue_thread` decides which
-thread it continues and which of them it has to send.
+A *thread* holds *runs*; a run stores the messages that were sent to it and its answer. A :class:`Conversation` is the
+messages of one thread, oldest first: the *stored* ones, then the *unsent* ones. The service stores messages only as
+part of a run, so ``put`` adds unsent messages, and ``accept`` takes in the runs that were read from the thread:
+:func:`match` finds which of the unsent messages they hold. A call has the :class:`Tags` of its messages, from which
+:func:`continue_thread` decides which thread it continues and which of them it has to send.
 """
 
 from __future__ import annotations
@@ -20,7 +14,8 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from itertools import chain
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
@@ -37,7 +32,7 @@ M = TypeVar("M")
 
 
 class State(StrEnum):
-    """Where a message of a conversation is."""
+    """Where a message is: stored, sent to a run that is not over, waiting for a run, or of a kind no run can take."""
 
     WAITING = "waiting"
     IN_FLIGHT = "in_flight"
@@ -90,8 +85,8 @@ class Conversation(Generic[M]):
 
     Attributes:
         thread_id: The thread; None before there is one.
-        stored: What the thread holds, in the order in which it was read.
-        unsent: What no run has stored yet, oldest first.
+        stored: The messages that the thread holds, in the order in which they were read.
+        unsent: The messages that no run has stored yet, oldest first.
         is_read: Whether the thread was read to its end once.
         read_to: Id of the newest run that was read.
         unfinished: Ids of runs that were not over when they were read.
@@ -109,18 +104,13 @@ class Conversation(Generic[M]):
     @property
     def messages(self) -> tuple[ThreadMessage[M], ...]:
         """All messages, oldest first: the stored ones by the age of their runs, then the unsent ones."""
-        return (*(self.stored[at] for at in self._by_age()), *self.unsent)
-
-    def _by_age(self) -> list[int]:
-        return sorted(range(len(self.stored)), key=lambda at: self.stored[at].created_at or math.inf)
+        return (*sorted(self.stored, key=lambda message: message.created_at or math.inf), *self.unsent)
 
     def put(self, messages: Iterable[ThreadMessage[M]], *, exchanges: bool = False) -> Conversation[M]:
         """Add messages that wait for a run.
 
-        Args:
-            messages: The messages.
-            exchanges: Whether they come as whole exchanges, after their run: then an answer may be one that was read
-                since the last exchange.
+        With ``exchanges`` they come as whole exchanges, after their run: then an answer may be one that was read since
+        the last exchange.
         """
         held, after, added = len(self.stored), self.exchange_after, []
         for message in messages:
@@ -146,10 +136,8 @@ class Conversation(Generic[M]):
 
         Args:
             thread_id: The thread that was read. If the conversation has left it meanwhile, nothing changes.
-            runs: Runs, newest first. Only those that succeeded store messages; those that were taken in before count
-                once.
-            exchanges: Whether new messages were put as whole exchanges, so that one half of an exchange is enough to
-                recognise it.
+            runs: Runs, newest first. Only those that succeeded store messages; those taken in before count once.
+            exchanges: Whether new messages were put as whole exchanges, which one half is enough to recognise.
             questions_first: Whether a question that is put after its run comes with its answer. Then one without an
                 answer is new, even if another user of the thread has just put the same.
         """
@@ -160,7 +148,9 @@ class Conversation(Generic[M]):
         done = [run for run in new_runs if run.status == ResponseStatus.SUCCEEDED]
         running = [run for run in new_runs if not run.is_terminal]
         stored = [*self.stored, *(message for run in done for message in messages_of(run))]
-        first = 0 if not self.is_read else _after_answers(self.unsent) if questions_first else len(self.unsent)
+        first = len(self.unsent) if self.is_read else 0
+        if self.is_read and questions_first:
+            first = max((at + 1 for at, message in enumerate(self.unsent) if message.role == ASSISTANT), default=0)
         begun = [at for at in range(first, len(self.unsent)) if self.unsent[at].is_new]
         unsent = list(self.unsent)
         for at in begun:
@@ -186,11 +176,9 @@ class Conversation(Generic[M]):
         )
 
     def replaced(self, messages: Sequence[ThreadMessage[M]], are_stored: Sequence[bool]) -> Conversation[M]:
-        """Return the conversation with other messages; without a thread if its thread holds any that is missing there.
+        """Return the conversation with other messages, some of them copies of stored ones.
 
-        Args:
-            messages: The messages.
-            are_stored: Whether each is a copy of a stored one.
+        It has no thread if its thread holds any that is missing there.
         """
         held = len(self.stored)
         if self.is_read and not self.unfinished and sum(are_stored) == held and all(are_stored[:held]):
@@ -198,11 +186,7 @@ class Conversation(Generic[M]):
         return Conversation[M]().put(messages)
 
     def without(self, positions: Collection[int]) -> Conversation[M]:
-        """Return the conversation without some messages; without a thread if its thread holds one of them.
-
-        Args:
-            positions: Positions in :attr:`messages`.
-        """
+        """Return the conversation without some of its messages; without a thread if its thread holds one of them."""
         held = len(self.stored)
         left = [message for at, message in enumerate(self.messages) if at not in positions]
         if all(at >= held for at in positions):
@@ -215,13 +199,13 @@ class Conversation(Generic[M]):
         return queue[: max(count, 0)]
 
     def archived(self, positions: Collection[int]) -> Conversation[M]:
-        """Return the conversation with the messages at some positions archived."""
-        held = len(self.stored)
-        order = [*self._by_age(), *range(held, held + len(self.unsent))]
-        messages = [*self.stored, *self.unsent]
-        for at in positions:
-            messages[order[at]] = replace(messages[order[at]], is_archived=True)
-        return replace(self, stored=tuple(messages[:held]), unsent=tuple(messages[held:]))
+        """Return the conversation with some of its messages archived."""
+        chosen = {id(message) for at, message in enumerate(self.messages) if at in positions}
+        stored, unsent = (
+            tuple(replace(message, is_archived=message.is_archived or id(message) in chosen) for message in part)
+            for part in (self.stored, self.unsent)
+        )
+        return replace(self, stored=stored, unsent=unsent)
 
 
 def _anew(message: ThreadMessage[M]) -> ThreadMessage[M]:
@@ -231,9 +215,8 @@ def _anew(message: ThreadMessage[M]) -> ThreadMessage[M]:
 
 def messages_of(run: ResponseObject) -> list[ThreadMessage[Any]]:
     """Return the messages that a run stores: those that were sent to it, then its answer, which may be empty."""
-    sent = [(str(message.role), message.content, ()) for message in run.input_messages or ()]
     text, *others = _answers(run)
-    stored = [*sent, (ASSISTANT, text, tuple(others))]
+    parts = [(str(message.role), message.content, ()) for message in run.input_messages or ()]
     return [
         ThreadMessage(
             role if role in (SYSTEM, ASSISTANT) else USER,
@@ -244,19 +227,20 @@ def messages_of(run: ResponseObject) -> list[ThreadMessage[Any]]:
             tool_call_id=_tool_call_id(text),
             created_at=run.created_at.timestamp() if run.created_at else None,
         )
-        for role, text, wordings in stored
+        for role, text, wordings in [*parts, (ASSISTANT, text, tuple(others))]
     ]
 
 
 def _answers(run: ResponseObject) -> list[str]:
-    """Return the texts of an answer, first the words out of the object that a run with tools of the caller returns."""
+    # The texts of an answer; the words inside the object of a run with tools of the caller come first.
     value, texts = run.structured_response, [run.output_text or ""]
     if value is not None:
-        content, calls = value.get("content"), value.get("tool_calls")
-        in_words = isinstance(content, str) and len(value) == 1
-        are_calls = isinstance(calls, list) and len(value) == 1
-        written = json.dumps(value, ensure_ascii=False)
-        texts = [str(content), *texts, written] if in_words else [written, *texts] if are_calls else [*texts, written]
+        content, written = value.get("content"), json.dumps(value, ensure_ascii=False)
+        if len(value) == 1 and isinstance(content, str):
+            texts = [content, *texts, written]
+        else:
+            are_calls = len(value) == 1 and isinstance(value.get("tool_calls"), list)
+            texts = [written, *texts] if are_calls else [*texts, written]
     return [text for at, text in enumerate(texts) if at == 0 or text]
 
 
@@ -276,10 +260,6 @@ def _is_passing(message: ThreadMessage[Any]) -> bool:
     return message.role == SYSTEM or (message.role == ASSISTANT and not message.text)
 
 
-def _after_answers(unsent: Sequence[ThreadMessage[Any]]) -> int:
-    return max((at + 1 for at, message in enumerate(unsent) if message.role == ASSISTANT), default=0)
-
-
 def _in_flight(unsent: Sequence[ThreadMessage[M]], running: Iterable[ResponseObject]) -> list[ThreadMessage[M]]:
     sent = [message for run in running for message in messages_of(run)[:-1]]
     found = match([replace(message, stored_before=0) for message in unsent], sent)
@@ -294,105 +274,81 @@ def _in_flight(unsent: Sequence[ThreadMessage[M]], running: Iterable[ResponseObj
 def match(
     unsent: Sequence[ThreadMessage[Any]], stored: Sequence[ThreadMessage[Any]], *, exchanges: bool = False
 ) -> dict[int, int | None]:
-    """Match unsent messages to stored ones.
+    """Match unsent messages to stored ones, both oldest first; own stored ones are matched already.
 
     Each stored message counts once. An answer is found by its run and a tool result by the id of its call. Others are
     found in order and by text, among what is newer than their exchange or belongs to a run that an unsent message
     answers: first by the same text, then by one that wraps it, as agents do that add their state to a question.
 
-    Args:
-        unsent: The messages, oldest first.
-        stored: What the thread holds, oldest first. Own ones are matched already.
-        exchanges: Whether prompts and parsers may have changed new messages on their way. Then one half of an exchange
-            is enough: a recognised answer stands for the messages right before it, and a recognised question for the
-            answer right after it.
+    With ``exchanges``, prompts and parsers may have changed new messages on their way, so one half of an exchange is
+    enough: a recognised answer stands for the messages right before it, and a recognised question for the answer right
+    after it.
 
     Returns:
         The index of the stored message by that of the unsent one; None where only the answer was recognised.
     """
-    index = _Index(unsent, stored)
+    candidates = _Candidates(unsent, stored)
     found: dict[int, int | None] = {}
     last = -1
     for at, message in enumerate(unsent):
         ends_exchange = exchanges and message.is_new and message.role == ASSISTANT
-        place = index.find(message, newer_than=last)
+        place = candidates.find(message, newer_than=last)
         if place is None and ends_exchange and message.run_id is None:
             question = found.get(at - 1)
             if question is not None and unsent[at - 1].role != ASSISTANT:
-                place = index.answer_of(stored[question].run_id)
+                answer = candidates.answer_of(stored[question].run_id)
+                place = answer if answer is not None and stored[answer].text else None
         if place is None:
             continue
-        index.take(place)
+        candidates.take(place)
         found[at], last = place, max(last, place)
-        if ends_exchange:
-            for before in _right_before(at, unsent):
-                found.setdefault(before, None)
+        before = at - 1
+        while ends_exchange and before >= 0 and unsent[before].is_new and unsent[before].role != ASSISTANT:
+            found.setdefault(before, None)
+            before -= 1
     return found
 
 
-def _right_before(at: int, unsent: Sequence[ThreadMessage[Any]]) -> list[int]:
-    begin = at
-    while begin > 0 and unsent[begin - 1].is_new and unsent[begin - 1].role != ASSISTANT:
-        begin -= 1
-    return list(range(begin, at))
-
-
-class _Index:
-    """Stored messages that are not matched yet, by what they can be found by."""
+class _Candidates:
+    """Stored messages that are not matched yet."""
 
     def __init__(self, unsent: Sequence[ThreadMessage[Any]], stored: Sequence[ThreadMessage[Any]]) -> None:
-        self._stored = stored
+        self._free = {at: message for at, message in enumerate(stored) if not message.is_own} if unsent else {}
+        self._texts = {at: {_words(text) for text in (each.text, *each.wordings)} for at, each in self._free.items()}
+        self._answers = {message.run_id: at for at, message in self._free.items() if message.role == ASSISTANT}
         self._answered = {message.run_id for message in unsent} - {None}
-        self._free = {at for at, message in enumerate(stored) if not message.is_own}
-        self._answers: dict[str | None, int] = {}
-        self._results: dict[str | None, list[int]] = {}
-        self._by_words: dict[tuple[str, str], list[int]] = {}
-        for at in sorted(self._free):
-            message = stored[at]
-            for text in dict.fromkeys(map(_words, (message.text, *message.wordings))):
-                self._by_words.setdefault((message.role, text), []).append(at)
-            if message.role == ASSISTANT:
-                self._answers[message.run_id] = at
-            self._results.setdefault(message.tool_call_id, []).append(at)
 
     def take(self, place: int) -> None:
-        self._free.remove(place)
+        del self._free[place]
+
+    def answer_of(self, run_id: str | None) -> int | None:
+        place = self._answers.get(run_id)
+        return place if place in self._free else None
 
     def find(self, message: ThreadMessage[Any], *, newer_than: int) -> int | None:
         """Find a message by its run or tool call, else by its text."""
-        place = None
+        place, call_id = None, message.tool_call_id
         if message.run_id is not None:
-            place = self._answers.get(message.run_id)
-        elif message.tool_call_id is not None:
-            place = next((at for at in self._results.get(message.tool_call_id, ()) if at in self._free), None)
-        if place in self._free:
+            place = self.answer_of(message.run_id)
+        elif call_id is not None:
+            place = next((at for at, each in self._free.items() if each.tool_call_id == call_id), None)
+        if place is not None or message.state is State.UNSENDABLE:
             return place
-        return None if message.state is State.UNSENDABLE else self._find_text(message, newer_than)
-
-    def answer_of(self, run_id: str | None) -> int | None:
-        """Find the answer of a run, in whatever words."""
-        place = self._answers.get(run_id)
-        return place if place in self._free and self._stored[place].text else None
-
-    def _find_text(self, message: ThreadMessage[Any], newer_than: int) -> int | None:
-        def is_open(at: int) -> bool:
-            is_newer = at >= message.stored_before or self._stored[at].run_id in self._answered
-            return at > newer_than and is_newer and at in self._free
-
-        for text in (message.text, *message.wordings):
-            same = self._by_words.get((message.role, _words(text)), ())
-            place = next((at for at in same if is_open(at)), None)
-            if place is not None:
-                return place
-        text = message.text.strip()
-        begin = max(newer_than + 1, 0 if self._answered else message.stored_before)
-        others = (at for at in range(begin, len(self._stored)) if self._stored[at].role == message.role and is_open(at))
-        return next((at for at in others if _is_within(text, self._stored[at])), None) if text else None
+        places = [
+            at
+            for at, each in self._free.items()
+            if at > newer_than
+            and each.role == message.role
+            and (at >= message.stored_before or each.run_id in self._answered)
+        ]
+        same = (at for text in (message.text, *message.wordings) for at in places if _words(text) in self._texts[at])
+        wrapping = (at for at in places if _is_within(message.text.strip(), self._free[at]))
+        return next(chain(same, wrapping), None)
 
 
 def _is_within(text: str, stored: ThreadMessage[Any]) -> bool:
     held = stored.text.strip()
-    if not held:
+    if not text or not held:
         return False
     if stored.role == ASSISTANT:
         # ReAct agents keep all reasoning up to the answer; others keep only the last part of the answer.
@@ -420,13 +376,9 @@ class Answers(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """The tags of a message of a call.
+    """The tags of a message of a call: its thread, and whether that holds it.
 
-    Attributes:
-        thread_id: The thread.
-        is_stored: Whether that thread holds the message.
-        is_answer: Whether it is the answer of a run on that thread, which then holds the messages before it, too.
-        is_instruction: Whether it is a message of the system.
+    An answer of a run on the thread (``is_answer``) stands for the messages before it, too.
     """
 
     thread_id: str | None = None
@@ -435,14 +387,8 @@ class Tags:
     is_instruction: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Continuation:
-    """The thread of a call and the messages to send.
-
-    Attributes:
-        thread_id: The thread to continue; None for a new one.
-        send: Positions of the messages to send, in order.
-    """
+class Continuation(NamedTuple):
+    """The thread that a call continues, None for a new one, and the positions of the messages to send."""
 
     thread_id: str | None
     send: tuple[int, ...]
@@ -451,12 +397,9 @@ class Continuation:
 def continue_thread(
     messages: Sequence[Tags], *, thread_id: str | None, answers: Answers = Answers.IGNORE
 ) -> Continuation:
-    """Return the thread that a call continues and the messages that are not stored there yet.
+    """Return the thread that a call continues and the messages, oldest first, that are not stored there yet.
 
-    Args:
-        messages: The tags of each message, oldest first.
-        thread_id: The thread that the caller names. Default: that of the last message which names one.
-        answers: The part that answers of runs play.
+    Without a ``thread_id`` it is the thread of the last message which names one.
 
     Raises:
         ValidationError: The thread holds all messages, so that there is nothing to send.

@@ -5,18 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, NamedTuple, TypeAlias
 from uuid import UUID
 
-from lumnisai_core import (
-    AsyncClient,
-    Client,
-    ContentType,
-    FileContentResult,
-    FileMetadata,
-    ProcessingStatus,
-    Scope,
-)
+from lumnisai_core import AsyncClient, Client, ContentType, FileContentResult, FileMetadata, ProcessingStatus, Scope
 from lumnisai_core.exceptions import (
     FileNotFoundError,  # noqa: A004 - the platform's own name
     FileOperationError,
@@ -34,19 +26,7 @@ _REFUSALS = (ValidationError, FileNotFoundError)
 _logger = logging.getLogger(__name__)
 
 
-class ListParameters(TypedDict):
-    """Keywords of ``client.files.iter``."""
-
-    user_id: str | UUID | None
-    scope: Scope | None
-    file_type: str | None
-    status: ProcessingStatus | None
-    tags: str | list[str] | None
-    page_size: int
-
-
-@dataclass(frozen=True, slots=True)
-class FileText:
+class FileText(NamedTuple):
     """A file's id, whole text and metadata."""
 
     id: str
@@ -68,39 +48,25 @@ class Reading:
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Reading:
-        """Return the reading that the fields of a loader describe.
-
-        Raises:
-            ValidationError: A filter is not valid.
-        """
+        """Return the reading that the fields of a loader describe."""
         reading = cls(**{name: fields[name] for name in cls.__annotations__})
         reading.list_parameters()
         return reading
 
-    def list_parameters(self) -> ListParameters:
-        """Return the keywords that list these files.
-
-        Raises:
-            ValidationError: A filter is not valid.
-        """
+    def list_parameters(self) -> dict[str, Any]:
+        """Return the keywords of ``client.files.iter`` that list these files."""
         kinds = extensions("file_type", self.file_type)
-        return ListParameters(
-            user_id=self.user_id,
-            scope=self.scope,
-            file_type=kinds[0] if kinds else None,
-            status=self.status,
-            tags=filled_tags(self.file_tags),
-            page_size=_PAGE_SIZE,
-        )
+        about = {"user_id": self.user_id, "scope": self.scope, "status": self.status, "page_size": _PAGE_SIZE}
+        return {**about, "file_type": kinds[0] if kinds else None, "tags": filled_tags(self.file_tags)}
+
+    def content_parameters(self) -> dict[str, Any]:
+        """Return the keywords of ``client.files.get_content``."""
+        return {"content_type": self.content_type, "user_id": self.user_id}
 
     def text_of(self, file: FileMetadata, content: FileContentResult | LumnisAIError | None) -> FileText | None:
         """Return a file with its text; log a warning and return None if it has no text.
 
         The content is the service's answer to the request for the text, or None if there was no request.
-
-        Raises:
-            FileOperationError: There is no text, and ``on_unreadable`` is ``raise``.
-            LumnisAIError: The answer is an error that is not about this file.
         """
         error = content if isinstance(content, LumnisAIError) else None
         if isinstance(content, FileContentResult) and content.text.strip():
@@ -140,8 +106,8 @@ def files_to_read(client: Client, reading: Reading, file_ids: Iterable[str | UUI
         return
     for file in client.files.iter(**reading.list_parameters()):
         if file.id not in seen:  # an upload in the meantime moves the others to later pages
-            seen.add(file.id)
             yield file
+        seen.add(file.id)
 
 
 async def afiles_to_read(
@@ -155,27 +121,20 @@ async def afiles_to_read(
         return
     async for file in client.files.iter(**reading.list_parameters()):
         if file.id not in seen:
-            seen.add(file.id)
             yield file
+        seen.add(file.id)
 
 
 def read_files(client: Client, reading: Reading, file_ids: Iterable[str | UUID] | None = None) -> Iterator[FileText]:
-    """Yield the named files with their texts, or all that match the filters; each is read when its turn comes.
-
-    Raises:
-        FileOperationError: A file has no text, and ``on_unreadable`` is ``raise``.
-        FileNotFoundError: There is no file with a named id.
-        LumnisAIError: The service cannot be reached or refuses.
-    """
+    """Yield the named files with their texts, or all that match the filters; each is read when its turn comes."""
     for file in files_to_read(client, reading, file_ids):
         content: FileContentResult | LumnisAIError | None = None
-        if why_not_ready(file) is None:
-            try:
-                content = client.files.get_content(file.id, content_type=reading.content_type, user_id=reading.user_id)
-            except _REFUSALS as refusal:
-                content = refusal
-        text = reading.text_of(file, content)
-        if text is not None:
+        try:
+            if why_not_ready(file) is None:
+                content = client.files.get_content(file.id, **reading.content_parameters())
+        except _REFUSALS as refusal:
+            content = refusal
+        if (text := reading.text_of(file, content)) is not None:
             yield text
 
 
@@ -185,24 +144,17 @@ async def aread_files(
     """Do the same with asyncio."""
     async for file in afiles_to_read(client, reading, file_ids):
         content: FileContentResult | LumnisAIError | None = None
-        if why_not_ready(file) is None:
-            try:
-                content = await client.files.get_content(
-                    file.id, content_type=reading.content_type, user_id=reading.user_id
-                )
-            except _REFUSALS as refusal:
-                content = refusal
-        text = reading.text_of(file, content)
-        if text is not None:
+        try:
+            if why_not_ready(file) is None:
+                content = await client.files.get_content(file.id, **reading.content_parameters())
+        except _REFUSALS as refusal:
+            content = refusal
+        if (text := reading.text_of(file, content)) is not None:
             yield text
 
 
 def unique_ids(file_ids: Iterable[str | UUID]) -> list[str]:
-    """Return ids as text, each once.
-
-    Raises:
-        ValidationError: They are a single text, or one is blank.
-    """
+    """Return ids as text, each once."""
     if isinstance(file_ids, str | bytes | UUID):
         raise ValidationError(f"file_ids must be a list of ids, got {file_ids!r}.")
     ids = [str(file_id) for file_id in file_ids]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
 from lumnisai_core import FileChunk, FileMetadata, FileSearchResults, Scope
@@ -33,16 +32,10 @@ class SearchParameters(TypedDict):
     scope: Scope | None
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One piece of a file's text that a search found.
+class Passage(NamedTuple):
+    """One piece of a file's text that a search found, with a score from 0 to 1.
 
-    Attributes:
-        id: File and place in it, the same for every search.
-        text: The piece.
-        metadata: File and place of the passage, and further data of the service.
-        score: How well it fits, 0 to 1.
-        file: The file it is from.
+    The id is that of the file and the place in it, the same for every search.
     """
 
     id: str
@@ -56,10 +49,6 @@ def search_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any], *,
     """Return the parameters of one search: a keyword of the call wins over the retriever's field of the same name.
 
     ``None`` removes a filter. ``count`` is the framework's name for the number of passages.
-
-    Raises:
-        ValidationError: A value is not valid.
-        TypeError: There is no such keyword.
     """
     allowed = (count, *SEARCH_FIELDS)
     unknown = keywords.keys() - set(allowed)
@@ -69,7 +58,9 @@ def search_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any], *,
     if asks_for_tenant_view(keywords):
         wanted["user_id"] = None
     return SearchParameters(
-        limit=_passage_count(count, fields[count] if wanted[count] is None else wanted[count]),
+        limit=check_number(
+            count, fields[count] if wanted[count] is None else wanted[count], least=1, most=MOST_PASSAGES
+        ),
         min_score=_least_score(0.0 if wanted["min_score"] is None else wanted["min_score"]),
         file_types=extensions("file_types", wanted["file_types"]),
         tags=filled_tags(wanted["file_tags"]),
@@ -115,11 +106,7 @@ def _present(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def extensions(name: str, values: str | Sequence[str] | None) -> list[str] | None:
-    """Return file types in the form in which the service keeps them: lower case, without a dot, each once.
-
-    Raises:
-        ValidationError: The list is empty, or a value is not a file extension.
-    """
+    """Return file types in the form in which the service keeps them: lower case, without a dot, each once."""
     if values is None:
         return None
     listed = [values] if isinstance(values, str) else list(values)
@@ -136,11 +123,7 @@ def _extension(name: str, value: object) -> str:
 
 
 def filled_tags(tags: str | Sequence[str] | None) -> str | list[str] | None:
-    """Return tags as they are, or None for any; the core checks each of them.
-
-    Raises:
-        ValidationError: There are none.
-    """
+    """Return tags as they are, or None for any; the core checks each of them."""
     if tags is None or (isinstance(tags, str) and tags.strip()):
         return tags
     if isinstance(tags, str) or not tags:
@@ -148,10 +131,12 @@ def filled_tags(tags: str | Sequence[str] | None) -> str | list[str] | None:
     return list(tags)
 
 
-def _passage_count(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_PASSAGES:
-        raise ValidationError(f"{name} must be a whole number from 1 to {MOST_PASSAGES}, got {value!r}.")
-    return value
+def check_number(name: str, value: object, *, least: int, most: int | None = None) -> int:
+    """Return a whole number in a range; any other value is a ``ValidationError``."""
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= (value if most is None else most):
+        return value
+    limit = "" if most is None else f" to {most}"
+    raise ValidationError(f"{name} must be a whole number from {least}{limit}, got {value!r}.")
 
 
 def _least_score(value: object) -> float:

@@ -7,12 +7,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 
 
-def lazy_names(
-    package: str, homes: Mapping[str, str], *, framework: str, distribution: str, extra: str
-) -> Callable[[str], object]:
+def lazy_names(package: str, homes: Mapping[str, str], *, extra: str) -> Callable[[str], object]:
     """Return the ``__getattr__`` of a package whose names live in modules that need a framework; set its ``__dir__``.
 
-    If modules of the framework are missing, the error names its distribution and the extra that brings it.
+    If modules of the framework are missing, the error names the extra that brings it, which has the framework's name.
     """
 
     def get(name: str) -> object:
@@ -21,9 +19,9 @@ def lazy_names(
         try:
             value: object = getattr(import_module(homes[name]), name)
         except ModuleNotFoundError as error:
-            if not (error.name or "").startswith(framework):
+            if not (error.name or "").startswith(extra.replace("-", "_")):
                 raise
-            message = f'{package}.{name} needs {distribution}: pip install "lumnisai-integrations[{extra}]"'
+            message = f'{package}.{name} needs {extra}-core: pip install "lumnisai-integrations[{extra}]"'
             raise ImportError(message, name=error.name) from error
         setattr(module, name, value)
         return value

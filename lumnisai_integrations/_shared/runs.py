@@ -30,22 +30,8 @@ WATCH_FIELDS = tuple(name for name in WatchParameters.__annotations__ if name !=
 
 #: Parameters that chat models have in common and that the platform decides itself.
 SAMPLING_PARAMETERS = frozenset(
-    {
-        "temperature",
-        "max_tokens",
-        "max_completion_tokens",
-        "top_p",
-        "top_k",
-        "n",
-        "seed",
-        "frequency_penalty",
-        "presence_penalty",
-        "logit_bias",
-        "logprobs",
-        "top_logprobs",
-        "reasoning_effort",
-    }
-)
+    {"temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "n", "seed", "reasoning_effort"}
+) | {"frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs"}
 
 #: Keywords of a call about tools that the caller runs.
 TOOL_KEYWORDS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
@@ -60,14 +46,8 @@ def run_parameters(
 ) -> dict[str, Any]:
     """Return the parameters of one run: a keyword of the call wins over the field of the same name, also with None.
 
-    Args:
-        fields: The values of :data:`RUN_FIELDS`.
-        keywords: The other parameters of the call.
-        model: The model as ``provider:model``, or None. It stands for the override ``smart_model``.
-        model_of_call: Whether the call names the model. That beats any override; the model of a field does not.
-
-    Raises:
-        ValidationError: ``model_overrides`` cannot be read.
+    The model, as ``provider:model``, stands for the override ``smart_model``. One of the call beats any override; one
+    of a field does not.
     """
     parameters = {name: fields[name] for name in RUN_FIELDS} | dict(keywords)
     if asks_for_tenant_view(keywords):

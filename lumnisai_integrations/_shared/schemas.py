@@ -10,27 +10,19 @@ DEFAULT_TITLE = "Answer"
 
 
 def plain_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the titled JSON Schema that a dict describes.
+    """Return the JSON Schema that a dict describes, with a ``title``: its own, the name in the envelope, or ``Answer``.
 
-    Args:
-        schema: A JSON Schema; an OpenAI function (``name`` and ``parameters``), tool or response format around one; or
-            an Anthropic tool (``name`` and ``input_schema``).
-
-    Returns:
-        A copy with a ``title``: that of the schema, else the name in the envelope, else ``Answer``.
+    The dict is a JSON Schema; an OpenAI function (``name`` and ``parameters``), tool or response format around one; or
+    an Anthropic tool (``name`` and ``input_schema``).
     """
     for envelope in ("function", "json_schema"):
         if schema.get("type") == envelope and isinstance(schema.get(envelope), Mapping):
             return plain_schema(schema[envelope])
     for place in ("parameters", "input_schema", "schema"):
         if "name" in schema and isinstance(schema.get(place), Mapping):
-            return _titled(schema[place], title=schema["name"], description=schema.get("description"))
-    return _titled(schema, title=DEFAULT_TITLE, description=None)
-
-
-def _titled(schema: Mapping[str, Any], *, title: str, description: str | None) -> dict[str, Any]:
-    head = {"title": title} | ({"description": description} if description else {})
-    return head | dict(schema)
+            about = {"description": schema["description"]} if schema.get("description") else {}
+            return {"title": schema["name"], **about, **schema[place]}
+    return {"title": DEFAULT_TITLE, **schema}
 
 
 _DEFINITIONS = ("$defs", "definitions")
@@ -52,12 +44,7 @@ class SharedDefinitions:
         self.schemas: dict[str, Any] = {}
 
     def take(self, schema: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
-        """Return a copy of a schema that is valid inside the root.
-
-        Args:
-            schema: The schema to move.
-            prefix: Begins the names of its definitions, such as ``search`` in ``search.Place``.
-        """
+        """Return a copy of a schema that is valid inside the root."""
         kept = {name: value for name, value in schema.items() if name not in ("$schema", "$id")}
         definitions = {
             f"#/{place}/{_pointer_part(name)}": self._free_name(f"{prefix}.{name}")

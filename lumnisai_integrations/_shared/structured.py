@@ -23,9 +23,6 @@ def structured_value(response: ResponseObject) -> dict[str, Any]:
     """Return the object of a run.
 
     The platform may leave ``structured_response`` empty; then the text is read as JSON, with or without a code fence.
-
-    Raises:
-        StructuredOutputError: Neither holds a JSON object.
     """
     value = object_of(response)
     if value is None:
@@ -54,9 +51,5 @@ def object_of(response: ResponseObject) -> dict[str, Any] | None:
 
 
 def structured_text(response: ResponseObject) -> str:
-    """Return the object of a run as JSON text, as output parsers read it.
-
-    Raises:
-        StructuredOutputError: There is no such object.
-    """
+    """Return the object of a run as JSON text, as output parsers read it."""
     return json.dumps(structured_value(response), ensure_ascii=False)

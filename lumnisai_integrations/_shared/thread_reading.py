@@ -13,11 +13,7 @@ _PAGE_OF_ALL_RUNS = 100
 
 
 class Reading:
-    """A reading of the runs of a thread, newest first and page by page, until all that are new were seen.
-
-    Args:
-        conversation: What is known of the thread.
-    """
+    """A reading of a conversation's thread, newest run first and page by page, until all new runs were seen."""
 
     def __init__(self, conversation: Conversation[Any]) -> None:
         self._found: dict[str, ResponseObject] = {}
@@ -42,16 +38,7 @@ class Reading:
 
 
 def read_runs(client: Client, conversation: Conversation[Any]) -> list[ResponseObject]:
-    """Read the runs of a thread that a conversation does not know yet, newest first.
-
-    Args:
-        client: The client.
-        conversation: What is known of the thread. Without a thread there are no runs.
-
-    Raises:
-        NotFoundError: The thread was deleted.
-        LumnisAIError: The service cannot be reached or refuses.
-    """
+    """Read the runs of a thread that a conversation does not know yet, newest first; none without a thread."""
     reading, thread_id = Reading(conversation), conversation.thread_id
     while thread_id is not None and not reading.is_complete:
         reading.take(client.threads.get_responses(thread_id, limit=reading.page_size, offset=reading.offset))

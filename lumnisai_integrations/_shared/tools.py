@@ -21,15 +21,7 @@ from lumnisai_integrations._shared.structured import StructuredOutputError, obje
 #: Whether tools may be used (auto), must be used (any), or must not be used (none).
 Choice = Literal["auto", "any", "none"]
 
-_CHOICES: Mapping[object, Choice] = {
-    None: "auto",
-    False: "auto",
-    "auto": "auto",
-    True: "any",
-    "any": "any",
-    "required": "any",
-    "none": "none",
-}
+_CHOICES: Mapping[str, Choice] = {"auto": "auto", "any": "any", "required": "any", "none": "none"}
 
 _MAY = (
     "The caller can run tools for you. To use them, return tool_calls; they are not run by anyone else. "
@@ -42,13 +34,7 @@ _ONE = " Return one call at a time."
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the caller runs.
-
-    Attributes:
-        name: Its name.
-        description: What it does, for the agent.
-        parameters: JSON Schema of its arguments, an object.
-    """
+    """A tool that the caller runs; ``parameters`` is the JSON Schema of its arguments."""
 
     name: str
     description: str = ""
@@ -64,11 +50,7 @@ class Tool:
 class RequestedToolCall:
     """A tool call that the agent wants the caller to make.
 
-    Attributes:
-        name: Name of the tool.
-        args: Its arguments by name; for a call that cannot be run, whatever the agent wrote.
-        id: Made for this call, so that its result can name it.
-        problem: Why the call cannot be run; empty if it can.
+    A call that cannot be run has its ``problem``, and as ``args`` whatever the agent wrote.
     """
 
     name: str
@@ -79,12 +61,10 @@ class RequestedToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The result of a run that was offered tools: tool calls, or an answer.
+    """The result of a run that was offered tools: tool calls, or an answer; an object is JSON text.
 
-    Attributes:
-        calls: Tool calls to run, also of tools that do not exist: the caller reports those to the agent.
-        invalid: Tool calls that cannot be tried: the name is missing, or the arguments are not an object.
-        content: The answer; an object as JSON text. Empty if there are only calls.
+    ``calls`` may be of tools that do not exist: the caller reports those to the agent. ``invalid`` ones cannot be
+    tried: the name is missing, or the arguments are not an object.
     """
 
     calls: tuple[RequestedToolCall, ...] = ()
@@ -96,12 +76,8 @@ class Reply:
 class ToolOffer:
     """The tools that one run is offered, and how it may use them.
 
-    Attributes:
-        tools: The tools.
-        choice: Whether they may, must or must not be used.
-        named: The one tool that must be used.
-        parallel: Whether a run may return several calls at once.
-        answer_schema: JSON Schema of the answer, an object. Default: the answer is text.
+    ``named`` is the one tool that must be used, ``parallel`` allows several calls at once, and without an
+    ``answer_schema`` the answer is text.
     """
 
     tools: tuple[Tool, ...]
@@ -114,11 +90,7 @@ class ToolOffer:
     def of_call(
         cls, tools: Iterable[Tool], keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | None
     ) -> Self:
-        """Return the offer of one call with the keywords ``tool_choice`` and ``parallel_tool_calls``.
-
-        Raises:
-            ValidationError: The choice is not known, or does not fit the tools.
-        """
+        """Return the offer of one call with the keywords ``tool_choice`` and ``parallel_tool_calls``."""
         choice, named = choice_of(keywords.get("tool_choice"))
         parallel = keywords.get("parallel_tool_calls") is not False
         return cls(tuple(tools), choice, named, parallel, answer_schema)
@@ -159,28 +131,16 @@ class ToolOffer:
             schema = {"title": "ToolCallsOrAnswer", "type": "object", "anyOf": branches}
         return schema | ({"$defs": shared.schemas} if shared.schemas else {})
 
-    def instructions(self, of_caller: str | None) -> str | None:
-        """Return the guidance that goes with the schema, after the caller's own."""
-        if not self.is_open:
-            return of_caller
-        own = (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
-        return f"{of_caller}\n\n{own}" if of_caller else own
-
     def applied_to(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Return the parameters of a run with the schema of this offer and its guidance."""
-        instructions = self.instructions(parameters.get("response_format_instructions"))
-        return {
-            **parameters,
-            "response_format": self.response_format(),
-            "response_format_instructions": instructions,
-        }
+        instructions = parameters.get("response_format_instructions")
+        if self.is_open:
+            own = (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
+            instructions = f"{instructions}\n\n{own}" if instructions else own
+        return {**parameters, "response_format": self.response_format(), "response_format_instructions": instructions}
 
     def read(self, response: ResponseObject) -> Reply:
-        """Return the tool calls or the answer of a run with :meth:`response_format`.
-
-        Raises:
-            StructuredOutputError: It returned neither, or no tool call although there must be one.
-        """
+        """Return the tool calls or the answer of a run with :meth:`response_format`."""
         value = object_of(response)
         may_answer = not self.is_forced and self.answer_schema is None
         if may_answer and response.structured_response is None and not (value or {}).keys() & {"tool_calls", "content"}:
@@ -230,19 +190,18 @@ def choice_of(tool_choice: object) -> tuple[Choice, str | None]:
 
     ``tool_choice`` is ``auto``, ``any`` or ``required``, ``none``, the name of a tool, a bool, None, or one of the
     dicts of OpenAI and Anthropic.
-
-    Raises:
-        ValidationError: It has another form.
     """
-    if isinstance(tool_choice, str | bool | None):
+    if isinstance(tool_choice, bool | None):
+        return "any" if tool_choice else "auto", None
+    if isinstance(tool_choice, str):
         known = _CHOICES.get(tool_choice)
-        return (known, None) if known else ("any", str(tool_choice))
+        return (known, None) if known else ("any", tool_choice)
     if isinstance(tool_choice, Mapping):
         inner = tool_choice.get("function")
         name = inner.get("name") if isinstance(inner, Mapping) else tool_choice.get("name")
         if isinstance(name, str) and name:
             return "any", name
-        if tool_choice.get("type") in ("auto", "any", "required", "none"):
+        if tool_choice.get("type") in _CHOICES:
             return _CHOICES[tool_choice["type"]], None
     raise ValidationError(f"tool_choice={tool_choice!r} is not known: use 'auto', 'any', 'none' or the name of a tool.")
 
@@ -259,13 +218,8 @@ def _call_schema(tool: Tool, shared: SharedDefinitions) -> dict[str, Any]:
     return {"title": tool.name, **about, **_closed({"name": {"type": "string", "const": tool.name}, "args": args})}
 
 
-def _closed(properties: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": dict(properties),
-        "required": list(properties),
-        "additionalProperties": False,
-    }
+def _closed(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
 def json_or_text(text: str) -> Any:

@@ -50,6 +50,4 @@ _HOMES = {
     "register": "lumnisai_integrations.langchain.registration",
 }
 
-__getattr__: Callable[[str], object] = lazy_names(
-    __name__, _HOMES, framework="langchain_core", distribution="langchain-core", extra="langchain"
-)
+__getattr__: Callable[[str], object] = lazy_names(__name__, _HOMES, extra="langchain")

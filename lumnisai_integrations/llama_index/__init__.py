@@ -15,9 +15,9 @@ from lumnisai_integrations._shared.lazy import lazy_names
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
     from lumnisai_integrations.llama_index.chat_store import LumnisChatStore
+    from lumnisai_integrations.llama_index.listeners import LumnisProgressEvent
     from lumnisai_integrations.llama_index.llm import LumnisLLM, register
     from lumnisai_integrations.llama_index.memory import LumnisThreadMemory
-    from lumnisai_integrations.llama_index.progress import LumnisProgressEvent
     from lumnisai_integrations.llama_index.query_engine import LumnisQueryEngine
     from lumnisai_integrations.llama_index.reader import LumnisFilesReader
     from lumnisai_integrations.llama_index.retriever import LumnisFilesRetriever
@@ -41,7 +41,7 @@ _HOMES = {
     "LumnisFilesReader": "lumnisai_integrations.llama_index.reader",
     "LumnisFilesRetriever": "lumnisai_integrations.llama_index.retriever",
     "LumnisLLM": "lumnisai_integrations.llama_index.llm",
-    "LumnisProgressEvent": "lumnisai_integrations.llama_index.progress",
+    "LumnisProgressEvent": "lumnisai_integrations.llama_index.listeners",
     "LumnisQueryEngine": "lumnisai_integrations.llama_index.query_engine",
     "LumnisThreadMemory": "lumnisai_integrations.llama_index.memory",
     "LumnisToolSpec": "lumnisai_integrations.llama_index.tool",
@@ -49,6 +49,4 @@ _HOMES = {
     "register": "lumnisai_integrations.llama_index.llm",
 }
 
-__getattr__: Callable[[str], object] = lazy_names(
-    __name__, _HOMES, framework="llama_index", distribution="llama-index-core", extra="llama-index"
-)
+__getattr__: Callable[[str], object] = lazy_names(__name__, _HOMES, extra="llama-index")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from uuid import UUID
 
 from llama_index.core.callbacks import CallbackManager
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from lumnisai_core import (
     AsyncRunStream,
@@ -19,32 +18,21 @@ from lumnisai_core import (
 )
 from lumnisai_integrations.llama_index.calls import call_parameters
 from lumnisai_integrations.llama_index.listeners import Listeners
-from lumnisai_integrations.llama_index.settings import LumnisSettings
+from lumnisai_integrations.llama_index.settings import ConnectionFields, LumnisSettings
 
 Messages = str | Sequence[Mapping[str, str]]
 
 
-class AgentFields(RunParameters, WatchParameters, total=False):
+class AgentFields(ConnectionFields, RunParameters, WatchParameters, total=False):
     """Which agent answers, for whom, and how; every part is optional.
 
-    They include all parameters of a run (:class:`lumnisai_core.RunParameters`, such as ``user_id``, ``thread_id``,
-    ``agent_config`` and ``response_format``) and of watching it (:class:`lumnisai_core.WatchParameters`, such as
-    ``run_timeout``).
-
-    Attributes:
-        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
-        max_retries: Tries after the first one, of requests that can be repeated safely. Default 3.
-        model: Model of the agent as ``provider:model_name``; the same as ``model_overrides={"smart_model": ...}``.
+    They are the connection (``api_key``, ``base_url``, ``tenant_id``, ``timeout`` and ``max_retries`` as of
+    ``LumnisLLM``), all parameters of a run (:class:`lumnisai_core.RunParameters`, such as ``user_id``, ``thread_id``,
+    ``agent_config`` and ``response_format``), those of watching it (:class:`lumnisai_core.WatchParameters`, such as
+    ``run_timeout``), and ``model``: the model of the agent as ``provider:model_name``, the same as
+    ``model_overrides={"smart_model": ...}``.
     """
 
-    api_key: str | SecretStr | None
-    base_url: str | None
-    tenant_id: str | UUID | None
-    timeout: float | None
-    max_retries: int | None
     model: str | None
 
 
@@ -56,13 +44,7 @@ class Agent(LumnisSettings):
     on_progress: Callable[[RunUpdate], object] | None = Field(default=None, exclude=True, repr=False)
 
     def ask(self, messages: Messages, callbacks: CallbackManager) -> ResponseObject:
-        """Run the agent, pass its progress to all listeners, and return the finished run.
-
-        Raises:
-            ValidationError: A parameter of the run is not valid; nothing was sent.
-            RunError: The run failed, was cancelled or took longer than ``run_timeout``.
-            LumnisAIError: The service cannot be reached or refuses.
-        """
+        """Run the agent, pass its progress to all listeners, and return the finished run."""
         listeners = Listeners.here(callbacks)
         if not listeners:
             return self.client().invoke(messages, **self._parameters())
@@ -82,11 +64,7 @@ class Agent(LumnisSettings):
         return await run.result()
 
     def start(self, messages: Messages) -> RunStream:
-        """Return the stream of a run, which begins when the stream is first read.
-
-        Raises:
-            ValidationError: A parameter of the run is not valid.
-        """
+        """Return the stream of a run, which begins when the stream is first read."""
         return self.client().invoke(messages, stream=True, **self._parameters())
 
     def astart(self, messages: Messages) -> AsyncRunStream:

@@ -10,6 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage
 
 from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.files import check_number
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, TOOL_KEYWORDS, run_parameters
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.llama_index.conversation import continuation
@@ -23,13 +24,9 @@ _OTHER_KEYWORDS = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS 
 
 @dataclass(frozen=True, slots=True)
 class RunCall:
-    """One run to make.
+    """One run to make: messages that its thread does not hold yet, and keywords of the client's ``invoke``.
 
-    Attributes:
-        messages: The messages to send: those that the thread does not hold yet.
-        parameters: Keywords for the client's ``invoke``.
-        offer: The tools that the caller runs, or None.
-        chunk_size: Longest ``delta`` of its stream in characters, or None.
+    ``offer`` has the tools that the caller runs; ``chunk_size`` is the longest ``delta`` of a stream in characters.
     """
 
     messages: list[dict[str, str]]
@@ -39,12 +36,7 @@ class RunCall:
 
 
 def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keywords: Mapping[str, Any]) -> RunCall:
-    """Return the run of one call; its keywords win over the fields of the LLM, also with None.
-
-    Raises:
-        ValidationError: A message or a parameter is not valid.
-        TypeError: ``stream`` is among the keywords.
-    """
+    """Return the run of one call; its keywords win over the fields of the LLM, also with None."""
     for at, message in enumerate(messages):
         if not isinstance(message, ChatMessage):
             raise ValidationError(
@@ -55,6 +47,9 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
     own = {name: value for name, value in keywords.items() if name not in _OTHER_KEYWORDS}
     parameters: Mapping[str, Any] = call_parameters(fields, own)
     continued = continuation(messages, parameters["thread_id"])
+    chunk_size = keywords.get("stream_chunk_size", fields.get("stream_chunk_size"))
+    if chunk_size is not None:
+        check_number("stream_chunk_size", chunk_size, least=1)
     offer = None
     if keywords.get("tools") or keywords.get("tool_choice"):
         offer = offer_of(keywords, schema_of(parameters["response_format"]))
@@ -64,7 +59,7 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
         messages=convert_in(messages, continued.send),
         parameters=cast("InvokeParameters", {**parameters, "thread_id": continued.thread_id}),
         offer=offer,
-        chunk_size=keywords.get("stream_chunk_size", fields.get("stream_chunk_size")),
+        chunk_size=chunk_size,
     )
 
 

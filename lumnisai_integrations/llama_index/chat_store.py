@@ -32,6 +32,9 @@ _TABLE = """
         owner TEXT NOT NULL, key TEXT NOT NULL, session TEXT NOT NULL, PRIMARY KEY (owner, key)
     )
 """
+_WRITE = """
+    INSERT INTO lumnis_sessions VALUES (?, ?, ?) ON CONFLICT (owner, key) DO UPDATE SET session = excluded.session
+"""
 
 
 class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
@@ -54,11 +57,8 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         path: SQLite file for what the service does not keep. Several users may share a file and do not see each
             other's sessions. Use one file for each service. Default: none; sessions end with the process.
         threads: Threads of keys that the store does not know yet. Default: each gets a new one, when it is needed.
-        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. No saved form contains it.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
-        max_retries: Tries after the first one. Default 3.
+        api_key, base_url, tenant_id, timeout, max_retries: The connection, as of :class:`LumnisLLM`. No saved
+            form contains the key.
         sessions: The sessions, in a saved form of a store without a file.
 
     Raises:
@@ -74,8 +74,6 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         """Return the name of the class."""
         return "LumnisChatStore"
 
-    # Reading
-
     async def get_messages(
         self,
         key: str,
@@ -83,13 +81,7 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         limit: int | None = None,
         offset: int | None = None,
     ) -> list[ChatMessage]:
-        """Return the messages of a session, oldest first, as copies with tags.
-
-        Args:
-            key: The session.
-            status: Only messages with this status. None: all.
-            limit: Maximum number of messages. Default: all.
-            offset: Messages to skip. Default 0.
+        """Return the messages of a session, oldest first, as copies with tags; ``status=None`` returns all.
 
         Raises:
             NotFoundError: The thread was deleted.
@@ -109,15 +101,12 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
 
     async def get_keys(self) -> list[str]:
         """Return the keys of all sessions, and those that ``threads`` names."""
-        file = self._file()
-        keys = list(self.sessions) if file is None else await asyncio.to_thread(file.keys)
+        keys = list(self.sessions) if self.path is None else await asyncio.to_thread(self._keys_in_file, self.path)
         return list(dict.fromkeys([*keys, *self.threads]))
 
     async def get_thread_id(self, key: str) -> str | None:
         """Return the thread of a session; None if it has none yet."""
         return (await self._known(key)).thread_id
-
-    # Adding
 
     async def add_message(self, key: str, message: ChatMessage, status: MessageStatus = MessageStatus.ACTIVE) -> None:
         """Add a message. It waits until a run has stored it; one that a run has stored already is not doubled."""
@@ -127,8 +116,8 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
     ) -> None:
         """Add several messages."""
-        is_archived = status == MessageStatus.ARCHIVED
-        await self._change(key, lambda known: put(known, messages, is_archived=is_archived))
+        archived = status == MessageStatus.ARCHIVED
+        await self._change(key, lambda known: put(known, messages, is_archived=archived))
 
     async def set_messages(
         self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
@@ -141,17 +130,10 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         await self._read(key)
         await self._change(key, lambda known: replaced(known, messages, is_archived=is_archived))
 
-    # Deleting and archiving
-
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
-        """Delete one message and return it.
-
-        Args:
-            key: The session.
-            idx: Position of the message in ``get_messages(key, status=None)``, from 0. Without a message at this
-                position nothing happens.
-        """
-        return next(iter(await self._delete(key, lambda known: [idx] if 0 <= idx < len(known.messages) else [])), None)
+        """Delete the message at a position of ``get_messages(key, status=None)``, if there is one, and return it."""
+        deleted = await self._delete(key, lambda known: [idx] if 0 <= idx < len(known.messages) else [])
+        return deleted[0] if deleted else None
 
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
         """Delete the messages of a session, all or those with one status. A session without messages is forgotten."""
@@ -185,8 +167,6 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         messages = chat_messages(replace(before, thread_id=None))
         return [messages[at] for at in choose(before)]
 
-    # Sessions
-
     async def _read(self, key: str) -> ChatConversation:
         known = await self._known(key)
         if (thread := known.thread_id) is None:
@@ -208,9 +188,9 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
 
     async def _change(self, key: str, change: Change) -> tuple[ChatConversation, ChatConversation]:
         """Change a session, one change at a time, and return it as it was and as it is."""
+        if self.path is not None:
+            return await asyncio.to_thread(self._change_in_file, self.path, key, change)
         unknown = Conversation[ChatMessage](self.threads.get(key))
-        if (file := self._file()) is not None:
-            return await asyncio.to_thread(file.change, key, change, unknown)
         with changing():
             before = self.sessions.get(key, unknown)
             after = change(before)
@@ -220,29 +200,10 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
                 self.sessions[key] = after
             return before, after or unknown
 
-    def _file(self) -> _SessionFile | None:
-        if self.path is None:
-            return None
-        owner = None if self.scope == Scope.TENANT else self.user_id
-        return _SessionFile(self.path, json.dumps([self.tenant_id, owner]))
-
-
-class _SessionFile:
-    """Sessions in an SQLite file, which several processes may use at once.
-
-    Args:
-        path: The file. It is made when it is first needed, readable by its owner only.
-        owner: Owner of the sessions; those of another owner are not seen.
-    """
-
-    def __init__(self, path: str, owner: str) -> None:
-        self._path = path
-        self._owner = owner
-
-    def change(self, key: str, change: Change, unknown: ChatConversation) -> tuple[ChatConversation, ChatConversation]:
-        where = (self._owner, key)
-        with self._open() as database:
-            database.execute("BEGIN IMMEDIATE")
+    def _change_in_file(self, path: str, key: str, change: Change) -> tuple[ChatConversation, ChatConversation]:
+        unknown, where = Conversation[ChatMessage](self.threads.get(key)), (self._owner(), key)
+        with _database(path) as database:
+            database.execute("BEGIN IMMEDIATE")  # several processes may use the file at once
             query = "SELECT session FROM lumnis_sessions WHERE owner = ? AND key = ?"
             row = database.execute(query, where).fetchone()
             before = unknown if row is None else _saved_form.validate_json(row[0])
@@ -250,29 +211,30 @@ class _SessionFile:
             if after is None:
                 database.execute("DELETE FROM lumnis_sessions WHERE owner = ? AND key = ?", where)
             elif after is not before:
-                query = """
-                    INSERT INTO lumnis_sessions VALUES (?, ?, ?)
-                    ON CONFLICT (owner, key) DO UPDATE SET session = excluded.session
-                """
-                database.execute(query, (*where, _saved_form.dump_json(after).decode()))
+                database.execute(_WRITE, (*where, _saved_form.dump_json(after).decode()))
             database.execute("COMMIT")
             return before, after or unknown
 
-    def keys(self) -> list[str]:
-        with self._open() as database:
+    def _keys_in_file(self, path: str) -> list[str]:
+        with _database(path) as database:
             query = "SELECT key FROM lumnis_sessions WHERE owner = ? ORDER BY rowid"
-            return [key for (key,) in database.execute(query, (self._owner,))]
+            return [key for (key,) in database.execute(query, (self._owner(),))]
 
-    @contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-            waits = _SECONDS_FOR_ANOTHER_WRITER
-            with closing(sqlite3.connect(self._path, timeout=waits, isolation_level=None)) as database:
-                database.execute(_TABLE)
-                yield database
-        except (OSError, sqlite3.Error, ValidationError) as error:
-            raise ConfigurationError(
-                f"The sessions cannot be kept in path={self._path!r}: {error}. Name an SQLite file of this store, or "
-                "one that does not exist yet in a folder that can be written to."
-            ) from error
+    def _owner(self) -> str:
+        return json.dumps([self.tenant_id, None if self.scope == Scope.TENANT else self.user_id])
+
+
+@contextmanager
+def _database(path: str) -> Iterator[sqlite3.Connection]:
+    """Open the file of sessions. It is made when it is first needed, readable by its owner only."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        waits = _SECONDS_FOR_ANOTHER_WRITER
+        with closing(sqlite3.connect(path, timeout=waits, isolation_level=None)) as database:
+            database.execute(_TABLE)
+            yield database
+    except (OSError, sqlite3.Error, ValidationError) as error:
+        raise ConfigurationError(
+            f"The sessions cannot be kept in path={path!r}: {error}. Name an SQLite file of this store, or one that "
+            "does not exist yet in a folder that can be written to."
+        ) from error

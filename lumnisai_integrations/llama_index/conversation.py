@@ -30,42 +30,29 @@ ChatConversation = Conversation[ChatMessage]
 def put(
     conversation: ChatConversation, messages: Iterable[ChatMessage], *, is_archived: bool = False
 ) -> ChatConversation:
-    """Return a conversation with more unsent messages. It holds copies of them.
-
-    Args:
-        conversation: The conversation.
-        messages: The messages.
-        is_archived: Whether they are kept outside of the queue.
-    """
+    """Return a conversation with more unsent messages. It holds copies of them."""
     return conversation.put(_unsent(message, is_archived=is_archived) for message in messages)
 
 
 def replaced(
     conversation: ChatConversation, messages: Sequence[ChatMessage], *, is_archived: bool = False
 ) -> ChatConversation:
-    """Return a conversation with other messages; without a thread if its thread holds any that is missing there.
-
-    Args:
-        conversation: The conversation.
-        messages: The messages, such as :func:`chat_messages` returned them, with others at the end.
-        is_archived: Whether the others are kept outside of the queue.
-    """
+    """Return a conversation with other messages; without a thread if its thread holds any that is missing there."""
     thread_id, tags = conversation.thread_id, map(tags_of, messages)
     are_stored = [each.is_stored and each.thread_id == thread_id is not None for each in tags]
     return conversation.replaced([_unsent(each, is_archived=is_archived) for each in messages], are_stored)
 
 
 def chat_messages(conversation: ChatConversation, status: MessageStatus | None = None) -> list[ChatMessage]:
-    """Return copies of the messages of a conversation, each with the tags of its thread.
-
-    Args:
-        conversation: The conversation.
-        status: Only messages with this status. Default: all.
-    """
+    """Return copies of the messages of a conversation, each with the tags of its thread."""
     return [
-        tagged(_chat_message(message), conversation.thread_id, is_stored=message.state is State.STORED)
-        for message in conversation.messages
-        if status is None or status_of(message) == status
+        tagged(
+            each.original or ChatMessage(role=MessageRole(each.role), content=each.text),
+            conversation.thread_id,
+            is_stored=each.state is State.STORED,
+        )
+        for each in conversation.messages
+        if status is None or status_of(each) == status
     ]
 
 
@@ -97,15 +84,7 @@ def tags_of(message: ChatMessage) -> Tags:
 
 
 def continuation(messages: Sequence[ChatMessage], thread_id: object) -> Continuation:
-    """Return the thread that a call continues and the messages that are not stored there yet.
-
-    Args:
-        messages: The messages of the call, oldest first.
-        thread_id: The thread that the caller names. Default: that of the last message which is stored on one.
-
-    Raises:
-        ValidationError: The thread holds all messages, so that there is nothing to send.
-    """
+    """Return the thread that a call continues and the messages that are not stored there yet."""
     named = None if thread_id is None else str(thread_id)
     return continue_thread([tags_of(message) for message in messages], thread_id=named, answers=Answers.COUNT)
 
@@ -115,6 +94,7 @@ def _unsent(message: ChatMessage, *, is_archived: bool) -> ThreadMessage[ChatMes
     for key in (THREAD_ID, PERSISTED):
         copied.additional_kwargs.pop(key, None)
     role, state = WIRE_ROLES[message.role], State.WAITING
+    is_result = message.role in (MessageRole.TOOL, MessageRole.FUNCTION)
     try:
         text = convert_in([message])[0]["content"]
     except ValidationError:  # the LLM explains what is wrong with it
@@ -130,17 +110,9 @@ def _unsent(message: ChatMessage, *, is_archived: bool) -> ThreadMessage[ChatMes
         original=copied,
         run_id=_text_tag(message, RESPONSE_ID) if role == ASSISTANT else None,
         wordings=wordings,
-        tool_call_id=_text_tag(message, "tool_call_id") if _is_tool_result(message) else None,
+        tool_call_id=_text_tag(message, "tool_call_id") if is_result else None,
         is_archived=is_archived,
     )
-
-
-def _chat_message(message: ThreadMessage[ChatMessage]) -> ChatMessage:
-    return message.original or ChatMessage(role=MessageRole(message.role), content=message.text)
-
-
-def _is_tool_result(message: ChatMessage) -> bool:
-    return message.role in (MessageRole.TOOL, MessageRole.FUNCTION)
 
 
 def _text_tag(message: ChatMessage, key: str) -> str | None:

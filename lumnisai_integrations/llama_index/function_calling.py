@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse, ContentBlock, MessageRole, ToolCallBlock
+from llama_index.core.base.llms.types import ChatResponse, ToolCallBlock
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 
@@ -22,30 +22,6 @@ _logger = logging.getLogger(__name__)
 PROBLEMS = "lumnis_tool_call_problems"
 
 
-def prepared_chat(
-    tools: Sequence[BaseTool],
-    user_msg: str | ChatMessage | None,
-    chat_history: Sequence[ChatMessage] | None,
-    keywords: Mapping[str, Any],
-    *,
-    parallel: bool,
-    required: bool,
-) -> dict[str, Any]:
-    """Return the arguments of ``chat`` for a conversation with tools; ``tool_choice`` wins over ``required``.
-
-    Tools are plain dicts, because keywords are part of events, which back ends write as JSON.
-    """
-    last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
-    choice = keywords.get("tool_choice")
-    return {
-        **keywords,
-        "messages": [*(chat_history or ()), *([] if last is None else [last])],
-        "tools": [plain_tool(tool) for tool in tools],
-        "tool_choice": ("required" if required else "auto") if choice is None else choice,
-        "parallel_tool_calls": parallel,
-    }
-
-
 def plain_tool(tool: BaseTool) -> dict[str, Any]:
     """Return a tool as plain data, in the form that OpenAI made common."""
     about = tool.metadata
@@ -54,11 +30,7 @@ def plain_tool(tool: BaseTool) -> dict[str, Any]:
 
 
 def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | None) -> ToolOffer | None:
-    """Return the tools that a call offers; None if the run may not use any.
-
-    Raises:
-        ValidationError: A tool or the choice is not valid.
-    """
+    """Return the tools that a call offers; None if the run may not use any."""
     tools = [_tool(index, tool) for index, tool in enumerate(keywords.get("tools") or ())]
     by_name = {tool.name: tool for tool in tools}  # of several with one name LlamaIndex runs the last
     offer = ToolOffer.of_call(by_name.values(), keywords, answer_schema)
@@ -79,11 +51,7 @@ def _tool(index: int, value: object) -> Tool:
 
 
 def reply_of(offer: ToolOffer, response: ResponseObject) -> Reply:
-    """Return the reply of a run to an offer; of several calls in an offer of one at a time, the first.
-
-    Raises:
-        StructuredOutputError: The run returned neither tool calls nor an answer.
-    """
+    """Return the reply of a run to an offer; of several calls in an offer of one at a time, the first."""
     reply = offer.read(response)
     calls = reply.calls if offer.parallel else reply.calls[:1]
     for call in reply.calls[len(calls) :]:
@@ -91,21 +59,20 @@ def reply_of(offer: ToolOffer, response: ResponseObject) -> Reply:
     return Reply(calls, reply.invalid, reply.content)
 
 
-def blocks_of(reply: Reply) -> list[ContentBlock]:
+def blocks_of(reply: Reply) -> list[ToolCallBlock]:
     """Return the tool calls of a reply as blocks of the assistant's message; arguments other than objects are text."""
-    blocks: list[ContentBlock] = []
-    for call in (*reply.calls, *reply.invalid):
-        args = json.dumps(call.args, ensure_ascii=False, default=str) if call.problem else dict(call.args)
-        blocks.append(ToolCallBlock(tool_call_id=call.id, tool_name=call.name, tool_kwargs=args))
-    return blocks
+    return [
+        ToolCallBlock(
+            tool_call_id=call.id,
+            tool_name=call.name,
+            tool_kwargs=json.dumps(call.args, ensure_ascii=False, default=str) if call.problem else call.args,
+        )
+        for call in (*reply.calls, *reply.invalid)
+    ]
 
 
-def openai_calls_of(blocks: Iterable[object]) -> list[dict[str, Any]]:
-    """Return tool calls in OpenAI's older form, which parts of LlamaIndex still read."""
-    return [_openai_call(block) for block in blocks if isinstance(block, ToolCallBlock)]
-
-
-def _openai_call(block: ToolCallBlock) -> dict[str, Any]:
+def openai_call(block: ToolCallBlock) -> dict[str, Any]:
+    """Return a tool call in OpenAI's older form, which parts of LlamaIndex still read."""
     args = block.tool_kwargs
     arguments = args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
     function = {"name": block.tool_name, "arguments": arguments}
@@ -122,18 +89,10 @@ def problems_of(offer: ToolOffer, reply: Reply) -> list[str]:
 
 
 def selections_of(response: ChatResponse, *, strict: bool) -> list[ToolSelection]:
-    """Return the tool calls of an answer.
+    """Return the tool calls of an answer, or of a chunk of one; ``strict`` refuses none, and those that cannot be run.
 
-    Args:
-        response: The answer, or any chunk of a streamed one.
-        strict: Whether there must be a call, and no call that cannot be run.
-
-    Returns:
-        The calls. One that cannot be run has a name that no tool has: agents answer such a call with an error text,
-        in which the agent on the platform reads the problem, and no tool runs with invented arguments.
-
-    Raises:
-        StructuredOutputError: Strict, and there is no call or one that cannot be run.
+    A call that cannot be run has a name that no tool has: agents answer such a call with an error text, in which the
+    agent on the platform reads the problem, and no tool runs with invented arguments.
     """
     selections = [_selection(block) for block in response.message.blocks if isinstance(block, ToolCallBlock)]
     known = response.additional_kwargs

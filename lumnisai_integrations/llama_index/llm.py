@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from typing import Any, TypeAlias, TypeVar, cast
 
 from llama_index.core.base.llms.generic_utils import (
     achat_to_completion_decorator,
@@ -22,7 +22,9 @@ from llama_index.core.base.llms.types import (
     CompletionResponseAsyncGen,
     CompletionResponseGen,
     LLMMetadata,
+    MessageRole,
 )
+from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.llms.loading import RECOGNIZED_LLMS
 from llama_index.core.tools.types import BaseTool
@@ -31,19 +33,27 @@ from pydantic import Field, PrivateAttr
 from lumnisai_core import AsyncRunStream, RunStream, Scope
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters, ignored_warning
 from lumnisai_integrations.llama_index.calls import RunCall, run_call
-from lumnisai_integrations.llama_index.convert import ChatChunks, convert_out
-from lumnisai_integrations.llama_index.function_calling import prepared_chat, selections_of
-from lumnisai_integrations.llama_index.instrumentation import (
-    aclosing_all,
-    areported,
-    closing_all,
-    reported,
-    reports_chat,
-    reports_completion,
-)
+from lumnisai_integrations.llama_index.convert import chat_chunks, convert_out
+from lumnisai_integrations.llama_index.function_calling import plain_tool, selections_of
 from lumnisai_integrations.llama_index.listeners import Listeners
 from lumnisai_integrations.llama_index.settings import LumnisSettings
 from lumnisai_integrations.llama_index.structured import NativeStructuredLLM
+
+T = TypeVar("T")
+MethodT = TypeVar("MethodT", bound=Callable[..., Any])
+Stream: TypeAlias = Generator[T, None, None]
+AsyncStream: TypeAlias = AsyncGenerator[T, None]
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def reports_chat(method: MethodT) -> MethodT:
+    """Report calls of a method that takes messages."""
+    return cast("MethodT", llm_chat_callback()(method))
+
+
+def reports_completion(method: MethodT) -> MethodT:
+    """Report calls of a method that takes a prompt."""
+    return cast("MethodT", llm_completion_callback()(method))
 
 
 class LumnisLLM(LumnisSettings, NativeStructuredLLM):
@@ -68,20 +78,11 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         user_id: User the runs are for. Required in user scope.
         thread_id: Conversation that all runs continue. Default: each run starts a new one.
         model: Model of the agent as ``provider:model_name``; the same as ``model_overrides={"smart_model": ...}``.
-        model_overrides: Models by use. Default: the tenant's choice.
-        agent_config: How the agent works. Default: the platform's choice.
-        response_format: Pydantic class or JSON Schema of the object to answer with; it is in ``raw``.
-        response_format_instructions: Extra guidance for that object.
-        files: Files by URI or artifact id for every run.
-        options: Free-form options, echoed in the run.
-        specialized_agent: Name of a specialized agent to route runs to.
-        specialized_agent_params: Its parameters.
-        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
-        extra_body: Further fields for the request body, sent as they are.
-        run_timeout: Seconds to wait for a run; it continues on the service. Default 600; None for no limit.
-        progress_interval: Seconds that progress may be late. Default 1.
-        cancel_on_interrupt: Whether leaving a run early stops it on the service. Default True.
-        show_progress: Whether to print the progress of runs. Default False.
+        model_overrides, agent_config, response_format, response_format_instructions, files, options,
+            specialized_agent, specialized_agent_params, idempotency_key, extra_body: Parameters of every run, as of
+            :class:`lumnisai_core.RunParameters`. The object of a ``response_format`` is in ``raw``.
+        run_timeout, progress_interval, cancel_on_interrupt, show_progress: How runs are watched, as of
+            :class:`lumnisai_core.WatchParameters`.
         context_window: Tokens that LlamaIndex may put into one prompt. Default 200000; with less, query engines split
             their material and start more runs.
         stream_chunk_size: Longest ``delta`` of a stream in characters. Default None: the answer is one delta.
@@ -128,8 +129,16 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         tool_required: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        parallel, required = allow_parallel_tool_calls, tool_required
-        return prepared_chat(tools, user_msg, chat_history, kwargs, parallel=parallel, required=required)
+        last = ChatMessage(role=MessageRole.USER, content=user_msg) if isinstance(user_msg, str) else user_msg
+        choice = kwargs.get("tool_choice")
+        return {
+            **kwargs,
+            "messages": [*(chat_history or ()), *([] if last is None else [last])],
+            # Plain dicts, because keywords are part of events, which back ends write as JSON.
+            "tools": [plain_tool(tool) for tool in tools],
+            "tool_choice": ("required" if tool_required else "auto") if choice is None else choice,
+            "parallel_tool_calls": allow_parallel_tool_calls,
+        }
 
     def get_tool_calls_from_response(
         self,
@@ -139,13 +148,8 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     ) -> list[ToolSelection]:
         """Return the tool calls of an answer or of a chunk of a stream.
 
-        Args:
-            response: The answer or chunk.
-            error_on_no_tool_call: Whether there must be a call, and no call that cannot be run. Default True.
-            **kwargs: Not used.
-
         Raises:
-            StructuredOutputError: There is no call or one that cannot be run.
+            StructuredOutputError: Without a call, or with one that cannot be run, if ``error_on_no_tool_call``.
         """
         return selections_of(response, strict=error_on_no_tool_call)
 
@@ -178,29 +182,27 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
             A generator that starts the run when it is first read. Closing it before its end stops the run.
         """
         chunks = self._chunks(messages, kwargs)
-        return closing_all(reported(reports_chat, self, messages, chunks, kwargs), chunks)
+        return _closing_all(_reported(reports_chat, self, messages, chunks, kwargs), chunks)
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002
         """Stream a run on one message of the user; otherwise the same as :meth:`stream_chat`."""
         chunks = self._chunks(prompt_to_messages(prompt), kwargs)
         texts = stream_chat_response_to_completion_response(chunks)
-        return closing_all(reported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
+        return _closing_all(_reported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
     def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
         if not listeners:
             return convert_out(self._client().invoke(call.messages, **call.parameters), call.offer)
-        with self._start(call) as run:
+        with self._client().invoke(call.messages, stream=True, **call.parameters) as run:
             for update in run:
                 listeners.notify(update)
         return convert_out(run.result(), call.offer)
 
     def _chunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseGen:
         call, listeners = self._call(messages, keywords)
-        return _read(self, self._start(call), ChatChunks(call.chunk_size, call.offer), listeners)
-
-    def _start(self, call: RunCall) -> RunStream:
-        return self._client().invoke(call.messages, stream=True, **call.parameters)
+        run = self._client().invoke(call.messages, stream=True, **call.parameters)
+        return _read(self, run, call, listeners)
 
     # Asyncio
 
@@ -217,29 +219,27 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Do the same as :meth:`stream_chat` without blocking the event loop."""
         chunks = self._achunks(messages, kwargs)
-        return aclosing_all(await areported(reports_chat, self, messages, chunks, kwargs), chunks)
+        return _aclosing_all(await _areported(reports_chat, self, messages, chunks, kwargs), chunks)
 
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:  # noqa: ARG002
         """Do the same as :meth:`stream_complete` without blocking the event loop."""
         chunks = self._achunks(prompt_to_messages(prompt), kwargs)
         texts = astream_chat_response_to_completion_response(chunks)
-        return aclosing_all(await areported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
+        return _aclosing_all(await _areported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
     async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
         if not listeners:
             return convert_out(await self._aclient().invoke(call.messages, **call.parameters), call.offer)
-        async with self._astart(call) as run:
+        async with self._aclient().invoke(call.messages, stream=True, **call.parameters) as run:
             async for update in run:
                 listeners.notify(update)
         return convert_out(await run.result(), call.offer)
 
     def _achunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseAsyncGen:
         call, listeners = self._call(messages, keywords)
-        return _aread(self, self._astart(call), ChatChunks(call.chunk_size, call.offer), listeners)
-
-    def _astart(self, call: RunCall) -> AsyncRunStream:
-        return self._aclient().invoke(call.messages, stream=True, **call.parameters)
+        run = self._aclient().invoke(call.messages, stream=True, **call.parameters)
+        return _aread(self, run, call, listeners)
 
     def _call(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> tuple[RunCall, Listeners]:
         self._warn_once(ignored_parameters(keywords))
@@ -254,20 +254,62 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 # Functions, because tracers record each method of an LLM as a call of it.
 
 
-def _read(llm: LumnisLLM, run: RunStream, chunks: ChatChunks, listeners: Listeners) -> ChatResponseGen:
+def _read(llm: LumnisLLM, run: RunStream, call: RunCall, listeners: Listeners) -> ChatResponseGen:
     with listeners.reading(llm) as inner, run:
         for update in run:
             inner.notify(update)
-            yield from chunks.accept(update)
+            yield from chat_chunks(update, call.chunk_size, call.offer)
 
 
-async def _aread(llm: LumnisLLM, run: AsyncRunStream, chunks: ChatChunks, listeners: Listeners) -> ChatResponseAsyncGen:
+async def _aread(llm: LumnisLLM, run: AsyncRunStream, call: RunCall, listeners: Listeners) -> ChatResponseAsyncGen:
     with listeners.reading(llm) as inner:
         async with run:
             async for update in run:
                 inner.notify(update)
-                for chunk in chunks.accept(update):
+                for chunk in chat_chunks(update, call.chunk_size, call.offer):
                     yield chunk
+
+
+# The framework's decorators wrap a generator without closing it. Leaving a stream early must reach the run at once, not
+# when the garbage collector runs.
+
+
+def _reported(
+    report: Decorator, llm: object, question: object, source: Stream[T], keywords: dict[str, Any]
+) -> Stream[T]:
+    """Return a stream that one of the framework's decorators reports as the answer to messages or a prompt."""
+
+    def stream(*_: object, **__: object) -> Stream[T]:
+        return source
+
+    return cast("Stream[T]", report(stream)(llm, question, **keywords))
+
+
+async def _areported(
+    report: Decorator, llm: object, question: object, source: AsyncStream[T], keywords: dict[str, Any]
+) -> AsyncStream[T]:
+    async def stream(*_: object, **__: object) -> AsyncStream[T]:
+        return source
+
+    return cast("AsyncStream[T]", await report(stream)(llm, question, **keywords))
+
+
+def _closing_all(stream: Stream[T], *sources: Stream[Any]) -> Stream[T]:
+    """Return a stream that closes its sources, outermost first, when it ends or is closed."""
+    try:
+        yield from stream
+    finally:
+        for source in sources:
+            source.close()
+
+
+async def _aclosing_all(stream: AsyncStream[T], *sources: AsyncStream[Any]) -> AsyncStream[T]:
+    try:
+        async for item in stream:
+            yield item
+    finally:
+        for source in (stream, *sources):
+            await source.aclose()
 
 
 def register() -> None:

@@ -28,8 +28,6 @@ from lumnisai_integrations.llama_index.conversation import (
 from lumnisai_integrations.llama_index.llm import LumnisLLM
 from lumnisai_integrations.llama_index.settings import LumnisConnection, key_of, share
 
-_CONNECTION_FIELDS = tuple(LumnisConnection.model_fields)
-
 
 class LumnisThreadMemory(LumnisConnection, BaseMemory):
     """Remembers a conversation in a thread of the service: the thread is the session.
@@ -47,11 +45,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         user_id: Owner of the conversation: the same as of the LLM. Needed in user scope.
         scope: ``user`` (default) or ``tenant``.
         thread_id: Conversation to continue. Default: a new one, made when it is first needed.
-        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
-        max_retries: Tries after the first one. Default 3.
+        api_key, base_url, tenant_id, timeout, max_retries: The connection, as of :class:`LumnisLLM`.
         conversation: The messages, in a saved form.
         connection: Reference to key and connections in a saved form, valid within one process.
 
@@ -102,10 +96,8 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
                 f"chat_history begins a new conversation, but thread_id={kwargs['thread_id']} continues one that "
                 "exists: pass only one of the two."
             )
-        known = {}
-        if isinstance(llm, LumnisLLM):
-            known = {name: getattr(llm, name) for name in _CONNECTION_FIELDS}
-        memory = cls(**{**known, **kwargs})
+        names = LumnisConnection.model_fields if isinstance(llm, LumnisLLM) else ()
+        memory = cls(**{**{name: getattr(llm, name) for name in names}, **kwargs})
         memory.conversation = put(memory.conversation, chat_history or [])
         return memory
 
@@ -124,8 +116,10 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
             LumnisAIError: The service cannot be reached or refuses.
         """
         self._read()
-        if self._needs_thread(input) and not self._begin(made := self._make()):
-            self.client().threads.delete(made)  # another call was faster
+        if self._needs_thread(input):
+            made = self.client().threads.create(user_id=self.user_id, scope=self.scope).thread_id
+            if not self._begin(made):
+                self.client().threads.delete(made)  # another call was faster
         return self._for_run(input)
 
     def get_all(self) -> list[ChatMessage]:
@@ -167,8 +161,10 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
     async def aget(self, input: str | None = None, **kwargs: Any) -> list[ChatMessage]:  # noqa: A002, ARG002
         """Do the same as :meth:`get` without blocking the event loop."""
         await self._aread()
-        if self._needs_thread(input) and not self._begin(made := await self._amake()):
-            await self.aclient().threads.delete(made)
+        if self._needs_thread(input):
+            made = (await self.aclient().threads.create(user_id=self.user_id, scope=self.scope)).thread_id
+            if not self._begin(made):
+                await self.aclient().threads.delete(made)
         return self._for_run(input)
 
     async def aget_all(self) -> list[ChatMessage]:
@@ -204,12 +200,6 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         known = self._known()
         if known.thread_id is not None:
             self._accept(known.thread_id, await aread_runs(self.aclient(), known))
-
-    def _make(self) -> str:
-        return self.client().threads.create(user_id=self.user_id, scope=self.scope).thread_id
-
-    async def _amake(self) -> str:
-        return (await self.aclient().threads.create(user_id=self.user_id, scope=self.scope)).thread_id
 
     # The conversation
 

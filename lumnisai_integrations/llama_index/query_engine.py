@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, Unpack
 
 from llama_index.core import Settings
@@ -22,9 +22,9 @@ from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from lumnisai_core import AsyncRunStream, ResponseObject, RunStream, RunUpdate
+from lumnisai_core import AsyncRunStream, ResponseObject, RunStream
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
-from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, MOST_PASSAGES
+from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, MOST_PASSAGES, check_number
 from lumnisai_integrations.llama_index.agent import Agent, AgentFields
 from lumnisai_integrations.llama_index.convert import convert_in, pieces_of
 from lumnisai_integrations.llama_index.listeners import Listeners
@@ -36,6 +36,7 @@ from lumnisai_integrations.llama_index.results import (
     tool_sources,
 )
 from lumnisai_integrations.llama_index.retriever import LumnisFilesRetriever
+from lumnisai_integrations.llama_index.settings import LumnisConnection
 
 _logger = logging.getLogger(__name__)
 
@@ -87,11 +88,16 @@ class LumnisQueryEngine(BaseQueryEngine):
         **agent: Unpack[AgentFields],
     ) -> None:
         super().__init__(callback_manager=callback_manager or Settings.callback_manager)
-        _check_number("similarity_top_k", similarity_top_k, least=0, most=MOST_PASSAGES)
+        check_number("similarity_top_k", similarity_top_k, least=0, most=MOST_PASSAGES)
         if stream_chunk_size is not None:
-            _check_number("stream_chunk_size", stream_chunk_size, least=1)
-        self._agent = _with_files(Agent(**agent), use_files=use_files)
-        self._retriever = _retriever_of(self._agent, similarity_top_k) if use_files and similarity_top_k else None
+            check_number("stream_chunk_size", stream_chunk_size, least=1)
+        self._agent = Agent(**agent)
+        self._retriever: LumnisFilesRetriever | None = None
+        if use_files:
+            self._agent.options = {"use_files": True, **(self._agent.options or {})}
+            if similarity_top_k:
+                about = {name: getattr(self._agent, name) for name in LumnisConnection.model_fields}
+                self._retriever = LumnisFilesRetriever(similarity_top_k=similarity_top_k, **about)
         self._streaming = streaming
         self._chunk_size = stream_chunk_size
         self._template = _checked_template(query_template or PromptTemplate(f"{{{_QUERY}}}"))
@@ -124,22 +130,27 @@ class LumnisQueryEngine(BaseQueryEngine):
 
     def _stream(self, messages: list[dict[str, str]], query: QueryBundle) -> StreamingResponse:
         run, listeners = self._agent.start(messages), Listeners.here(self.callback_manager)
-        facts = _StreamFacts(self._passages(query))
-        return StreamingResponse(self._read(run, listeners, facts), source_nodes=facts.sources, metadata=facts.metadata)
+        sources, about = self._passages(query), dict[str, Any]()
+        return StreamingResponse(self._read(run, listeners, sources, about), source_nodes=sources, metadata=about)
 
-    def _read(self, run: RunStream, listeners: Listeners, facts: _StreamFacts) -> Generator[str, None, None]:
+    # Sources and metadata of a streamed response are filled in place while its run works.
+
+    def _read(
+        self, run: RunStream, listeners: Listeners, sources: list[NodeWithScore], about: dict[str, Any]
+    ) -> Generator[str, None, None]:
         with listeners.reading(self) as inner, run:
             for update in run:
-                facts.note(update)
+                about |= {"response_id": update.response_id, "thread_id": update.thread_id}
                 inner.notify(update)
-        yield from self._pieces(facts.finish(run.response))
+        yield from self._finish(run.response, sources, about)
 
     def _passages(self, query: QueryBundle) -> list[NodeWithScore]:
         if self._retriever is None:
             return []
-        with _logged():
+        try:
             return self._retriever.retrieve(query)
-        return []
+        except LumnisAIError as error:
+            return _no_sources(error)
 
     # Asyncio
 
@@ -157,25 +168,27 @@ class LumnisQueryEngine(BaseQueryEngine):
 
     async def _astream(self, messages: list[dict[str, str]], query: QueryBundle) -> AsyncStreamingResponse:
         run, listeners = self._agent.astart(messages), Listeners.here(self.callback_manager)
-        facts = _StreamFacts(await self._apassages(query))
-        gen = self._aread(run, listeners, facts)
-        return AsyncStreamingResponse(gen, source_nodes=facts.sources, metadata=facts.metadata)
+        sources, about = await self._apassages(query), dict[str, Any]()
+        return AsyncStreamingResponse(self._aread(run, listeners, sources, about), source_nodes=sources, metadata=about)
 
-    async def _aread(self, run: AsyncRunStream, listeners: Listeners, facts: _StreamFacts) -> AsyncGenerator[str, None]:
+    async def _aread(
+        self, run: AsyncRunStream, listeners: Listeners, sources: list[NodeWithScore], about: dict[str, Any]
+    ) -> AsyncGenerator[str, None]:
         with listeners.reading(self) as inner:
             async with run:
                 async for update in run:
-                    facts.note(update)
+                    about |= {"response_id": update.response_id, "thread_id": update.thread_id}
                     inner.notify(update)
-        for piece in self._pieces(facts.finish(run.response)):
+        for piece in self._finish(run.response, sources, about):
             yield piece
 
     async def _apassages(self, query: QueryBundle) -> list[NodeWithScore]:
         if self._retriever is None:
             return []
-        with _logged():
+        try:
             return await self._retriever.aretrieve(query)
-        return []
+        except LumnisAIError as error:
+            return _no_sources(error)
 
     # Both
 
@@ -190,7 +203,11 @@ class LumnisQueryEngine(BaseQueryEngine):
             return pydantic_response_of(run, response_format, sources)
         return response_of(run, response_format, sources)
 
-    def _pieces(self, run: ResponseObject) -> Iterator[str]:
+    def _finish(self, run: ResponseObject | None, sources: list[NodeWithScore], about: dict[str, Any]) -> Iterator[str]:
+        if run is None:
+            raise LumnisAIError("This stream was closed before it began: query again.")
+        about |= metadata_of(run)
+        sources += tool_sources(run)
         return pieces_of(text_of(run, self._agent.response_format), self._chunk_size)
 
     def _reported(self, query: QueryBundle) -> AbstractContextManager[EventContext]:
@@ -210,50 +227,10 @@ class LumnisQueryEngine(BaseQueryEngine):
             await self._retriever.aclose()
 
 
-class _StreamFacts:
-    """Sources and metadata of a streamed response, filled in place while its run works."""
-
-    def __init__(self, sources: list[NodeWithScore]) -> None:
-        self.sources = sources
-        self.metadata: dict[str, Any] = {}
-
-    def note(self, update: RunUpdate) -> None:
-        self.metadata |= {"response_id": update.response_id, "thread_id": update.thread_id}
-
-    def finish(self, run: ResponseObject | None) -> ResponseObject:
-        if run is None:
-            raise LumnisAIError("This stream was closed before it began: query again.")
-        self.metadata |= metadata_of(run)
-        self.sources += tool_sources(run)
-        return run
-
-
-def _with_files(agent: Agent, *, use_files: bool) -> Agent:
-    if use_files:
-        agent.options = {"use_files": True, **(agent.options or {})}
-    return agent
-
-
-def _retriever_of(agent: Agent, count: int) -> LumnisFilesRetriever:
-    return LumnisFilesRetriever(
-        user_id=agent.user_id,
-        scope=agent.scope,
-        similarity_top_k=count,
-        api_key=agent.api_key,
-        base_url=agent.base_url,
-        tenant_id=agent.tenant_id,
-        timeout=agent.timeout,
-        max_retries=agent.max_retries,
-    )
-
-
-@contextmanager
-def _logged() -> Iterator[None]:
+def _no_sources(error: LumnisAIError) -> list[NodeWithScore]:
     # The answer is paid for and must not be lost because the search of sources failed.
-    try:
-        yield
-    except LumnisAIError as error:
-        _logger.warning("The files could not be searched for sources; the answer has none: %s", error)
+    _logger.warning("The files could not be searched for sources; the answer has none: %s", error)
+    return []
 
 
 def _checked_template(template: object) -> BasePromptTemplate:
@@ -263,10 +240,3 @@ def _checked_template(template: object) -> BasePromptTemplate:
     if _QUERY not in known:
         raise ValidationError(f"{_TEMPLATE} must have the variable {_QUERY!r}, without which the query is not sent.")
     return template
-
-
-def _check_number(name: str, value: object, *, least: int, most: int | None = None) -> None:
-    fits = isinstance(value, int) and not isinstance(value, bool) and least <= value
-    if not fits or (most is not None and value > most):  # type: ignore[operator] # it is a number here
-        limit = "" if most is None else f" to {most}"
-        raise ValidationError(f"{name} must be a whole number from {least}{limit}, got {value!r}.")

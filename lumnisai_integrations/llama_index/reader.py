@@ -9,7 +9,7 @@ from uuid import UUID
 from llama_index.core.readers.base import BasePydanticReader, ResourcesReaderMixin
 from llama_index.core.schema import Document
 
-from lumnisai_core import ContentType, FileMetadata, ProcessingStatus
+from lumnisai_core import ContentType, ProcessingStatus
 from lumnisai_integrations._shared.file_reading import (
     OnUnreadable,
     Reading,
@@ -41,12 +41,8 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         content_type: ``text``, ``transcript``, ``summary`` or ``structured``. Default: the service's choice.
         on_unreadable: What happens with a file that is not processed yet, could not be processed or has no text:
             ``warn`` (default) leaves it out and logs a warning, ``raise`` raises ``FileOperationError``.
-        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``. It is not part of ``repr``, ``to_dict``
-            or a pickle; a reader that is restored from one takes the key from the environment.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
-        max_retries: Tries after the first one. Default 3.
+        api_key, base_url, tenant_id, timeout, max_retries: The connection, as of :class:`LumnisLLM`. No saved form
+            contains the key.
 
     Raises:
         ConfigurationError: No API key, or a value that is not valid.
@@ -68,8 +64,6 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
     def class_name(cls) -> str:
         """Return the name under which LlamaIndex serializes this class."""
         return "LumnisFilesReader"
-
-    # Documents
 
     def lazy_load_data(self, file_ids: FileIds | None = None) -> Iterator[Document]:
         """Yield a document for each file.
@@ -94,15 +88,13 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         """Return all documents, read with asyncio; otherwise the same as :meth:`lazy_load_data`."""
         return [document async for document in LazyDocuments(self, file_ids)]
 
-    # Resources
-
     def list_resources(self) -> list[str]:
         """Return the ids of all files that match the filters."""
-        return [file.id for file in self._files()]
+        return list(self.list_resources_with_info())
 
     async def alist_resources(self) -> list[str]:
         """Do the same with asyncio."""
-        return [file.id async for file in self._afiles()]
+        return list(await self.alist_resources_with_info())
 
     def get_resource_info(self, resource_id: str) -> dict[str, Any]:
         """Return everything the service knows about a file, as plain data.
@@ -110,19 +102,21 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         Raises:
             FileNotFoundError: There is no such file.
         """
-        return _info(self.client().files.get(resource_id, user_id=self.user_id))
+        return self.client().files.get(resource_id, user_id=self.user_id).model_dump(mode="json")
 
     async def aget_resource_info(self, resource_id: str) -> dict[str, Any]:
         """Do the same with asyncio."""
-        return _info(await self.aclient().files.get(resource_id, user_id=self.user_id))
+        return (await self.aclient().files.get(resource_id, user_id=self.user_id)).model_dump(mode="json")
 
     def list_resources_with_info(self) -> dict[str, dict[str, Any]]:
         """Return everything the service knows about all files that match the filters, by id."""
-        return {file.id: _info(file) for file in self._files()}
+        files = files_to_read(self.client(), self._reading(), None)
+        return {file.id: file.model_dump(mode="json") for file in files}
 
     async def alist_resources_with_info(self) -> dict[str, dict[str, Any]]:
         """Do the same with asyncio."""
-        return {file.id: _info(file) async for file in self._afiles()}
+        files = afiles_to_read(self.aclient(), self._reading(), None)
+        return {file.id: file.model_dump(mode="json") async for file in files}
 
     def get_permission_info(self, resource_id: str) -> dict[str, Any]:
         """Return who may see a file: ``file_scope``, and the ``user_id`` and ``tenant_id`` it belongs to.
@@ -130,11 +124,11 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
         Raises:
             FileNotFoundError: There is no such file.
         """
-        return _permissions(self.client().files.get(resource_id, user_id=self.user_id))
+        return _permissions(self.get_resource_info(resource_id))
 
     async def aget_permission_info(self, resource_id: str) -> dict[str, Any]:
         """Do the same with asyncio."""
-        return _permissions(await self.aclient().files.get(resource_id, user_id=self.user_id))
+        return _permissions(await self.aget_resource_info(resource_id))
 
     def load_resource(self, resource_id: str) -> list[Document]:
         """Return a file as a list of one document; an empty list if it has no text and ``on_unreadable`` is ``warn``.
@@ -152,12 +146,6 @@ class LumnisFilesReader(LumnisConnection, BasePydanticReader, ResourcesReaderMix
     def _reading(self) -> Reading:
         return Reading.of(self.__dict__)
 
-    def _files(self) -> Iterator[FileMetadata]:
-        return files_to_read(self.client(), self._reading(), None)
-
-    def _afiles(self) -> AsyncIterator[FileMetadata]:
-        return afiles_to_read(self.aclient(), self._reading(), None)
-
 
 class LazyDocuments(Iterable[Document]):
     """Documents of files, each read when its turn comes. Every iteration starts again."""
@@ -174,9 +162,5 @@ class LazyDocuments(Iterable[Document]):
             yield document_of(file)
 
 
-def _info(file: FileMetadata) -> dict[str, Any]:
-    return file.model_dump(mode="json")
-
-
-def _permissions(file: FileMetadata) -> dict[str, Any]:
-    return {name: value for name, value in _info(file).items() if name in ("file_scope", "user_id", "tenant_id")}
+def _permissions(info: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in info.items() if name in ("file_scope", "user_id", "tenant_id")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from llama_index.core.base.response.schema import PydanticResponse, Response
@@ -18,35 +18,22 @@ from lumnisai_integrations._shared.structured import structured_text
 from lumnisai_integrations.llama_index.structured import object_of_run
 
 
-def response_of(run: ResponseObject, response_format: object, sources: list[NodeWithScore]) -> Response:
-    """Return a finished run as a response: text, sources with those of the agent's tools last, and metadata.
-
-    Args:
-        run: The run.
-        response_format: Format of the object in it; None for a text.
-        sources: Further sources, which come first.
-
-    Raises:
-        StructuredOutputError: The run succeeded without the object it should return.
-    """
-    text = text_of(run, response_format)
-    return Response(text, source_nodes=[*sources, *tool_sources(run)], metadata=metadata_of(run))
+def response_of(run: ResponseObject, response_format: object, sources: Sequence[NodeWithScore] = ()) -> Response:
+    """Return a finished run as a response: text, sources with those of the agent's tools last, and metadata."""
+    nodes = [*sources, *tool_sources(run)]
+    return Response(text_of(run, response_format), source_nodes=nodes, metadata=metadata_of(run))
 
 
 def pydantic_response_of(
-    run: ResponseObject, output_cls: type[BaseModel], sources: list[NodeWithScore]
+    run: ResponseObject, output_cls: type[BaseModel], sources: Sequence[NodeWithScore]
 ) -> PydanticResponse:
     """Return a finished run as a response with an object; otherwise the same as :func:`response_of`."""
-    value = object_of_run(output_cls, run)
-    return PydanticResponse(value, source_nodes=[*sources, *tool_sources(run)], metadata=metadata_of(run))
+    nodes = [*sources, *tool_sources(run)]
+    return PydanticResponse(object_of_run(output_cls, run), source_nodes=nodes, metadata=metadata_of(run))
 
 
 def text_of(run: ResponseObject, response_format: object) -> str:
-    """Return the answer of a run as text, an object as JSON.
-
-    Raises:
-        StructuredOutputError: The run succeeded without the object it should return.
-    """
+    """Return the answer of a run as text, an object as JSON."""
     return structured_text(run) if response_format is not None else run.output_text or NO_TEXT
 
 
@@ -62,24 +49,15 @@ def tool_sources(run: ResponseObject) -> list[NodeWithScore]:
     Their id is ``response_id:entry:call``, both counted from 0; ``metadata`` has ``tool_name`` and, as JSON text,
     ``tool_args``. Calls without a known result are left out.
     """
-    return [
-        NodeWithScore(
-            node=TextNode(
-                id_=f"{run.response_id}:{at}:{number}",
-                text=call.output_text,
-                metadata={
-                    "tool_name": call.name,
-                    "tool_args": json.dumps(call.args, ensure_ascii=False, default=str),
-                    "response_id": run.response_id,
-                },
-                excluded_embed_metadata_keys=["tool_name", "tool_args", "response_id"],
-                excluded_llm_metadata_keys=["tool_args", "response_id"],
-            )
-        )
-        for at, entry in enumerate(run.progress)
-        for number, call in enumerate(entry.tool_calls)
-        if call.output_text
-    ]
+    sources = []
+    for at, entry in enumerate(run.progress):
+        for number, call in enumerate(entry.tool_calls):
+            if call.output_text:
+                args = json.dumps(call.args, ensure_ascii=False, default=str)
+                about = {"tool_name": call.name, "tool_args": args, "response_id": run.response_id}
+                content = _content(f"{run.response_id}:{at}:{number}", call.output_text, about, shown={"tool_name"})
+                sources.append(NodeWithScore(node=TextNode(**content)))
+    return sources
 
 
 #: Metadata that a model may read with the text, so that it can name its sources.
@@ -88,33 +66,18 @@ _SHOWN = frozenset({"file_name", "tags"})
 
 def node_of(passage: Passage) -> NodeWithScore:
     """Return a passage as a node with a score, related to its file."""
-    metadata = passage.metadata
-    node = TextNode(
-        id_=passage.id,
-        text=passage.text,
-        metadata=metadata,
-        excluded_embed_metadata_keys=list(metadata),
-        excluded_llm_metadata_keys=_hidden(metadata),
-        relationships={
-            NodeRelationship.SOURCE: RelatedNodeInfo(
-                node_id=passage.file.id, node_type=ObjectType.DOCUMENT, metadata=file_metadata(passage.file)
-            )
-        },
-    )
-    return NodeWithScore(node=node, score=passage.score)
+    about = file_metadata(passage.file)
+    file = RelatedNodeInfo(node_id=passage.file.id, node_type=ObjectType.DOCUMENT, metadata=about)
+    content = _content(passage.id, passage.text, passage.metadata)
+    return NodeWithScore(node=TextNode(**content, relationships={NodeRelationship.SOURCE: file}), score=passage.score)
 
 
 def document_of(file: FileText) -> Document:
     """Return a file as a document that keeps its id."""
-    metadata = file.metadata
-    return Document(
-        id_=file.id,
-        text=file.text,
-        metadata=metadata,
-        excluded_embed_metadata_keys=list(metadata),
-        excluded_llm_metadata_keys=_hidden(metadata),
-    )
+    return Document(**_content(*file))
 
 
-def _hidden(metadata: Mapping[str, Any]) -> list[str]:
-    return [name for name in metadata if name not in _SHOWN]
+def _content(id_: str, text: str, metadata: dict[str, Any], shown: Collection[str] = _SHOWN) -> dict[str, Any]:
+    hidden = [name for name in metadata if name not in shown]
+    embedded = {"excluded_embed_metadata_keys": list(metadata), "excluded_llm_metadata_keys": hidden}
+    return {"id_": id_, "text": text, "metadata": metadata, **embedded}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Unpack
 from uuid import UUID
 
 from llama_index.core import Settings
 from llama_index.core.base.base_retriever import BaseRetriever
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
-from pydantic import SecretStr
 
 from lumnisai_core import Scope
 from lumnisai_integrations._shared.files import (
@@ -20,7 +20,7 @@ from lumnisai_integrations._shared.files import (
     search_parameters,
 )
 from lumnisai_integrations.llama_index.results import node_of
-from lumnisai_integrations.llama_index.settings import LumnisConnection
+from lumnisai_integrations.llama_index.settings import ConnectionFields, LumnisConnection
 
 
 class LumnisFilesRetriever(BaseRetriever):
@@ -40,13 +40,9 @@ class LumnisFilesRetriever(BaseRetriever):
         min_score: Minimum score of a node, 0 to 1. Default 0.
         file_types: Only files with these extensions.
         file_tags: Only files with these tags.
-        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds to wait for a connection, for sending, and for an answer. Default 30.
-        max_retries: Tries after the first one. Default 3.
         callback_manager: Receives the events. Default: that of ``Settings``.
         verbose: Whether to print the steps of recursive retrieval.
+        **connection: ``api_key``, ``base_url``, ``tenant_id``, ``timeout`` and ``max_retries`` as of ``LumnisLLM``.
 
     Raises:
         ConfigurationError: No API key, or a value that is not valid.
@@ -62,13 +58,9 @@ class LumnisFilesRetriever(BaseRetriever):
         min_score: float = 0.0,
         file_types: str | Sequence[str] | None = None,
         file_tags: str | Sequence[str] | None = None,
-        api_key: str | SecretStr | None = None,
-        base_url: str | None = None,
-        tenant_id: str | UUID | None = None,
-        timeout: float | None = None,
-        max_retries: int | None = None,
         callback_manager: CallbackManager | None = None,
         verbose: bool = False,
+        **connection: Unpack[ConnectionFields],
     ) -> None:
         super().__init__(callback_manager=callback_manager or Settings.callback_manager, verbose=verbose)
         self.user_id = user_id
@@ -77,9 +69,7 @@ class LumnisFilesRetriever(BaseRetriever):
         self.min_score = min_score
         self.file_types = file_types
         self.file_tags = file_tags
-        self._connection = LumnisConnection(
-            api_key=api_key, base_url=base_url, tenant_id=tenant_id, timeout=timeout, max_retries=max_retries
-        )
+        self._connection = LumnisConnection(**connection)
         self._search()  # refuses filters that are not valid
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated, Any, ClassVar
-from uuid import uuid4
+from typing import Annotated, Any, ClassVar, TypedDict
+from uuid import UUID, uuid4
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
 
 from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides
 from lumnisai_integrations._shared.clients import Clients, ClientSettings, Connection, Id
 from lumnisai_integrations._shared.schemas import plain_schema
+
+
+class ConnectionFields(TypedDict, total=False):
+    """Where the service is; the same as the fields of ``LumnisLLM``."""
+
+    api_key: str | SecretStr | None
+    base_url: str | None
+    tenant_id: str | UUID | None
+    timeout: float | None
+    max_retries: int | None
 
 
 class LumnisConnection(Connection):

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import pydantic
 from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.instrumentation.events.llm import (
-    LLMStructuredPredictEndEvent,
-    LLMStructuredPredictStartEvent,
-)
+from llama_index.core.instrumentation.events.llm import LLMStructuredPredictEndEvent, LLMStructuredPredictStartEvent
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.program.utils import FlexibleModel
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
@@ -24,6 +21,9 @@ from lumnisai_integrations._shared.structured import StructuredOutputError, stru
 
 _dispatcher = get_dispatcher(__name__)
 
+Kwargs: TypeAlias = dict[str, Any]
+Predicted: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
+
 
 class NativeStructuredLLM(FunctionCallingLLM):
     """An LLM whose ``chat`` takes ``response_format`` and returns the whole run in ``raw``.
@@ -32,26 +32,15 @@ class NativeStructuredLLM(FunctionCallingLLM):
     """
 
     def structured_predict(
-        self,
-        output_cls: type[Model],
-        prompt: BasePromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: Kwargs | None = None, **prompt_args: Any
     ) -> Model:
-        """Run an agent that answers with an object.
-
-        Args:
-            output_cls: Pydantic class of the object.
-            prompt: The question.
-            llm_kwargs: Parameters of the run, as keywords of ``chat``.
-            **prompt_args: Values for the variables of the prompt.
+        """Run an agent that answers a prompt with an object; ``llm_kwargs`` are keywords of ``chat``.
 
         Raises:
             StructuredOutputError: The run succeeded without such an object.
         """
         if not self._is_native():
-            value: Model = super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return value
+            return cast("Model", super().structured_predict(output_cls, prompt, llm_kwargs, **prompt_args))
         _announce_start(output_cls, prompt, prompt_args)
         messages, keywords = self._request(output_cls, prompt, llm_kwargs, prompt_args)
         predicted = read_object(output_cls, self.chat(messages, **keywords))
@@ -59,16 +48,11 @@ class NativeStructuredLLM(FunctionCallingLLM):
         return predicted
 
     async def astructured_predict(
-        self,
-        output_cls: type[Model],
-        prompt: BasePromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: Kwargs | None = None, **prompt_args: Any
     ) -> Model:
         """Do the same as :meth:`structured_predict` without blocking the event loop."""
         if not self._is_native():
-            value: Model = await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args)
-            return value
+            return cast("Model", await super().astructured_predict(output_cls, prompt, llm_kwargs, **prompt_args))
         _announce_start(output_cls, prompt, prompt_args)
         messages, keywords = self._request(output_cls, prompt, llm_kwargs, prompt_args)
         predicted = read_object(output_cls, await self.achat(messages, **keywords))
@@ -76,23 +60,15 @@ class NativeStructuredLLM(FunctionCallingLLM):
         return predicted
 
     def _structured_stream_call(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> Generator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None, None]:
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Kwargs | None = None, **prompt_args: Any
+    ) -> Generator[Predicted[Model], None, None]:
         if not self._is_native():
             return super()._structured_stream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         return self._objects(output_cls, *self._request(output_cls, prompt, llm_kwargs, prompt_args))
 
     async def _structured_astream_call(
-        self,
-        output_cls: type[Model],
-        prompt: PromptTemplate,
-        llm_kwargs: dict[str, Any] | None = None,
-        **prompt_args: Any,
-    ) -> AsyncGenerator[Model | list[Model] | FlexibleModel | list[FlexibleModel], None]:
+        self, output_cls: type[Model], prompt: PromptTemplate, llm_kwargs: Kwargs | None = None, **prompt_args: Any
+    ) -> AsyncGenerator[Predicted[Model], None]:
         if not self._is_native():
             return await super()._structured_astream_call(output_cls, prompt, llm_kwargs, **prompt_args)
         return self._aobjects(output_cls, *self._request(output_cls, prompt, llm_kwargs, prompt_args))
@@ -121,12 +97,8 @@ class NativeStructuredLLM(FunctionCallingLLM):
         return self.pydantic_program_mode == PydanticProgramMode.DEFAULT
 
     def _request(
-        self,
-        output_cls: type[pydantic.BaseModel],
-        prompt: BasePromptTemplate,
-        llm_kwargs: dict[str, Any] | None,
-        prompt_args: dict[str, Any],
-    ) -> tuple[list[ChatMessage], dict[str, Any]]:
+        self, output_cls: type[Model], prompt: BasePromptTemplate, llm_kwargs: Kwargs | None, prompt_args: Kwargs
+    ) -> tuple[list[ChatMessage], Kwargs]:
         if (llm_kwargs or {}).get("tools"):
             raise ValidationError(
                 "Structured prediction does not take tools, because its run answers with the object. For both call "
@@ -138,20 +110,12 @@ class NativeStructuredLLM(FunctionCallingLLM):
 
 
 def read_object(output_cls: type[Model], answer: ChatResponse | None) -> Model:
-    """Return the object in the answer of a call with ``response_format``.
-
-    Raises:
-        StructuredOutputError: There is none, or it does not fit the class.
-    """
+    """Return the object in the answer of a call with ``response_format``."""
     return object_of_run(output_cls, ResponseObject.model_validate(answer.raw if answer is not None else None))
 
 
 def object_of_run(output_cls: type[Model], response: ResponseObject) -> Model:
-    """Return the object of a run with ``response_format``.
-
-    Raises:
-        StructuredOutputError: There is none, or it does not fit the class.
-    """
+    """Return the object of a run with ``response_format``."""
     try:
         return output_cls.model_validate_json(structured_text(response))
     except pydantic.ValidationError as error:

@@ -9,7 +9,6 @@ from llama_index.core import Settings
 from llama_index.core.base.response.schema import Response
 from llama_index.core.tools.tool_spec.base import SPEC_FUNCTION_TYPE, BaseToolSpec
 from llama_index.core.tools.types import ToolMetadata
-from pydantic import BaseModel
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, AgentTask
@@ -55,9 +54,12 @@ class LumnisToolSpec(BaseToolSpec):
         return_direct: bool = False,
         **agent: Unpack[AgentFields],
     ) -> None:
-        _check_tool(name, description)
+        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+            raise ValidationError(
+                f"name must be 1 to 64 letters, digits, '_' or '-', because models call the tool by it, got {name!r}."
+            )
         self.name = name
-        self.description = description
+        self.description = _non_empty("description", description, "when to call the tool")
         self.return_direct = return_direct
         self._agent = Agent(**agent)
 
@@ -72,19 +74,13 @@ class LumnisToolSpec(BaseToolSpec):
             RunError: The run failed, was cancelled or took longer than ``run_timeout``.
             LumnisAIError: The service cannot be reached or refuses.
         """
-        run = self._agent.ask(_checked_task(task), Settings.callback_manager)
-        return response_of(run, self._agent.response_format, [])
+        run = self._agent.ask(_non_empty("task", task, "what to do"), Settings.callback_manager)
+        return response_of(run, self._agent.response_format)
 
     async def arun_task(self, task: str) -> Response:
         """Do the same as :meth:`run_task` without blocking the event loop."""
-        run = await self._agent.aask(_checked_task(task), Settings.callback_manager)
-        return response_of(run, self._agent.response_format, [])
-
-    def get_fn_schema_from_fn_name(
-        self, fn_name: str, spec_functions: list[SPEC_FUNCTION_TYPE] | None = None
-    ) -> type[BaseModel] | None:
-        """Return the class of the arguments that a model chooses."""
-        return AgentTask if fn_name in _FUNCTIONS else super().get_fn_schema_from_fn_name(fn_name, spec_functions)
+        run = await self._agent.aask(_non_empty("task", task, "what to do"), Settings.callback_manager)
+        return response_of(run, self._agent.response_format)
 
     def get_metadata_from_fn_name(
         self, fn_name: str, spec_functions: list[SPEC_FUNCTION_TYPE] | None = None
@@ -92,9 +88,7 @@ class LumnisToolSpec(BaseToolSpec):
         """Return name, description and arguments of the tool."""
         if fn_name not in _FUNCTIONS:
             return super().get_metadata_from_fn_name(fn_name, spec_functions)
-        return ToolMetadata(
-            name=self.name, description=self.description, fn_schema=AgentTask, return_direct=self.return_direct
-        )
+        return ToolMetadata(self.description, self.name, fn_schema=AgentTask, return_direct=self.return_direct)
 
     def close(self) -> None:
         """Close the connections of blocking calls; a later call opens new ones."""
@@ -105,18 +99,7 @@ class LumnisToolSpec(BaseToolSpec):
         await self._agent.aclose()
 
 
-def _checked_task(task: object) -> str:
-    if not isinstance(task, str) or not task.strip():
-        raise ValidationError(f"task must be a non-empty string that says what to do, got {task!r}.")
-    return task
-
-
-def _check_tool(name: str, description: str) -> None:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
-        raise ValidationError(
-            f"name must be 1 to 64 letters, digits, '_' or '-', because models call the tool by it, got {name!r}."
-        )
-    if not isinstance(description, str) or not description.strip():
-        raise ValidationError(
-            f"description must be a non-empty string that says when to call the tool, got {description!r}."
-        )
+def _non_empty(name: str, value: object, content: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValidationError(f"{name} must be a non-empty string that says {content}, got {value!r}.")
+    return value

@@ -80,15 +80,19 @@ def test_the_schema_lets_through_what_can_be_read(offer: ToolOffer, good: list[A
     assert [check.is_valid(value) for value in bad] == [False] * len(bad)
 
 
+def guidance(offer: ToolOffer, of_caller: str | None = None) -> str:
+    return str(offer.applied_to({"response_format_instructions": of_caller})["response_format_instructions"])
+
+
 def test_nothing_is_sent_where_no_tool_may_be_used() -> None:
     offer = ToolOffer((NOW,), choice="none")
     assert offer.response_format() is None
-    assert offer.instructions("Be brief.") == "Be brief."
+    assert guidance(offer, "Be brief.") == "Be brief."
 
 
 def test_guidance_comes_after_that_of_the_caller() -> None:
-    assert str(ToolOffer((NOW,)).instructions("Be brief.")).startswith("Be brief.\n\n")
-    assert "one call" in str(ToolOffer((NOW,), parallel=False).instructions(None))
+    assert guidance(ToolOffer((NOW,)), "Be brief.").startswith("Be brief.\n\n")
+    assert "one call" in guidance(ToolOffer((NOW,), parallel=False))
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LumnisLLM"]
 
-__getattr__ = lazy_names(
-    __name__,
-    {"LumnisLLM": "lumnisai_integrations.llama_index.llm"},
-    framework="llama_index",
-    distribution="llama-index-core",
-    extra="llama-index",
-)
+_HOMES = {"LumnisLLM": "lumnisai_integrations.llama_index.llm"}
+
+__getattr__ = lazy_names(__name__, _HOMES, extra="llama-index")
