@@ -97,10 +97,8 @@ def _further_arguments() -> Iterator[Argument]:
 
 def parameters_of(options: argparse.Namespace, listener: Listener) -> InvokeParameters:
     """Return the parameters that the options set."""
-    values = {
-        name: getattr(options, name) for name in RunParameters.__annotations__ if name not in ("user_id", "scope")
-    }
-    parameters = {name: value for name, value in values.items() if value is not None}
+    names = (name for name in RunParameters.__annotations__ if name not in ("user_id", "scope"))
+    parameters = {name: value for name in names if (value := getattr(options, name)) is not None}
     return cast("InvokeParameters", {**parameters, "run_timeout": options.timeout, "on_progress": listener})
 
 

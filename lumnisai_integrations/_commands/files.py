@@ -162,14 +162,14 @@ def _show(client: Client, options: argparse.Namespace) -> None:
         content = client.files.get_content(options.file, start_line=start, end_line=end)
         if options.json:
             print_json(content.json())
-            return
-        write(safe_text(content.text) if sys.stdout.isatty() else content.text)
+        else:
+            write(safe_text(content.text) if sys.stdout.isatty() else content.text)
         return
     file = client.files.get(options.file)
     if options.json:
         print_json(file.json())
-        return
-    print_fields(_fields_of(file))
+    else:
+        print_fields(_fields_of(file))
 
 
 @_files.action(

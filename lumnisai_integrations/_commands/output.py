@@ -165,8 +165,7 @@ def print_fields(fields: Mapping[str, Cell]) -> None:
     filled = {name: value for name, value in fields.items() if value not in (None, "")}
     width = max(map(len, filled), default=0)
     for field in filled.items():
-        in_pipe = console_for(sys.stdout) is None
-        write(row_text(field) if in_pipe else f"{field[0]:<{width}}  {_shown_cell(field[1])}")
+        write(row_text(field) if console_for(sys.stdout) is None else f"{field[0]:<{width}}  {_shown_cell(field[1])}")
 
 
 def row_text(cells: Iterable[Cell]) -> str:

@@ -25,9 +25,6 @@ SUMMARIES = {
 }
 
 
-# Types of arguments
-
-
 def text(word: str) -> str:
     """Accept a text that is not blank and can be sent."""
     if not word.strip():
@@ -88,9 +85,6 @@ def named(form: str) -> Callable[[str], tuple[str, str]]:
     return read
 
 
-# Arguments
-
-
 def argument(*names: str, **settings: Any) -> Argument:
     """Describe an argument as ``add_argument`` of a parser takes it. Default: a text, named in capitals."""
     if settings.get("action") != "store_true":
@@ -119,7 +113,6 @@ TIMEOUT = argument(
     metavar="SECONDS",
     help="how long to wait for the end of a run, which continues after that (default: %(default)g)",
 )
-
 SCOPE = argument("--scope", choices=("user", "tenant"), default="user", help="whose data to work on (default: user)")
 
 
@@ -139,9 +132,6 @@ def add_service_options(parser: argparse.ArgumentParser, *further: Argument, use
         *further,
     )
     parser.set_defaults(default_user=user)
-
-
-# Commands
 
 
 def new_command(

@@ -31,29 +31,17 @@ _MARKS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The progress of one run.
-
-    Attributes:
-        number: Its number among the runs of a display, from 1.
-        title: What it is about.
-        status: Its status as the service reports it; empty before the first update.
-        steps: Its last steps, oldest first, each with all of its tool calls.
-        earlier_steps: How many steps there were before those.
-        reason: Why it failed.
-        last: Its last update, or None before the first one.
-        printed: Whether the client prints the lines of this run itself.
-        is_over: Whether no further update will follow.
-    """
+    """The progress of one run; its number is that among the runs of a display, from 1."""
 
     number: int
     title: str = ""
     status: str = ""
-    steps: tuple[RunUpdate, ...] = ()
-    earlier_steps: int = 0
+    steps: tuple[RunUpdate, ...] = ()  # the last ones, oldest first, each with all of its tool calls
+    earlier_steps: int = 0  # that are not kept any more
     reason: str = ""
     last: RunUpdate | None = None
-    printed: bool = False
-    is_over: bool = False
+    printed: bool = False  # by the client itself
+    is_over: bool = False  # no further update will follow
 
     @property
     def ending(self) -> str:
@@ -79,12 +67,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunBoard:
-    """Several runs at once. Every change returns a new board.
-
-    Attributes:
-        runs: The runs by the keys that their updates come with, in the order in which they began.
-        next_number: Number of the next run.
-    """
+    """Several runs at once, in the order in which they began. Every change returns a new board."""
 
     runs: Mapping[RunKey, Run] = field(default_factory=dict)
     next_number: int = 1
@@ -135,12 +118,7 @@ class BoardLine(NamedTuple):
 
 
 def drawn_lines(board: RunBoard, working: str = "•") -> list[BoardLine]:
-    """Choose what of a board is drawn, so that it stays on one screen: the fewer runs, the more steps of each.
-
-    Args:
-        board: The board.
-        working: The mark of runs at work.
-    """
+    """Choose what of a board is drawn, so that it stays on one screen: the fewer runs, the more steps of each."""
     visible = [run for run in board.runs.values() if run.last or run.ending]
     # Those that work come before those that are over, the latest of them first; then as they began.
     ranked = sorted(visible, key=lambda run: (run.is_over, -run.number))[:SHOWN_RUNS]

@@ -76,14 +76,6 @@ class ProgressDisplay:
 
     A live display begins with the first update and ends when no run is active; where none is possible, lines are
     written. Errors in showing never reach the caller: the first is logged, and lines take over.
-
-    Args:
-        display: ``auto``, ``rich``, ``jupyter``, ``logging``, ``lines``, or a function that is called with each line,
-            without a line break.
-
-    Raises:
-        ValidationError: The display does not exist.
-        ImportError: It needs a package that is not installed.
     """
 
     def __init__(self, display: DisplayKind = "auto") -> None:
@@ -107,13 +99,7 @@ class ProgressDisplay:
             self.end(update.response_id)
 
     def begin(self, run: RunKey, title: str = "", *, printed: bool = False) -> None:
-        """Number a run; it is shown from its first update on.
-
-        Args:
-            run: The run, by any key.
-            title: What it is about.
-            printed: Whether the client prints the lines of this run, so that they are not printed twice.
-        """
+        """Number a run; it is shown from its first update on, but not as lines if the client prints these itself."""
         with self._lock:
             self._board = self._board.begin(run, title, printed=printed)
 
@@ -124,13 +110,7 @@ class ProgressDisplay:
             self._show(run, update.as_lines())
 
     def end(self, run: RunKey, status: str = "", reason: str = "") -> None:
-        """Show the end of a run; the end of the last one ends a live display.
-
-        Args:
-            run: The run; an unknown one is ignored.
-            status: Its final status; empty keeps that of the last update.
-            reason: Why it failed.
-        """
+        """Show the end of a run; an empty status keeps that of the last update. An unknown run is ignored."""
         with self._lock:
             if run not in self._board.active:
                 return

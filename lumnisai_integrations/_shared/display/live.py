@@ -31,12 +31,7 @@ def board_html(board: RunBoard) -> str:
 
 
 def board_tree(board: RunBoard, working: str = "•") -> Group:
-    """Draw a board with rich as an indented tree. No text is read as markup.
-
-    Args:
-        board: The board.
-        working: The mark of runs at work.
-    """
+    """Draw a board with rich as an indented tree. No text is read as markup."""
     from rich.console import Group  # noqa: PLC0415 - may not be installed
     from rich.padding import Padding  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
