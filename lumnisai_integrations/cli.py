@@ -62,7 +62,7 @@ def _run(words: Sequence[str]) -> int:
     try:
         options = _parser(words).parse_args(words)
         with _short_warnings():
-            status: int = options.run(options)
+            status: int = options.command(options)
         return status
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)

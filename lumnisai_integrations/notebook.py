@@ -13,7 +13,6 @@ goes beyond one object:
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -23,7 +22,7 @@ from lumnisai_core import ResponseObject, RunOutcome, RunUpdate
 from lumnisai_core.display import HasRow, safe_markdown, table_html, table_text
 from lumnisai_core.exceptions import RunError, ValidationError
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
-from lumnisai_integrations._shared.display.notebook import after_cell
+from lumnisai_integrations._shared.display.live import shell_of_process
 
 __all__ = ["LumnisProgress", "Markdown", "Table", "load_ipython_extension", "table", "unload_ipython_extension"]
 
@@ -45,23 +44,15 @@ class LumnisProgress:
 
     def __init__(self, display: DisplayKind = "auto") -> None:
         self._display = ProgressDisplay(display)
-        self._lock = threading.Lock()
-        self._active: dict[str, RunUpdate] = {}
         self._waits_for_cell = False
 
     def __call__(self, update: RunUpdate) -> None:
         """Show one update."""
-        with self._lock:
-            self._waits_for_cell = self._waits_for_cell or after_cell(self._after_cell)
-            self._active[update.response_id] = update
-            if update.is_last:
-                del self._active[update.response_id]
+        self._wait_for_cell()
         self._display(update)
 
     def close(self) -> None:
         """End a live display, even if runs are active. A later update begins a new one."""
-        with self._lock:
-            self._active.clear()
         self._display.close()
 
     def __enter__(self) -> Self:
@@ -70,26 +61,32 @@ class LumnisProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is not None:
-            self._leave(error)
+        self._leave(error)
         self.close()
 
-    def _after_cell(self, error: BaseException | None) -> None:
-        with self._lock:
-            self._waits_for_cell = False
-        # A cell that ended well may have left runs working in the background.
-        if error is not None:
-            self._leave(error)
+    def _wait_for_cell(self) -> None:
+        shell = shell_of_process()
+        if shell is None or self._waits_for_cell:
+            return
 
-    def _leave(self, error: BaseException) -> None:
-        with self._lock:
-            left, self._active = list(self._active.values()), {}
+        def ended(result: Any = None) -> None:
+            shell.events.unregister("post_run_cell", ended)
+            self._waits_for_cell = False
+            # A cell that was cancelled in an await may have no result.
+            self._leave(KeyboardInterrupt() if result is None else result.error_in_exec)
+
+        self._waits_for_cell = True
+        shell.events.register("post_run_cell", ended)
+
+    def _leave(self, error: BaseException | None) -> None:
+        # A cell that ended well may have left runs working in the background.
+        left = {} if error is None else self._display.active
         if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
-            for update in left:
-                for note in _notes_on_resuming(update):
-                    self._display.accept(update.response_id, note)
-        for update in left:
-            self._display.end(update.response_id)
+            for key, run in left.items():
+                for note in _notes_on_resuming(run.last) if run.last else ():
+                    self._display.accept(key, note)
+        for key in left:
+            self._display.end(key)
 
 
 def _notes_on_resuming(update: RunUpdate) -> list[RunUpdate]:

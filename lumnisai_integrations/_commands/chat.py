@@ -14,9 +14,18 @@ from lumnisai_core.exceptions import AuthenticationError, LumnisAIError
 from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.connection import connection
 from lumnisai_integrations._commands.output import Screen, print_rows
-from lumnisai_integrations._commands.parsers import TIMEOUT, Commands, add_service_options, new_command, text
-from lumnisai_integrations._commands.progress import following, shown_on
-from lumnisai_integrations._commands.threads import print_conversation
+from lumnisai_integrations._commands.parsers import (
+    QUIET,
+    SCOPE,
+    TIMEOUT,
+    Commands,
+    add_arguments,
+    add_service_options,
+    argument,
+    new_command,
+)
+from lumnisai_integrations._commands.progress import following
+from lumnisai_integrations._commands.threads import last_used, print_conversation
 
 _ABOUT = """\
 Each line is a question; /help lists the commands. Ctrl-C stops the current run, Ctrl-D leaves. From a pipe, each line
@@ -47,55 +56,47 @@ Ctrl-C stops the current run. Start with two slashes to ask a question that begi
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    parser = new_command(commands, "chat", TIMEOUT, about=_ABOUT, examples=_EXAMPLES)
-    threads = parser.add_mutually_exclusive_group()
-    threads.add_argument("--thread", metavar="ID", type=text, help="conversation to continue (default: a new one)")
-    threads.add_argument("--title", type=text, help="title of a new conversation")
-    parser.add_argument("--quiet", action="store_true", help="show nothing but answers")
-    add_service_options(parser)
-    parser.set_defaults(run=run)
+    parser = new_command(commands, "chat", TIMEOUT, QUIET, about=_ABOUT, examples=_EXAMPLES)
+    add_arguments(
+        parser.add_mutually_exclusive_group(),
+        argument("--thread", metavar="ID", help="conversation to continue (default: a new one)"),
+        argument("--title", help="title of a new conversation"),
+    )
+    add_service_options(parser, SCOPE)
+    parser.set_defaults(command=run, stream=False)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Hold a conversation until the end of the input.
-
-    Returns:
-        0, or 1 if a question from a pipe could not be answered.
-
-    Raises:
-        CommandError: The service does not exist.
-        LumnisAIError: The service cannot be reached or refuses the key, or the conversation does not exist.
-    """
+    """Hold a conversation until the end of the input; return 1 if a question from a pipe could not be answered."""
     screen = Screen(apart=True, quiet=options.quiet)
-    reader = Reader()
+    is_interactive = sys.stdin.isatty()
     with connection(options, embedded=True) as service, service.client() as client:
-        conversation = Conversation(client, screen, timeout=options.timeout, service_stays=not service.is_embedded)
+        conversation = Conversation(client, screen, options, service_stays=not service.is_embedded)
         if options.thread:
             conversation.continue_thread(options.thread)
-        else:
-            conversation.begin(options.title or "")
-        if reader.is_interactive:
+        if is_interactive:
             screen.note(f"Chatting with {service.description}. /help lists commands, Ctrl-D leaves.")
-        failed = _talk(conversation, reader, screen)
+            if sys.stdout.isatty():
+                with suppress(ImportError):
+                    import readline  # noqa: F401, PLC0415 - gives input() line editing, where Python has it
+        failed = _talk(conversation, screen, is_interactive=is_interactive)
         if conversation.thread_id and not service.is_embedded:
             screen.note(f"To continue: lumnis chat --thread {conversation.thread_id}")
-    return 1 if failed and not reader.is_interactive else 0
+    return 1 if failed and not is_interactive else 0
 
 
-def _talk(conversation: Conversation, reader: Reader, screen: Screen) -> bool:
+def _talk(conversation: Conversation, screen: Screen, *, is_interactive: bool) -> bool:
     """Answer line by line; return whether any line failed."""
     failed = False
     while True:
         stopped = ""
         try:
-            line = reader.read()
-            if line is None:
-                return failed
+            line = _read_line(is_interactive=is_interactive)
             stopped = "Stopped. "
-            if not conversation.accept(line):
+            if not line or not conversation.accept(line):
                 return failed
         except KeyboardInterrupt:
-            if not reader.is_interactive:
+            if not is_interactive:
                 raise
             screen.note(f"\n{stopped}/quit or Ctrl-D leaves.")
         except AuthenticationError:  # later questions would fail, too
@@ -105,52 +106,29 @@ def _talk(conversation: Conversation, reader: Reader, screen: Screen) -> bool:
             screen.failure(f"lumnis: {one_line(error)}")
 
 
-class Reader:
-    """Reads questions: with a prompt and line editing at a terminal, else line by line."""
-
-    def __init__(self) -> None:
-        self.is_interactive = sys.stdin.isatty()
-        self._has_prompt = self.is_interactive and sys.stdout.isatty()
-        if self._has_prompt:
-            with suppress(ImportError):
-                import readline  # noqa: F401, PLC0415 - gives input() line editing, where Python has it
-
-    def read(self) -> str | None:
-        """Return the next line, or None at the end of the input.
-
-        Raises:
-            CommandError: The line is not UTF-8 text.
-        """
-        try:
-            line = self._line()
-            line.encode()  # a terminal may deliver odd bytes as halves of characters
-        except UnicodeError:
-            raise CommandError("that line is not UTF-8 text") from None
-        except EOFError:
-            line = ""
-        if not line and self.is_interactive:
-            sys.stderr.write("\n")
-        return line or None
-
-    def _line(self) -> str:
-        if self._has_prompt:
-            return input(_PROMPT) + "\n"
-        if self.is_interactive:
+def _read_line(*, is_interactive: bool) -> str:
+    """Return the next line with its line break, or an empty text at the end of the input."""
+    try:
+        if not is_interactive:
+            return sys.stdin.buffer.readline().decode()
+        if sys.stdout.isatty():
+            line = input(_PROMPT) + "\n"
+        else:
             sys.stderr.write(_PROMPT)
             sys.stderr.flush()
-            return sys.stdin.readline()
-        return sys.stdin.buffer.readline().decode()
+            line = sys.stdin.readline()
+        line.encode()  # a terminal may deliver odd bytes as halves of characters
+    except UnicodeError:
+        raise CommandError("that line is not UTF-8 text") from None
+    except EOFError:
+        line = ""
+    if not line:
+        sys.stderr.write("\n")
+    return line
 
 
 def split_line(line: str) -> tuple[str, str]:
-    """Distinguish commands from questions. Pure.
-
-    Args:
-        line: The line as typed.
-
-    Returns:
-        The name of a command without its slash, and its argument; for a question an empty name, and the question.
-    """
+    """Return name and argument of a command that begins with a slash; for a question an empty name and the question."""
     words = line.strip()
     if words.startswith("//"):
         return "", words[1:]
@@ -161,21 +139,14 @@ def split_line(line: str) -> tuple[str, str]:
 
 
 class Conversation:
-    """Questions and answers in one thread at a time.
+    """Questions and answers in one thread at a time."""
 
-    Args:
-        client: The client.
-        screen: Shows answers and notes.
-        timeout: Seconds to wait for the end of a run.
-        service_stays: Whether the service outlives the chat.
-    """
-
-    def __init__(self, client: Client, screen: Screen, *, timeout: float, service_stays: bool) -> None:
+    def __init__(self, client: Client, screen: Screen, options: argparse.Namespace, *, service_stays: bool) -> None:
         self._client = client
         self._screen = screen
-        self._timeout = timeout
+        self._options = options
         self._service_stays = service_stays
-        self._title = ""
+        self._title: str = options.title or ""
         self._listed: list[ThreadObject] = []
         self.thread_id: str | None = None
         self._commands: dict[str, Callable[[str], None]] = {
@@ -187,30 +158,14 @@ class Conversation:
             "help": lambda _: screen.note(_HELP),
         }
 
-    def begin(self, title: str) -> None:
-        """Let the next question start a new thread, with a title unless that is empty."""
-        self.thread_id, self._title = None, title
-
     def continue_thread(self, thread_id: str) -> None:
-        """Let the next question continue a thread.
-
-        Raises:
-            NotFoundError: The thread does not exist.
-        """
+        """Let the next question continue a thread."""
         thread = self._client.threads.get(thread_id)
         self.thread_id, self._title = thread.thread_id, thread.title or ""
         self._screen.note(f"Continuing {self._title or 'a conversation without a title'} ({thread.thread_id}).")
 
     def accept(self, line: str) -> bool:
-        """Ask a question or run a command; a blank line does nothing.
-
-        Returns:
-            Whether the conversation continues.
-
-        Raises:
-            CommandError: The command does not exist, or its argument cannot be used.
-            LumnisAIError: The service cannot be reached, refuses, or the run fails.
-        """
+        """Ask a question or run a command; a blank line does nothing. Return whether the conversation continues."""
         name, argument = split_line(line)
         if name in ("quit", "exit"):
             return False
@@ -225,10 +180,11 @@ class Conversation:
     def _ask(self, question: str) -> None:
         if self.thread_id is None and self._title:
             self.thread_id = self._client.threads.create(title=self._title).thread_id
-        with shown_on(self._screen) as show, following(show, service_stays=self._service_stays) as follower:
+        timeout = self._options.timeout
+        with following(self._options, self._screen, service_stays=self._service_stays) as follower:
             try:
                 response = self._client.invoke(
-                    question, thread_id=self.thread_id, on_progress=follower, run_timeout=self._timeout
+                    question, thread_id=self.thread_id, on_progress=follower, run_timeout=timeout
                 )
             finally:
                 # Also a run that failed or was stopped began its thread.
@@ -239,15 +195,12 @@ class Conversation:
     # Commands
 
     def _start_new(self, title: str) -> None:
-        self.begin(title)
+        self.thread_id, self._title = None, title
         self._screen.note("The next question starts a new conversation.")
 
     def _list_threads(self, _: str) -> None:
-        self._listed = list(islice(self._client.threads.iter(page_size=_MOST_SHOWN), _MOST_SHOWN))
-        rows = (
-            (number, thread.thread_id, thread.last_response_at or thread.created_at, thread.title)
-            for number, thread in enumerate(self._listed, 1)
-        )
+        self._listed = list(islice(self._client.threads.iter(), _MOST_SHOWN))
+        rows = ((place, item.thread_id, last_used(item), item.title) for place, item in enumerate(self._listed, 1))
         print_rows(("", "id", "last run", "title"), rows, nothing="There are no conversations.")
 
     def _choose_thread(self, name: str) -> None:
@@ -269,5 +222,5 @@ class Conversation:
         if self.thread_id is None:
             self._screen.note("There are no questions yet.")
             return
-        runs = list(islice(self._client.threads.iter_responses(self.thread_id, page_size=_MOST_SHOWN), _MOST_SHOWN))
+        runs = list(islice(self._client.threads.iter_responses(self.thread_id), _MOST_SHOWN))
         print_conversation(runs[::-1], self._screen)

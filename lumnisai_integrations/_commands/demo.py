@@ -8,11 +8,11 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from pydantic import BaseModel, Field
 
-from lumnisai_integrations._commands.connection import Connection, connection
+from lumnisai_integrations._commands.connection import connection
 from lumnisai_integrations._commands.documents import answer_from, own_documents
 from lumnisai_integrations._commands.output import Screen
 from lumnisai_integrations._commands.parsers import Commands, add_service_options, new_command
-from lumnisai_integrations._commands.progress import shown_on
+from lumnisai_integrations._commands.progress import display_on
 from lumnisai_integrations.langchain import ChatLumnis, LumnisProgressHandler
 
 _ABOUT = """\
@@ -35,66 +35,51 @@ class Tide(BaseModel):
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
     parser = new_command(commands, "demo", about=_ABOUT, examples="lumnis demo")
-    add_service_options(parser, scope=False, user="lumnis-demo")
-    parser.set_defaults(run=run)
+    add_service_options(parser, user="lumnis-demo")
+    parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show a chain with live progress, a follow-up, a typed object and a query engine.
-
-    Returns:
-        0 if everything worked; any failure raises.
-    """
+    """Show a chain with live progress, a follow-up, a typed object and a query engine; any failure raises."""
     screen = Screen()
     with connection(options, embedded=True) as service:
         screen.note(f"Runs go to {service.description}.")
         with service.client() as client:
             thread_id = client.create_thread(title="Tides of North Quay").thread_id
-        model = ChatLumnis(
-            api_key=service.api_key, base_url=service.base_url, user_id=service.user_id, thread_id=thread_id
-        )
+        model = ChatLumnis(**service.settings, thread_id=thread_id)
         try:
-            _chain(model, screen)
-            _follow_up(model, screen)
-            _structured(model, screen)
+            _three_runs(model, screen)
         finally:
             model.close()
-        _query_engine(service, screen)
+
+        screen.heading("4. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
+        question = _show_question(screen, "What happens when I press Ctrl-C?")
+        with display_on(screen) as display:
+            response, sources = answer_from(own_documents(), question, service, {"on_progress": display})
+        screen.answer(response.output_text or "")
+        screen.note("Read: " + ", ".join(sources))
     screen.heading('Done. Next: lumnis chat, or lumnis ask "QUESTION" FILE...')
     return 0
 
 
-def _chain(model: ChatLumnis, screen: Screen) -> None:
+def _three_runs(model: ChatLumnis, screen: Screen) -> None:
     screen.heading("1. LangChain: prompt | ChatLumnis | parser, with live progress")
     prompt = ChatPromptTemplate.from_messages([("system", "Answer from these notes:\n{notes}"), ("user", "{question}")])
     chain = prompt | model | StrOutputParser()
-    question = "When do spring tides come?"
-    screen.question(question)
+    question = _show_question(screen, "When do spring tides come?")
     progress = LumnisProgressHandler(screen.note)
-    answer = chain.invoke({"notes": NOTES, "question": question}, config={"callbacks": [progress]})
-    screen.answer(answer)
+    screen.answer(chain.invoke({"notes": NOTES, "question": question}, config={"callbacks": [progress]}))
 
-
-def _follow_up(model: ChatLumnis, screen: Screen) -> None:
     screen.heading("2. A follow-up in the same thread, without repeating the notes")
-    question = "Which boats leave only at spring tides?"
-    screen.question(question)
+    question = _show_question(screen, "Which boats leave only at spring tides?")
     screen.answer(str(model.invoke(question).content))
 
-
-def _structured(model: ChatLumnis, screen: Screen) -> None:
     screen.heading("3. A pydantic object through with_structured_output")
-    question = "What is the spring range at the port North Quay?"
-    screen.question(question)
+    question = _show_question(screen, "What is the spring range at the port North Quay?")
     tide = model.with_structured_output(Tide).invoke(f"{NOTES}\n\n{question}")
     screen.answer(f"`{tide!r}`")
 
 
-def _query_engine(service: Connection, screen: Screen) -> None:
-    screen.heading("4. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
-    question = "What happens when I press Ctrl-C?"
+def _show_question(screen: Screen, question: str) -> str:
     screen.question(question)
-    with shown_on(screen) as display:
-        response, sources = answer_from(own_documents(), question, service=service, parameters={"on_progress": display})
-    screen.answer(response.output_text or "")
-    screen.note("Read: " + ", ".join(sources))
+    return question

@@ -26,48 +26,38 @@ _TOKENS_OF_A_PASSAGE = 256
 
 
 def read_documents(paths: Sequence[Path]) -> list[Document]:
-    """Read text files.
-
-    Args:
-        paths: The files. UTF-8, with or without a byte order mark.
-
-    Raises:
-        CommandError: A file is missing, empty, a folder or not text; the message names all such files.
-    """
+    """Read text files in UTF-8; the error names all that are missing, empty, folders or not text."""
     problems: list[str] = []
     documents: list[Document] = []
     for path in paths:
-        text, problem = _read(path)
-        if problem:
+        try:
+            # Bytes of a name that are not text could not be sent.
+            name = path.name.encode(errors="replace").decode()
+            documents.append(Document(text=_read(path), metadata={"file_name": name}))
+        except CommandError as problem:
             problems.append(f"{path} {problem}")
-        else:
-            documents.append(Document(text=text, metadata={"file_name": _sendable(path.name)}))
     if problems:
         raise CommandError("cannot read all files: " + "; ".join(problems))
     return documents
 
 
-def _sendable(name: str) -> str:
-    # Bytes of a name that are not text could not be sent.
-    return name.encode(errors="replace").decode()
-
-
-def _read(path: Path) -> tuple[str, str | None]:
+def _read(path: Path) -> str:
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
-        return "", "does not exist: there is no such file"
-    except IsADirectoryError:
-        return "", "is a folder: name the files in it"
-    except OSError as error:
-        return "", f"cannot be read: {error.strerror or error}"
-    if b"\x00" in content:
-        return "", "is not a text file; convert it to text first"
-    try:
         text = content.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise CommandError("does not exist: there is no such file") from None
+    except IsADirectoryError:
+        raise CommandError("is a folder: name the files in it") from None
+    except OSError as error:
+        raise CommandError(f"cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
-        return "", f"is not UTF-8 text (byte {error.start}); convert it first"
-    return (text, None) if text.strip() else ("", "is empty")
+        raise CommandError(f"is not UTF-8 text (byte {error.start}); convert it first") from None
+    if "\0" in text:
+        raise CommandError("is not a text file; convert it to text first")
+    if not text.strip():
+        raise CommandError("is empty")
+    return text
 
 
 def own_documents() -> list[Document]:
@@ -82,7 +72,7 @@ def own_documents() -> list[Document]:
 class _WatchedLLM(LumnisLLM):
     """Makes each run with further parameters and keeps the last one as the service sent it."""
 
-    _parameters: InvokeParameters = PrivateAttr(default_factory=InvokeParameters)
+    _parameters: InvokeParameters = PrivateAttr(default_factory=InvokeParameters)  # a field would be saved
     _last: ResponseObject | None = PrivateAttr(default=None)
 
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
@@ -93,32 +83,14 @@ class _WatchedLLM(LumnisLLM):
 
 
 def answer_from(
-    documents: Sequence[Document],
-    question: str,
-    *,
-    service: Connection,
-    parameters: InvokeParameters,
-) -> tuple[ResponseObject, tuple[str, ...]]:
-    """Answer a question from documents.
-
-    Args:
-        documents: At least one, with ``file_name`` in the metadata.
-        question: What the user wants to know.
-        service: Where the run goes.
-        parameters: Further parameters of the run, and how to watch it.
-
-    Returns:
-        The run, and the names of the files whose passages it used.
-
-    Raises:
-        CommandError: There was no run, because LlamaIndex ignored an error.
-        LumnisAIError: The service cannot be reached, refuses, or the run fails.
-    """
+    documents: Sequence[Document], question: str, service: Connection, parameters: InvokeParameters
+) -> tuple[ResponseObject, Sequence[str]]:
+    """Answer a question from documents: return the run, and the names of the files whose passages it used."""
     splitter = SentenceSplitter(chunk_size=_TOKENS_OF_A_PASSAGE, chunk_overlap=32)
     passages = splitter.get_nodes_from_documents(documents)
     retriever = BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
-    llm = _WatchedLLM(api_key=service.api_key, base_url=service.base_url, user_id=service.user_id, scope=service.scope)
-    llm._parameters = parameters  # a field would be saved with the LLM
+    llm = _WatchedLLM(**service.settings)
+    llm._parameters = parameters
     try:
         response = RetrieverQueryEngine.from_args(retriever, llm=llm).query(question)
     finally:

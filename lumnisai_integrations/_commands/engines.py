@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 
 from lumnisai_core.local import Engine, OfflineEngine, ScriptedEngine
@@ -21,14 +22,9 @@ class _NoSuchObject(Exception):
 def engine_from(text: str, option: str = "--engine") -> Engine | str:
     """Return the engine for ``offline``, a file of scripts, ``module:attribute`` or ``provider:model``.
 
-    Args:
-        text: The name. The attribute is an engine, or a class or function that makes one without arguments; modules of
-            the current folder are found, too. If module or attribute do not exist, and the part before the colon is a
-            provider of LangChain's ``init_chat_model``, the engine is that chat model.
-        option: The option it belongs to, for messages.
-
-    Raises:
-        CommandError: The engine does not exist or cannot be made; the message says why.
+    The attribute is an engine, or a class or function that makes one without arguments; modules of the current folder
+    are found, too. If it does not exist, and the part before the colon is a provider of LangChain's
+    ``init_chat_model``, the engine is that chat model. Errors begin with the option.
     """
     if text == "offline":
         return text
@@ -47,15 +43,7 @@ def engine_from(text: str, option: str = "--engine") -> Engine | str:
 
 
 def agents_from(named: Iterable[tuple[str, str]], step_delay: float) -> dict[str, Engine]:
-    """Return the engines of specialized agents by name.
-
-    Args:
-        named: Name of an agent and text of its engine, as :func:`engine_from` reads it.
-        step_delay: Pause between the steps of an offline engine, in seconds.
-
-    Raises:
-        CommandError: A name is repeated, or an engine does not exist.
-    """
+    """Return the engines of specialized agents by name, from names and texts that :func:`engine_from` reads."""
     agents: dict[str, Engine] = {}
     for name, text in named:
         if name in agents:
@@ -79,9 +67,7 @@ def _imported(what: str, module: str, attribute: str) -> Engine:
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found: object = import_module(module)
-        for name in attribute.split("."):
-            found = getattr(found, name)
+        found = attrgetter(attribute)(import_module(module))
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise CommandError(f"{what}: {module} needs the module {error.name}") from error
@@ -90,29 +76,18 @@ def _imported(what: str, module: str, attribute: str) -> Engine:
         raise _NoSuchObject(str(error)) from error
     except Exception as error:
         raise CommandError(f"{what}: {module} cannot be imported: {_described(error)}") from error
-    engine = found
     if callable(found) and (isinstance(found, type) or not isinstance(found, Engine)):
         try:
-            engine = found()
+            found = found()
         except Exception as error:
             raise CommandError(f"{what}: {attribute}() failed: {_described(error)}") from error
-    if not isinstance(engine, Engine):
-        raise CommandError(f"{what} is not an engine but {type(engine).__name__}: it has no method run")
-    return engine
+    if not isinstance(found, Engine):
+        raise CommandError(f"{what} is not an engine but {type(found).__name__}: it has no method run")
+    return found
 
 
 def _chat_model(what: str, provider: str, model: str, no_object: str) -> Engine:
-    """Return a chat model as an engine.
-
-    Args:
-        what: Option and value, for messages.
-        provider: The part before the colon.
-        model: The whole text, as ``init_chat_model`` reads it.
-        no_object: Why it is not a ``module:attribute``.
-
-    Raises:
-        CommandError: It is neither; or the model's package or its credentials are missing.
-    """
+    """Return the chat model ``model`` as an engine; ``no_object`` says why it is not a ``module:attribute``."""
     try:
         make = import_module(_MODELS).init_chat_model
         known = getattr(import_module(f"{_MODELS}.base"), "_BUILTIN_PROVIDERS", None)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from itertools import islice
 from pathlib import Path
 
-from lumnisai_core import Client, DuplicateHandling, ProcessingStatus
+from lumnisai_core import Client, DuplicateHandling, FileMetadata, ProcessingStatus
 from lumnisai_integrations._commands import CommandError, UsageError
 from lumnisai_integrations._commands.connection import Actions
 from lumnisai_integrations._commands.output import (
+    Cell,
     for_each,
     print_fields,
     print_json,
@@ -21,39 +21,25 @@ from lumnisai_integrations._commands.output import (
     size_text,
     write,
 )
-from lumnisai_integrations._commands.parsers import JSON, LIMIT, argument, number, seconds, text
+from lumnisai_integrations._commands.parsers import JSON, LIMIT, argument, flag, number
 
-_EXAMPLES = """\
+#: Seconds between two polls for the end of processing.
+_POLL_INTERVAL = 0.25
+
+_files = Actions(
+    "files",
+    """\
 lumnis files upload tides.md ports.pdf --tag harbour --wait
 lumnis files list --tag harbour
 lumnis files search "spring tides"
 lumnis files show FILE --text                 its text
 lumnis files download FILE -o tides.md
-lumnis files delete FILE FILE"""
-
-#: Files that are fetched at a time.
-_PAGE = 100
-
-#: Seconds between two polls for the end of processing.
-_POLL_INTERVAL = 0.25
-
-_files = Actions("files", _EXAMPLES)
+lumnis files delete FILE FILE""",
+)
 add = _files.add
 
-_FILE = argument("file", metavar="FILE", type=text, help="id of the file")
-_WITH_TAG = argument(
-    "--tag", metavar="TAG", action="append", type=text, dest="tags", help="only files with this tag; repeatable"
-)
-
-
-def _score(word: str) -> float:
-    try:
-        score = float(word)
-    except ValueError:
-        score = math.nan
-    if not 0 <= score <= 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, got {word!r}")
-    return score
+_FILE = argument("file", help="id of the file")
+_WITH_TAG = argument("--tag", action="append", dest="tags", metavar="TAG", help="only files with this tag; repeatable")
 
 
 def _lines(word: str) -> tuple[int, int]:
@@ -67,17 +53,15 @@ def _lines(word: str) -> tuple[int, int]:
     "upload",
     "upload files",
     argument("paths", metavar="PATH", nargs="+", type=Path, help="files to upload"),
-    argument("--tag", metavar="TAG", action="append", type=text, dest="tags", help="tag for the files; repeatable"),
+    argument("--tag", action="append", dest="tags", metavar="TAG", help="tag for the files; repeatable"),
     argument(
         "--duplicates",
-        choices=[str(way) for way in DuplicateHandling],
-        default=str(DuplicateHandling.SUFFIX),
+        choices=[*map(str, DuplicateHandling)],
+        default="suffix",
         help="what to do if there is a file of that name (default: %(default)s)",
     ),
-    argument("--wait", action="store_true", help="wait until they can be read and searched"),
-    argument(
-        "--timeout", type=seconds, default=300.0, metavar="SECONDS", help="how long to --wait (default: %(default)g)"
-    ),
+    flag("--wait", "wait until they can be read and searched"),
+    argument("--timeout", type=number(float, 0), default=300.0, help="seconds to --wait (default: %(default)g)"),
     about="Prints path and id of each. The service then processes them: --wait waits for that.",
     examples="lumnis files upload tides.md\nlumnis files upload *.pdf --tag harbour --scope tenant --wait",
 )
@@ -98,8 +82,8 @@ def _upload(client: Client, options: argparse.Namespace) -> int:
 @_files.action(
     "list",
     "list files",
-    argument("--type", metavar="EXTENSION", type=text, help="only files with this extension, such as pdf"),
-    argument("--status", choices=[str(status) for status in ProcessingStatus], help="only files in this status"),
+    argument("--type", metavar="EXTENSION", help="only files with this extension, such as pdf"),
+    argument("--status", choices=[*map(str, ProcessingStatus)], help="only files in this status"),
     _WITH_TAG,
     LIMIT,
     JSON,
@@ -107,39 +91,38 @@ def _upload(client: Client, options: argparse.Namespace) -> int:
     examples="lumnis files list --type pdf\nlumnis files list --status error --json",
 )
 def _list(client: Client, options: argparse.Namespace) -> None:
-    files = client.files.iter(
-        file_type=options.type, status=options.status, tags=options.tags, page_size=min(options.limit or _PAGE, _PAGE)
-    )
+    files = client.files.iter(file_type=options.type, status=options.status, tags=options.tags)
     found = islice(files, options.limit)
     if options.json:
         print_json([file.json() for file in found])
         return
-    rows = (
-        (
-            file.id,
-            str(file.processing_status),
-            size_text(file.file_size),
-            str(file.file_scope),
-            ",".join(file.tags),
-            file.file_name,
-        )
-        for file in found
-    )
-    print_rows(("id", "status", "size", "scope", "tags", "name"), rows, nothing="There are no files.")
+    names = ("status", "size", "scope", "tags", "name")
+    rows = ((file.id, *map(_fields_of(file).get, names)) for file in found)
+    print_rows(("id", *names), rows, nothing="There are no files.")
+
+
+def _fields_of(file: FileMetadata) -> dict[str, Cell]:
+    return {
+        "file": file.id,
+        "name": file.file_name,
+        "uploaded as": file.original_file_name if file.original_file_name != file.file_name else None,
+        "type": file.mime_type or file.file_type,
+        "size": size_text(file.file_size),
+        "status": str(file.processing_status),
+        "error": file.error_message,
+        "scope": str(file.file_scope),
+        "user": file.user_id,
+        "tags": ",".join(file.tags),
+        "created": file.created_at,
+    }
 
 
 @_files.action(
     "search",
     "search the text of files, best first",
-    argument("query", metavar="QUERY", type=text, help="what to search for"),
-    argument(
-        "--limit",
-        type=lambda word: number(word, 1, 50),
-        default=10,
-        metavar="N",
-        help="the most files, 1 to 50 (default: %(default)s)",
-    ),
-    argument("--min-score", type=_score, default=0.0, metavar="SCORE", help="least score, 0 to 1"),
+    argument("query", help="what to search for"),
+    argument("--limit", type=number(int, 1, 50), default=10, help="the most files, 1 to 50 (default: %(default)s)"),
+    argument("--min-score", type=number(float, 0, 1), default=0.0, help="least score, 0 to 1"),
     _WITH_TAG,
     JSON,
     about="In a pipe the columns are id, score, name, lines, and passage.",
@@ -168,7 +151,7 @@ def _search(client: Client, options: argparse.Namespace) -> None:
     "show",
     "show the properties of a file, or its text",
     _FILE,
-    argument("--text", action="store_true", help="print its text instead"),
+    flag("--text", "print its text instead"),
     argument("--lines", metavar="A-B", type=_lines, help="print these lines of its text instead"),
     JSON,
     examples="lumnis files show FILE\nlumnis files show FILE --lines 10-20",
@@ -185,22 +168,8 @@ def _show(client: Client, options: argparse.Namespace) -> None:
     file = client.files.get(options.file)
     if options.json:
         print_json(file.json())
-        return
-    print_fields(
-        [
-            ("file", file.id),
-            ("name", file.file_name),
-            ("uploaded as", file.original_file_name if file.original_file_name != file.file_name else None),
-            ("type", file.mime_type or file.file_type),
-            ("size", size_text(file.file_size)),
-            ("status", str(file.processing_status)),
-            ("error", file.error_message),
-            ("scope", str(file.file_scope)),
-            ("user", file.user_id),
-            ("tags", ",".join(file.tags)),
-            ("created", file.created_at),
-        ]
-    )
+    else:
+        print_fields(_fields_of(file))
 
 
 @_files.action(
@@ -208,9 +177,9 @@ def _show(client: Client, options: argparse.Namespace) -> None:
     "write a file to the disk",
     _FILE,
     argument(
-        "-o", "--output", metavar="PATH", help="where to write it; - is stdout (default: its name, in this folder)"
+        "-o", "--output", metavar="PATH", help="where to write it (default: its name, in this folder); - is stdout"
     ),
-    argument("--force", action="store_true", help="replace an existing file"),
+    flag("--force", "replace an existing file"),
     examples="lumnis files download FILE\nlumnis files download FILE -o - | head",
 )
 def _download(client: Client, options: argparse.Namespace) -> None:
@@ -236,8 +205,8 @@ def _download(client: Client, options: argparse.Namespace) -> None:
 @_files.action(
     "delete",
     "delete files for good",
-    argument("files", metavar="FILE", nargs="+", type=text, help="ids of the files"),
-    argument("--hide", action="store_true", help="only hide them"),
+    argument("files", metavar="FILE", nargs="+", help="ids of the files"),
+    flag("--hide", "only hide them"),
     examples="lumnis files delete FILE FILE",
 )
 def _delete(client: Client, options: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TextIO, TypeAlias, TypeVar
@@ -55,10 +55,9 @@ class Screen:
     """
 
     def __init__(self, *, apart: bool = False, quiet: bool = False) -> None:
-        self._out = sys.stdout
         self._notes = sys.stderr if apart else sys.stdout
         self._quiet = quiet
-        self._consoles = {stream: console_for(stream) for stream in {self._out, self._notes}}
+        self._consoles = {stream: console_for(stream) for stream in {sys.stdout, self._notes}}
 
     @property
     def can_draw(self) -> bool:
@@ -67,16 +66,16 @@ class Screen:
 
     def heading(self, text: str) -> None:
         """Show a heading."""
-        self._show(f"\n{text}", "bold cyan")
+        self._note(f"\n{text}", "bold cyan")
 
     def note(self, text: str) -> None:
         """Show a note on the work; an empty text shows nothing."""
         if text.strip():
-            self._show(text.rstrip(), "dim")
+            self._note(text.rstrip(), "dim")
 
     def question(self, text: str) -> None:
         """Show a question."""
-        self._show(f"> {text}", "bold")
+        self._note(f"> {text}", "bold")
 
     def input_of_run(self, messages: Sequence[Message]) -> None:
         """Show the messages that a run was made with."""
@@ -89,25 +88,25 @@ class Screen:
 
     def answer(self, text: str) -> None:
         """Show an answer: rendered as Markdown on a terminal, unchanged in a pipe."""
-        console = self._consoles[self._out]
+        console = self._consoles[sys.stdout]
         if console is None:
-            write(safe_text(text) if self._out.isatty() else text)
+            self._print(sys.stdout, text.removesuffix("\n"), "")
             return
         from rich.markdown import Markdown  # noqa: PLC0415 - only for a terminal
 
         console.print(Markdown(safe_text(text), hyperlinks=False))
 
-    def _show(self, text: str, style: str) -> None:
+    def _note(self, text: str, style: str) -> None:
         if not self._quiet:
             self._print(self._notes, text, style)
 
     def _print(self, stream: TextIO, text: str, style: str) -> None:
         console = self._consoles[stream]
-        if console is None:
-            stream.write((safe_text(text) if stream.isatty() else text) + "\n")
-            stream.flush()
-        else:
+        if console is not None:
             console.print(safe_text(text), style=style, soft_wrap=True)
+            return
+        stream.write((safe_text(text) if stream.isatty() else text) + "\n")
+        stream.flush()
 
 
 def write(text: str) -> None:
@@ -117,13 +116,7 @@ def write(text: str) -> None:
 
 
 def json_text(value: Any, *, indent: int | None = 2, only_ascii: bool = False) -> str:
-    """Write plain data as JSON that cannot steer a terminal.
-
-    Args:
-        value: Plain data.
-        indent: Spaces of a level; None for a single line.
-        only_ascii: Whether other characters are written as escapes.
-    """
+    """Write plain data as JSON that cannot steer a terminal."""
     text = json.dumps(value, ensure_ascii=only_ascii, indent=indent)
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
@@ -135,20 +128,15 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 def print_rows(titles: Sequence[str], rows: Iterable[Sequence[Cell]], *, nothing: str) -> None:
-    """Print rows: as a table on a terminal, else as lines with tabs between the cells and without titles.
+    """Print rows: as a table on a terminal, else as lines with tabs between the cells, each row when it comes.
 
-    Args:
-        titles: Titles of the columns.
-        rows: The cells. In a pipe each row is printed when it comes.
-        nothing: Printed on a terminal if there is no row.
+    Titles are only on a terminal, and ``nothing`` is printed there if there is no row.
     """
     console = console_for(sys.stdout)
     if console is None:
         for row in rows:
             write(row_text(row))
-        return
-    shown = [[_shown_cell(cell) for cell in row] for row in rows]
-    if shown:
+    elif shown := [[_shown_cell(cell) for cell in row] for row in rows]:
         print_table(console, titles, shown)
     else:
         console.print(nothing)
@@ -172,26 +160,20 @@ def print_table(console: Console, titles: Sequence[str], rows: Iterable[Sequence
     console.print(table, crop=False)
 
 
-def print_fields(fields: Iterable[tuple[str, Cell]]) -> None:
+def print_fields(fields: Mapping[str, Cell]) -> None:
     """Print names and values, a line each, without those that have no value."""
-    filled = [(name, value) for name, value in fields if value not in (None, "")]
-    if console_for(sys.stdout) is None:
-        for field in filled:
-            write(row_text(field))
-        return
-    width = max((len(name) for name, _ in filled), default=0)
-    for name, value in filled:
-        write(f"{name:<{width}}  {_shown_cell(value)}")
+    filled = {name: value for name, value in fields.items() if value not in (None, "")}
+    width = max(map(len, filled), default=0)
+    for field in filled.items():
+        write(row_text(field) if console_for(sys.stdout) is None else f"{field[0]:<{width}}  {_shown_cell(field[1])}")
 
 
-def row_text(cells: Sequence[Cell]) -> str:
+def row_text(cells: Iterable[Cell]) -> str:
     """Write cells as a line with tabs between them; times as ISO 8601 in UTC. No cell holds a tab or line break."""
-    return "\t".join(
-        cell.astimezone(UTC).isoformat(timespec="seconds")
-        if isinstance(cell, datetime)
-        else one_line(cell, _LONGEST_CELL)
-        for cell in cells
+    times = (
+        cell.astimezone(UTC).isoformat(timespec="seconds") if isinstance(cell, datetime) else cell for cell in cells
     )
+    return "\t".join(one_line(cell, _LONGEST_CELL) for cell in times)
 
 
 def _shown_cell(cell: Cell) -> str:
@@ -214,19 +196,9 @@ T = TypeVar("T")
 
 
 def for_each(things: Iterable[T], act: Callable[[T], object], *, done: str) -> int:
-    """Do something with each thing and print the outcome.
+    """Act on each thing and print the text that this returns, or else ``done``. Return 0 if all succeeded, else 1.
 
-    Args:
-        things: What to work on.
-        act: What to do with one of them. A text that it returns is printed instead of ``done``.
-        done: Printed for each success.
-
-    Returns:
-        0 if all succeeded, else 1.
-
-    Raises:
-        AuthenticationError: The key is refused, so that nothing can work.
-        TransportError: The service cannot be reached.
+    Errors are printed, too, and only those after which nothing can work are raised.
     """
     status = 0
     for thing in things:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -21,9 +23,6 @@ SUMMARIES = {
     "files": "upload, list, search, show, download and delete files",
     "serve": "run the embedded service in the foreground",
 }
-
-
-# Types of arguments
 
 
 def text(word: str) -> str:
@@ -54,72 +53,67 @@ def json_value(word: str) -> Any:
         raise argparse.ArgumentTypeError(f"{source} is not valid JSON: {error.msg} at {place}") from None
 
 
-def number(word: str, least: int, most: int) -> int:
-    """Read a whole number from ``least`` to ``most``."""
-    if not word.isdecimal() or not least <= int(word) <= most:
-        raise argparse.ArgumentTypeError(f"must be a number from {least} to {most}, got {word!r}")
-    return int(word)
+def number(
+    kind: type[int] | type[float], least: float, most: float = sys.float_info.max, *, or_all: bool = False
+) -> Callable[[str], Any]:
+    """Return a function that reads a number from ``least`` to ``most``, and ``all`` as None if that is allowed."""
+    span = f"of at least {least:g}" if most == sys.float_info.max else f"from {least:g} to {most:g}"
+
+    def read(word: str) -> float | None:
+        if or_all and word == "all":
+            return None
+        try:
+            value = kind(word)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be a number {span}{', or all' * or_all}, got {word!r}")
+        return value
+
+    return read
 
 
-def limit(word: str) -> int | None:
-    """Read a number from 1, or None for ``all``."""
-    if word == "all":
-        return None
-    if not word.isdecimal() or not int(word):
-        raise argparse.ArgumentTypeError(f"must be a number of at least 1, or all, got {word!r}")
-    return int(word)
+def named(form: str) -> Callable[[str], tuple[str, str]]:
+    """Return a function that reads a form such as ``NAME=KEY``, divided at the first equals sign."""
 
+    def read(word: str) -> tuple[str, str]:
+        name, _, value = (part.strip() for part in word.partition("="))
+        if not name or not value:
+            raise argparse.ArgumentTypeError(f"must have the form {form}")  # without the word, which may hold a key
+        return name, value
 
-def seconds(word: str) -> float:
-    """Read a number of seconds from 0."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = math.nan
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a number of seconds, got {word!r}")
-    return value
-
-
-def timeout(word: str) -> float:
-    """Read a number of seconds above 0."""
-    value = seconds(word)
-    if not value:
-        raise argparse.ArgumentTypeError(f"must be positive, got {word!r}")
-    return value
-
-
-def named(word: str, form: str) -> tuple[str, str]:
-    """Read ``NAME=VALUE``, divided at the first equals sign.
-
-    Args:
-        word: The argument. It is not repeated in errors, as it may hold a key.
-        form: How to write it, such as ``NAME=KEY``.
-    """
-    name, _, value = (part.strip() for part in word.partition("="))
-    if not name or not value:
-        raise argparse.ArgumentTypeError(f"must have the form {form}")
-    return name, value
-
-
-# Arguments
+    return read
 
 
 def argument(*names: str, **settings: Any) -> Argument:
-    """Describe an argument as ``add_argument`` of a parser takes it."""
+    """Describe an argument as ``add_argument`` of a parser takes it. Default: a text, named in capitals."""
+    if settings.get("action") != "store_true":
+        settings = {"type": text, **settings}
+    if not names[0].startswith("-"):
+        settings = {"metavar": names[0].upper(), **settings}
     return names, settings
 
 
-DEBUG = argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
-JSON = argument("--json", action="store_true", help="print JSON, as the service sends it")
-LIMIT = argument("--limit", type=limit, default=20, metavar="N", help="the most to list, or all (default: %(default)s)")
+def flag(name: str, about: str, **settings: Any) -> Argument:
+    """Describe an option without a value."""
+    return argument(name, action="store_true", help=about, **settings)
+
+
+DEBUG = flag("--debug", "show the traceback of an error", default=argparse.SUPPRESS)
+JSON = flag("--json", "print JSON, as the service sends it")
+STREAM = flag("--stream", "also print updates on standard output; with --json a line of JSON each")
+QUIET = flag("--quiet", "show nothing but answers")
+LIMIT = argument(
+    "--limit", type=number(int, 1, or_all=True), default=20, help="the most to list, or all (default: %(default)s)"
+)
 TIMEOUT = argument(
     "--timeout",
-    type=timeout,
+    type=number(float, 0.001),
     default=600.0,
     metavar="SECONDS",
     help="how long to wait for the end of a run, which continues after that (default: %(default)g)",
 )
+SCOPE = argument("--scope", choices=("user", "tenant"), default="user", help="whose data to work on (default: user)")
 
 
 def add_arguments(parser: argparse._ActionsContainer, *arguments: Argument) -> None:
@@ -128,48 +122,27 @@ def add_arguments(parser: argparse._ActionsContainer, *arguments: Argument) -> N
         parser.add_argument(*names, **settings)
 
 
-def add_service_options(parser: argparse.ArgumentParser, *, scope: bool = True, user: str = "lumnis-cli") -> None:
-    """Add the options for the service and its user.
-
-    Args:
-        parser: The parser of a command or action.
-        scope: Whether the command can also work on the whole tenant.
-        user: The default user.
-    """
-    where = "address of the service (default: $LUMNISAI_BASE_URL, then the platform)"
-    whose = f"user to work for (default: $LUMNISAI_USER_ID, then {user})"
-    group = parser.add_argument_group("service")
-    group.add_argument("--api-key", metavar="KEY", type=text, help="key of the service (default: $LUMNISAI_API_KEY)")
-    group.add_argument("--base-url", metavar="URL", type=text, help=where)
-    group.add_argument("--user-id", metavar="ID", type=text, help=whose)
-    if scope:
-        scopes, about = ("user", "tenant"), "whose data to work on (default: %(default)s)"
-        group.add_argument("--scope", choices=scopes, default="user", help=about)
+def add_service_options(parser: argparse.ArgumentParser, *further: Argument, user: str = "lumnis-cli") -> None:
+    """Add the options for the service and its user, of whom ``user`` is the default, and further ones."""
+    add_arguments(
+        parser.add_argument_group("service"),
+        argument("--api-key", metavar="KEY", help="key of the service (default: $LUMNISAI_API_KEY)"),
+        argument("--base-url", metavar="URL", help="its address (default: $LUMNISAI_BASE_URL, then the platform)"),
+        argument("--user-id", metavar="ID", help=f"user to work for (default: $LUMNISAI_USER_ID, then {user})"),
+        *further,
+    )
     parser.set_defaults(default_user=user)
-
-
-# Commands
 
 
 def new_command(
     commands: Commands, name: str, *arguments: Argument, examples: str, about: str = "", summary: str = ""
 ) -> argparse.ArgumentParser:
-    """Add a command, or an action of one.
-
-    Args:
-        commands: Where to add it.
-        name: Its name.
-        arguments: Its arguments.
-        examples: Lines that show how it is used.
-        about: Further text of its help.
-        summary: What it does. Default: its line in :data:`SUMMARIES`.
-    """
+    """Add a command, or an action of one, with its summary (default: that of :data:`SUMMARIES`) and further text."""
     summary = summary or SUMMARIES[name]
-    description = f"{summary[0].upper()}{summary[1:]}."
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=summary,
-        description=f"{description}\n\n{about}" if about else description,
+        description=f"{summary[0].upper()}{summary[1:]}.\n\n{about}".strip(),
         epilog=examples_text(examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

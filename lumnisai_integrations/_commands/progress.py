@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from pydantic_core import to_jsonable_python
@@ -18,27 +19,18 @@ from lumnisai_integrations._shared.display import ProgressDisplay
 Listener: TypeAlias = Callable[[RunUpdate], object]
 
 
-def shown_on(screen: Screen) -> ProgressDisplay:
+def display_on(screen: Screen) -> ProgressDisplay:
     """Return a listener, and context manager, that shows runs live where that is possible, else as notes."""
     return ProgressDisplay("auto" if screen.can_draw else screen.note)
 
 
-def shown_as(options: argparse.Namespace, screen: Screen) -> AbstractContextManager[Listener]:
-    """Provide a listener that shows a run as ``--stream`` and ``--json`` require."""
-    if options.stream:
-        return nullcontext(print_update_as_json if options.json else print_update)
-    return shown_on(screen)
-
-
-def print_update(update: RunUpdate) -> None:
-    """Print an update as lines on standard output."""
-    for line in update.as_lines():
-        write(line)
-
-
-def print_update_as_json(update: RunUpdate) -> None:
-    """Print an update as one line of JSON on standard output."""
-    print_json(to_jsonable_python(update), indent=None)
+def print_update(update: RunUpdate, *, as_json: bool) -> None:
+    """Print an update on standard output: as lines, or as one line of JSON."""
+    if as_json:
+        print_json(to_jsonable_python(update), indent=None)
+    else:
+        for line in update.as_lines():
+            write(line)
 
 
 def print_result(run: ResponseObject, options: argparse.Namespace, screen: Screen) -> None:
@@ -52,46 +44,41 @@ def print_result(run: ResponseObject, options: argparse.Namespace, screen: Scree
         screen.answer(run.output_text or "")
 
 
+@dataclass
 class Follower:
-    """A listener that passes updates on and remembers the last one.
+    """A listener that passes updates on and remembers the last one."""
 
-    Args:
-        show: Called with each update.
-    """
-
-    def __init__(self, show: Listener) -> None:
-        self._show = show
-        self.last: RunUpdate | None = None
+    show: Listener
+    last: RunUpdate | None = None
 
     def __call__(self, update: RunUpdate) -> None:
         """Pass an update on."""
         self.last = update
         try:
-            self._show(update)
+            self.show(update)
         except BrokenPipeError as error:
             raise OutputClosed from error
 
 
 @contextmanager
-def following(show: Listener, *, service_stays: bool = True) -> Iterator[Follower]:
-    """Follow a run in the block; where that ends too early, the error says how to resume.
+def following(options: argparse.Namespace, screen: Screen, *, service_stays: bool = True) -> Iterator[Follower]:
+    """Show a run in the block as the options require; where that ends too early, the error says how to resume.
 
-    Args:
-        show: Called with each update.
-        service_stays: Whether the service outlives the command.
-
-    Raises:
-        CommandError: The run takes too long, or the service cannot be reached any more.
-        LumnisAIError: Anything else went wrong.
+    Resuming is possible only if the service outlives the command.
     """
-    follower = Follower(show)
-    try:
-        yield follower
-    except (RunFailedError, RunCancelledError):
-        raise
-    except LumnisAIError as error:
-        if follower.last is None or not service_stays:
+
+    def streamed(update: RunUpdate) -> None:
+        print_update(update, as_json=options.json)
+
+    with nullcontext(streamed) if options.stream else display_on(screen) as show:
+        follower = Follower(show)
+        try:
+            yield follower
+        except (RunFailedError, RunCancelledError):
             raise
-        run = follower.last.response_id
-        what = f"Run {run} is not over yet." if isinstance(error, RunTimeoutError) else str(error)
-        raise CommandError(f"{what} It continues on the service: lumnis runs follow {run}") from error
+        except LumnisAIError as error:
+            if follower.last is None or not service_stays:
+                raise
+            run = follower.last.response_id
+            what = f"Run {run} is not over yet." if isinstance(error, RunTimeoutError) else str(error)
+            raise CommandError(f"{what} It continues on the service: lumnis runs follow {run}") from error

@@ -11,25 +11,22 @@ from lumnisai_core import Client, FeedbackType, ResponseObject, ResponseStatus, 
 from lumnisai_integrations._commands import UsageError
 from lumnisai_integrations._commands.connection import Actions
 from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows
-from lumnisai_integrations._commands.parsers import JSON, LIMIT, TIMEOUT, argument, text
-from lumnisai_integrations._commands.progress import following, print_result, shown_as
+from lumnisai_integrations._commands.parsers import JSON, LIMIT, QUIET, STREAM, TIMEOUT, argument
+from lumnisai_integrations._commands.progress import following, print_result
 
-_EXAMPLES = """\
+_runs = Actions(
+    "runs",
+    """\
 lumnis runs list --status in_progress
 lumnis runs show RUN                          question, progress and answer
 lumnis runs follow RUN                        live, to its end
 lumnis runs cancel RUN RUN
 lumnis runs feedback RUN "Only ports of Norway."
-lumnis runs feedback RUN                      its feedback so far"""
-
-#: Runs that are fetched at a time.
-_PAGE = 100
-
-
-_runs = Actions("runs", _EXAMPLES)
+lumnis runs feedback RUN                      its feedback so far""",
+)
 add = _runs.add
 
-_RUN = argument("response", metavar="RUN", type=text, help="id of the run")
+_RUN = argument("run", help="id of the run")
 
 
 def _day(word: str) -> date:
@@ -42,8 +39,8 @@ def _day(word: str) -> date:
 @_runs.action(
     "list",
     "list runs, newest first",
-    argument("--status", choices=[str(status) for status in ResponseStatus], help="only runs in this state"),
-    argument("--thread", metavar="ID", type=text, help="only runs of this conversation"),
+    argument("--status", choices=[*map(str, ResponseStatus)], help="only runs in this state"),
+    argument("--thread", metavar="ID", help="only runs of this conversation"),
     argument("--since", metavar="DATE", type=_day, help="first day, as YYYY-MM-DD"),
     argument("--until", metavar="DATE", type=_day, help="last day, included"),
     LIMIT,
@@ -55,20 +52,17 @@ def _list(client: Client, options: argparse.Namespace) -> None:
     found = islice(_found(client, options), options.limit)
     if options.json:
         print_json([run.json() for run in found])
-    else:
-        rows = ((run.response_id, str(run.status), run.created_at, _title_of(run)) for run in found)
-        print_rows(("id", "status", "created", "about"), rows, nothing="There are no runs.")
+        return
+    rows = ((run.response_id, str(run.status), run.created_at, _title_of(run)) for run in found)
+    print_rows(("id", "status", "created", "about"), rows, nothing="There are no runs.")
 
 
 def _found(client: Client, options: argparse.Namespace) -> Iterator[ResponseObject]:
-    page = min(options.limit or _PAGE, _PAGE)
     if options.thread is None:
-        return client.responses.iter(
-            status=options.status, start_date=options.since, end_date=options.until, page_size=page
-        )
+        return client.responses.iter(status=options.status, start_date=options.since, end_date=options.until)
     if options.since or options.until:
         raise UsageError("--thread lists all runs of a conversation: leave out --since and --until")
-    runs = client.threads.iter_responses(options.thread, page_size=page)
+    runs = client.threads.iter_responses(options.thread)
     return (run for run in runs if options.status in (None, run.status))
 
 
@@ -85,47 +79,45 @@ def _title_of(run: ResponseObject) -> str:
     examples="lumnis runs show RUN\nlumnis runs show RUN --json | jq .structured_response",
 )
 def _show(client: Client, options: argparse.Namespace) -> None:
-    response = client.responses.get(options.response)
+    run = client.responses.get(options.run)
     if options.json:
-        print_json(response.json())
+        print_json(run.json())
         return
     print_fields(
-        [
-            ("run", response.response_id),
-            ("status", str(response.status)),
-            ("thread", response.thread_id),
-            ("user", response.user_id),
-            ("created", response.created_at),
-            ("completed", response.completed_at),
-            ("title", response.response_title),
-            ("error", str(response.error) if response.error else None),
-            *[("artifact", artifact.name or artifact.artifact_id) for artifact in response.artifacts],
-        ]
+        {
+            "run": run.response_id,
+            "status": str(run.status),
+            "thread": run.thread_id,
+            "user": run.user_id,
+            "created": run.created_at,
+            "completed": run.completed_at,
+            "title": run.response_title,
+            "error": str(run.error) if run.error else None,
+            "artifacts": ", ".join(artifact.name or str(artifact.artifact_id) for artifact in run.artifacts),
+        }
     )
     screen = Screen()
     screen.heading("Question")
-    screen.input_of_run(response.input_messages)
-    if response.progress:
+    screen.input_of_run(run.input_messages)
+    if run.progress:
         screen.heading("Progress")
-    for entry in response.progress:
-        calls = entry.tool_calls
-        update = RunUpdate(response.response_id, None, "", entry.state, message=entry.message, tool_calls=calls)
-        for line in update.as_lines():
-            screen.note(line)
-    if response.structured_response is not None:
+    for entry in run.progress:
+        update = RunUpdate(run.response_id, None, "", entry.state, entry.message, tool_calls=entry.tool_calls)
+        screen.note("\n".join(update.as_lines()))
+    if run.structured_response is not None:
         screen.heading("Object")
-        print_json(response.structured_response)
-    if response.output_text:
+        print_json(run.structured_response)
+    if run.output_text:
         screen.heading("Answer")
-        screen.answer(response.output_text)
+        screen.answer(run.output_text)
 
 
 @_runs.action(
     "follow",
     "follow a run to its end and print its answer",
     _RUN,
-    argument("--stream", action="store_true", help="also print updates on standard output"),
-    argument("--quiet", action="store_true", help="show no progress"),
+    STREAM,
+    QUIET,
     TIMEOUT,
     JSON,
     about="If the run made an object, that is printed as JSON. Ctrl-C stops following; the run continues.",
@@ -133,9 +125,9 @@ def _show(client: Client, options: argparse.Namespace) -> None:
 )
 def _follow(client: Client, options: argparse.Namespace) -> None:
     screen = Screen(apart=True, quiet=options.quiet)
-    with shown_as(options, screen) as show, following(show) as follower:
+    with following(options, screen) as follower:
         response = client.responses.wait(
-            options.response, on_progress=follower, cancel_on_interrupt=False, run_timeout=options.timeout
+            options.run, on_progress=follower, cancel_on_interrupt=False, run_timeout=options.timeout
         )
     print_result(response, options, screen)
 
@@ -143,22 +135,22 @@ def _follow(client: Client, options: argparse.Namespace) -> None:
 @_runs.action(
     "cancel",
     "stop runs; prints the status of each",
-    argument("responses", metavar="RUN", nargs="+", type=text, help="ids of the runs"),
+    argument("runs", metavar="RUN", nargs="+", help="ids of the runs"),
     examples="lumnis runs cancel RUN RUN",
 )
 def _cancel(client: Client, options: argparse.Namespace) -> int:
-    return for_each(options.responses, lambda run: str(client.responses.cancel(run).status), done="cancelled")
+    return for_each(options.runs, lambda run: str(client.responses.cancel(run).status), done="cancelled")
 
 
 @_runs.action(
     "feedback",
     "send feedback to a run while it works, or list its feedback",
     _RUN,
-    argument("feedback", metavar="TEXT", nargs="?", type=text, help="the feedback"),
+    argument("feedback", metavar="TEXT", nargs="?", help="the feedback"),
     argument(
         "--type",
-        choices=[str(kind) for kind in FeedbackType],
-        default=str(FeedbackType.SUGGESTION),
+        choices=[*map(str, FeedbackType)],
+        default="suggestion",
         help="the kind of feedback (default: %(default)s)",
     ),
     JSON,
@@ -167,13 +159,10 @@ def _cancel(client: Client, options: argparse.Namespace) -> int:
 )
 def _feedback(client: Client, options: argparse.Namespace) -> None:
     if options.feedback is not None:
-        created = client.responses.create_feedback(options.response, options.feedback, feedback_type=options.type)
-        if options.json:
-            print_json(created.json())
-        else:
-            print_fields([("feedback", created.feedback_id)])
+        created = client.responses.create_feedback(options.run, options.feedback, feedback_type=options.type)
+        print_json(created.json()) if options.json else print_fields({"feedback": created.feedback_id})
         return
-    found = client.responses.list_feedback(options.response)
+    found = client.responses.list_feedback(options.run)
     if options.json:
         print_json(found.json())
         return

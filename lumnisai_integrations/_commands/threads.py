@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import islice
 
 from lumnisai_core import Client, ResponseObject, ThreadObject
 from lumnisai_integrations._commands.connection import Actions
 from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows, write
-from lumnisai_integrations._commands.parsers import JSON, LIMIT, argument, text
+from lumnisai_integrations._commands.parsers import JSON, LIMIT, argument
 
-_EXAMPLES = """\
+_threads = Actions(
+    "threads",
+    """\
 lumnis threads list
 lumnis threads list --limit all --json
 lumnis threads show THREAD                    the conversation
 lumnis threads rename THREAD "Tides of North Quay"
-lumnis threads delete THREAD THREAD"""
-
-_threads = Actions("threads", _EXAMPLES)
+lumnis threads delete THREAD THREAD""",
+)
 add = _threads.add
 
-#: Conversations or runs that are fetched at a time.
-_PAGE = 100
-
-_THREAD = argument("thread", metavar="THREAD", type=text, help="id of the conversation")
+_THREAD = argument("thread", help="id of the conversation")
 
 
 @_threads.action(
@@ -36,7 +35,7 @@ _THREAD = argument("thread", metavar="THREAD", type=text, help="id of the conver
     examples="lumnis threads list --limit 5\nlumnis threads list | cut -f1",
 )
 def _list(client: Client, options: argparse.Namespace) -> None:
-    found = islice(client.threads.iter(page_size=min(options.limit or _PAGE, _PAGE)), options.limit)
+    found = islice(client.threads.iter(), options.limit)
     if options.json:
         print_json([thread.json() for thread in found])
     else:
@@ -44,21 +43,23 @@ def _list(client: Client, options: argparse.Namespace) -> None:
 
 
 def _print_threads(threads: Iterable[ThreadObject]) -> None:
-    rows = (
-        (thread.thread_id, thread.response_count, thread.last_response_at or thread.created_at, thread.title)
-        for thread in threads
-    )
+    rows = ((item.thread_id, item.response_count, last_used(item), item.title) for item in threads)
     print_rows(("id", "runs", "last run", "title"), rows, nothing="There are no conversations.")
+
+
+def last_used(thread: ThreadObject) -> datetime | None:
+    """Return when the last run of a conversation was made, or else the conversation itself."""
+    return thread.last_response_at or thread.created_at
 
 
 @_threads.action("show", "show a conversation, oldest run first", _THREAD, JSON, examples="lumnis threads show THREAD")
 def _show(client: Client, options: argparse.Namespace) -> None:
     thread = client.threads.get(options.thread)
-    runs = list(client.threads.iter_responses(options.thread, page_size=_PAGE))[::-1]
+    runs = list(client.threads.iter_responses(options.thread))[::-1]
     if options.json:
         print_json({**thread.json(), "responses": [run.json() for run in runs]})
         return
-    print_fields([("thread", thread.thread_id), ("title", thread.title), ("created", thread.created_at)])
+    print_fields({"thread": thread.thread_id, "title": thread.title, "created": thread.created_at})
     print_conversation(runs, Screen())
 
 
@@ -79,7 +80,7 @@ def print_conversation(runs: list[ResponseObject], screen: Screen) -> None:
     "rename",
     "give a conversation another title",
     _THREAD,
-    argument("title", metavar="TITLE", type=text, help="new title, up to 500 characters"),
+    argument("title", help="new title, up to 500 characters"),
     JSON,
     examples='lumnis threads rename THREAD "Tides of North Quay"',
 )
@@ -94,7 +95,7 @@ def _rename(client: Client, options: argparse.Namespace) -> None:
 @_threads.action(
     "delete",
     "delete conversations together with their runs",
-    argument("threads", metavar="THREAD", nargs="+", type=text, help="ids of the conversations"),
+    argument("threads", metavar="THREAD", nargs="+", help="ids of the conversations"),
     examples="lumnis threads delete THREAD\nlumnis threads list | cut -f1 | xargs lumnis threads delete",
 )
 def _delete(client: Client, options: argparse.Namespace) -> int:

@@ -21,62 +21,38 @@ SHOWN_RUNS = 12
 LONGEST_SHOWN = 300
 LONGEST_TITLE = 60
 
-_MARKS: Mapping[str, str] = {
-    ResponseStatus.SUCCEEDED: "✓",
-    ResponseStatus.FAILED: "✗",
-    ResponseStatus.CANCELLED: "■",
+#: Mark and style of a final status.
+_MARKS: Mapping[str, tuple[str, str]] = {
+    ResponseStatus.SUCCEEDED: ("✓", "green"),
+    ResponseStatus.FAILED: ("✗", "red"),
+    ResponseStatus.CANCELLED: ("■", "yellow"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The progress of one run.
-
-    Attributes:
-        number: Its number among the runs of a display, from 1.
-        title: What it is about.
-        status: Its status as the service reports it; empty before the first update.
-        steps: Its last steps, oldest first, each with all of its tool calls.
-        earlier_steps: How many steps there were before those.
-        reason: Why it failed.
-        has_updates: Whether any update has arrived.
-        is_over: Whether no further update will follow.
-    """
+    """The progress of one run; its number is that among the runs of a display, from 1."""
 
     number: int
     title: str = ""
     status: str = ""
-    steps: tuple[RunUpdate, ...] = ()
-    earlier_steps: int = 0
+    steps: tuple[RunUpdate, ...] = ()  # the last ones, oldest first, each with all of its tool calls
+    earlier_steps: int = 0  # that are not kept any more
     reason: str = ""
-    has_updates: bool = False
-    is_over: bool = False
-
-    @property
-    def went_wrong(self) -> bool:
-        """Whether it failed or was cancelled."""
-        return self.status in (ResponseStatus.FAILED, ResponseStatus.CANCELLED)
-
-    @property
-    def mark(self) -> str:
-        """A sign for its status."""
-        return _MARKS.get(self.status, "•")
+    last: RunUpdate | None = None
+    printed: bool = False  # by the client itself
+    is_over: bool = False  # no further update will follow
 
     @property
     def ending(self) -> str:
         """``FAILED: reason`` or ``CANCELLED``; empty for a run that did not go wrong."""
-        if not self.went_wrong:
+        if self.status not in (ResponseStatus.FAILED, ResponseStatus.CANCELLED):
             return ""
         return f"{self.status.upper()}: {self.reason}" if self.reason else self.status.upper()
 
-    @property
-    def heading(self) -> str:
-        """Number, title and ending in one line."""
-        return " ".join(part for part in (f"[{self.number}]", self.title, self.ending) if part)
-
     def accept(self, update: RunUpdate) -> Run:
         """Return the run after an update."""
-        run = replace(self, has_updates=True, status=str(update.status) or self.status)
+        run = replace(self, last=update, status=str(update.status) or self.status)
         # An entry that grew is the newest with that position: a list that was restarted has it twice.
         for place in reversed(range(len(self.steps))):
             step = self.steps[place]
@@ -91,23 +67,18 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunBoard:
-    """Several runs at once. Every change returns a new board.
-
-    Attributes:
-        runs: The runs by the keys that their updates come with, in the order in which they began.
-        next_number: Number of the next run.
-    """
+    """Several runs at once, in the order in which they began. Every change returns a new board."""
 
     runs: Mapping[RunKey, Run] = field(default_factory=dict)
     next_number: int = 1
 
-    def begin(self, key: RunKey, title: str = "") -> RunBoard:
+    def begin(self, key: RunKey, title: str = "", *, printed: bool = False) -> RunBoard:
         """Return the board with a new run, which replaces one that is over. It is drawn from its first update on."""
-        run = self.runs.get(key)
-        if run is not None and not run.is_over:
+        if key in self.runs and not self.runs[key].is_over:
             return self
         others = {name: run for name, run in self.runs.items() if name != key}
-        return RunBoard({**others, key: Run(self.next_number, one_line(title, LONGEST_TITLE))}, self.next_number + 1)
+        new = Run(self.next_number, one_line(title, LONGEST_TITLE), printed=printed)
+        return RunBoard({**others, key: new}, self.next_number + 1)
 
     def accept(self, key: RunKey, update: RunUpdate) -> RunBoard:
         """Return the board after an update; an unknown run begins with it."""
@@ -115,13 +86,7 @@ class RunBoard:
         return replace(board, runs={**board.runs, key: board.runs[key].accept(update)})
 
     def end(self, key: RunKey, status: str = "", reason: str = "") -> RunBoard:
-        """Return the board after the end of a run.
-
-        Args:
-            key: The run; an unknown one changes nothing.
-            status: Its final status; empty keeps that of the last update.
-            reason: Why it failed.
-        """
+        """Return the board after the end of a run; an empty status keeps that of the last update."""
         run = self.runs.get(key)
         if run is None or run.is_over:
             return self
@@ -135,9 +100,9 @@ class RunBoard:
         return RunBoard(next_number=self.next_number)
 
     @property
-    def active(self) -> list[RunKey]:
+    def active(self) -> dict[RunKey, Run]:
         """The runs that are not over."""
-        return [key for key, run in self.runs.items() if not run.is_over]
+        return {key: run for key, run in self.runs.items() if not run.is_over}
 
     def label(self, key: RunKey) -> str:
         """Return the prefix of a line about a run: its number if there are several runs, else nothing."""
@@ -145,51 +110,42 @@ class RunBoard:
 
 
 class BoardLine(NamedTuple):
-    """One line of a drawn board.
-
-    Attributes:
-        depth: 0 for a run, 1 for a step, 2 for a tool call.
-        text: Its text, without the mark of a run.
-        run: The run whose heading it is; None for other lines.
-    """
+    """One line of a drawn board: its depth (0 a run, 1 a step, 2 a tool call), its text and its style for rich."""
 
     depth: int
     text: str
-    run: Run | None = None
+    style: str = ""
 
 
-def drawn_lines(board: RunBoard) -> list[BoardLine]:
+def drawn_lines(board: RunBoard, working: str = "•") -> list[BoardLine]:
     """Choose what of a board is drawn, so that it stays on one screen: the fewer runs, the more steps of each."""
-    visible = [run for run in board.runs.values() if run.has_updates or run.went_wrong]
+    visible = [run for run in board.runs.values() if run.last or run.ending]
     # Those that work come before those that are over, the latest of them first; then as they began.
     ranked = sorted(visible, key=lambda run: (run.is_over, -run.number))[:SHOWN_RUNS]
     chosen = sorted(ranked, key=lambda run: run.number)
     most = 8 if len(chosen) == 1 else 3 if len(chosen) <= 4 else 1
-    others = _counted("… and {} more run", len(visible) - len(chosen))
-    return [*(line for run in chosen for line in _lines_of_run(run, most)), *(BoardLine(0, text) for text in others)]
+    others = _counted("… and {} more run", len(visible) - len(chosen), depth=0)
+    return [*(line for run in chosen for line in _lines_of_run(run, most, working)), *others]
 
 
-def _lines_of_run(run: Run, most: int) -> Iterator[BoardLine]:
-    yield BoardLine(0, run.heading, run)
+def _lines_of_run(run: Run, most: int, working: str) -> Iterator[BoardLine]:
+    mark, style = _MARKS.get(run.status, ("•", "")) if run.is_over else (working, "bold")
+    yield BoardLine(0, " ".join(filter(None, (mark, f"[{run.number}]", run.title, run.ending))), style)
     shown = run.steps[-most:]
-    for text in _counted("… {} earlier step", run.earlier_steps + len(run.steps) - len(shown)):
-        yield BoardLine(1, text)
+    yield from _counted("… {} earlier step", run.earlier_steps + len(run.steps) - len(shown), depth=1)
     for step in shown:
         hidden = max(0, len(step.tool_calls) - most)
         lines = replace(step, tool_calls=step.tool_calls[hidden:]).as_lines()
         message = [line for line in lines if not line.startswith("  ")]
-        for text in message:
-            yield BoardLine(1, one_line(text, LONGEST_SHOWN))
-        for text in [*_counted("… {} earlier call", hidden), *lines[len(message) :]]:
-            yield BoardLine(2, text.strip())
+        yield from (BoardLine(1, one_line(text, LONGEST_SHOWN)) for text in message)
+        yield from _counted("… {} earlier call", hidden, depth=2)
+        yield from (BoardLine(2, text.strip(), "cyan") for text in lines[len(message) :])
 
 
-def _counted(text: str, number: int) -> list[str]:
-    return [text.format(number) + "s" * (number > 1)] if number else []
+def _counted(text: str, number: int, depth: int) -> list[BoardLine]:
+    return [BoardLine(depth, text.format(number) + "s" * (number > 1), "dim")] if number else []
 
 
 def board_lines(board: RunBoard) -> list[str]:
-    """Write a board as plain lines, for front ends that can draw nothing else."""
-    return [
-        f"{'  ' * depth}{f'{run.mark} ' if run is not None else ''}{text}" for depth, text, run in drawn_lines(board)
-    ]
+    """Write a board as plain lines."""
+    return [f"{'  ' * line.depth}{line.text}" for line in drawn_lines(board)]

@@ -6,15 +6,20 @@ import logging
 import sys
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias, get_args
+from typing import Literal, Self, TypeAlias, get_args
 
 from lumnisai_core import ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.display.board import RunBoard, RunKey
-from lumnisai_integrations._shared.display.notebook import NotebookBoard, check_ipython, is_notebook
+from lumnisai_integrations._shared.display.board import Run, RunBoard, RunKey
+from lumnisai_integrations._shared.display.live import (
+    LiveBoard,
+    NotebookBoard,
+    TerminalBoard,
+    is_notebook,
+    terminal_can_draw,
+)
 
 _Named: TypeAlias = Literal["auto", "rich", "jupyter", "logging", "lines"]
 
@@ -26,55 +31,43 @@ progress_logger = logging.getLogger("lumnisai_integrations.progress")
 
 _logger = logging.getLogger("lumnisai_integrations")
 
-
-class LiveBoard(Protocol):
-    """A place where a board can be drawn again and again."""
-
-    def draw(self, board: RunBoard) -> None:
-        """Draw a board in place of the last one."""
-
-    def close(self) -> None:
-        """Leave the last picture and end."""
+#: The package that a display needs, and how to install it.
+_NEEDS = {"rich": ("rich", 'pip install "lumnisai-integrations[cli]"'), "jupyter": ("IPython", "pip install ipython")}
 
 
-def print_line(line: str) -> None:
-    """Print one line on standard output; characters that its encoding lacks are written as escapes."""
+def _print_line(line: str) -> None:
+    # Characters that the encoding of the output lacks are written as escapes.
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stdout.flush()
 
 
-def check_display(display: DisplayKind) -> None:
-    """Check that a display exists and can work.
+def _is_installed(package: str) -> bool:
+    return sys.modules.get(package) is not None or find_spec(package) is not None
 
-    Raises:
-        ValidationError: It is neither one of the names nor callable.
-        ImportError: It needs a package that is not installed.
-    """
+
+def _writer(display: DisplayKind) -> Callable[[str], object]:
+    """Return the function that lines are written with, where a display is not live."""
+    if callable(display):
+        return display
     names = get_args(_Named)
-    if not callable(display) and display not in names:
+    if display not in names:
         known = ", ".join(map(repr, names))
         raise ValidationError(f"display must be one of {known}, or a function that takes a line, not {display!r}.")
-    if display == "rich" and find_spec("rich") is None:
-        raise ImportError('display="rich" needs rich: pip install "lumnisai-integrations[cli]"', name="rich")
-    if display == "jupyter":
-        check_ipython()
+    if display in _NEEDS:
+        package, hint = _NEEDS[display]
+        if not _is_installed(package):
+            raise ImportError(f'display="{display}" needs {package}: {hint}', name=package)
+    return progress_logger.info if display == "logging" else _print_line
 
 
-def open_live_board(display: DisplayKind) -> LiveBoard | None:
-    """Return a place to draw a board now, or None where lines are to be written.
-
-    Args:
-        display: The display. ``auto`` depends on where standard output goes at this moment.
-    """
+def _live_board(display: DisplayKind) -> LiveBoard | None:
+    """Return a place to draw a board now, or None where lines are to be written."""
     if display in ("auto", "jupyter") and is_notebook():
         return NotebookBoard()
     isatty = getattr(sys.stdout, "isatty", bool)  # an object in place of standard output may lack it
-    if display == "rich" or (display == "auto" and isatty() and find_spec("rich") is not None):
-        terminal = import_module("lumnisai_integrations._shared.display.terminal")
-        if display == "rich" or terminal.can_draw():
-            board: LiveBoard | None = terminal.TerminalBoard.claim()
-            return board
+    if display == "rich" or (display == "auto" and isatty() and _is_installed("rich") and terminal_can_draw()):
+        return TerminalBoard.claim()
     return None
 
 
@@ -83,34 +76,21 @@ class ProgressDisplay:
 
     A live display begins with the first update and ends when no run is active; where none is possible, lines are
     written. Errors in showing never reach the caller: the first is logged, and lines take over.
-
-    Args:
-        display: ``auto``, ``rich``, ``jupyter``, ``logging``, ``lines``, or a function that is called with each line,
-            without a line break.
-
-    Raises:
-        ValidationError: The display does not exist.
-        ImportError: It needs a package that is not installed.
     """
 
     def __init__(self, display: DisplayKind = "auto") -> None:
-        check_display(display)
+        self._write = _writer(display)
         self._display = display
-        self._write: Callable[[str], object] = progress_logger.info if display == "logging" else print_line
-        if callable(display):
-            self._write = display
         self._lock = threading.RLock()  # a function that takes lines may itself make runs
         self._board = RunBoard()
         self._live: LiveBoard | None = None
-        self._printed: set[RunKey] = set()
         self._is_open = False
-        self._live_works = True
-        self._has_warned = False
+        self._has_failed = False
 
     @property
-    def board(self) -> RunBoard:
-        """The runs as they are known now."""
-        return self._board
+    def active(self) -> dict[RunKey, Run]:
+        """The runs that are not over."""
+        return self._board.active
 
     def __call__(self, update: RunUpdate) -> None:
         """Show an update of a run, which its id identifies."""
@@ -119,17 +99,9 @@ class ProgressDisplay:
             self.end(update.response_id)
 
     def begin(self, run: RunKey, title: str = "", *, printed: bool = False) -> None:
-        """Number a run; it is shown from its first update on.
-
-        Args:
-            run: The run, by any key.
-            title: What it is about.
-            printed: Whether the client prints the lines of this run, so that they are not printed twice.
-        """
+        """Number a run; it is shown from its first update on, but not as lines if the client prints these itself."""
         with self._lock:
-            self._board = self._board.begin(run, title)
-            if printed:
-                self._printed.add(run)
+            self._board = self._board.begin(run, title, printed=printed)
 
     def accept(self, run: RunKey, update: RunUpdate) -> None:
         """Show an update of a run; an unknown run begins with it."""
@@ -138,23 +110,15 @@ class ProgressDisplay:
             self._show(run, update.as_lines())
 
     def end(self, run: RunKey, status: str = "", reason: str = "") -> None:
-        """Show the end of a run; the end of the last one ends a live display.
-
-        Args:
-            run: The run; an unknown one is ignored.
-            status: Its final status; empty keeps that of the last update.
-            reason: Why it failed.
-        """
+        """Show the end of a run; an empty status keeps that of the last update. An unknown run is ignored."""
         with self._lock:
-            board = self._board.end(run, status, reason)
-            if board is self._board:
+            if run not in self._board.active:
                 return
-            self._board = board
-            ended = board.runs[run]
-            if ended.has_updates or ended.went_wrong:
+            self._board = self._board.end(run, status, reason)
+            ended = self._board.runs[run]
+            if ended.last or ended.ending:
                 self._show(run, [ended.ending] if ended.ending else [])
-            self._printed.discard(run)
-            if not board.active:
+            if not self._board.active:
                 self.close()
 
     def close(self) -> None:
@@ -162,7 +126,6 @@ class ProgressDisplay:
         with self._lock:
             live, self._live, self._is_open = self._live, None, False
             self._board = self._board.cleared()
-            self._printed.clear()
             if live is not None:
                 self._safely(live.close)
 
@@ -172,7 +135,7 @@ class ProgressDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for run in self._board.active if isinstance(error, KeyboardInterrupt) else []:
+        for run in self.active if isinstance(error, KeyboardInterrupt) else ():
             self.end(run, ResponseStatus.CANCELLED)
         self.close()
 
@@ -184,25 +147,25 @@ class ProgressDisplay:
         if live is not None:
             if self._safely(live.draw, self._board):
                 return
-            self._live, self._live_works = None, False
+            self._live = None
             self._safely(live.close)
-        if run in self._printed and self._write is print_line:
+        if self._board.runs[run].printed and self._write is _print_line:
             return
         label = self._board.label(run)
         for line in lines:
             self._safely(self._write, label + line)
 
     def _open(self) -> None:
-        if self._live_works:
-            self._live = open_live_board(self._display)
+        if not self._has_failed:
+            self._live = _live_board(self._display)
 
     def _safely(self, act: Callable[..., object], *arguments: object) -> bool:
         # A run that costs money must not end because it cannot be shown.
         try:
             act(*arguments)
         except Exception:
-            if not self._has_warned:
-                self._has_warned = True
+            if not self._has_failed:
+                self._has_failed = True
                 _logger.warning("Progress cannot be shown as requested; the runs go on.", exc_info=True)
             return False
         return True
