@@ -62,9 +62,7 @@ def _model(name: str) -> object:
     # Models are found on first use, because those of less used resources load only then.
     if name not in _MODELS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(models, name)
-    globals()[name] = value
-    return value
+    return getattr(models, name)
 
 
 # Not a `def __getattr__`: type checkers would then accept any name.

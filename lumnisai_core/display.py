@@ -54,9 +54,6 @@ def safe_markdown(text: str) -> str:
     """Make untrusted Markdown safe to render; harmless Markdown stays as it is.
 
     Tags are shown as text, images become links, and links to anything but the web and mail become text.
-
-    Args:
-        text: Markdown from any source.
     """
     pieces, end = [], 0
     for part in _PARTS.finditer(text):
@@ -163,11 +160,9 @@ def _is_json_of(text: str, data: object) -> bool:
 
 
 def record_html(title: str, fields: Mapping[str, object]) -> str:
-    """Write the fields of one object as an HTML table; all text is escaped.
+    """Write the fields of one object as an HTML table with a caption; all text is escaped.
 
-    Args:
-        title: Caption of the table.
-        fields: Values by name. Empty ones are left out; a list of objects with rows becomes a table below.
+    Empty fields are left out; a list of objects with rows becomes a table below.
     """
     tables = {name: value for name, value in fields.items() if isinstance(value, list) and value and _have_rows(value)}
     rows = "".join(
@@ -180,11 +175,9 @@ def record_html(title: str, fields: Mapping[str, object]) -> str:
 
 
 def table_html(items: Iterable[object], *, note: str = "") -> str:
-    """Write an HTML table with one row for each item; all text is escaped.
+    """Write an HTML table with one row for each item, and a note below; all text is escaped.
 
-    Args:
-        items: Objects with rows, mappings from column to value, or other values; the first 100 are written.
-        note: A line below the table.
+    Items are objects with rows, mappings from column to value, or other values; the first 100 are written.
     """
     columns, rows, left_out = _columns_and_rows(items)
     head = "".join(f"<th{_LEFT}>{escape(column)}</th>" for column in columns)
@@ -196,11 +189,7 @@ def table_html(items: Iterable[object], *, note: str = "") -> str:
 
 
 def table_text(items: Iterable[object]) -> str:
-    """Write a plain-text table with one row for each item.
-
-    Args:
-        items: The same as for :func:`table_html`.
-    """
+    """Write a plain-text table with one row for each item, of the same kinds as for :func:`table_html`."""
     columns, rows, left_out = _columns_and_rows(items)
     lines = [columns, *rows]
     widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]

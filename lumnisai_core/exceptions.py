@@ -27,7 +27,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Protocol
 
 __all__ = [
@@ -170,55 +169,24 @@ class WaitTimeoutError(LumnisAIError, TimeoutError):
     """A wait took longer than ``timeout``. The work continues at the service and can be waited for again."""
 
 
-class ProgressState(Protocol):
-    """A progress entry of a run, as :class:`RunState` shows it."""
+class _RunState(Protocol):
+    """The fields of a :class:`ResponseObject` that handlers of errors read, described without its module."""
 
     @property
-    def ts(self) -> datetime | None:
-        """Server time."""
-
+    def response_id(self) -> str: ...
     @property
-    def state(self) -> str:
-        """State, such as ``processing``."""
-
+    def thread_id(self) -> str | None: ...
     @property
-    def message(self) -> str:
-        """Text of the entry."""
-
-
-class RunState(Protocol):
-    """The state of a run that an error carries: a :class:`ResponseObject`, described without its module."""
-
+    def status(self) -> str: ...
     @property
-    def response_id(self) -> str:
-        """Id of the run."""
-
+    def progress(self) -> Sequence[Any]: ...
     @property
-    def thread_id(self) -> str | None:
-        """Id of the conversation it belongs to."""
-
+    def output_text(self) -> str | None: ...
     @property
-    def status(self) -> str:
-        """``queued``, ``in_progress``, ``succeeded``, ``failed`` or ``cancelled``."""
-
+    def structured_response(self) -> dict[str, Any] | None: ...
     @property
-    def progress(self) -> Sequence[ProgressState]:
-        """Progress reports so far, oldest first."""
-
-    @property
-    def output_text(self) -> str | None:
-        """The answer as Markdown. Not final before the status is."""
-
-    @property
-    def structured_response(self) -> dict[str, Any] | None:
-        """The object requested by ``response_format``."""
-
-    @property
-    def error(self) -> Any:
-        """The service's report of a failure; its shape is not declared."""
-
-    def json(self) -> dict[str, Any]:
-        """Return the run as plain JSON data."""
+    def error(self) -> Any: ...
+    def json(self) -> dict[str, Any]: ...
 
 
 class RunError(LumnisAIError):
@@ -236,7 +204,7 @@ class RunError(LumnisAIError):
         *,
         response_id: str,
         thread_id: str | None = None,
-        response: RunState | None = None,
+        response: _RunState | None = None,
         **known: Any,
     ) -> None:
         super().__init__(message, **known)

@@ -27,16 +27,7 @@ _OWN_HEADERS = frozenset({"authorization", "x-api-key", "idempotency-key", "cont
 
 
 class Settings(NamedTuple):
-    """Settings of a client. Their text never shows the API key.
-
-    Attributes:
-        service: Address and credential.
-        tenant_id: Tenant of a cross-tenant key, or None for the key's own.
-        timeout: Seconds to wait for a connection, for sending, and for an answer.
-        max_retries: Tries after the first one.
-        scope: Default scope of calls: whose data they work on.
-        user_id: Default user of calls.
-    """
+    """Settings of a client, with the meaning of its arguments. Their text never shows the API key."""
 
     service: LumnisService
     tenant_id: str | None = None
@@ -59,11 +50,7 @@ def settings_from(
     default_headers: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Return the settings: an argument wins over the environment, the environment over the default.
-
-    Raises:
-        ConfigurationError: No API key, or a value that cannot work.
-    """
+    """Return the settings: an argument wins over the environment, the environment over the default."""
     environment = os.environ if environment is None else environment
     check_seconds("timeout", timeout, error=ConfigurationError)
     if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
@@ -80,15 +67,8 @@ def settings_from(
         credential_prefix=prefix,
         headers={"User-Agent": f"lumnisai-integrations/{VERSION}", **_usable_headers(default_headers or {})},
     )
-    tenant = tenant_id or environment.get("LUMNISAI_TENANT_ID")
-    return Settings(
-        service=service,
-        tenant_id=str(tenant) if tenant else None,
-        timeout=timeout,
-        max_retries=max_retries,
-        scope=scope_from(scope),
-        user_id=user_id_from(user_id),
-    )
+    tenant = str(tenant_id or environment.get("LUMNISAI_TENANT_ID") or "") or None
+    return Settings(service, tenant, timeout, max_retries, scope_from(scope), user_id_from(user_id))
 
 
 def check_settings(
@@ -101,12 +81,7 @@ def check_settings(
 ) -> None:
     """Check the settings of a client without making one, before clients are made later or elsewhere.
 
-    Args:
-        api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
-        tenant_id: Tenant of a cross-tenant key.
-        timeout: Seconds to wait for a connection, for sending, and for an answer.
-        max_retries: Tries after the first one.
+    The arguments are those of :class:`Client`.
 
     Raises:
         ConfigurationError: No API key, or a value that cannot work.
@@ -142,11 +117,7 @@ def _usable_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def scope_from(scope: Scope | str) -> Scope:
-    """Read a scope from the enum or its text.
-
-    Raises:
-        ConfigurationError: It is neither ``user`` nor ``tenant``.
-    """
+    """Read a scope from the enum or its text."""
     try:
         return Scope(scope)
     except ValueError:
@@ -154,11 +125,7 @@ def scope_from(scope: Scope | str) -> Scope:
 
 
 def user_id_from(user_id: str | UUID | None) -> str | None:
-    """Read a user id: a UUID, an e-mail address or any other string the caller's system uses.
-
-    Raises:
-        ConfigurationError: It is an empty string or not a string.
-    """
+    """Read a user id: a UUID, an e-mail address or any other string the caller's system uses."""
     if user_id is None or isinstance(user_id, UUID):
         return None if user_id is None else str(user_id)
     if not isinstance(user_id, str) or not user_id.strip():
@@ -169,11 +136,7 @@ def user_id_from(user_id: str | UUID | None) -> str | None:
 
 
 def settings_for_user(settings: Settings, user_id: str | UUID) -> Settings:
-    """Return the settings of a client for one user.
-
-    Raises:
-        ConfigurationError: The user id is empty.
-    """
+    """Return the settings of a client for one user."""
     named = user_id_from(user_id)
     if named is None:
         raise ConfigurationError("user_id must be a UUID or a non-empty string, not None: pass the client's user.")
@@ -183,15 +146,7 @@ def settings_for_user(settings: Settings, user_id: str | UUID) -> Settings:
 def user_of_call(
     settings: Settings, *, user_id: str | UUID | None = None, scope: Scope | str | None = None
 ) -> str | None:
-    """Decide which user a call is for.
-
-    Args:
-        settings: The client's scope and user.
-        user_id: The call's user, or None for the client's.
-        scope: The call's scope, or None for the client's.
-
-    Returns:
-        The user id to send, or None for the tenant's own view.
+    """Return the id of the user that a call is for, or None for the tenant's own view.
 
     Raises:
         MissingUserId: User scope and no user.

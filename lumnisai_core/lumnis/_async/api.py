@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, overload
 
 from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core.lumnis.config import Settings
@@ -56,8 +56,7 @@ class AsyncApi:
     @cached_property
     def responses(self) -> AsyncResponses:
         """Runs."""
-        resource: AsyncResponses = self._resource("responses", "AsyncResponses")
-        return resource
+        return cast("AsyncResponses", self._resource("responses", "AsyncResponses"))
 
     get_response: Final = ShortName(lambda api: api.responses.get)
     list_responses: Final = ShortName(lambda api: api.responses.list)
@@ -66,8 +65,7 @@ class AsyncApi:
     @cached_property
     def threads(self) -> AsyncThreads:
         """Threads: conversations that the service keeps."""
-        resource: AsyncThreads = self._resource("threads", "AsyncThreads")
-        return resource
+        return cast("AsyncThreads", self._resource("threads", "AsyncThreads"))
 
     create_thread: Final = ShortName(lambda api: api.threads.create)
     get_thread: Final = ShortName(lambda api: api.threads.get)
@@ -78,8 +76,7 @@ class AsyncApi:
     @cached_property
     def users(self) -> AsyncUsers:
         """Users of the tenant."""
-        resource: AsyncUsers = self._resource("users", "AsyncUsers")
-        return resource
+        return cast("AsyncUsers", self._resource("users", "AsyncUsers"))
 
     create_user: Final = ShortName(lambda api: api.users.create)
     get_user: Final = ShortName(lambda api: api.users.get)
@@ -90,14 +87,12 @@ class AsyncApi:
     @cached_property
     def tenant(self) -> AsyncTenant:
         """The tenant of the API key."""
-        resource: AsyncTenant = self._resource("tenant", "AsyncTenant")
-        return resource
+        return cast("AsyncTenant", self._resource("tenant", "AsyncTenant"))
 
     @cached_property
     def external_api_keys(self) -> AsyncExternalApiKeys:
         """API keys of model and data providers."""
-        resource: AsyncExternalApiKeys = self._resource("external_api_keys", "AsyncExternalApiKeys")
-        return resource
+        return cast("AsyncExternalApiKeys", self._resource("external_api_keys", "AsyncExternalApiKeys"))
 
     add_api_key: Final = ShortName(lambda api: api.external_api_keys.create)
     get_api_key: Final = ShortName(lambda api: api.external_api_keys.get)
@@ -109,8 +104,7 @@ class AsyncApi:
     @cached_property
     def model_preferences(self) -> AsyncModelPreferences:
         """Choice of models."""
-        resource: AsyncModelPreferences = self._resource("model_preferences", "AsyncModelPreferences")
-        return resource
+        return cast("AsyncModelPreferences", self._resource("model_preferences", "AsyncModelPreferences"))
 
     get_model_preferences: Final = ShortName(lambda api: api.model_preferences.get)
     update_model_preferences: Final = ShortName(lambda api: api.model_preferences.update)
@@ -118,8 +112,7 @@ class AsyncApi:
     @cached_property
     def files(self) -> AsyncFiles:
         """Files that agents can read and search."""
-        resource: AsyncFiles = self._resource("files", "AsyncFiles")
-        return resource
+        return cast("AsyncFiles", self._resource("files", "AsyncFiles"))
 
     upload_file: Final = ShortName(lambda api: api.files.upload)
     bulk_upload_files: Final = ShortName(lambda api: api.files.bulk_upload)
@@ -137,8 +130,7 @@ class AsyncApi:
     @cached_property
     def integrations(self) -> AsyncIntegrations:
         """Connections of users to external apps."""
-        resource: AsyncIntegrations = self._resource("integrations", "AsyncIntegrations")
-        return resource
+        return cast("AsyncIntegrations", self._resource("integrations", "AsyncIntegrations"))
 
     initiate_connection: Final = ShortName(lambda api: api.integrations.initiate_connection)
     get_connection_status: Final = ShortName(lambda api: api.integrations.get_connection_status)
@@ -155,8 +147,7 @@ class AsyncApi:
     @cached_property
     def mcp_servers(self) -> AsyncMCPServers:
         """MCP servers, whose tools agents can use."""
-        resource: AsyncMCPServers = self._resource("mcp_servers", "AsyncMCPServers")
-        return resource
+        return cast("AsyncMCPServers", self._resource("mcp_servers", "AsyncMCPServers"))
 
     create_mcp_server: Final = ShortName(lambda api: api.mcp_servers.create)
     get_mcp_server: Final = ShortName(lambda api: api.mcp_servers.get)
@@ -169,8 +160,7 @@ class AsyncApi:
     @cached_property
     def skills(self) -> AsyncSkills:
         """Skills that agents can follow."""
-        resource: AsyncSkills = self._resource("skills", "AsyncSkills")
-        return resource
+        return cast("AsyncSkills", self._resource("skills", "AsyncSkills"))
 
     create_skill: Final = ShortName(lambda api: api.skills.create)
     get_skill: Final = ShortName(lambda api: api.skills.get)
@@ -181,5 +171,4 @@ class AsyncApi:
     @cached_property
     def people(self) -> AsyncPeople:
         """People search."""
-        resource: AsyncPeople = self._resource("people", "AsyncPeople")
-        return resource
+        return cast("AsyncPeople", self._resource("people", "AsyncPeople"))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, cast, overload
 
 from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core.lumnis.config import Settings
@@ -57,8 +57,7 @@ class Api:
     @cached_property
     def responses(self) -> Responses:
         """Runs."""
-        resource: Responses = self._resource("responses", "Responses")
-        return resource
+        return cast("Responses", self._resource("responses", "Responses"))
 
     get_response: Final = ShortName(lambda api: api.responses.get)
     list_responses: Final = ShortName(lambda api: api.responses.list)
@@ -67,8 +66,7 @@ class Api:
     @cached_property
     def threads(self) -> Threads:
         """Threads: conversations that the service keeps."""
-        resource: Threads = self._resource("threads", "Threads")
-        return resource
+        return cast("Threads", self._resource("threads", "Threads"))
 
     create_thread: Final = ShortName(lambda api: api.threads.create)
     get_thread: Final = ShortName(lambda api: api.threads.get)
@@ -79,8 +77,7 @@ class Api:
     @cached_property
     def users(self) -> Users:
         """Users of the tenant."""
-        resource: Users = self._resource("users", "Users")
-        return resource
+        return cast("Users", self._resource("users", "Users"))
 
     create_user: Final = ShortName(lambda api: api.users.create)
     get_user: Final = ShortName(lambda api: api.users.get)
@@ -91,14 +88,12 @@ class Api:
     @cached_property
     def tenant(self) -> Tenant:
         """The tenant of the API key."""
-        resource: Tenant = self._resource("tenant", "Tenant")
-        return resource
+        return cast("Tenant", self._resource("tenant", "Tenant"))
 
     @cached_property
     def external_api_keys(self) -> ExternalApiKeys:
         """API keys of model and data providers."""
-        resource: ExternalApiKeys = self._resource("external_api_keys", "ExternalApiKeys")
-        return resource
+        return cast("ExternalApiKeys", self._resource("external_api_keys", "ExternalApiKeys"))
 
     add_api_key: Final = ShortName(lambda api: api.external_api_keys.create)
     get_api_key: Final = ShortName(lambda api: api.external_api_keys.get)
@@ -110,8 +105,7 @@ class Api:
     @cached_property
     def model_preferences(self) -> ModelPreferences:
         """Choice of models."""
-        resource: ModelPreferences = self._resource("model_preferences", "ModelPreferences")
-        return resource
+        return cast("ModelPreferences", self._resource("model_preferences", "ModelPreferences"))
 
     get_model_preferences: Final = ShortName(lambda api: api.model_preferences.get)
     update_model_preferences: Final = ShortName(lambda api: api.model_preferences.update)
@@ -119,8 +113,7 @@ class Api:
     @cached_property
     def files(self) -> Files:
         """Files that agents can read and search."""
-        resource: Files = self._resource("files", "Files")
-        return resource
+        return cast("Files", self._resource("files", "Files"))
 
     upload_file: Final = ShortName(lambda api: api.files.upload)
     bulk_upload_files: Final = ShortName(lambda api: api.files.bulk_upload)
@@ -138,8 +131,7 @@ class Api:
     @cached_property
     def integrations(self) -> Integrations:
         """Connections of users to external apps."""
-        resource: Integrations = self._resource("integrations", "Integrations")
-        return resource
+        return cast("Integrations", self._resource("integrations", "Integrations"))
 
     initiate_connection: Final = ShortName(lambda api: api.integrations.initiate_connection)
     get_connection_status: Final = ShortName(lambda api: api.integrations.get_connection_status)
@@ -156,8 +148,7 @@ class Api:
     @cached_property
     def mcp_servers(self) -> MCPServers:
         """MCP servers, whose tools agents can use."""
-        resource: MCPServers = self._resource("mcp_servers", "MCPServers")
-        return resource
+        return cast("MCPServers", self._resource("mcp_servers", "MCPServers"))
 
     create_mcp_server: Final = ShortName(lambda api: api.mcp_servers.create)
     get_mcp_server: Final = ShortName(lambda api: api.mcp_servers.get)
@@ -170,8 +161,7 @@ class Api:
     @cached_property
     def skills(self) -> Skills:
         """Skills that agents can follow."""
-        resource: Skills = self._resource("skills", "Skills")
-        return resource
+        return cast("Skills", self._resource("skills", "Skills"))
 
     create_skill: Final = ShortName(lambda api: api.skills.create)
     get_skill: Final = ShortName(lambda api: api.skills.get)
@@ -182,5 +172,4 @@ class Api:
     @cached_property
     def people(self) -> People:
         """People search."""
-        resource: People = self._resource("people", "People")
-        return resource
+        return cast("People", self._resource("people", "People"))

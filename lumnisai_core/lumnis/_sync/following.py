@@ -86,9 +86,7 @@ class RunStream(Ready):
         """Follow the run to its end and return it.
 
         Raises:
-            RunFailedError: The run failed.
-            RunCancelledError: The run was cancelled.
-            RunTimeoutError: The run did not end within ``run_timeout``; it continues on the service.
+            RunError: There is no answer; see ``client.invoke``.
             LumnisAIError: The service cannot be reached or refuses the request.
         """
         with self:

@@ -1,6 +1,6 @@
 """Models of the agent platform, one file for each resource. Those of less used resources load on first use."""
 
-# ruff: noqa: F403 - each file lists its public names in __all__
+# ruff: noqa: F403 - each file defines public names only, or lists them in __all__
 
 from __future__ import annotations
 

@@ -7,8 +7,6 @@ from typing import Annotated
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Timestamp, WireModel
 
-__all__ = ["ApiKeyMode", "ApiKeyModeObject", "ApiProvider", "ExternalApiKey"]
-
 
 class ApiProvider(StrEnum):
     """Providers whose keys can be stored. ``OPENAI``, ``ANTHROPIC`` and ``GOOGLE`` are shorter names of the same.

@@ -5,29 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Page, Timestamp, WireModel
-
-__all__ = [
-    "BulkDeleteResult",
-    "BulkUploadResult",
-    "ContentType",
-    "DuplicateHandling",
-    "FailedUpload",
-    "FileChunk",
-    "FileContentResult",
-    "FileDeleteResult",
-    "FileList",
-    "FileMetadata",
-    "FileProcessingStatus",
-    "FileScope",
-    "FileSearchResult",
-    "FileSearchResults",
-    "FileStatistics",
-    "FileUploadResult",
-    "ProcessingStatus",
-]
 
 
 class FileScope(StrEnum):
@@ -121,18 +101,12 @@ class FileList(Page[FileMetadata]):
 
     _list: ClassVar[str] = "files"
 
+    total: int = Field(default=0, validation_alias=AliasChoices("total", "total_count"))
     files: Items[FileMetadata] = Field(default_factory=list)
     total_count: int = 0
     page: int = 1
     limit: int | None = None
     has_more: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_total_from_count(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "total_count" in data:
-            return {"total": data["total_count"], **data}
-        return data
 
     def more_after(self, seen: int) -> bool:
         """Return whether the list has more than ``seen`` files."""

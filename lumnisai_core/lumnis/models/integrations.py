@@ -9,24 +9,6 @@ from pydantic import Field, model_validator
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Timestamp, WireModel
 
-__all__ = [
-    "AppConnection",
-    "AppConnectionList",
-    "AppEnabled",
-    "AppList",
-    "AppRequiredFields",
-    "ConnectionCallbackResult",
-    "ConnectionStart",
-    "ConnectionStatus",
-    "DisconnectResult",
-    "IntegrationProvider",
-    "IntegrationProviderList",
-    "IntegrationTool",
-    "IntegrationToolList",
-    "LinkedInConnectionsDeleted",
-    "LinkedInSync",
-]
-
 
 class ConnectionStatus(StrEnum):
     """State of a user's connection to an app."""

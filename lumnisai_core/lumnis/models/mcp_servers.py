@@ -10,8 +10,6 @@ from pydantic import Field
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Page, Timestamp, WireModel
 from lumnisai_core.lumnis.models.enums import Scope
 
-__all__ = ["MCPServer", "MCPServerList", "MCPTestResult", "MCPTool", "MCPToolList", "MCPTransport"]
-
 
 class MCPTransport(StrEnum):
     """Transport of an MCP server: a process, or one of two HTTP protocols."""

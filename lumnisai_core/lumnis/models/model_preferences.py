@@ -10,8 +10,6 @@ from pydantic import Field
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Timestamp, WireModel
 from lumnisai_core.lumnis.models.enums import ModelType
 
-__all__ = ["ModelAvailability", "ModelPreference", "ModelPreferenceList", "ModelProvider"]
-
 
 class ModelProvider(StrEnum):
     """Providers of models."""

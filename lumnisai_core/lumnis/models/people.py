@@ -9,16 +9,6 @@ from pydantic import Field
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, WireModel
 
-__all__ = [
-    "PeopleDataSource",
-    "PeopleSearchResult",
-    "Person",
-    "PostPreview",
-    "PostPreviews",
-    "SalaryRange",
-    "SpecializedAgent",
-]
-
 
 class PeopleDataSource(StrEnum):
     """Data sources of people searches."""

@@ -12,6 +12,9 @@ __all__ = ["AgentConfig", "FileAttachment", "ModelOverrides"]
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[^:\s]+:\S+$")]
 
+_QUICK = {"use_cognitive_tools": False, "enable_task_validation": False, "generate_comprehensive_output": False}
+_THOROUGH = {"use_cognitive_tools": True, "enable_task_validation": True, "generate_comprehensive_output": False}
+
 
 class RequestModel(BaseModel):
     """Base of models that are validated before sending. Only fields that were set are sent."""
@@ -63,42 +66,19 @@ class AgentConfig(RequestModel):
     @classmethod
     def fast_execution(cls, **overrides: Any) -> Self:
         """Preset for quick answers: a small coordinator model, no thinking tools, no validation, no long report."""
-        return cls(
-            **{
-                "coordinator_model_name": "openai:gpt-4o-mini",
-                "use_cognitive_tools": False,
-                "enable_task_validation": False,
-                "generate_comprehensive_output": False,
-                **overrides,
-            }
-        )
+        return cls(**{"coordinator_model_name": "openai:gpt-4o-mini", **_QUICK, **overrides})
 
     @classmethod
     def deep_reasoning(cls, **overrides: Any) -> Self:
         """Preset for hard problems: reasoning models coordinate and plan, results are validated."""
-        return cls(
-            **{
-                "coordinator_model_name": "openai:o3",
-                "planner_model_type": ModelType.REASONING_MODEL,
-                "use_cognitive_tools": True,
-                "enable_task_validation": True,
-                "generate_comprehensive_output": False,
-                **overrides,
-            }
-        )
+        models = {"coordinator_model_name": "openai:o3", "planner_model_type": ModelType.REASONING_MODEL}
+        return cls(**{**models, **_THOROUGH, **overrides})
 
     @classmethod
     def comprehensive_report(cls, **overrides: Any) -> Self:
         """Preset for long reports: a reasoning coordinator, validated results, comprehensive output."""
-        return cls(
-            **{
-                "coordinator_model_type": ModelType.REASONING_MODEL,
-                "use_cognitive_tools": True,
-                "enable_task_validation": True,
-                "generate_comprehensive_output": True,
-                **overrides,
-            }
-        )
+        report = {"coordinator_model_type": ModelType.REASONING_MODEL, "generate_comprehensive_output": True}
+        return cls(**{**_THOROUGH, **report, **overrides})
 
     @classmethod
     def with_skills(cls, skill_ids: Sequence[str], **overrides: Any) -> Self:

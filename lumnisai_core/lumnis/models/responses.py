@@ -124,30 +124,21 @@ class ResponseObject(WireModel):
     def table_row(self) -> dict[str, object]:
         """Return the values to show in a table of runs, by column."""
         questions = [message.content for message in self.input_messages if message.role == MessageRole.USER]
-        seconds = (
-            (self.completed_at - self.created_at).total_seconds() if self.completed_at and self.created_at else None
-        )
+        ended, began = self.completed_at, self.created_at
         return {
             "response_id": self.response_id,
             "status": self.status,
             "question": questions[-1] if questions else self.response_title,
             "answer": self.output_text or self.error,
-            "created_at": self.created_at,
-            "seconds": seconds,
+            "created_at": began,
+            "seconds": (ended - began).total_seconds() if ended and began else None,
         }
 
     def _display_fields(self) -> dict[str, object]:
         # All the progress would bury the reason why there is no answer.
-        return {
-            "status": self.status,
-            "response_id": self.response_id,
-            "thread_id": self.thread_id,
-            "error": self.error,
-            "last progress": next((entry.message for entry in reversed(self.progress) if entry.message), None),
-            "output_text": self.output_text,
-            "created_at": self.created_at,
-            "completed_at": self.completed_at,
-        }
+        progress = {"last progress": next((entry.message for entry in reversed(self.progress) if entry.message), None)}
+        before = {name: getattr(self, name) for name in ("status", "response_id", "thread_id", "error")}
+        return before | progress | {name: getattr(self, name) for name in ("output_text", "created_at", "completed_at")}
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         from lumnisai_core.display import answer_markdown  # noqa: PLC0415 - only notebooks need it

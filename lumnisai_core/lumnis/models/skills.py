@@ -9,8 +9,6 @@ from pydantic import Field
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Page, Timestamp, WireModel
 
-__all__ = ["SkillAnalytics", "SkillList", "SkillObject", "SkillOutcome", "SkillUsage", "SkillUsageList"]
-
 
 class SkillOutcome(StrEnum):
     """Outcome of using a skill."""

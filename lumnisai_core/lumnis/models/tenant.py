@@ -9,8 +9,6 @@ from pydantic import AliasChoices, Field
 from lumnisai_core._transport.wire import OPEN_ENUM, Timestamp, WireModel
 from lumnisai_core.lumnis.models.external_api_keys import ApiKeyMode
 
-__all__ = ["TenantObject"]
-
 
 class TenantObject(WireModel):
     """The organization that an API key belongs to.

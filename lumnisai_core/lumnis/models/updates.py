@@ -57,29 +57,14 @@ class RunUpdate:
         return self.status in TERMINAL_STATUSES
 
     def as_data(self) -> dict[str, Any]:
-        """Return the update as plain data for JSON, without the result of the run.
-
-        Returns:
-            ``response_id``, ``thread_id``, ``status``, ``state``, ``message``, ``tool_calls`` (a dict each) and
-            ``entry_index``.
-        """
-        return {
-            "response_id": self.response_id,
-            "thread_id": self.thread_id,
-            "status": str(self.status),
-            "state": self.state,
-            "message": self.message,
-            "tool_calls": [call.model_dump(mode="json", exclude_none=True) for call in self.tool_calls],
-            "entry_index": self.entry_index,
-        }
+        """Return the update as plain data for JSON: its fields up to ``entry_index``, each tool call as a dict."""
+        plain = {name: getattr(self, name) for name in ("response_id", "thread_id", "state", "message", "entry_index")}
+        calls = [call.model_dump(mode="json", exclude_none=True) for call in self.tool_calls]
+        return {**plain, "status": str(self.status), "tool_calls": calls}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
-        """Return the update that :meth:`as_data` described.
-
-        Args:
-            data: The plain data, which anybody may have written: missing or unusable values are left out.
-        """
+        """Return the update that :meth:`as_data` wrote; missing or unusable values of other data are left out."""
         calls, index = data.get("tool_calls"), data.get("entry_index")
         return cls(
             response_id=str(data.get("response_id") or ""),

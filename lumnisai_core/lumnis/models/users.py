@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import AliasChoices, AliasPath, Field
 
 from lumnisai_core._transport.wire import Items, Page, Timestamp, WireModel
-
-__all__ = ["Pagination", "UserList", "UserObject"]
 
 
 class UserObject(WireModel):
@@ -45,16 +43,9 @@ class UserList(Page[UserObject]):
 
     _list: ClassVar[str] = "users"
 
+    total: int = Field(default=0, validation_alias=AliasChoices("total", AliasPath("pagination", "total")))
     users: Items[UserObject] = Field(default_factory=list)
     pagination: Pagination = Field(default_factory=Pagination)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_total_from_pagination(cls, data: Any) -> Any:
-        pagination = data.get("pagination") if isinstance(data, dict) else None
-        if isinstance(pagination, dict) and "total" in pagination:
-            return {"total": pagination["total"], **data}
-        return data
 
     def more_after(self, seen: int) -> bool:
         """Return whether the list has more than ``seen`` users."""

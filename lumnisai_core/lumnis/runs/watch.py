@@ -10,15 +10,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from lumnisai_core._transport.checks import check_seconds
-from lumnisai_core.exceptions import (
-    LumnisAIError,
-    RunCancelledError,
-    RunError,
-    RunFailedError,
-    RunTimeoutError,
-)
+from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, RunError, RunFailedError, RunTimeoutError
 from lumnisai_core.lumnis.calls.runs import WatchParameters, refuse_unknown
-from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate, ToolCall
+from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_core.lumnis.models.updates import ProgressCallback, ProgressPrinter
 
 #: Seconds for which the service may hold a poll when there is no listener.
@@ -35,14 +29,7 @@ _HELD_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """How to watch a run.
-
-    Attributes:
-        listening: Whether there is a listener to progress.
-        progress_interval: Seconds for which the service may hold a poll while there is a listener.
-        run_timeout: Seconds until :class:`RunTimeoutError`, or None for no limit.
-        cancel_on_interrupt: Whether leaving early stops the run on the service.
-    """
+    """How to watch a run: whether there is a listener to progress, and :class:`WatchParameters`."""
 
     listening: bool = False
     progress_interval: float = 1.0
@@ -56,12 +43,7 @@ class WatchOptions:
 
 
 def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:
-    """Return the options for watching a run, and the listeners to call with each update.
-
-    Args:
-        parameters: Parameters of the caller.
-        listening: Whether the caller reads the updates.
-    """
+    """Return the options for watching a run, and the listeners to call. The caller may be ``listening`` too."""
     refuse_unknown(parameters, WatchParameters)
     options: dict[str, Any] = dict(parameters)
     printers: list[ProgressCallback] = [ProgressPrinter()] if options.pop("show_progress", False) else []
@@ -78,11 +60,7 @@ class Poll(NamedTuple):
 
 
 class RunWatch:
-    """The state of watching one run: its last answer, the progress reported so far, and the pace of polls.
-
-    Args:
-        options: How to watch.
-    """
+    """The state of watching one run: its last answer, the progress reported so far, and the pace of polls."""
 
     def __init__(self, options: WatchOptions) -> None:
         self._options = options
@@ -102,7 +80,7 @@ class RunWatch:
         return self.response
 
     def begin(self, response: ResponseObject, *, complete: bool) -> list[RunUpdate]:
-        """Read the first answer.
+        """Read the first answer, and return new updates.
 
         Args:
             response: The run in the first answer.
@@ -117,21 +95,12 @@ class RunWatch:
         return updates
 
     def accept(self, response: ResponseObject, *, poll: Poll | None = None, took: float = 0.0) -> list[RunUpdate]:
-        """Read the answer to a poll.
-
-        Args:
-            response: The current state of the run.
-            poll: The poll, or None for the first answer.
-            took: Seconds from request to answer.
-
-        Returns:
-            New updates, oldest first; the last update of a finished run carries its result.
-        """
+        """Read the answer to a poll, which ``took`` seconds, and return new updates, oldest first."""
         updates = new_updates(self._progress, response)
         if response.is_terminal:
             updates.append(last_update(response))
         elif not updates and response.status != self._status:
-            updates.append(_update(response, state=str(response.status)))
+            updates.append(RunUpdate(response.response_id, response.thread_id, response.status, str(response.status)))
         held = poll is None or took >= min(poll.wait * _HELD_SHARE, _HELD_SECONDS)
         # A service that holds polls sets the pace; one that answers at once without an update must not be flooded.
         self._idle_pause = 0.0 if updates or held else min(LONGEST_PAUSE, max(SHORTEST_PAUSE, self._idle_pause * 2))
@@ -140,14 +109,7 @@ class RunWatch:
         return updates
 
     def next_poll(self, elapsed: float) -> Poll | None:
-        """Plan the next poll.
-
-        Args:
-            elapsed: Seconds since the watch began.
-
-        Returns:
-            The poll, or None if ``run_timeout`` has passed.
-        """
+        """Plan the next poll, ``elapsed`` seconds after the watch began; None if ``run_timeout`` has passed."""
         if self._options.listening and not self._is_complete:
             # There may be progress already, and the service might hold the poll until there is more.
             wait = 0.0
@@ -176,44 +138,22 @@ def new_updates(known: Sequence[ProgressEntry], response: ResponseObject) -> lis
     """
     updates = []
     for index, entry in enumerate(response.progress):
-        before = known[index] if index < len(known) else None
-        if before is not None and _is_same_step(before, entry):
-            added = entry.tool_calls[len(before.tool_calls) :]
-            if added:
-                updates.append(_update(response, state="tool_update", entry=entry, index=index, tool_calls=added))
-        else:
-            updates.append(_update(response, state=entry.state, entry=entry, index=index, tool_calls=entry.tool_calls))
+        state, calls = entry.state, entry.tool_calls
+        if index < len(known) and _is_same_step(known[index], entry):
+            state, calls = "tool_update", calls[len(known[index].tool_calls) :]
+            if not calls:
+                continue
+        # Only the last update has a terminal status, even if all updates come from one final answer.
+        status = ResponseStatus.IN_PROGRESS if response.is_terminal else response.status
+        ids = response.response_id, response.thread_id
+        updates.append(RunUpdate(*ids, status, state, entry.message, tuple(calls), entry_index=index, ts=entry.ts))
     return updates
 
 
 def _is_same_step(before: ProgressEntry, now: ProgressEntry) -> bool:
-    return (
-        before.state == now.state
-        and before.message == now.message
-        and before.output_text == now.output_text
-        and before.tool_calls == now.tool_calls[: len(before.tool_calls)]
-    )
-
-
-def _update(
-    response: ResponseObject,
-    *,
-    state: str,
-    entry: ProgressEntry | None = None,
-    index: int | None = None,
-    tool_calls: Sequence[ToolCall] = (),
-) -> RunUpdate:
-    return RunUpdate(
-        response_id=response.response_id,
-        thread_id=response.thread_id,
-        # Only the last update has a terminal status, even if all updates come from one final answer.
-        status=ResponseStatus.IN_PROGRESS if response.is_terminal else response.status,
-        state=state,
-        message=entry.message if entry else "",
-        tool_calls=tuple(tool_calls),
-        entry_index=index,
-        ts=entry.ts if entry else None,
-    )
+    if before.tool_calls != now.tool_calls[: len(before.tool_calls)]:
+        return False
+    return (before.state, before.message, before.output_text) == (now.state, now.message, now.output_text)
 
 
 def last_update(response: ResponseObject) -> RunUpdate:
@@ -250,12 +190,8 @@ def timeout_error(response: ResponseObject, run_timeout: float | None) -> RunErr
 
 
 def _run_error(kind: type[RunError], response: ResponseObject, problem: str) -> RunError:
-    return kind(
-        f"Run {response.response_id} {problem}",
-        response_id=response.response_id,
-        thread_id=response.thread_id,
-        response=response,
-    )
+    message = f"Run {response.response_id} {problem}"
+    return kind(message, response_id=response.response_id, thread_id=response.thread_id, response=response)
 
 
 def _reason(response: ResponseObject) -> str:
@@ -269,13 +205,7 @@ def _reason(response: ResponseObject) -> str:
 
 
 def note_interrupt(error: BaseException, watch: RunWatch, *, is_stopped: bool) -> None:
-    """Add a note to an interrupt: what happened to the run, and how to resume it. The note is added only once.
-
-    Args:
-        error: The interrupt.
-        watch: State of the run. Nothing is added if the run has ended or was left alone.
-        is_stopped: Whether the service was asked to stop the run.
-    """
+    """Add a note to an interrupt, once: whether the service was asked to stop the run, and how to resume it."""
     response = watch.response
     if response is None or watch.over or watch.detached:
         return
