@@ -21,8 +21,7 @@ from lumnisai_core.local.engines.offline_engine.sentences import (
 )
 from lumnisai_core.local.engines.offline_engine.tool_offer import Envelope
 from lumnisai_core.local.engines.offline_engine.tool_turns import ToolResult
-from lumnisai_core.local.engines.samples.document import Document
-from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.engines.samples.document import Document, Unsatisfiable
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
 from lumnisai_core.local.web.json_schema import SchemaError

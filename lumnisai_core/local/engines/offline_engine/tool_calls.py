@@ -16,8 +16,7 @@ from lumnisai_core.local.engines.offline_engine.question import split_question
 from lumnisai_core.local.engines.offline_engine.sentences import Index, words
 from lumnisai_core.local.engines.offline_engine.tool_offer import Call, Envelope, Tool
 from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange
-from lumnisai_core.local.engines.samples.document import Document
-from lumnisai_core.local.engines.samples.merging import Schema, Unsatisfiable, same
+from lumnisai_core.local.engines.samples.document import Document, Schema, Unsatisfiable, same
 from lumnisai_core.local.engines.samples.named_values import NamedValues, literal, name_parts
 from lumnisai_core.local.engines.samples.samples import sample
 from lumnisai_core.local.web.json_schema import SchemaError

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lumnisai_core.local.engines.samples.document import Document
-from lumnisai_core.local.engines.samples.merging import Flat, Schema
+from lumnisai_core.local.engines.samples.document import Document, Flat, Schema
 from lumnisai_core.local.web.json_schema import compile_schema
 
 
