@@ -12,8 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from lumnisai_core.local.engines.offline_engine.sentences import COMMON_WORDS, words
-from lumnisai_core.local.web.text import word_set
+from lumnisai_core.local.web.text import COMMON_WORDS, word_set, words
 
 Path = tuple[str, ...]
 
