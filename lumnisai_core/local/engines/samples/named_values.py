@@ -31,6 +31,7 @@ _QUOTED = re.compile(
     r"\"([^\"\n]+)\"|(?<!\w)'([^'\n]+)'(?!\w)|\u201c([^\u201d\n]+)\u201d|\u2018([^\u2019\n]+)\u2019(?!\w)|`([^`\n]+)`"
     r"|\u300c([^\u300d\n]+)\u300d|\u300e([^\u300f\n]+)\u300f|\u00ab([^\u00bb\n]+)\u00bb"
 )
+_MARKS = " \"'`\u201c\u201d\u2018\u2019\u300c\u300d\u300e\u300f\u00ab\u00bb"
 _SIGN = re.compile(r"\s*[=:\uff1a]\s*")
 _COPULA = re.compile(r"\s+(?:is|are|was|were)\s+(?:the\s+)?", re.IGNORECASE)
 _LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORECASE)
@@ -117,12 +118,13 @@ class NamedValues:
         if len(path) == 1 and path[0] in self._known:
             value = self._known[path[0]]
             yield from map(Piece, (value, *([] if value is None else [str(value), [value]])))
-        for match in () if path[-1].isdigit() else self._places(_label(path)):
+        for match in () if _is_item(path) else self._places(_label(path)):
             found = _LIST.match(self._text, _end(match, _SIGN, _COPULA))
             if found is not None and found.start() > match.end():
                 value = literal(found.group())
                 parts = value if isinstance(value, list) else _COMMA.split(found.group().strip())
-                yield Piece([_unquoted(part) for part in parts if part != ""], *found.span())
+                texts = [part.strip(_MARKS) if isinstance(part, str) else part for part in parts if part != ""]
+                yield Piece(texts, *found.span())
                 yield Piece([literal(str(part)) for part in parts if part != ""], *found.span())
 
     def candidates(self, place: Place, stage: Stage) -> Iterator[Piece]:
@@ -223,12 +225,8 @@ class NamedValues:
                 place = max(place, _end(match, _LINK))
                 yield from (piece for piece in (*self._quotations, *self._names) if piece.start == place)
 
-    def _near_numbers(self, path: Path) -> Iterator[Piece]:
-        """Yield numbers right after or before the name, then the nearest in sentences with words of the name."""
-        for match in self._all_places(path):
-            after = _end(match, _SIGN, _COPULA, *([_LINK] if len(match.group()) > 1 else []))
-            before = match.start() - 1 if len(match.group()) > 1 else -1
-            yield from (piece for piece in self._numbers if match.end() < piece.start == after or piece.end == before)
+    def _near_numbers(self, path: Path) -> list[Piece]:
+        """Return the numbers in sentences with words of the name, those next to most words of it first."""
         near: list[tuple[int, int, Piece]] = []
         labels = [[match.start() for match in self._places(label)] for label in _labels(path)]
         for piece in self._numbers if any(labels) else ():
@@ -236,7 +234,7 @@ class NamedValues:
             inside = [[at for at in places if start < at and (at < end or end < 0)] for places in labels]
             distances = [min(abs(at - piece.start) for at in places) for places in inside if places]
             near += [(-len(distances), sum(distances), piece)] if distances else []
-        yield from (piece for *_, piece in sorted(near, key=lambda item: item[:2]))
+        return [piece for *_, piece in sorted(near, key=lambda item: item[:2])]
 
     def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
         """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
@@ -314,13 +312,6 @@ def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
     """Return where the first of the separators that follows a match ends; the end of the match if none does."""
     ends = (found.end() for pattern in separators if (found := pattern.match(match.string, match.end())))
     return next(ends, match.end())
-
-
-def _unquoted(part: Any) -> Any:
-    if not isinstance(part, str):
-        return part
-    quoted = _QUOTED.fullmatch(part.strip())
-    return quoted[quoted.lastindex or 0] if quoted else part.strip()
 
 
 def _stem(word: str) -> str:
