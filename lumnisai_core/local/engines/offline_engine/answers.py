@@ -71,11 +71,7 @@ def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
 
 
 def structured_from(answer: Answer, schema: Schema) -> Any:
-    """Fill a schema from an answer.
-
-    Raises:
-        EngineError: no value satisfies the schema.
-    """
+    """Fill a schema from an answer; raise `EngineError` if no value satisfies it."""
     try:
         return sample(schema, NamedValues(answer.best, answer.parts, answer=answer.text if answer.best else ""))
     except (Unsatisfiable, SchemaError) as error:
@@ -83,11 +79,7 @@ def structured_from(answer: Answer, schema: Schema) -> Any:
 
 
 def enveloped(answer: Answer, envelope: Envelope, results: Sequence[ToolResult] = ()) -> Any:
-    """Return an answer in the form of an envelope: as a text, as the object that a tool returned, or filled in.
-
-    Raises:
-        EngineError: no value satisfies the schema of the answer.
-    """
+    """Return an answer in the form of an envelope: as a text, as the object that a tool returned, or filled in."""
     for content in (answer.text, *_objects(results)):
         if (value := envelope.answer_value(content)) is not None:
             return value

@@ -98,11 +98,7 @@ def _tool(flat: Flat, document: Document) -> Tool | None:
 
 
 def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
-    """Return the calls to make now; none if an answer is due, at the latest after the result of a tool.
-
-    Raises:
-        Unsatisfiable: a call is demanded, and no arguments satisfy the schema of any tool.
-    """
+    """Return the calls to make now; none if an answer is due, at the latest after the result of a tool."""
     if envelope.answer is not None and exchange.waits:
         return []
     calls: list[Call] = []
@@ -122,14 +118,7 @@ def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
 def arguments_from(schema: Schema, question: str, written: WrittenCall | None = None) -> Any:
     """Return arguments that satisfy the schema of a tool's parameters, with the values that a question has for them.
 
-    Args:
-        schema: schema of the parameters.
-        question: what is asked.
-        written: the call as the question writes it, if it does; nothing else of the question is an argument then.
-
-    Raises:
-        Unsatisfiable: no value satisfies the schema.
-        SchemaError: it is not a valid schema.
+    If the question writes the call out, nothing else of it is an argument. Raises what `sample` raises.
     """
     ways = [flat.get("properties", {}) for _, flat in Document(schema).alternatives(schema)]
     names = list(dict.fromkeys(name for properties in ways for name in properties))

@@ -54,11 +54,7 @@ class Document:
                     self._named.setdefault(node[key].lstrip("#"), node)
 
     def flat(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Flat:
-        """Merge a part with its references and all of `allOf`; its choices are kept for `branches`.
-
-        Raises:
-            Unsatisfiable: the schema is false, contradicts itself, or refers to itself and nothing else.
-        """
+        """Merge a part with its references and all of `allOf`, keeping its choices, or raise `Unsatisfiable`."""
         if isinstance(schema, bool):
             if not schema:
                 raise Unsatisfiable("a false schema allows no value")
@@ -164,12 +160,7 @@ def _nodes(root: Any) -> Iterator[dict[str, Any]]:
 
 def same(one: Any, two: Any) -> bool:
     """Compare as JSON does: true differs from 1, but 1.0 equals 1."""
-    return not are_distinct([one, two])
-
-
-def are_distinct(values: list[Any]) -> bool:
-    """Return whether no two values are the same."""
-    return _distinct.is_valid(values)
+    return not _distinct.is_valid([one, two])
 
 
 def kinds(flat: Flat) -> list[str]:
@@ -210,11 +201,7 @@ def _own_keywords(schema: Mapping[str, Any]) -> Flat:
 
 
 def merge(one: Flat, two: Flat) -> Flat:
-    """Return keywords that demand what both demand, as far as building a value needs it; the rest is checked.
-
-    Raises:
-        Unsatisfiable: they contradict each other.
-    """
+    """Return keywords that demand what both demand, as far as building a value needs it; the rest is checked."""
     merged = dict(one)
     for key, value in two.items():
         merged[key] = _RULES.get(key, _first)(merged[key], value) if key in merged else value

@@ -23,7 +23,7 @@ _PROSE = word_set(
 )
 _TITLES = word_set("name title subject topic headline label heading")
 _SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_NUMBER = re.compile(r"(?<![\w.,])[-+]?\d+(?:[,\u202f]\d{3})*(?:\.\d+)?(?:[eE][-+]?\d{1,2}(?!\w))?(?!\d)")
+_NUMBER = re.compile(r"(?<![\w.,])[-+]?\d{1,99}(?:[,\u202f]\d{3})*(?:\.\d+)?(?:[eE][-+]?\d{1,2}(?!\w))?(?!\d)")
 _TOKEN = re.compile(r"[^\s\"'<>()\[\]{}\uff0c。、]+")
 _CAPITAL = r"[^\W\d_a-z\u3040-\u9fff\uac00-\ud7af][\w'\u2019&-]*"
 _NAME = re.compile(rf"(?<!\w){_CAPITAL}(?:\s+(?:(?:of|the|de|la|von|van|del)\s+)?{_CAPITAL})*(?:,\s[A-Z]{{2}}\b)?")
@@ -199,20 +199,16 @@ class NamedValues:
     def _in_best(self, pieces: Iterable[Piece]) -> list[Piece]:
         return [piece for piece in pieces if piece.end <= self._answering]
 
-    def _places(self, label: str) -> Iterator[re.Match[str]]:
-        """Yield where a label stands, also in the plural."""
-        if not label:
-            return iter(())
-        plain = label.rstrip("s") if len(label) > 3 else label
-        return islice(re.finditer(rf"(?<!\w){plain}(?:s|'s|\u2019s)?(?!\w)", self._text, re.IGNORECASE), _MOST_PLACES)
-
-    def _all_places(self, path: Path) -> Iterator[re.Match[str]]:
-        for label in _labels(path):
-            yield from self._places(label)
+    def _places(self, *labels: str) -> Iterator[re.Match[str]]:
+        """Yield where labels stand, also in the plural."""
+        for label in filter(None, labels):
+            plain = label.rstrip("s") if len(label) > 3 else label
+            spelled = rf"(?<!\w){plain}(?:s|'s|\u2019s)?(?!\w)"
+            yield from islice(re.finditer(spelled, self._text, re.IGNORECASE), _MOST_PLACES)
 
     def _labelled_texts(self, path: Path) -> Iterator[Piece]:
         """Yield a quotation, a name with a comma in it, or all up to the next break, after the name of the property."""
-        for match in self._all_places(path):
+        for match in self._places(*_labels(path)):
             place, rest = _end(match, _SIGN, _COPULA), None
             if place > match.end():
                 rest = _REST.match(self._text, place)
@@ -238,20 +234,18 @@ class NamedValues:
 
     def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
         """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
-        labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._all_places(path)}
+        labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._places(*_labels(path))}
         found: list[tuple[bool, Piece]] = []
         for option in options:
             if option is None or isinstance(option, bool) or not str(option):
                 continue
-            parts = name_parts(option) if isinstance(option, str) else [str(option)]
-            spoken = r"[\s_-]*".join(map(re.escape, parts)) or re.escape(str(option))
+            spoken = _spelled(str(option))
             spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
-            anywhere = isinstance(option, str) and bool(words(" ".join(parts)))
+            anywhere = isinstance(option, str) and bool(words(" ".join(name_parts(option))))
             for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
                 if anywhere or match.start() in labelled:
                     found += [(match.start() not in labelled, Piece(option, *match.span()))]
-        found.sort(key=lambda item: (item[0], item[1].start, -item[1].end))
-        return [piece for _, piece in found]
+        return [piece for _, piece in sorted(found, key=lambda item: (item[0], item[1].start, -item[1].end))]
 
     def _switches(self, path: Path) -> Iterator[Piece]:
         """Yield true or false where the text has it after the name."""
@@ -296,10 +290,13 @@ def _name_words(path: Path) -> set[str]:
     return {word.lower() for word in name_parts(_name(path))}
 
 
-def _label(path: Path) -> str:
-    """Return a pattern for the name of a property as it may be written."""
-    name = _name(path)
+def _spelled(name: str) -> str:
+    """Return a pattern for a name as it may be written."""
     return r"[\s_-]*".join(map(re.escape, name_parts(name))) or re.escape(name)
+
+
+def _label(path: Path) -> str:
+    return _spelled(_name(path))
 
 
 def _labels(path: Path) -> list[str]:
@@ -320,4 +317,4 @@ def _stem(word: str) -> str:
 
 def _number(text: str) -> int | float:
     plain = text.replace(",", "").replace("\u202f", "")
-    return float(plain) if re.search(r"[.eE]", plain) or len(plain) > 400 else int(plain)
+    return float(plain) if re.search(r"[.eE]", plain) else int(plain)

@@ -6,16 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from lumnisai_core.local.engines.samples.document import (
-    CHOICES,
-    Document,
-    Flat,
-    Schema,
-    Unsatisfiable,
-    are_distinct,
-    kinds,
-    same,
-)
+from lumnisai_core.local.engines.samples.document import CHOICES, Document, Flat, Schema, Unsatisfiable, kinds, same
 from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Place, Stage
 from lumnisai_core.local.engines.samples.scalars import fitted, is_special, neutral, options
 from lumnisai_core.local.web.json_schema import compile_schema, problem
@@ -84,11 +75,7 @@ class _Sampler:
                     self.reason = problem(check, value) or ""
 
     def _value(self, schema: Schema, path: Path, variant: int = 0, last: Stage = Stage.NEUTRAL) -> Any:
-        """Return one value, the `variant`-th best if there are so many.
-
-        Raises:
-            Unsatisfiable: there is none.
-        """
+        """Return one value, the `variant`-th best if there are so many; raise `Unsatisfiable` if there is none."""
         found: Any = _NOTHING
         for value in islice(self.values(schema, path, last=last), variant + 1):
             found = value
@@ -252,15 +239,11 @@ class _Sampler:
         return _MANY if plain else _FEW
 
     def _item(self, schema: Schema, path: Path, made: list[Any], variant: int, *, unique: bool) -> Any:
-        """Return an item that differs from the others if it must or the list is short.
-
-        Raises:
-            Unsatisfiable: there is none.
-        """
+        """Return an item, one that differs from the others if it must or the list is short."""
         first: Any = _NOTHING
         for value in islice(self.values(schema, path), variant, variant + len(made) + 64):
             first = value if first is _NOTHING else first
-            if not (unique or len(made) < _FEW) or are_distinct([*made, value]):
+            if not (unique or len(made) < _FEW) or not any(same(value, other) for other in made):
                 return value
         if first is _NOTHING or unique:
             raise Unsatisfiable(f"nothing fits at {'/'.join(path)}")
