@@ -9,9 +9,10 @@ import pytest
 from lumnisai_core.local import Message, OfflineEngine
 from lumnisai_core.local.engines.offline_engine.answers import answer_from, structured_from
 from lumnisai_core.local.engines.offline_engine.question import NOTHING, query_of, split_question
-from lumnisai_core.local.engines.offline_engine.sentences import sentences, words
+from lumnisai_core.local.engines.offline_engine.sentences import sentences
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
+from lumnisai_core.local.web.text import words
 from tests.local.conftest import Serve
 
 TIDES = (

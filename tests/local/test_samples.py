@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.engines.samples.document import Unsatisfiable
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
 

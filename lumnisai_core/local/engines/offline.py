@@ -16,10 +16,9 @@ from lumnisai_core.local.engines.offline_engine.answers import (
     structured_from,
 )
 from lumnisai_core.local.engines.offline_engine.question import Query, query_of
-from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for
-from lumnisai_core.local.engines.offline_engine.tool_offer import Call, Envelope, envelope_of
-from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange, exchange_of
-from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope, calls_for, envelope_of
+from lumnisai_core.local.engines.offline_engine.tool_turns import Call, Exchange, exchange_of
+from lumnisai_core.local.engines.samples.document import Unsatisfiable
 from lumnisai_core.local.web.json_schema import SchemaError
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.text import short_title

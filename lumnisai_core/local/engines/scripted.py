@@ -6,12 +6,21 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BeforeValidator, ConfigDict, StrictBool, StrictFloat, StrictInt, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from lumnisai_core.local.engines.base import EngineError, RunReport, RunRequest, RunResult, ToolCall
 
-T = TypeVar("T")
+
+def _code_and_message(error: Any) -> Any:
+    return (error.get("code"), error.get("message")) if isinstance(error, Mapping) else error
+
+
+CodeAndMessage = Annotated[tuple[str, str], BeforeValidator(_code_and_message)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +39,11 @@ class Step:
     message: str = ""
     state: str = "processing"
     tool_calls: Sequence[ToolCall] | None = None
-    after: float = 0.0
-    add_to: int | None = None
-    reset: bool = False
+    after: StrictFloat = 0.0
+    add_to: StrictInt | None = None
+    reset: StrictBool = False
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     @classmethod
     def from_dict(cls, data: str | Mapping[str, Any]) -> Step:
@@ -41,7 +52,15 @@ class Step:
         Raises:
             ValueError: a key is unknown, or a value has the wrong type.
         """
-        return cls(message=data) if isinstance(data, str) else cls(**_checked(cls, data))
+        step: Step = _read(_PlainStep, data, "Step")
+        return step
+
+
+def _as_step(data: Any) -> Any:
+    return {"message": data} if isinstance(data, str) else data
+
+
+_PlainStep = Annotated[Step, BeforeValidator(_as_step)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +77,15 @@ class Script:
         title: short title of the run.
     """
 
-    steps: Sequence[Step] = ()
+    steps: Sequence[_PlainStep] = ()
     output_text: str | None = None
     structured_response: Any = None
     artifacts: Sequence[Mapping[str, Any]] = ()
-    error: tuple[str, str] | None = None
-    after: float = 0.0
+    error: CodeAndMessage | None = None
+    after: StrictFloat = 0.0
     title: str | None = None
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Script:
@@ -73,14 +94,8 @@ class Script:
         Raises:
             ValueError: a key is unknown, or a value has the wrong type.
         """
-        values = _checked(cls, data)
-        steps: Any = values.get("steps", ())
-        if not isinstance(steps, list | tuple):
-            raise ValueError(f"Script.steps must be a list of steps, got {steps!r}")
-        values["steps"] = tuple(_at(f"steps[{index}]", Step.from_dict, step) for index, step in enumerate(steps))
-        if (error := values.get("error")) is not None:
-            values["error"] = _code_and_message(error)
-        return cls(**values)
+        script: Script = _read(Script, data, "Script")
+        return script
 
 
 class ScriptedEngine:
@@ -96,12 +111,9 @@ class ScriptedEngine:
 
     def __init__(self, script: Script | Sequence[Script] | Callable[[RunRequest], Script]) -> None:
         self._choose = script if callable(script) else None
-        self._scripts: list[Script] = []
-        if not callable(script):
-            self._scripts = [script] if isinstance(script, Script) else list(script)
-            if not self._scripts:
-                raise ValueError("ScriptedEngine needs at least one script")
-        self._played = 0
+        self._scripts = [] if callable(script) else [script] if isinstance(script, Script) else list(script)
+        if not self._choose and not self._scripts:
+            raise ValueError("ScriptedEngine needs at least one script")
 
     @classmethod
     def from_file(cls, path: str | Path) -> Self:
@@ -112,33 +124,24 @@ class ScriptedEngine:
             ImportError: it is a YAML file and PyYAML is not installed.
             OSError: it cannot be read.
         """
-        plain = _plain_scripts(Path(path))
-        if len(plain) == 1:
-            return cls(_at(str(path), Script.from_dict, plain[0]))
-        return cls([_at(f"{path}: [{index}]", Script.from_dict, item) for index, item in enumerate(plain)])
+        plain = _from_file(Path(path))
+        return cls(_read(list[Script] if isinstance(plain, list) else Script, plain, f"{path}: Script"))
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Play the script that is due for this run."""
-        script = self._choose(request) if self._choose else self._next()
+        if self._choose:
+            script = self._choose(request)
+        else:
+            script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         for step in script.steps:
-            await _pause(step.after)
+            await asyncio.sleep(step.after)
             _play(step, report)
         if script.title is not None:
             report.title(script.title)
-        await _pause(script.after)
+        await asyncio.sleep(script.after)
         if script.error is not None:
             raise EngineError(*script.error)
         return RunResult(script.output_text, script.structured_response, tuple(script.artifacts))
-
-    def _next(self) -> Script:
-        script = self._scripts[min(self._played, len(self._scripts) - 1)]
-        self._played += 1
-        return script
-
-
-async def _pause(seconds: float) -> None:
-    if seconds > 0:
-        await asyncio.sleep(seconds)
 
 
 def _play(step: Step, report: RunReport) -> None:
@@ -153,69 +156,38 @@ def _play(step: Step, report: RunReport) -> None:
 
 # Plain forms and files
 
-_OBJECTS = "a list of objects"
-#: Types of the values in plain forms, and their names in messages.
-_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "message": ((str,), "a string"),
-    "state": ((str,), "a string"),
-    "tool_calls": ((list, tuple, type(None)), _OBJECTS),
-    "after": ((int, float), "a number of seconds"),
-    "add_to": ((int, type(None)), "the index of an entry"),
-    "reset": ((bool,), "true or false"),
-    "output_text": ((str, type(None)), "a string"),
-    "artifacts": ((list, tuple), _OBJECTS),
-    "title": ((str, type(None)), "a string"),
-}
 
-
-def _checked(cls: type[Any], data: Any) -> dict[str, Any]:
-    if not isinstance(data, Mapping):
-        raise ValueError(f"{cls.__name__} must be an object, got {data!r}")
-    names = [item.name for item in fields(cls)]
-    if unknown := sorted(set(data) - set(names), key=str):
-        raise ValueError(f"{cls.__name__} has no {', '.join(map(str, unknown))}; known keys: {', '.join(names)}")
-    for name, value in data.items():
-        types, form = _TYPES.get(name, ((object,), ""))
-        fits = isinstance(value, types) and (not isinstance(value, bool) or bool in types or object in types)
-        if not fits or (form == _OBJECTS and not all(isinstance(item, Mapping) for item in value or ())):
-            raise ValueError(f"{cls.__name__}.{name} must be {form}, got {value!r}")
-    return dict(data)
-
-
-def _at(place: str, read: Callable[[Any], T], data: Any) -> T:
-    """Read a part; an error message begins with its place."""
+def _read(kind: Any, data: Any, name: str) -> Any:
+    """Check a plain form and make its objects; messages begin with the name and the place of the mistake."""
     try:
-        return read(data)
-    except ValueError as error:
-        raise ValueError(f"{place}: {error}") from None
+        return _adapter(kind).validate_python(data)
+    except ValidationError as error:
+        raise ValueError("; ".join(_problem(name, item) for item in error.errors())) from None
 
 
-def _code_and_message(error: Any) -> tuple[str, str]:
-    if isinstance(error, Mapping):
-        error = (error.get("code"), error.get("message"))
-    code, message = error if isinstance(error, list | tuple) and len(error) == 2 else (None, None)
-    if not isinstance(code, str) or not isinstance(message, str):
-        raise ValueError(f"Script.error must be [code, message] or {{code, message}}, got {error!r}")
-    return code, message
+_adapter = cache(TypeAdapter)
 
 
-def _plain_scripts(path: Path) -> list[Any]:
-    """Read the plain forms of the scripts in a file: one script, or a list of them."""
+def _problem(name: str, item: ErrorDetails) -> str:
+    places = [name, *(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"])]
+    if item["type"] in ("unexpected_keyword_argument", "invalid_key"):
+        known = fields(Step if name == "Step" or ".steps" in places[:-1] else Script)
+        key, listed = item["loc"][-1], ", ".join(field.name for field in known)
+        return f"{''.join(places[:-1])} has no {key}; known keys: {listed}"
+    return f"{''.join(places)} {item['msg'].replace('Input should be', 'must be')}, got {item['input']!r}"
+
+
+def _from_file(path: Path) -> Any:
+    """Read the plain form of one script, or a list of them."""
+    is_yaml = path.suffix.lower() in (".yaml", ".yml")
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: is not UTF-8 text (byte {error.start})") from None
-    data = _yaml(path, text) if path.suffix.lower() in (".yaml", ".yml") else _json(path, text)
+        data = _yaml(path, text) if is_yaml else json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{path} must be UTF-8 text with {'YAML' if is_yaml else 'JSON'}: {error}") from None
     if not isinstance(data, list | dict) or not data:
         raise ValueError(f"{path}: no script: write an object with steps and output_text, or a list of such objects")
-    return data if isinstance(data, list) else [data]
-
-
-def _json(path: Path, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: line {error.lineno}, column {error.colno}: {error.msg}") from None
+    return data
 
 
 def _yaml(path: Path, text: str) -> Any:
@@ -227,7 +199,4 @@ def _yaml(path: Path, text: str) -> Any:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" line {mark.line + 1}, column {mark.column + 1}:" if mark else ""
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ValueError(f"{path}:{place} {reason}") from None
+        raise ValueError(" ".join(str(error).split())) from None

@@ -5,28 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lumnisai_core.local.engines.base import EngineError
 from lumnisai_core.local.engines.offline_engine.question import NOTHING, QUESTION_MARKS, Query
-from lumnisai_core.local.engines.offline_engine.sentences import (
-    Hit,
-    Index,
-    common_words,
-    rank,
-    sentences,
-    unique,
-    words,
-)
-from lumnisai_core.local.engines.offline_engine.tool_offer import Envelope
-from lumnisai_core.local.engines.offline_engine.tool_turns import ToolResult
-from lumnisai_core.local.engines.samples.document import Document
-from lumnisai_core.local.engines.samples.merging import Unsatisfiable
+from lumnisai_core.local.engines.offline_engine.sentences import Index, common_words, sentences, unique
+from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope
+from lumnisai_core.local.engines.offline_engine.tool_turns import ToolResult, decoded
+from lumnisai_core.local.engines.samples.document import Schema, Unsatisfiable
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
 from lumnisai_core.local.web.json_schema import SchemaError
-from lumnisai_core.local.web.text import word_set
+from lumnisai_core.local.web.text import word_set, words
 
 #: How many sentences an answer quotes at most.
 QUOTED = 3
@@ -57,9 +48,9 @@ def answer_from(query: Query) -> Answer:
     hits = _search(parts, query)
     if not hits:
         return Answer(f"{NOTHING}the given material has nothing on: {query.question}", (), tuple(parts))
-    chosen = [hit.index for hit in hits[:QUOTED] if hit.score >= _GOOD_ENOUGH * hits[0].score]
+    chosen = [index for index, score in hits[:QUOTED] if score >= _GOOD_ENOUGH * hits[0][1]]
     text = _join([parts[index] for index in sorted(chosen)])
-    return Answer(text, tuple(parts[hit.index] for hit in hits), tuple(parts))
+    return Answer(text, tuple(parts[index] for index, _ in hits), tuple(parts))
 
 
 def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
@@ -70,24 +61,17 @@ def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
     if not results:
         return answer_from(query)
     texts = [_spoken(result) for result in results]
-    parts = unique(part for result in results for part in sentences(_readable(result.content)))
-    hits = rank(parts, query.question, len(parts)) if query.question else []
-    best = [parts[hit.index] for hit in hits]
-    best += [part for part in parts if part not in best]
+    quoted = answer_from(replace(query, material=tuple(map(_readable, texts))))
+    best = (*quoted.best, *(part for part in quoted.parts if part not in quoted.best))
     text = "\n".join(texts)
     if len(text) > _SHORT:
-        quoted = answer_from(Query(query.question, query.earlier, tuple(map(_readable, texts)), query.hints))
         text = quoted.text if quoted.best else " ".join(best[:QUOTED]) or text[:_SHORT]
-    others = [part for material in query.material for part in sentences(material)]
-    return Answer(text, tuple(best), (*parts, *unique(others)))
+    others = unique(part for material in query.material for part in sentences(material))
+    return Answer(text, best, (*quoted.parts, *others))
 
 
-def structured_from(answer: Answer, schema: dict[str, Any]) -> Any:
-    """Fill a schema from an answer.
-
-    Raises:
-        EngineError: no value satisfies the schema.
-    """
+def structured_from(answer: Answer, schema: Schema) -> Any:
+    """Fill a schema from an answer; raise `EngineError` if no value satisfies it."""
     try:
         return sample(schema, NamedValues(answer.best, answer.parts, answer=answer.text if answer.best else ""))
     except (Unsatisfiable, SchemaError) as error:
@@ -95,26 +79,17 @@ def structured_from(answer: Answer, schema: dict[str, Any]) -> Any:
 
 
 def enveloped(answer: Answer, envelope: Envelope, results: Sequence[ToolResult] = ()) -> Any:
-    """Return an answer in the form of an envelope: as a text, as the object that a tool returned, or filled in.
-
-    Raises:
-        EngineError: no value satisfies the schema of the answer.
-    """
+    """Return an answer in the form of an envelope: as a text, as the object that a tool returned, or filled in."""
     for content in (answer.text, *_objects(results)):
         if (value := envelope.answer_value(content)) is not None:
             return value
-    schema = envelope.answer if isinstance(envelope.answer, dict) else {}
-    document = Document(schema)
-    for _, flat in document.alternatives(schema):
-        content_schema = document.alone(flat.get("properties", {}).get("content", False))
-        if isinstance(content_schema, dict):
-            value = envelope.answer_value(structured_from(answer, content_schema))
-            if value is not None:
-                return value
-    return structured_from(answer, schema)
+    content = structured_from(answer, True if envelope.answer is None else envelope.answer)
+    if (value := envelope.answer_value(content)) is None:
+        raise EngineError("UNSATISFIABLE_SCHEMA", "No answer satisfies response_format: it takes no content")
+    return value
 
 
-def _search(parts: Sequence[str], query: Query) -> list[Hit]:
+def _search(parts: Sequence[str], query: Query) -> list[tuple[int, float]]:
     """Search for the question; failing that, with earlier questions added; a summary takes the most common words."""
     wanted = [*words(query.question), *(word for hint in query.hints for word in words(hint))]
     with closing(Index(parts)) as index:
@@ -145,11 +120,8 @@ def _spoken(result: ToolResult) -> str:
 
 def _readable(text: str) -> str:
     """Write the values of a JSON text as lines of `name: value`; leave any other text as it is."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return "\n".join(_lines(value, "")) if isinstance(value, dict | list) else text
+    value = _whole(text)
+    return text if value is None else "\n".join(_lines(value, ""))
 
 
 def _lines(value: Any, name: str) -> Iterator[str]:
@@ -166,9 +138,11 @@ def _lines(value: Any, name: str) -> Iterator[str]:
 
 def _objects(results: Sequence[ToolResult]) -> Iterator[Any]:
     for result in reversed(results):
-        try:
-            value = json.loads(result.content)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict | list) and not result.failed:
+        if not result.failed and (value := _whole(result.content)) is not None:
             yield value
+
+
+def _whole(text: str) -> Any:
+    """Return the object or list that a JSON text is; None for any other text."""
+    value, end = decoded(text.strip())
+    return value if isinstance(value, dict | list) and end == len(text.strip()) else None

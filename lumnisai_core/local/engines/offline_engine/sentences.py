@@ -6,12 +6,9 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from textwrap import wrap
 
-from lumnisai_core.local.web.text import COMMON_WORDS, quoted, spaced, words
-
-__all__ = ["COMMON_WORDS", "Hit", "Index", "common_words", "rank", "sentences", "unique", "words"]
+from lumnisai_core.local.web.text import quoted, spaced, words
 
 _MAX_SENTENCE = 600
 _END = re.compile(r"[.!?…]+[\"'”\u2019)\]*_]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")
@@ -26,14 +23,6 @@ _ENDS_LINE = (".", "!", "?", "…", ":", "。", "\uff01", "\uff1f", "\uff1a")
 #: A line of at least this many characters that does not end a sentence continues in the next one.
 _WRAPPED_WIDTH = 60
 _BULLET = re.compile(r"^\s*(?:[-*•#>]+|\d+[.)])\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A sentence with its score; higher is better."""
-
-    index: int
-    score: float
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -78,24 +67,13 @@ def _split_line(line: str) -> Iterator[str]:
         if end < len(line) and (_SHORT.search(line[max(0, end - 12) : end]) or _continues(line, match)):
             continue
         if part := line[start:end].strip():
-            yield from _pieces(part)
+            yield from [part] if len(part) <= _MAX_SENTENCE else wrap(part, _MAX_SENTENCE, break_on_hyphens=False)
         start = end
 
 
 def _continues(line: str, match: re.Match[str]) -> bool:
     """Return whether a quotation ends here but not the sentence around it."""
     return match.group()[-1:] in _QUOTES and line[match.end() : match.end() + 3].lstrip()[:1].islower()
-
-
-def _pieces(sentence: str) -> Iterator[str]:
-    start = 0
-    while len(sentence) - start > _MAX_SENTENCE:
-        cut = sentence.rfind(" ", start + _MAX_SENTENCE // 2, start + _MAX_SENTENCE)
-        cut = cut if cut > 0 else start + _MAX_SENTENCE
-        yield sentence[start:cut].strip()
-        start = cut
-    if rest := sentence[start:].strip():
-        yield rest
 
 
 def unique(parts: Iterable[str]) -> list[str]:
@@ -128,8 +106,8 @@ class Index:
         """Free the memory."""
         self._db.close()
 
-    def search(self, query: Sequence[str], limit: int) -> list[Hit]:
-        """Return the best sentences for the words of a query, best first."""
+    def search(self, query: Sequence[str], limit: int) -> list[tuple[int, float]]:
+        """Return the positions of the best sentences for the words of a query, best first, with their scores."""
         terms = [quoted(word) for word in dict.fromkeys(query)][:64]
         if not terms:
             return []
@@ -137,10 +115,4 @@ class Index:
             "SELECT rowid, -bm25(parts) FROM parts WHERE parts MATCH ? ORDER BY bm25(parts), rowid LIMIT ?",
             (" OR ".join(terms), limit),
         )
-        return [Hit(row - 1, score) for row, score in found]
-
-
-def rank(parts: Sequence[str], query: str, limit: int = 3) -> list[Hit]:
-    """Return the best sentences for a question, best first; none if nothing matches."""
-    with closing(Index(parts)) as index:
-        return index.search(words(query), limit)
+        return [(row - 1, score) for row, score in found]

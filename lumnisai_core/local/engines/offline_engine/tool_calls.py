@@ -1,11 +1,14 @@
-"""Tool calls: which of the offered tools a question is about, and their arguments."""
+"""Tool calls: the tools that a response format offers, which of them a question is about, and their arguments.
+
+Clients with tools of their own ask for `{"tool_calls": [{"name", "args"}]}` or an answer `{"content"}`, as one of two
+objects or as one object in which `tool_calls` may be null. Such a format is recognised by its shape alone.
+"""
 
 from __future__ import annotations
 
 import ast
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -13,21 +16,21 @@ from typing import Any
 
 from lumnisai_core.local.engines.base import Message
 from lumnisai_core.local.engines.offline_engine.question import split_question
-from lumnisai_core.local.engines.offline_engine.sentences import Index, words
-from lumnisai_core.local.engines.offline_engine.tool_offer import Call, Envelope, Tool
-from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange
-from lumnisai_core.local.engines.samples.document import Document
-from lumnisai_core.local.engines.samples.merging import Schema, Unsatisfiable, same
+from lumnisai_core.local.engines.offline_engine.sentences import Index
+from lumnisai_core.local.engines.offline_engine.tool_turns import Call, Exchange, decoded
+from lumnisai_core.local.engines.samples.document import Document, Flat, Schema, Unsatisfiable, same
 from lumnisai_core.local.engines.samples.named_values import NamedValues, literal, name_parts
 from lumnisai_core.local.engines.samples.samples import sample
-from lumnisai_core.local.web.json_schema import SchemaError
-from lumnisai_core.local.web.text import word_set
+from lumnisai_core.local.web.json_schema import SchemaError, compile_schema
+from lumnisai_core.local.web.text import word_set, words
 
 _LONG = 4_000
 _LONGEST_CALL = 4_000
 _MOST_CALLS, _MOST_ENDS, _MOST_OBJECTS = 8, 50, 100
 _ENOUGH = 2
 _NAME_WEIGHT = 3
+#: The arguments of a call by place, and by name.
+WrittenCall = tuple[list[Any], dict[str, Any]]
 #: Words about tools as such, which say nothing about one of them.
 _GENERIC = word_set(
     """use using used tool tools function functions method call calls calling run value values result results return
@@ -36,25 +39,72 @@ _GENERIC = word_set(
 
 
 @dataclass(frozen=True, slots=True)
-class WrittenCall:
-    """A call with its arguments by place and by name."""
+class Tool:
+    """A tool that may be called; `parameters` is the schema of its arguments, with the definitions it refers to."""
 
-    positional: tuple[Any, ...]
-    named: dict[str, Any]
+    name: str
+    description: str
+    parameters: Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The tools on offer, the most calls at once, and the schema of an answer's content; None if a call is demanded."""
+
+    schema: Mapping[str, Any]
+    tools: tuple[Tool, ...]
+    most: int | None
+    answer: Schema | None
+
+    def calls_value(self, calls: Iterable[Call]) -> dict[str, Any] | None:
+        """Return calls in the form of the envelope, or None if it does not take them."""
+        listed = [{"name": call.name, "args": call.args} for call in calls]
+        with_content = ({"tool_calls": listed, "content": text} for text in (None, ""))
+        return self._first_valid({"tool_calls": listed}, *with_content)
+
+    def answer_value(self, content: Any) -> dict[str, Any] | None:
+        """Return an answer in the form of the envelope, or None if it does not take it."""
+        return self._first_valid({"content": content}, {"tool_calls": None, "content": content})
+
+    def _first_valid(self, *forms: dict[str, Any]) -> dict[str, Any] | None:
+        check = compile_schema(dict(self.schema))
+        return next((form for form in forms if check.is_valid(form)), None)
+
+
+def envelope_of(schema: Mapping[str, Any]) -> Envelope | None:
+    """Return the tools that a response format offers; None if it offers none."""
+    document = Document(dict(schema))
+    branches = document.alternatives(document.root)
+    for _, branch in branches:
+        ways = document.alternatives(branch.get("properties", {}).get("tool_calls", False))
+        calls: Flat = next((flat for _, flat in ways if "items" in flat), {})
+        tools = [_tool(flat, document) for _, flat in document.alternatives(calls.get("items", False))]
+        others = [flat for _, flat in branches if flat is not branch]
+        if not others and (len(ways) > 1 or "tool_calls" not in branch.get("required", ())):
+            others = [branch]
+        answers = [flat["properties"]["content"] for flat in others if "content" in flat.get("properties", {})]
+        offered = tuple(tool for tool in tools if tool is not None)
+        if offered and len(offered) == len(tools) and (answers or not others):
+            return Envelope(schema, offered, calls.get("maxItems"), document.alone(answers[0]) if answers else None)
+    return None
+
+
+def _tool(flat: Flat, document: Document) -> Tool | None:
+    properties = flat.get("properties", {})
+    names = [name for _, named in document.alternatives(properties.get("name", True)) for name in named.get("enum", ())]
+    if len(names) != 1 or not isinstance(names[0], str) or "args" not in properties:
+        return None
+    return Tool(names[0], str(flat.get("description") or ""), document.alone(properties["args"]))
 
 
 def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
-    """Return the calls to make now; none if an answer is due, at the latest after the result of a tool.
-
-    Raises:
-        Unsatisfiable: a call is demanded, and no arguments satisfy the schema of any tool.
-    """
+    """Return the calls to make now; none if an answer is due, at the latest after the result of a tool."""
     if envelope.answer is not None and exchange.waits:
         return []
     calls: list[Call] = []
     for tool, part in _wanted(envelope, _question(exchange.messages)):
         for call in _calls_of(tool, part):
-            repeated = envelope.answer is not None and _among(call, (Call(*called) for called in exchange.called))
+            repeated = envelope.answer is not None and _among(call, exchange.called)
             if not repeated and not _among(call, calls):
                 calls.append(call)
     calls = calls[: envelope.most]
@@ -68,21 +118,14 @@ def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
 def arguments_from(schema: Schema, question: str, written: WrittenCall | None = None) -> Any:
     """Return arguments that satisfy the schema of a tool's parameters, with the values that a question has for them.
 
-    Args:
-        schema: schema of the parameters.
-        question: what is asked.
-        written: the call as the question writes it, if it does; nothing else of the question is an argument then.
-
-    Raises:
-        Unsatisfiable: no value satisfies the schema.
-        SchemaError: it is not a valid schema.
+    If the question writes the call out, nothing else of it is an argument. Raises what `sample` raises.
     """
     ways = [flat.get("properties", {}) for _, flat in Document(schema).alternatives(schema)]
     names = list(dict.fromkeys(name for properties in ways for name in properties))
     known: dict[str, Any] = {}
     if written is not None:
-        unnamed = (name for name in names if name not in written.named)
-        known = written.named | dict(zip(unnamed, written.positional, strict=False))
+        positional, named = written
+        known = named | dict(zip((name for name in names if name not in named), positional, strict=False))
         question = ""
     for value, start, end in _written_objects(question):
         if set(names).intersection(value):
@@ -100,7 +143,7 @@ def written_calls(text: str, name: str) -> Iterator[WrittenCall]:
                 call = ast.parse(f"f{arguments[: end.end()]}", mode="eval").body
                 if isinstance(call, ast.Call):
                     named = {item.arg: literal(ast.unparse(item.value)) for item in call.keywords if item.arg}
-                    yield WrittenCall(tuple(literal(ast.unparse(item)) for item in call.args), named)
+                    yield [literal(ast.unparse(item)) for item in call.args], named
                 break
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue
@@ -108,17 +151,13 @@ def written_calls(text: str, name: str) -> Iterator[WrittenCall]:
 
 def _written_objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
     """Yield the JSON objects in a text with start and end, among the first places where one may begin."""
-    decoder = json.JSONDecoder()
-    start, tried = text.find("{"), 0
-    while start >= 0 and tried < _MOST_OBJECTS:
-        tried += 1
-        try:
-            value, end = decoder.raw_decode(text, start)
-        except (ValueError, RecursionError):
-            end = start + 1
-        else:
-            if isinstance(value, dict):
-                yield value, start, end
+    start = text.find("{")
+    for _ in range(_MOST_OBJECTS):
+        if start < 0:
+            return
+        value, end = decoded(text, start)
+        if isinstance(value, dict):
+            yield value, start, end
         start = text.find("{", end)
 
 
@@ -181,7 +220,7 @@ def _scores(tools: Sequence[Tool], question: str) -> list[int]:
     scores = [0] * len(tools)
     with closing(Index(texts)) as index:
         for word in _content(question):
-            for hit in {hit.index for hit in index.search([word], len(texts))}:
+            for hit in {position for position, _ in index.search([word], len(texts))}:
                 scores[hit // 2] += _NAME_WEIGHT if hit % 2 == 0 else 1 if word.isascii() else _ENOUGH
     return scores
 

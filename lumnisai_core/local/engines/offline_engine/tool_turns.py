@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,14 @@ _CALLS = re.compile(r'^\{"tool_calls": ?\[', re.MULTILINE)
 #: Calls come last in a turn: of many places that look like them only so many are tried.
 _TRIED = 8
 _decoder = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call."""
+
+    name: str
+    args: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +43,7 @@ class Exchange:
     """
 
     messages: tuple[Message, ...]
-    called: tuple[tuple[str, Any], ...] = ()
+    called: tuple[Call, ...] = ()
     results: tuple[ToolResult, ...] = ()
     waits: bool = False
 
@@ -43,41 +51,39 @@ class Exchange:
 def exchange_of(messages: Iterable[Message]) -> Exchange:
     """Separate the tool turns of a conversation. Results from before the user's last message become messages."""
     plain: list[Message] = []
-    called: list[tuple[str, Any]] = []
+    called: list[Call] = []
     results: list[ToolResult] = []
     waits = False
     for message in messages:
-        if message.role == "system":
-            plain.append(message)
-            continue
+        rest = message.content
         if message.role == "assistant":
-            calls, rest = _split_calls(message.content)
-            called.extend(calls)
-        else:
-            found, rest = _split_results(message.content)
-            results.extend(found)
+            calls, rest = _split_calls(rest)
+            called += calls
+        elif message.role == "user":
+            found, rest = _split_results(rest)
+            results += found
             if rest or not found:
-                plain.extend(Message("assistant", result.content) for result in results)
-                called.clear()
-                results.clear()
-        waits = message.role == "user" and not rest and bool(results)
+                plain += (Message("assistant", result.content) for result in results)
+                called, results = [], []
+        waits = bool(results) and (waits if message.role == "system" else message.role == "user")
         if rest or not message.content.strip():
             plain.append(Message(message.role, rest))
     return Exchange(tuple(plain), tuple(called), tuple(results), waits)
 
 
-def _split_calls(text: str) -> tuple[list[tuple[str, Any]], str]:
+def decoded(text: str, start: int = 0) -> tuple[Any, int]:
+    """Return the JSON value that begins at a place, and where it ends; None and the next place if there is none."""
+    try:
+        return _decoder.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, start + 1
+
+
+def _split_calls(text: str) -> tuple[list[Call], str]:
     for match in list(_CALLS.finditer(text))[-_TRIED:]:
-        try:
-            value, end = _decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            continue
-        calls = [
-            (item["name"], item.get("args", {}))
-            for item in value["tool_calls"]
-            if isinstance(item, Mapping) and isinstance(item.get("name"), str)
-        ]
-        if calls:
+        value, end = decoded(text, match.start())
+        items = [item for item in value["tool_calls"] if isinstance(item, dict)] if value else []
+        if calls := [Call(item["name"], item.get("args", {})) for item in items if isinstance(item.get("name"), str)]:
             return calls, (text[: match.start()] + text[end:]).strip()
     return [], text
 
@@ -86,20 +92,12 @@ def _split_results(text: str) -> tuple[list[ToolResult], str]:
     results: list[ToolResult] = []
     rest, start = "", 0
     while (match := _RESULT.search(text, start)) and (end := _RESULT_END.search(text, match.end())):
-        result = _result(match[1], text[match.end() : end.start()].removesuffix("\n"))
-        if result is None:
-            rest += text[start : end.end()]
-        else:
-            results.append(result)
-            rest += text[start : match.start()]
+        head, _ = decoded(match[1])
+        about, kept = head and head["tool_result"], end.end()
+        if isinstance(about, dict):
+            name, content = about.get("name"), text[match.end() : end.start()].removesuffix("\n")
+            results.append(ToolResult(name if isinstance(name, str) else None, content, about.get("status") == "error"))
+            kept = match.start()
+        rest += text[start:kept]
         start = end.end()
     return (results, (rest + text[start:]).strip()) if results else ([], text)
-
-
-def _result(head: str, content: str) -> ToolResult | None:
-    try:
-        about = json.loads(head)["tool_result"]
-        name = about.get("name")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-    return ToolResult(name if isinstance(name, str) else None, content, about.get("status") == "error")

@@ -1,25 +1,43 @@
-"""A JSON Schema document: its references followed, its parts merged flat, and compiled checks for them."""
+"""A JSON Schema document: its references followed, its parts merged into one flat set of keywords, and compiled."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import islice, product
+from operator import add
 from typing import Any
 from urllib.parse import unquote
 
 import jsonschema_rs
 
-from lumnisai_core.local.engines.samples.merging import Flat, Schema, Unsatisfiable, merge, own_keywords
 from lumnisai_core.local.web.json_schema import SchemaError, Validator, compile_schema
-from lumnisai_core.local.web.text import word_set
+
+Schema = dict[str, Any] | bool
+Flat = dict[str, Any]
+
+CHOICES = "\0choices"
+"""Private keyword for `anyOf`, `oneOf`, `if` and dependencies: lists of branches, each with one that a value needs."""
 
 _ROOT = "urn:lumnis:schema"
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _NAMES = ("$anchor", "$dynamicAnchor", "$id", "id")
 _DEFINITIONS = ("$schema", "$defs", "definitions")
-#: Keywords that building a value does not follow closely enough: such values are checked.
-_CHECKED = word_set(
-    """anyOf oneOf not if enum contains maxContains propertyNames dependentSchemas dependentRequired dependencies
-    unevaluatedProperties unevaluatedItems patternProperties uniqueItems"""
-)
+_MAX_BRANCHES = 64
+_MAX_CHOICES = 8
+_KINDS = ("object", "string", "number", "integer", "array", "boolean", "null")
+_HINTS = {
+    "object": {"properties", "required", "additionalProperties", "minProperties", "patternProperties"},
+    "array": {"items", "prefixItems", "minItems", "contains", "uniqueItems"},
+    "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
+    "string": {"pattern", "minLength", "maxLength", "format"},
+}
+_distinct = compile_schema({"uniqueItems": True})
+
+
+class Unsatisfiable(ValueError):
+    """No value satisfies the schema, or none was found; the message has the reason."""
 
 
 class Document:
@@ -27,9 +45,8 @@ class Document:
 
     def __init__(self, root: Schema) -> None:
         self.root = root
-        self._registry: jsonschema_rs.Registry | None = None
+        self._registry = jsonschema_rs.Registry([(_ROOT, root)]) if isinstance(root, dict) else None
         self._checks: dict[int, tuple[Schema, Validator | None]] = {}
-        self._patterns: dict[str, Validator] = {}
         self._named: dict[str, Schema] = {}
         for node in _nodes(root):
             for key in _NAMES:
@@ -37,17 +54,13 @@ class Document:
                     self._named.setdefault(node[key].lstrip("#"), node)
 
     def flat(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Flat:
-        """Merge a part with its references and all of `allOf`; `anyOf`, `oneOf` and `if` are kept for later.
-
-        Raises:
-            Unsatisfiable: the schema is false, contradicts itself, or refers to itself and nothing else.
-        """
+        """Merge a part with its references and all of `allOf`, keeping its choices, or raise `Unsatisfiable`."""
         if isinstance(schema, bool):
             if not schema:
                 raise Unsatisfiable("a false schema allows no value")
             return {}
-        flat = own_keywords(schema)
-        for key in ("$ref", "$dynamicRef", "$recursiveRef"):
+        flat = _own_keywords(schema)
+        for key in _REFERENCES:
             if isinstance(reference := schema.get(key), str):
                 if reference in seen:
                     raise Unsatisfiable(f"reference {reference} refers to itself")
@@ -56,17 +69,32 @@ class Document:
             flat = merge(flat, self.flat(part, seen))
         return flat
 
+    def branches(self, flat: Flat, choices_before: int = 0) -> list[Flat]:
+        """Return the keywords with one way through all choices merged in, for each way that is possible."""
+        plain = {key: value for key, value in flat.items() if key != CHOICES}
+        if CHOICES not in flat:
+            return [plain]
+        found: list[Flat] = []
+        for way in islice(product(*flat[CHOICES]), _MAX_BRANCHES if choices_before < _MAX_CHOICES else 0):
+            try:
+                merged = plain
+                for part in way:
+                    merged = merge(merged, self.flat(part))
+            except Unsatisfiable:
+                continue
+            found += self.branches(merged, choices_before + 1)
+        return found
+
     def alternatives(self, schema: Schema) -> list[tuple[Schema, Flat]]:
-        """Return the branches of `anyOf` and `oneOf`, each with its flat form; a schema without them is its own."""
+        """Return the branches of the choices, each with its flat form; a schema without choices is its own."""
         try:
             flat = self.flat(schema)
         except Unsatisfiable:
             return []
-        branches = [branch for key in ("anyOf", "oneOf") for choice in flat.pop(key, ()) for branch in choice]
-        if not branches:
+        if CHOICES not in flat:
             return [(schema, flat)]
         found: list[tuple[Schema, Flat]] = []
-        for branch in branches:
+        for branch in (branch for choice in flat.pop(CHOICES) for branch in choice):
             try:
                 found.append((branch, merge(flat, self.flat(branch))))
             except Unsatisfiable:
@@ -79,21 +107,18 @@ class Document:
             return part
         return {**{key: self.root[key] for key in _DEFINITIONS if key in self.root}, **part}
 
-    def check(self, schema: Schema, flat: Flat) -> Validator | None:
-        """Return a check for a part, or None if a value built from its keywords needs none."""
-        return self.full_check(schema) if _CHECKED.intersection(flat) else None
-
-    def full_check(self, schema: Schema) -> Validator | None:
-        """Return a check for a part, whatever its keywords; None if it cannot be compiled by itself."""
+    def check(self, schema: Schema) -> Validator | None:
+        """Return a check for a part; None if it cannot be compiled by itself."""
         if id(schema) not in self._checks:
-            self._checks[id(schema)] = (schema, self._compile(schema))
+            part = _absolute(schema)
+            if isinstance(part, dict) and isinstance(self.root, dict) and "$schema" in self.root:
+                part = {"$schema": self.root["$schema"], **part}
+            try:
+                check = compile_schema(part, registry=self._registry, formats=True)
+            except SchemaError:
+                check = None
+            self._checks[id(schema)] = (schema, check)
         return self._checks[id(schema)][1]
-
-    def matches(self, pattern: str, text: str) -> bool:
-        """Return whether a text contains a match of a pattern, by the rules of JSON Schema."""
-        if pattern not in self._patterns:
-            self._patterns[pattern] = compile_schema({"pattern": pattern})
-        return self._patterns[pattern].is_valid(text)
 
     def _follow(self, reference: str) -> Schema:
         base, _, fragment = reference.partition("#")
@@ -108,17 +133,6 @@ class Document:
                 raise Unsatisfiable(f"reference {reference} leads nowhere") from None
         return node if isinstance(node, dict | bool) else True
 
-    def _compile(self, schema: Schema) -> Validator | None:
-        part = _absolute(schema)
-        if isinstance(self.root, dict):
-            self._registry = self._registry or jsonschema_rs.Registry([(_ROOT, self.root)])
-            if isinstance(part, dict) and "$schema" in self.root:
-                part = {"$schema": self.root["$schema"], **part}
-        try:
-            return compile_schema(part, registry=self._registry, formats=True)
-        except SchemaError:
-            return None
-
 
 def _absolute(node: Any) -> Any:
     """Return a part in which local references lead into the whole document."""
@@ -126,12 +140,9 @@ def _absolute(node: Any) -> Any:
         return [_absolute(item) for item in node]
     if not isinstance(node, dict):
         return node
-    made = {
-        key: _absolute(value) for key, value in node.items() if key not in ("$id", "id") or not isinstance(value, str)
-    }
-    for key in ("$ref", "$dynamicRef"):
-        reference = node.get(key)
-        if isinstance(reference, str) and reference.startswith("#"):
+    made = {key: _absolute(item) for key, item in node.items() if key not in ("$id", "id") or isinstance(item, dict)}
+    for key in _REFERENCES:
+        if isinstance(reference := node.get(key), str) and reference.startswith("#"):
             made[key] = _ROOT + reference
     return made
 
@@ -145,3 +156,108 @@ def _nodes(root: Any) -> Iterator[dict[str, Any]]:
             stack.extend(node.values())
         elif isinstance(node, list):
             stack.extend(node)
+
+
+def same(one: Any, two: Any) -> bool:
+    """Compare as JSON does: true differs from 1, but 1.0 equals 1."""
+    return not _distinct.is_valid([one, two])
+
+
+def kinds(flat: Flat) -> list[str]:
+    """Return the types a value may have, the likely one first."""
+    if "type" in flat:
+        return list(flat["type"])
+    likely = [kind for kind, keys in _HINTS.items() if keys.intersection(flat)] or ["string"]
+    return [*likely, *(kind for kind in _KINDS if kind not in likely)]
+
+
+def _own_keywords(schema: Mapping[str, Any]) -> Flat:
+    """Return the keywords of one schema in the form that `merge` takes, older drafts written as the newest one."""
+    flat = {key: value for key, value in schema.items() if key not in (*_REFERENCES, "allOf", "if", "then", "else")}
+    choices = [list(flat.pop(key)) for key in ("anyOf", "oneOf") if key in flat]
+    if "if" in schema:
+        choices.append([schema.get("else", True), {"allOf": [schema["if"], schema.get("then", True)]}])
+    for key in ("dependentRequired", "dependentSchemas", "dependencies"):
+        for name, part in flat.pop(key, {}).items():
+            then = {"required": part} if isinstance(part, list) else part
+            choices.append([True, {"required": [name], "allOf": [then]}])
+    if choices:
+        flat[CHOICES] = choices
+    counts = [key for key in flat if key[:3] in ("min", "max") and key[3:4].isupper()]
+    flat.update((key, int(flat[key])) for key in counts)  # 2.0 is a valid count
+    if "const" in flat:
+        flat["enum"] = [flat.pop("const")]
+    if isinstance(flat.get("type"), str):
+        flat["type"] = [flat["type"]]
+    for bound, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if isinstance(flat.get(strict), bool) and flat.pop(strict) and bound in flat:
+            flat[strict] = flat.pop(bound)
+    if isinstance(flat.get("items"), list):
+        flat["prefixItems"], flat["items"] = flat.pop("items"), flat.pop("additionalItems", True)
+    return flat
+
+
+# Merging
+
+
+def merge(one: Flat, two: Flat) -> Flat:
+    """Return keywords that demand what both demand, as far as building a value needs it; the rest is checked."""
+    merged = dict(one)
+    for key, value in two.items():
+        merged[key] = _RULES.get(key, _first)(merged[key], value) if key in merged else value
+    return merged
+
+
+def _first(one: Any, two: Any) -> Any:
+    return one or two
+
+
+def _all(one: Schema, two: Schema) -> Schema:
+    return one if one == two else {"allOf": [one, two]}
+
+
+def _by_name(one: Mapping[str, Schema], two: Mapping[str, Schema]) -> dict[str, Schema]:
+    return {**one, **two, **{name: _all(one[name], two[name]) for name in one if name in two}}
+
+
+def _by_position(one: Sequence[Schema], two: Sequence[Schema]) -> list[Schema]:
+    pairs = [_all(a, b) for a, b in zip(one, two, strict=False)]
+    return [*pairs, *max(one, two, key=len)[len(pairs) :]]
+
+
+def _union(one: Sequence[str], two: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*one, *two]))
+
+
+def _common(one: Sequence[Any], two: Sequence[Any]) -> list[Any]:
+    common = [value for value in one if any(same(value, other) for other in two)]
+    if not common:
+        raise Unsatisfiable("no value is in every enum")
+    return common
+
+
+def _types(one: Sequence[str], two: Sequence[str]) -> list[str]:
+    common = [kind for kind in one if kind in two or (kind == "integer" and "number" in two)]
+    common += [kind for kind in two if kind == "integer" and "number" in one and kind not in common]
+    if not common:
+        raise Unsatisfiable(f"a value cannot be {'/'.join(one)} and {'/'.join(two)} at once")
+    return common
+
+
+def _common_multiple(one: float | Fraction, two: float | Fraction) -> Fraction:
+    steps = [Fraction(str(one)), Fraction(str(two))]
+    return Fraction(math.lcm(*(step.numerator for step in steps)), math.gcd(*(step.denominator for step in steps)))
+
+
+_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"), max),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"), min),
+    **dict.fromkeys(("items", "additionalProperties", "contains", "propertyNames"), _all),
+    **dict.fromkeys(("properties", "patternProperties", "$defs", "definitions"), _by_name),
+    CHOICES: add,
+    "prefixItems": _by_position,
+    "required": _union,
+    "enum": _common,
+    "type": _types,
+    "multipleOf": _common_multiple,
+}

@@ -12,8 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from lumnisai_core.local.engines.offline_engine.sentences import COMMON_WORDS, words
-from lumnisai_core.local.web.text import word_set
+from lumnisai_core.local.web.text import COMMON_WORDS, word_set, words
 
 Path = tuple[str, ...]
 
@@ -24,7 +23,7 @@ _PROSE = word_set(
 )
 _TITLES = word_set("name title subject topic headline label heading")
 _SWITCH = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-_NUMBER = re.compile(r"(?<![\w.,])[-+]?\d+(?:[,\u202f]\d{3})*(?:\.\d+)?(?:[eE][-+]?\d{1,2}(?!\w))?(?!\d)")
+_NUMBER = re.compile(r"(?<![\w.,])[-+]?\d{1,99}(?:[,\u202f]\d{3})*(?:\.\d+)?(?:[eE][-+]?\d{1,2}(?!\w))?(?!\d)")
 _TOKEN = re.compile(r"[^\s\"'<>()\[\]{}\uff0c。、]+")
 _CAPITAL = r"[^\W\d_a-z\u3040-\u9fff\uac00-\ud7af][\w'\u2019&-]*"
 _NAME = re.compile(rf"(?<!\w){_CAPITAL}(?:\s+(?:(?:of|the|de|la|von|van|del)\s+)?{_CAPITAL})*(?:,\s[A-Z]{{2}}\b)?")
@@ -32,6 +31,7 @@ _QUOTED = re.compile(
     r"\"([^\"\n]+)\"|(?<!\w)'([^'\n]+)'(?!\w)|\u201c([^\u201d\n]+)\u201d|\u2018([^\u2019\n]+)\u2019(?!\w)|`([^`\n]+)`"
     r"|\u300c([^\u300d\n]+)\u300d|\u300e([^\u300f\n]+)\u300f|\u00ab([^\u00bb\n]+)\u00bb"
 )
+_MARKS = " \"'`\u201c\u201d\u2018\u2019\u300c\u300d\u300e\u300f\u00ab\u00bb"
 _SIGN = re.compile(r"\s*[=:\uff1a]\s*")
 _COPULA = re.compile(r"\s+(?:is|are|was|were)\s+(?:the\s+)?", re.IGNORECASE)
 _LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORECASE)
@@ -118,12 +118,13 @@ class NamedValues:
         if len(path) == 1 and path[0] in self._known:
             value = self._known[path[0]]
             yield from map(Piece, (value, *([] if value is None else [str(value), [value]])))
-        for match in () if path[-1].isdigit() else self._places(_label(path)):
+        for match in () if _is_item(path) else self._places(_label(path)):
             found = _LIST.match(self._text, _end(match, _SIGN, _COPULA))
             if found is not None and found.start() > match.end():
                 value = literal(found.group())
                 parts = value if isinstance(value, list) else _COMMA.split(found.group().strip())
-                yield Piece([_unquoted(part) for part in parts if part != ""], *found.span())
+                texts = [part.strip(_MARKS) if isinstance(part, str) else part for part in parts if part != ""]
+                yield Piece(texts, *found.span())
                 yield Piece([literal(str(part)) for part in parts if part != ""], *found.span())
 
     def candidates(self, place: Place, stage: Stage) -> Iterator[Piece]:
@@ -198,20 +199,16 @@ class NamedValues:
     def _in_best(self, pieces: Iterable[Piece]) -> list[Piece]:
         return [piece for piece in pieces if piece.end <= self._answering]
 
-    def _places(self, label: str) -> Iterator[re.Match[str]]:
-        """Yield where a label stands, also in the plural."""
-        if not label:
-            return iter(())
-        plain = label.rstrip("s") if len(label) > 3 else label
-        return islice(re.finditer(rf"(?<!\w){plain}(?:s|'s|\u2019s)?(?!\w)", self._text, re.IGNORECASE), _MOST_PLACES)
-
-    def _all_places(self, path: Path) -> Iterator[re.Match[str]]:
-        for label in _labels(path):
-            yield from self._places(label)
+    def _places(self, *labels: str) -> Iterator[re.Match[str]]:
+        """Yield where labels stand, also in the plural."""
+        for label in filter(None, labels):
+            plain = label.rstrip("s") if len(label) > 3 else label
+            spelled = rf"(?<!\w){plain}(?:s|'s|\u2019s)?(?!\w)"
+            yield from islice(re.finditer(spelled, self._text, re.IGNORECASE), _MOST_PLACES)
 
     def _labelled_texts(self, path: Path) -> Iterator[Piece]:
         """Yield a quotation, a name with a comma in it, or all up to the next break, after the name of the property."""
-        for match in self._all_places(path):
+        for match in self._places(*_labels(path)):
             place, rest = _end(match, _SIGN, _COPULA), None
             if place > match.end():
                 rest = _REST.match(self._text, place)
@@ -224,12 +221,8 @@ class NamedValues:
                 place = max(place, _end(match, _LINK))
                 yield from (piece for piece in (*self._quotations, *self._names) if piece.start == place)
 
-    def _near_numbers(self, path: Path) -> Iterator[Piece]:
-        """Yield numbers right after or before the name, then the nearest in sentences with words of the name."""
-        for match in self._all_places(path):
-            after = _end(match, _SIGN, _COPULA, *([_LINK] if len(match.group()) > 1 else []))
-            before = match.start() - 1 if len(match.group()) > 1 else -1
-            yield from (piece for piece in self._numbers if match.end() < piece.start == after or piece.end == before)
+    def _near_numbers(self, path: Path) -> list[Piece]:
+        """Return the numbers in sentences with words of the name, those next to most words of it first."""
         near: list[tuple[int, int, Piece]] = []
         labels = [[match.start() for match in self._places(label)] for label in _labels(path)]
         for piece in self._numbers if any(labels) else ():
@@ -237,24 +230,22 @@ class NamedValues:
             inside = [[at for at in places if start < at and (at < end or end < 0)] for places in labels]
             distances = [min(abs(at - piece.start) for at in places) for places in inside if places]
             near += [(-len(distances), sum(distances), piece)] if distances else []
-        yield from (piece for *_, piece in sorted(near, key=lambda item: item[:2]))
+        return [piece for *_, piece in sorted(near, key=lambda item: item[:2])]
 
     def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
         """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
-        labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._all_places(path)}
+        labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._places(*_labels(path))}
         found: list[tuple[bool, Piece]] = []
         for option in options:
             if option is None or isinstance(option, bool) or not str(option):
                 continue
-            parts = name_parts(option) if isinstance(option, str) else [str(option)]
-            spoken = r"[\s_-]*".join(map(re.escape, parts)) or re.escape(str(option))
+            spoken = _spelled(str(option))
             spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
-            anywhere = isinstance(option, str) and bool(words(" ".join(parts)))
+            anywhere = isinstance(option, str) and bool(words(" ".join(name_parts(option))))
             for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
                 if anywhere or match.start() in labelled:
                     found += [(match.start() not in labelled, Piece(option, *match.span()))]
-        found.sort(key=lambda item: (item[0], item[1].start, -item[1].end))
-        return [piece for _, piece in found]
+        return [piece for _, piece in sorted(found, key=lambda item: (item[0], item[1].start, -item[1].end))]
 
     def _switches(self, path: Path) -> Iterator[Piece]:
         """Yield true or false where the text has it after the name."""
@@ -299,10 +290,13 @@ def _name_words(path: Path) -> set[str]:
     return {word.lower() for word in name_parts(_name(path))}
 
 
-def _label(path: Path) -> str:
-    """Return a pattern for the name of a property as it may be written."""
-    name = _name(path)
+def _spelled(name: str) -> str:
+    """Return a pattern for a name as it may be written."""
     return r"[\s_-]*".join(map(re.escape, name_parts(name))) or re.escape(name)
+
+
+def _label(path: Path) -> str:
+    return _spelled(_name(path))
 
 
 def _labels(path: Path) -> list[str]:
@@ -317,17 +311,10 @@ def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
     return next(ends, match.end())
 
 
-def _unquoted(part: Any) -> Any:
-    if not isinstance(part, str):
-        return part
-    quoted = _QUOTED.fullmatch(part.strip())
-    return quoted[quoted.lastindex or 0] if quoted else part.strip()
-
-
 def _stem(word: str) -> str:
     return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def _number(text: str) -> int | float:
     plain = text.replace(",", "").replace("\u202f", "")
-    return float(plain) if re.search(r"[.eE]", plain) or len(plain) > 400 else int(plain)
+    return float(plain) if re.search(r"[.eE]", plain) else int(plain)

@@ -5,29 +5,23 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterator
-from itertools import islice
 from random import Random
 from typing import Any
 
 _parser: Any = importlib.import_module("re._parser")
-_CLASSES = {
-    "CATEGORY_DIGIT": "0123456789",
-    "CATEGORY_SPACE": " ",
-    "CATEGORY_WORD": "abcdefghijklmnopqrstuvwxyz0123456789",
-}
-_PRINTABLE = [chr(code) for code in range(32, 127)]
-_PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.@/:"
-_MAX_REPEAT = 2_000
+_PRINTABLE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.@/:" + "".join(map(chr, range(32, 127)))
+_MAX_REPEAT, _MAX_LENGTH = 2_000, 100_000
 _PROPERTIES = {"L": "A-Za-z", "Lu": "A-Z", "Ll": "a-z", "N": "0-9", "Nd": "0-9", "P": "!-/:-@", "Letter": "A-Za-z"}
 
 
-def examples(pattern: str, random: Random, least: int = 0) -> Iterator[str]:
+def examples(pattern: str, least: int = 0) -> Iterator[str]:
     """Yield texts that likely match; `least` is a length to aim at. Nothing for a pattern that cannot be read."""
     try:
         tree = _parser.parse(_python_syntax(pattern))
     except (re.error, OverflowError, RecursionError):
         return
-    for extra in (0, 1, 2, 3, max(0, least), max(0, least) // 2, max(0, least) // 4):
+    random = Random(0)  # noqa: S311 - repeatable on purpose, nothing secret
+    for extra in (0, 1, 2, 3, least, least // 2, least // 4):
         for _ in range(3):
             yield _Maker(random, extra).make(tree)
     if not pattern.endswith("$"):
@@ -62,44 +56,55 @@ class _Maker:
         return "".join(self._one(str(operation), argument) for operation, argument in tree)
 
     def _one(self, operation: str, argument: Any) -> str:
-        if operation == "LITERAL":
-            return chr(argument)
-        if operation == "NOT_LITERAL":
-            return next(char for char in _PLAIN if ord(char) != argument)
-        if operation == "ANY":
-            return self._random.choice("abcdefgh")
-        if operation == "IN":
-            return self._of_set(argument)
-        if operation in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
-            return self._repeat(*argument)
-        if operation == "BRANCH":
-            return self.make(self._random.choice(argument[1]))
-        if operation == "SUBPATTERN":
-            self._groups[argument[0] or 0] = made = self.make(argument[3])
-            return made
-        if operation == "GROUPREF":
-            return self._groups.get(argument, "")
-        if operation == "ATOMIC_GROUP":
-            return self.make(argument)
-        return self.make(argument[1]) if operation == "ASSERT" and argument[0] > 0 else ""
-
-    def _repeat(self, least: int, most: Any, tree: Any) -> str:
-        count = min(least + self._extra, int(most), max(least, _MAX_REPEAT))
-        return "".join(self.make(tree) for _ in range(min(count, 100_000)))
-
-    def _of_set(self, items: Any) -> str:
-        negated = str(items[0][0]) == "NEGATE"
-        chars = {char for item in items for char in islice(_chars(str(item[0]), item[1]), 200)}
-        allowed = [c for c in (*_PLAIN, *_PRINTABLE) if c not in chars] if negated else sorted(chars)
-        return self._random.choice(allowed) if allowed else ""
+        match operation:
+            case "LITERAL":
+                return chr(argument)
+            case "NOT_LITERAL":
+                return "b" if argument == ord("a") else "a"
+            case "ANY":
+                return self._random.choice("abcdefgh")
+            case "IN":
+                allowed = [char for char in _PRINTABLE if _is_in(char, argument)] or list(_first_of(argument))
+                return self._random.choice(allowed) if allowed else ""
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                least, most, part = argument
+                count = min(least + self._extra, int(most), max(least, _MAX_REPEAT), _MAX_LENGTH)
+                return "".join(self.make(part) for _ in range(count))
+            case "BRANCH":
+                return self.make(self._random.choice(argument[1]))
+            case "SUBPATTERN":
+                self._groups[argument[0] or 0] = made = self.make(argument[3])
+                return made
+            case "GROUPREF":
+                return self._groups.get(argument, "")
+            case "ATOMIC_GROUP":
+                return self.make(argument)
+            case "ASSERT" if argument[0] > 0:
+                return self.make(argument[1])
+            case _:
+                return ""
 
 
-def _chars(kind: str, argument: Any) -> Iterator[str]:
+def _is_in(char: str, items: Any) -> bool:
+    """Return whether a character belongs to a parsed set."""
+    negated = str(items[0][0]) == "NEGATE"
+    return any(_has(str(kind), argument, char) for kind, argument in items) != negated
+
+
+def _has(kind: str, argument: Any, char: str) -> bool:
     if kind == "LITERAL":
-        yield chr(argument)
-    elif kind == "RANGE":
-        yield from (chr(code) for code in range(argument[0], argument[1] + 1))
-    elif kind == "CATEGORY":
-        name = str(argument)
-        known = _CLASSES.get(name.replace("NOT_", ""), "")
-        yield from (char for char in _PLAIN if char not in known) if "NOT_" in name else known
+        return bool(ord(char) == argument)
+    if kind == "RANGE":
+        return bool(argument[0] <= ord(char) <= argument[1])
+    if kind != "CATEGORY":
+        return False
+    name = str(argument)
+    found = char.isdigit() if "DIGIT" in name else char.isspace() if "SPACE" in name else char.isalnum() or char == "_"
+    return found != ("NOT_" in name)
+
+
+def _first_of(items: Any) -> Iterator[str]:
+    """Yield the first character of each part of a set without printable ASCII characters."""
+    for kind, argument in items:
+        if str(kind) in ("LITERAL", "RANGE"):
+            yield chr(argument if str(kind) == "LITERAL" else argument[0])

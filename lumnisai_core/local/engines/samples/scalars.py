@@ -1,17 +1,13 @@
-"""Texts, numbers and choices for the keywords of a JSON Schema: neutral ones, and those that the keywords accept."""
+"""Neutral texts, numbers and choices for the keywords of a JSON Schema."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import islice
-from random import Random
 from typing import Any
 
-from lumnisai_core.local.engines.samples.merging import Flat, same
+from lumnisai_core.local.engines.samples.document import Flat, same
 from lumnisai_core.local.engines.samples.patterns import examples
-from lumnisai_core.local.web.json_schema import SchemaError, Validator, compile_schema
 
 _NEUTRAL = ("unknown", "none", "not given", "n/a", "-", "text", "sample", "value", "item")
 _FORMATS: dict[str, tuple[str, ...]] = {
@@ -34,155 +30,84 @@ _FORMATS: dict[str, tuple[str, ...]] = {
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "number": (int, float),
-    "integer": (int, float),
+    "integer": (int,),
     "boolean": (bool,),
     "null": (type(None),),
     "object": (dict,),
     "array": (list,),
 }
-_CHECKED = {
-    "string": ("pattern", "format", "minLength", "maxLength"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-}
 _MAX_TEXTS = 400
-_MAX_CANDIDATES = 2_000
 _MAX_LENGTH = 200_000
-_LARGE = 2**53
 
 
 def is_special(flat: Flat) -> bool:
     """Return whether only texts of a certain form will do."""
-    return "pattern" in flat or any(map(_of_format, flat.get("format", ())))
+    return "pattern" in flat or bool(_of_format(flat))
 
 
 def options(kind: str, flat: Flat) -> list[Any]:
     """Return the allowed values of a type, the default first."""
-    allowed = [value for value in flat.get("enum", ()) if _is(kind, value)]
+    allowed = [value for value in flat["enum"] if _is(kind, value)]
     return sorted(allowed, key=lambda value: not ("default" in flat and same(value, flat["default"])))
 
 
-def neutral(kind: str, flat: Flat, random: Random) -> Iterator[Any]:
-    """Yield plain values that may suit: the allowed ones, the default, the examples, then any."""
+def neutral(kind: str, flat: Flat) -> Iterator[Any]:
+    """Yield plain values that may suit: the allowed ones, else the default, the examples, then any."""
     if "enum" in flat:
         yield from options(kind, flat)
         return
     listed = flat.get("examples")
-    for value in [*([flat["default"]] if "default" in flat else []), *(listed if isinstance(listed, list) else [])]:
-        if _is(kind, value):
-            yield value
+    suggested = [flat[key] for key in ("default",) if key in flat] + (listed if isinstance(listed, list) else [])
+    yield from (value for value in suggested if _is(kind, value))
     if kind == "string":
-        yield from _texts(flat, random)
+        yield from _texts(flat)
     elif kind in ("number", "integer"):
-        yield from _numbers(kind, flat)
+        yield from _numbers(flat)
     else:
         yield from (None,) if kind == "null" else (False, True)
 
 
-def accepted(kind: str, flat: Flat, candidates: Iterable[Any]) -> Iterator[Any]:
-    """Yield those candidates that the keywords of a string or a number accept; long texts are shortened."""
-    if kind not in ("string", "number", "integer") or "enum" in flat:
-        yield from candidates
-        return
-    check = _check(kind, flat)
-    most = min(flat.get("maxLength", _MAX_LENGTH), _MAX_LENGTH)
-    texts: set[str] = set()
-    for candidate in islice(candidates, _MAX_CANDIDATES):
-        value = candidate
-        if isinstance(value, str):
-            value = value if is_special(flat) else _clip(value, most)
-            if value in texts:
-                continue
-        elif not math.isfinite(value):
-            continue
-        elif kind == "integer" and value == int(value):
-            value = int(value)
-        if check is None or check.is_valid(value):
-            yield value
-            texts.update([value] if isinstance(value, str) else [])
-        if len(texts) >= _MAX_TEXTS:
-            return
+def fitted(kind: str, flat: Flat, value: Any) -> Any:
+    """Shorten a text that is too long at a word, and write a whole number as an integer; leave any other value."""
+    if isinstance(value, str) and not is_special(flat) and "enum" not in flat:
+        most = min(flat.get("maxLength", _MAX_LENGTH), _MAX_LENGTH)
+        head, _, _ = value[: most + 1].rpartition(" ")
+        return value if len(value) <= most else head.rstrip(" ,;:") or value[:most]
+    return int(value) if kind == "integer" and isinstance(value, float) and value.is_integer() else value
 
 
-def _of_format(name: str) -> tuple[str, ...]:
-    """Return texts of a format; none if the format is unknown."""
-    return _FORMATS.get(name.removeprefix("idn-").replace("iri", "uri"), ())
+def _of_format(flat: Flat) -> tuple[str, ...]:
+    """Return texts of the format; none if there is no format or it is unknown."""
+    return _FORMATS.get(str(flat.get("format")).removeprefix("idn-").replace("iri", "uri"), ())
 
 
 def _is(kind: str, value: Any) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
-    return isinstance(value, _TYPES.get(kind, ()))
+    return isinstance(value, _TYPES[kind]) or (kind == "integer" and isinstance(value, float) and value.is_integer())
 
 
-def _check(kind: str, flat: Flat) -> Validator | None:
-    """Compile the keywords of a type alone; a merged keyword holds a list of demands."""
-    parts: list[dict[str, Any]] = [] if kind == "string" else [{"type": kind}]
-    for key in _CHECKED["string" if kind == "string" else "number"]:
-        if key in flat:
-            parts += [{key: value} for value in (flat[key] if isinstance(flat[key], list) else [flat[key]])]
-    try:
-        return compile_schema({"allOf": parts}, formats=True) if parts else None
-    except SchemaError:
-        return None
-
-
-def _texts(flat: Flat, random: Random) -> Iterator[str]:
-    least, most = flat.get("minLength", 0), min(flat.get("maxLength", _MAX_LENGTH), _MAX_LENGTH)
-    for name in flat.get("format", ()):
-        yield from _of_format(name)
-    for pattern in flat.get("pattern", ()):
-        yield from examples(pattern, random, least)
-    if most < len(_NEUTRAL[0]):
+def _texts(flat: Flat) -> Iterator[str]:
+    least = min(flat.get("minLength", 0), _MAX_LENGTH)
+    yield from _of_format(flat)
+    if "pattern" in flat:
+        yield from examples(flat["pattern"], least)
+    if flat.get("maxLength", least + 1) < len(_NEUTRAL[0]):
         yield from ("", *"abcdefghijklmnopqrstuvwxyz")
-    if least > _MAX_LENGTH:
-        return
-    for text in _NEUTRAL:
-        yield _clip(text, most) if len(text) >= least else (text * (least // len(text) + 1))[:least]
-    for number in range(1, 1 + _MAX_TEXTS):
-        text = f"item{number}"
-        yield _clip(text, most) if len(text) >= least else text + "." * (least - len(text))
+    for text in (*_NEUTRAL, *(f"item{number}" for number in range(1, 1 + _MAX_TEXTS))):
+        yield fitted("string", {"maxLength": flat.get("maxLength", _MAX_LENGTH)}, text.ljust(least, "."))
 
 
-def _clip(text: str, most: int) -> str:
-    """Shorten a text at a word if it is too long."""
-    if len(text) <= most:
-        return text
-    head, _, _ = text[: most + 1].rpartition(" ")
-    return head.rstrip(" ,;:") or text[:most]
-
-
-def _numbers(kind: str, flat: Flat) -> Iterator[int | float]:
+def _numbers(flat: Flat) -> Iterator[int | float]:
+    """Yield multiples from the allowed one nearest to zero on, then numbers in between."""
     low = max((flat[key] for key in ("minimum", "exclusiveMinimum") if key in flat), default=None)
     high = min((flat[key] for key in ("maximum", "exclusiveMaximum") if key in flat), default=None)
-    step = _step([Fraction(str(value)) for value in flat.get("multipleOf", ())])
-    if step is None and kind == "integer":
-        step = Fraction(1)
-    start = Fraction(0)
-    if low is not None and low > 0:
-        start = Fraction(str(low))
-    elif high is not None and high < 0:
-        start = Fraction(str(high))
-    upward = high is None or high >= 0
-    yield from _multiples(start, step or Fraction(1), upward=upward, both=low is None or low <= 0)
-    if step is None and low is not None and high is not None:
-        yield from (float(low) + (float(high) - float(low)) * part / 64 for part in range(65))
-    if step is None:
-        yield from (float(start) + sign * 10.0**-power for power in range(12) for sign in (1, -1))
-
-
-def _multiples(start: Fraction, step: Fraction, *, upward: bool, both: bool) -> Iterator[int | float]:
-    first = math.ceil(start / step) if upward else math.floor(start / step)
+    step = Fraction(str(flat.get("multipleOf", 1)))
+    start = low if low is not None and low > 0 else high if high is not None and high < 0 else 0
+    first = round(Fraction(str(start)) / step)
     for offset in range(128):
-        for sign in (1, -1) if both else (1 if upward else -1,):
-            value = (first + sign * offset) * step
-            whole = value.denominator == 1 and (abs(value) <= _LARGE or (step.denominator == 1 and abs(value) < 10**30))
-            yield int(value) if whole else float(value)
-
-
-def _step(steps: list[Fraction]) -> Fraction | None:
-    """Return the least common multiple."""
-    if not steps:
-        return None
-    return Fraction(math.lcm(*(step.numerator for step in steps)), math.gcd(*(step.denominator for step in steps)))
+        for value in ((first + offset) * step, (first - offset) * step):
+            yield int(value) if value.denominator == 1 and abs(value) < 10**30 else float(value)
+    if low is not None and high is not None:
+        yield from (float(low) + (float(high) - float(low)) * part / 64 for part in range(65))
+    yield from (float(start) + sign * 10.0**-power for power in range(12) for sign in (1, -1))
