@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.globals import get_llm_cache
@@ -17,7 +17,7 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from lumnisai_core import ResponseObject
+from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters
 from lumnisai_integrations.langchain.calls import (
     AdoptingHistory,
@@ -42,7 +42,7 @@ from lumnisai_integrations.langchain.function_calling import (
 )
 from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.settings import LumnisSettings
-from lumnisai_integrations.langchain.streaming import ChunkWriter, EventWriter, StreamWriter
+from lumnisai_integrations.langchain.streaming import StreamWriter
 from lumnisai_integrations.langchain.structured import Schema, structured_chain
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ T = TypeVar("T")
 _Stop: TypeAlias = list[str] | None
 _Manager: TypeAlias = CallbackManagerForLLMRun | None
 _AsyncManager: TypeAlias = AsyncCallbackManagerForLLMRun | None
+_Items: TypeAlias = Callable[[StreamWriter, RunUpdate], Iterator[T]]
 
 #: Capabilities that agents and middleware read. The platform reports no input limit of its models, so there is none.
 _PROFILE: ModelProfile = {
@@ -166,135 +167,95 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        return self._written(self._chunk_writer, messages, stop, run_manager, kwargs)
+        return self._written(StreamWriter.chunks, messages, stop, run_manager, kwargs)
 
     def _astream(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        return self._awritten(self._chunk_writer, messages, stop, run_manager, kwargs)
+        return self._awritten(StreamWriter.chunks, messages, stop, run_manager, kwargs)
 
     def _stream_chat_model_events(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> Iterator[MessagesData]:
-        return self._written(_event_writer, messages, stop, run_manager, kwargs)
+        return self._written(StreamWriter.events, messages, stop, run_manager, kwargs)
 
     def _astream_chat_model_events(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> AsyncIterator[MessagesData]:
-        return self._awritten(_event_writer, messages, stop, run_manager, kwargs)
-
-    def _chunk_writer(self, call: RunCall) -> ChunkWriter:
-        return ChunkWriter(**call.answer_options, as_blocks=self._writes_blocks)
+        return self._awritten(StreamWriter.events, messages, stop, run_manager, kwargs)
 
     def _written(
-        self,
-        writer_for: Callable[[RunCall], StreamWriter[T]],
-        messages: list[BaseMessage],
-        stop: _Stop,
-        run_manager: _Manager,
-        keywords: dict[str, Any],
+        self, items: _Items[T], messages: list[BaseMessage], stop: _Stop, manager: _Manager, keywords: dict[str, Any]
     ) -> Generator[T, None, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(run_manager)
-            writer = writer_for(call)
+            call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
+            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer_options)
             with self._client().invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 for update in updates:
-                    yield from writer.accept(update)
+                    yield from items(writer, update)
 
     async def _awritten(
         self,
-        writer_for: Callable[[RunCall], StreamWriter[T]],
+        items: _Items[T],
         messages: list[BaseMessage],
         stop: _Stop,
-        run_manager: _AsyncManager,
+        manager: _AsyncManager,
         keywords: dict[str, Any],
     ) -> AsyncGenerator[T, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(run_manager)
-            writer = writer_for(call)
+            call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
+            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer_options)
             run = self._aclient().invoke(call.messages, stream=True, on_progress=listener, **call.parameters)
             async with run as updates:
                 async for update in updates:
-                    for item in writer.accept(update):
+                    for item in items(writer, update):
                         yield item
 
     # Thread and user of the config. They are read here, not while running, so that caches and traces see them, too.
 
-    def invoke(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """Run an agent and return its answer. ``config["configurable"]`` may name thread and user."""
         config, kwargs, history = with_config(config, kwargs)
-        return adopt(history, super().invoke(input, config, stop=stop, **kwargs))
+        return adopt(history, super().invoke(input, config, **kwargs))
 
     async def ainvoke(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         """Run an agent and return its answer. ``config["configurable"]`` may name thread and user."""
         config, kwargs, history = with_config(config, kwargs)
-        return adopt(history, await super().ainvoke(input, config, stop=stop, **kwargs))
+        return adopt(history, await super().ainvoke(input, config, **kwargs))
 
     def stream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
         """Run an agent and yield its progress, then its answer."""
         config, kwargs, history = with_config(config, kwargs)
-        chunks = super().stream(input, config, stop=stop, **kwargs)
+        chunks = super().stream(input, config, **kwargs)
         return chunks if history is None else _adopting(history, chunks)
 
     def astream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
         """Run an agent and yield its progress, then its answer."""
         config, kwargs, history = with_config(config, kwargs)
-        chunks = super().astream(input, config, stop=stop, **kwargs)
+        chunks = super().astream(input, config, **kwargs)
         return chunks if history is None else _aadopting(history, chunks)
 
     if not TYPE_CHECKING:  # type checkers read the overloads of the base class
 
         def stream_events(
-            self,
-            input: LanguageModelInput,
-            config: RunnableConfig | None = None,
-            *,
-            version: Literal["v1", "v2", "v3"] = "v2",
-            **kwargs: Any,
+            self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
         ) -> ChatModelStream:
             """Run an agent and return its content blocks as they arrive."""
             config, kwargs, _ = with_config(config, kwargs)
-            return super().stream_events(input, config, version=version, **kwargs)
+            return super().stream_events(input, config, **kwargs)
 
         def astream_events(
-            self,
-            input: LanguageModelInput,
-            config: RunnableConfig | None = None,
-            *,
-            version: Literal["v1", "v2", "v3"] = "v2",
-            **kwargs: Any,
+            self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
         ) -> AsyncIterator[StreamEvent] | Awaitable[AsyncChatModelStream]:
             """Run an agent and return its content blocks as they arrive; before v3, the events of callbacks."""
             config, kwargs, _ = with_config(config, kwargs)
-            return super().astream_events(input, config, version=version, **kwargs)
+            return super().astream_events(input, config, **kwargs)
 
     # Tools and structured output
 
@@ -436,10 +397,6 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             tools: Tools whose schemas count, too.
         """
         return count_tokens_approximately(messages, tools=list(tools) if tools else None)
-
-
-def _event_writer(call: RunCall) -> EventWriter:
-    return EventWriter(**call.answer_options)
 
 
 def _adopting(history: AdoptingHistory, chunks: Iterator[AIMessageChunk]) -> Iterator[AIMessageChunk]:
