@@ -18,9 +18,8 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations.langchain.calls import (
-    AdoptingHistory,
     RunCall,
     adopt,
     cache_facts,
@@ -40,6 +39,7 @@ from lumnisai_integrations.langchain.function_calling import (
     bound_tools,
     tool_keywords,
 )
+from lumnisai_integrations.langchain.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.settings import LumnisSettings
 from lumnisai_integrations.langchain.streaming import StreamWriter
@@ -135,8 +135,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __init__(self, **fields: Any) -> None:
-            if ignored := ignored_parameters(fields):
-                warn_of_ignored(ignored)
+            warn_of_ignored(fields)
             super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
 
     # Running
@@ -399,13 +398,15 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         return count_tokens_approximately(messages, tools=list(tools) if tools else None)
 
 
-def _adopting(history: AdoptingHistory, chunks: Iterator[AIMessageChunk]) -> Iterator[AIMessageChunk]:
+def _adopting(history: LumnisChatMessageHistory, chunks: Iterator[AIMessageChunk]) -> Iterator[AIMessageChunk]:
     with closing(cast("Generator[AIMessageChunk]", chunks)) as stream:
         for chunk in stream:
             yield adopt(history, chunk)
 
 
-async def _aadopting(history: AdoptingHistory, chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
+async def _aadopting(
+    history: LumnisChatMessageHistory, chunks: AsyncIterator[AIMessageChunk]
+) -> AsyncIterator[AIMessageChunk]:
     async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)) as stream:
         async for chunk in stream:
             yield adopt(history, chunk)

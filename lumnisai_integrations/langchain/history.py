@@ -93,7 +93,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
 
     @property
     def lumnis_thread_id(self) -> str | None:
-        """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` looks for."""
+        """The same as :attr:`thread_id`."""
         return self.thread_id
 
     # Blocking

@@ -24,10 +24,17 @@ from lumnisai_core import (
     RunStream,
     RunUpdate,
 )
-from lumnisai_integrations.langchain.calls import RunCall, from_config, model_name_of
+from lumnisai_integrations.langchain.calls import (
+    KnownRun,
+    LumnisInput,
+    RunCall,
+    from_config,
+    model_name_of,
+    run_of_input,
+    start_of_input,
+)
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.inputs import KnownRun, LumnisInput, run_of_input, start_of_input
 from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.settings import LumnisSettings
 
