@@ -1,4 +1,4 @@
-"""The chat model."""
+"""The chat model, and its registration as a provider of ``init_chat_model``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
+from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -321,17 +323,11 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     # Caching
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        settings = self._client_settings()
-        key = settings.api_key.get_secret_value() if settings.api_key else ""
+        key = self.lumnis_api_key.get_secret_value() if self.lumnis_api_key else ""
+        own = {"type": self._llm_type, "base_url": self.base_url, "tenant_id": self.tenant_id}
         with model_errors():
-            call = cache_facts(self.__dict__, stop, kwargs)
-        facts = {
-            "type": self._llm_type,
-            "key": hashlib.sha256(key.encode()).hexdigest()[:16],
-            "base_url": settings.base_url,
-            "tenant_id": settings.tenant_id,
-            "call": call,
-        }
+            facts = own | {"call": cache_facts(self.__dict__, stop, kwargs)}
+        facts["key"] = hashlib.sha256(key.encode()).hexdigest()[:16]
         return json.dumps(facts, sort_keys=True, default=str)
 
     def _generate_with_cache(
@@ -410,3 +406,49 @@ async def _aadopting(
     async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)) as stream:
         async for chunk in stream:
             yield adopt(history, chunk)
+
+
+# Registration as a provider of init_chat_model
+
+
+def register() -> None:
+    """Make ``init_chat_model("lumnis:openai:gpt-4o", user_id=...)`` return a :class:`ChatLumnis`.
+
+    The model comes after ``lumnis:``; an empty one (``"lumnis:"``) leaves the choice to the platform. It also works
+    with ``model_provider="lumnis"``, with configurable models, and wherever LangChain takes the name of a model, such
+    as ``create_agent``. Calling it again changes nothing.
+
+    Raises:
+        ImportError: The package ``langchain`` is not installed; ``langchain-core`` alone has no ``init_chat_model``.
+        RuntimeError: This version of ``langchain`` keeps its providers differently, or has another ``lumnis``.
+    """
+    entry = ("lumnisai_integrations.langchain", "ChatLumnis", _make_model)
+    registered = _providers().setdefault("lumnis", entry)
+    if registered != entry:
+        raise RuntimeError(f"langchain already has another provider 'lumnis': {registered!r}.")
+
+
+def _make_model(cls: type[ChatLumnis], *, model: str | None = None, **fields: Any) -> ChatLumnis:
+    return cls(model=model or None, **fields)
+
+
+def _providers() -> dict[str, Any]:
+    try:
+        import_module("langchain")
+    except ModuleNotFoundError as error:
+        if error.name != "langchain":
+            raise
+        raise ImportError("register() needs langchain for init_chat_model: pip install langchain") from error
+    home = getattr(import_module("langchain.chat_models"), "base", None)
+    providers = getattr(home, "_BUILTIN_PROVIDERS", None)
+    # There is no public way to add a provider; other versions have another table, or none.
+    if not isinstance(providers, dict) or not all(_is_entry(entry) for entry in providers.values()):
+        raise RuntimeError(
+            f"langchain {version('langchain')} keeps the providers of init_chat_model in a way that register() "
+            "does not support: make the model with ChatLumnis(model=...) instead."
+        )
+    return providers
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, tuple) and len(entry) == 3 and callable(entry[2])

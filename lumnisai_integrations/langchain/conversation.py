@@ -54,11 +54,7 @@ class HistoryState:
             self._start(None)
 
     def adopt(self, threads: Iterable[str]) -> bool:
-        """Continue the one thread among these, and return whether it is new here.
-
-        Raises:
-            ValidationError: The conversation is on another thread, or there are several.
-        """
+        """Continue the one thread among these, and return whether it is new here."""
         with _changing:
             current = self.conversation.thread_id
             others = sorted({*threads} - {current})
@@ -95,11 +91,7 @@ class HistoryState:
     def start_adding(self, messages: Sequence[BaseMessage]) -> tuple[bool, bool]:
         """Check messages, and continue the thread of their answers if there is no thread yet.
 
-        Returns:
-            Whether the thread is newly known, and whether it has to be read before the messages are added.
-
-        Raises:
-            ValidationError: A message cannot be sent, or an answer is of another thread.
+        Returns whether the thread is newly known, and whether it has to be read before the messages are added.
         """
         new = self._new(messages)
         tags = map(tags_of, messages)

@@ -47,9 +47,6 @@ def convert_in(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
 
     Text blocks are joined, an assistant's tool calls and their results become text, and the ``name`` of a message is
     left out, because the wire has no field for these.
-
-    Raises:
-        ValidationError: The list is empty, or holds a message that cannot be sent.
     """
     if not messages:
         raise ValidationError("There are no messages: pass a text, or a list that ends with a HumanMessage.")
@@ -146,14 +143,8 @@ class AnswerOptions(TypedDict, total=False):
 def convert_out(response: ResponseObject, *, as_blocks: bool = False, **options: Unpack[AnswerOptions]) -> AIMessage:
     """Return a finished run as a message, which has the id of the run and its progress as reasoning.
 
-    Args:
-        response: The run.
-        as_blocks: Whether the content is a list of all blocks, as with ``output_version="v1"``. Otherwise it is the
-            text, and reasoning and artifacts are in ``additional_kwargs``.
-        **options: The rest.
-
-    Raises:
-        StructuredOutputError: Tools were offered, and the run returned neither tool calls nor an answer.
+    With ``as_blocks`` the content is a list of all blocks, as with ``output_version="v1"``. Otherwise it is the text,
+    and reasoning and artifacts are in ``additional_kwargs``.
     """
     metadata: dict[str, Any] = {
         "model_provider": "lumnis",

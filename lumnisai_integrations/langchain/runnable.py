@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, TypedDict, Unpack, cast, overload
+from typing import Any, TypedDict, Unpack, cast
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -12,22 +12,10 @@ from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptVa
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.runnables.config import ensure_config
 
-from lumnisai_core import (
-    AsyncClient,
-    AsyncRunStream,
-    Client,
-    FeedbackCreated,
-    FeedbackType,
-    ProgressCallback,
-    ResponseObject,
-    ResponseStatus,
-    RunStream,
-    RunUpdate,
-)
+from lumnisai_core import FeedbackCreated, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_integrations.langchain.calls import (
     KnownRun,
     LumnisInput,
-    RunCall,
     from_config,
     model_name_of,
     run_of_input,
@@ -156,7 +144,12 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ) -> Iterator[RunUpdate | ResponseObject]:
         with model_errors():
             run = run_of_input(self.__dict__, next(inputs), config.get("configurable"), kwargs)
-            with _stream_of(self._client(), run, progress_callback(run_manager)) as updates:
+            client, listener = self._client(), progress_callback(run_manager)
+            with (
+                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                if isinstance(run, KnownRun)
+                else client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+            ) as updates:
                 for update in updates:
                     yield from _items_of(update)
 
@@ -169,7 +162,12 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ) -> AsyncIterator[RunUpdate | ResponseObject]:
         with model_errors():
             run = run_of_input(self.__dict__, await anext(inputs), config.get("configurable"), kwargs)
-            async with _stream_of(self._aclient(), run, async_progress_callback(run_manager)) as updates:
+            client, listener = self._aclient(), async_progress_callback(run_manager)
+            async with (
+                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                if isinstance(run, KnownRun)
+                else client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+            ) as updates:
                 async for update in updates:
                     for item in _items_of(update):
                         yield item
@@ -281,18 +279,6 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     def _user_of(self, config: RunnableConfig | None) -> str | UUID | None:
         of_config: str | UUID | None = from_config(ensure_config(config).get("configurable") or {}).get("user_id")
         return of_config or self.user_id
-
-
-@overload
-def _stream_of(client: Client, run: RunCall | KnownRun, listener: ProgressCallback | None) -> RunStream: ...
-@overload
-def _stream_of(client: AsyncClient, run: RunCall | KnownRun, listener: ProgressCallback | None) -> AsyncRunStream: ...
-def _stream_of(
-    client: Client | AsyncClient, run: RunCall | KnownRun, listener: ProgressCallback | None
-) -> RunStream | AsyncRunStream:
-    if isinstance(run, KnownRun):
-        return client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-    return client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
 
 
 def _items_of(update: RunUpdate) -> list[RunUpdate | ResponseObject]:

@@ -59,11 +59,7 @@ class StreamWriter:
         self._reasoning: tuple[int, str] | None = None
 
     def chunks(self, update: RunUpdate) -> Iterator[ChatGenerationChunk]:
-        """Yield the chunk of one update, if any: progress as reasoning, the answer as the last chunk.
-
-        Raises:
-            StructuredOutputError: Tools were offered, and the run returned neither tool calls nor an answer.
-        """
+        """Yield the chunk of one update, if any: progress as reasoning, the answer as the last chunk."""
         if _is_unsuccessful(update):
             return
         parts, message = self._read(update)
@@ -97,9 +93,6 @@ class StreamWriter:
         There is one ``message-start``, then block after block, each with its start, deltas and finish, then one
         ``message-finish`` with model, run, thread and status in its ``metadata``. The answer is one delta, because the
         service does not send it in pieces.
-
-        Raises:
-            StructuredOutputError: Tools were offered, and the run returned neither tool calls nor an answer.
         """
         if _is_unsuccessful(update):
             return
