@@ -26,7 +26,6 @@ from lumnisai_integrations._shared.runs import (
     ignored_warning,
     run_parameters,
 )
-from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.conversation import tags_of
 from lumnisai_integrations.langchain.convert import AnswerOptions, convert_in
 from lumnisai_integrations.langchain.function_calling import offer_of
@@ -53,19 +52,11 @@ CONFIG_KEYS = {"lumnis_thread_id": "thread_id", "lumnis_user_id": "user_id"}
 
 @dataclass(frozen=True, slots=True)
 class RunCall:
-    """One run to make: its messages, keywords for the client's ``invoke``, and facts for reading the answer."""
+    """One run to make: its messages, keywords for the client's ``invoke``, and how its answer becomes a message."""
 
     messages: list[dict[str, str]]
     parameters: dict[str, Any]
-    model_name: str | None = None
-    stop: Sequence[str] = field(default=())
-    offer: ToolOffer | None = None
-
-    @property
-    def answer_options(self) -> AnswerOptions:
-        """How the answer becomes a message."""
-        structured = self.parameters.get("response_format") is not None
-        return {"model_name": self.model_name, "structured": structured, "stop": self.stop, "offer": self.offer}
+    answer: AnswerOptions = field(default_factory=AnswerOptions)
 
 
 def run_call(
@@ -87,13 +78,13 @@ def run_call(
         continued = continuation(messages, parameters["thread_id"], history_of(fields, keywords))
     parameters["thread_id"] = continued.thread_id
     wire_messages = convert_in(messages)
-    return RunCall(
-        messages=[wire_messages[at] for at in continued.send],
-        parameters=parameters,
-        model_name=model_name_of(fields, keywords) or (parameters["model_overrides"] or {}).get("smart_model"),
-        stop=stops_of(fields, stop),
-        offer=offer if offer is not None and offer.is_open else None,
-    )
+    answer: AnswerOptions = {
+        "model_name": model_name_of(fields, keywords) or (parameters["model_overrides"] or {}).get("smart_model"),
+        "structured": parameters["response_format"] is not None,
+        "stop": stops_of(fields, stop),
+        "offer": offer if offer is not None and offer.is_open else None,
+    }
+    return RunCall([wire_messages[at] for at in continued.send], parameters, answer)
 
 
 def _refuse_listener(keywords: Collection[str]) -> None:
@@ -128,9 +119,6 @@ def warn_of_ignored(keywords: Mapping[str, Any]) -> None:
         warnings.warn(ignored_warning("ChatLumnis", names), UserWarning, stacklevel=3)
 
 
-# Threads
-
-
 def _starts_new_thread(keywords: Mapping[str, Any]) -> bool:
     # thread_id=None overrides config, field and messages, so one step of a chain can opt out of the thread.
     return "thread_id" in keywords and keywords["thread_id"] is None
@@ -151,9 +139,6 @@ def history_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> Histor
     return history
 
 
-# Caching
-
-
 def continues_a_thread(fields: Mapping[str, Any], messages: Sequence[BaseMessage], keywords: Mapping[str, Any]) -> bool:
     """Return whether the same messages may mean something else the next time, so that no cache may answer."""
     if _starts_new_thread(keywords):
@@ -169,9 +154,6 @@ def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords:
     parameters |= {name: keywords[name] for name in TOOL_KEYWORDS if keywords.get(name)}
     facts = {name: value for name, value in parameters.items() if name not in WATCH_FIELDS and value is not None}
     return facts | {"stop": stops_of(fields, stop)}
-
-
-# Config
 
 
 def with_config(

@@ -59,24 +59,9 @@ _AsyncManager: TypeAlias = AsyncCallbackManagerForLLMRun | None
 _Items: TypeAlias = Callable[[StreamWriter, RunUpdate], Iterator[T]]
 
 #: Capabilities that agents and middleware read. The platform reports no input limit of its models, so there is none.
-_PROFILE: ModelProfile = {
-    "text_inputs": True,
-    "text_outputs": True,
-    "reasoning_output": True,
-    "tool_calling": True,
-    "tool_choice": True,
-    "structured_output": True,
-    "image_inputs": False,
-    "image_url_inputs": False,
-    "pdf_inputs": False,
-    "audio_inputs": False,
-    "video_inputs": False,
-    "image_tool_message": False,
-    "pdf_tool_message": False,
-    "image_outputs": False,
-    "audio_outputs": False,
-    "video_outputs": False,
-}
+_CAPABLE = ("text_inputs", "text_outputs", "reasoning_output", "tool_calling", "tool_choice", "structured_output")
+_NO_INPUTS = ("image_inputs", "image_url_inputs", "pdf_inputs", "audio_inputs", "video_inputs")
+_NO_OUTPUTS = ("image_tool_message", "pdf_tool_message", "image_outputs", "audio_outputs", "video_outputs")
 
 
 class ChatLumnis(LumnisSettings, BaseChatModel):
@@ -158,7 +143,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             return self._result(call, response)
 
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
-        message = convert_out(response, **call.answer_options, as_blocks=self._writes_blocks)
+        message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     @property
@@ -190,7 +175,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> Generator[T, None, None]:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
-            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer_options)
+            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
             with self._client().invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 for update in updates:
                     yield from items(writer, update)
@@ -205,7 +190,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> AsyncGenerator[T, None]:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
-            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer_options)
+            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
             run = self._aclient().invoke(call.messages, stream=True, on_progress=listener, **call.parameters)
             async with run as updates:
                 async for update in updates:
@@ -354,7 +339,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     # Descriptions for the framework
 
     def _resolve_model_profile(self) -> ModelProfile:
-        return {**_PROFILE}
+        profile = dict.fromkeys(_CAPABLE, True) | dict.fromkeys(_NO_INPUTS + _NO_OUTPUTS, False)
+        return cast("ModelProfile", profile)
 
     @property
     def _llm_type(self) -> str:
@@ -406,9 +392,6 @@ async def _aadopting(
     async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)) as stream:
         async for chunk in stream:
             yield adopt(history, chunk)
-
-
-# Registration as a provider of init_chat_model
 
 
 def register() -> None:

@@ -129,12 +129,8 @@ class HistoryState:
                 tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
             )
             for message, written in zip(messages, convert_in(messages), strict=True)
-            if not self._holds(message)
+            if not (tags := tags_of(message)).is_stored or tags.thread_id != self.conversation.thread_id
         ]
-
-    def _holds(self, message: BaseMessage) -> bool:
-        tags = tags_of(message)
-        return tags.is_stored and tags.thread_id == self.conversation.thread_id is not None
 
 
 def tags_of(message: BaseMessage) -> Tags:
