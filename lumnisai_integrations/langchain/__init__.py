@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from lumnisai_integrations.langchain.chat import ChatLumnis
+    from lumnisai_integrations.langchain.chat import ChatLumnis, register
     from lumnisai_integrations.langchain.engine import ChatModelEngine
     from lumnisai_integrations.langchain.errors import StructuredOutputError
     from lumnisai_integrations.langchain.history import LumnisChatMessageHistory
     from lumnisai_integrations.langchain.loader import LumnisFilesLoader
     from lumnisai_integrations.langchain.progress import LumnisProgressHandler
-    from lumnisai_integrations.langchain.registration import register
     from lumnisai_integrations.langchain.retriever import LumnisFilesRetriever
     from lumnisai_integrations.langchain.runnable import LumnisRunnable
     from lumnisai_integrations.langchain.tool import LumnisTool
@@ -47,7 +46,7 @@ _HOMES = {
     "LumnisRunnable": "lumnisai_integrations.langchain.runnable",
     "LumnisTool": "lumnisai_integrations.langchain.tool",
     "StructuredOutputError": "lumnisai_integrations.langchain.errors",
-    "register": "lumnisai_integrations.langchain.registration",
+    "register": "lumnisai_integrations.langchain.chat",
 }
 
 __getattr__: Callable[[str], object] = lazy_names(__name__, _HOMES, extra="langchain")

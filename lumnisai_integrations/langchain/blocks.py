@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from langchain_core.messages import InvalidToolCall, ToolCall, content
+from langchain_core.messages import InvalidToolCall, ToolCall, ToolCallChunk
 from langchain_core.messages.content import ContentBlock
+from langchain_core.messages.tool import tool_call_chunk
 
 from lumnisai_core import Artifact, ResponseObject, RunUpdate
 from lumnisai_core import ToolCall as ServiceToolCall
 from lumnisai_integrations._shared.runs import progress_updates
 
-#: Keys of ``additional_kwargs`` that repeat the blocks of a message.
-_REPEATED_KWARGS = frozenset({"reasoning_content", "artifacts"})
-
 #: Types of blocks with tool calls that the caller is to make.
 CALLS = frozenset({"tool_call", "invalid_tool_call"})
-
-_FAILED = frozenset({"error", "failed"})
 
 
 @dataclass(frozen=True, slots=True)
 class BlockPart:
-    """A whole block, or for reasoning the text that it gains.
-
-    Attributes:
-        index: Position of the block in the message, from 0. Parts with the same index belong together.
-        block: The block, a dict of its own; that of reasoning holds only the new text.
-    """
+    """A whole block, a dict of its own, with its position in the message; or for reasoning the text that it gains."""
 
     index: int
     block: ContentBlock
@@ -63,21 +54,15 @@ class ProgressBlocks:
     ``server_tool_call`` blocks, with a ``server_tool_result`` each time that an output is new. For an entry that grows
     there are blocks for the new parts only.
 
-    Args:
-        response_id: Id of the run, from which the ids of tool calls are derived.
+    Attributes:
+        count: The number of blocks so far.
     """
 
-    def __init__(self, response_id: str) -> None:
-        self._response_id = response_id
+    def __init__(self) -> None:
+        self.count = 0
         self._entries: dict[int, _Entry] = {}
         self._ids: set[str] = set()
-        self._count = 0
         self._is_reasoning = False
-
-    @property
-    def count(self) -> int:
-        """The number of blocks so far."""
-        return self._count
 
     def accept(self, update: RunUpdate) -> list[BlockPart]:
         """Return the new parts of blocks; none for an update that is not about a progress entry."""
@@ -92,15 +77,15 @@ class ProgressBlocks:
                 parts.append(self._reasoning(f"{update.message}\n"))
         known = len(entry.calls) if is_growth else 0  # an update of growth has only the new calls
         for position, call in enumerate(update.tool_calls, known):
-            parts += self._call(entry, f"call_{self._response_id}_{index}_{position}", position, call)
+            parts += self._call(entry, f"call_{update.response_id}_{index}_{position}", position, call)
         entry.state = entry.state if is_growth else update.state
         return parts
 
     def _reasoning(self, text: str) -> BlockPart:
         if not self._is_reasoning:
-            self._count += 1
+            self.count += 1
         self._is_reasoning = True
-        return BlockPart(self._count - 1, {"type": "reasoning", "reasoning": text})
+        return BlockPart(self.count - 1, {"type": "reasoning", "reasoning": text})
 
     def _call(self, entry: _Entry, proposed_id: str, position: int, call: ServiceToolCall) -> list[BlockPart]:
         if position >= len(entry.calls):
@@ -113,8 +98,8 @@ class ProgressBlocks:
         return self._whole([_server_tool_result(call, entry.call_ids[position])])
 
     def _whole(self, blocks: Iterable[ContentBlock]) -> list[BlockPart]:
-        parts = [BlockPart(index, block) for index, block in enumerate(blocks, self._count)]
-        self._count += len(parts)
+        parts = [BlockPart(index, block) for index, block in enumerate(blocks, self.count)]
+        self.count += len(parts)
         self._is_reasoning = False
         return parts
 
@@ -129,35 +114,26 @@ class ProgressBlocks:
 
 def progress_blocks(response: ResponseObject) -> list[ContentBlock]:
     """Return the progress of a run as content blocks."""
-    writer = ProgressBlocks(response.response_id)
-    joined: dict[int, ContentBlock] = {}
-    for update in progress_updates(response):
-        for part in writer.accept(update):
-            if part.index in joined:  # more text of the same reasoning
-                before, more = cast("Any", joined[part.index]), cast("Any", part.block)
-                before["reasoning"] += more["reasoning"]
-            else:
-                joined[part.index] = part.block
+    writer = ProgressBlocks()
+    joined: dict[int, Any] = {}
+    for part in (part for update in progress_updates(response) for part in writer.accept(update)):
+        block = joined.setdefault(part.index, part.block)
+        if block is not part.block:  # more text of the same reasoning
+            block["reasoning"] += cast("Any", part.block)["reasoning"]
     return list(joined.values())
 
 
 def server_tool_blocks(call: ServiceToolCall, call_id: str) -> list[ContentBlock]:
     """Return a tool call of the service: the call, with further keys of it as ``extras``, and its result if known."""
     data = call.model_dump(mode="json")
-    block: content.ServerToolCall = {
-        "type": "server_tool_call",
-        "id": call_id,
-        "name": call.name,
-        "args": data["args"],
-    }
     extras = {name: data[name] for name in call.model_extra or {} if name != "id"}
-    if extras:
-        block["extras"] = extras
+    block: Any = {"type": "server_tool_call", "id": call_id, "name": call.name, "args": data["args"]}
+    block |= {"extras": extras} if extras else {}
     return [block] if call.output_text is None else [block, _server_tool_result(call, call_id)]
 
 
 def _server_tool_result(call: ServiceToolCall, call_id: str) -> ContentBlock:
-    failed = (call.model_extra or {}).get("status") in _FAILED
+    failed = (call.model_extra or {}).get("status") in ("error", "failed")
     return {
         "type": "server_tool_result",
         "tool_call_id": call_id,
@@ -166,22 +142,17 @@ def _server_tool_result(call: ServiceToolCall, call_id: str) -> ContentBlock:
     }
 
 
-def answer_blocks(
-    text: str, tool_calls: Sequence[ToolCall] = (), invalid_tool_calls: Sequence[InvalidToolCall] = ()
-) -> list[ContentBlock]:
+def answer_blocks(text: str, calls: Iterable[ToolCall | InvalidToolCall] = ()) -> list[ContentBlock]:
     """Return the answer of a run: its text, unless that is empty, and the tool calls that the caller is to make."""
     texts: list[ContentBlock] = [{"type": "text", "text": text}] if text else []
-    return texts + [cast("ContentBlock", dict(call)) for call in (*tool_calls, *invalid_tool_calls)]
+    return texts + [cast("ContentBlock", dict(call)) for call in calls]
 
 
 def message_blocks(
-    response: ResponseObject,
-    text: str,
-    tool_calls: Sequence[ToolCall] = (),
-    invalid_tool_calls: Sequence[InvalidToolCall] = (),
+    response: ResponseObject, text: str, calls: Iterable[ToolCall | InvalidToolCall] = ()
 ) -> list[ContentBlock]:
     """Return a whole run as content blocks: progress, answer, artifacts."""
-    return progress_blocks(response) + answer_blocks(text, tool_calls, invalid_tool_calls) + artifact_blocks(response)
+    return progress_blocks(response) + answer_blocks(text, calls) + artifact_blocks(response)
 
 
 def artifact_blocks(response: ResponseObject) -> list[ContentBlock]:
@@ -217,19 +188,13 @@ def _artifact_block(artifact: Artifact) -> ContentBlock:
 
 def as_chunk(part: BlockPart) -> dict[str, Any]:
     """Return a part as content of a message chunk; chunks are merged by ``index``."""
-    block = cast("dict[str, Any]", part.block)
-    return call_chunk(block, part.index) if block["type"] == "tool_call" else {**block, "index": part.index}
+    block: Any = part.block
+    return {**(call_chunk(block, part.index) if block["type"] == "tool_call" else block), "index": part.index}
 
 
-def call_chunk(block: Mapping[str, Any], index: int) -> dict[str, Any]:
+def call_chunk(call: ToolCall | InvalidToolCall, index: int) -> ToolCallChunk:
     """Return a tool call with its arguments as text, as chunks have it."""
-    return {
-        "type": "tool_call_chunk",
-        "id": block["id"],
-        "name": block["name"],
-        "args": arguments_text(block["args"]),
-        "index": index,
-    }
+    return tool_call_chunk(name=call["name"], args=arguments_text(call["args"]), id=call["id"], index=index)
 
 
 def arguments_text(arguments: object) -> str:
@@ -238,5 +203,5 @@ def arguments_text(arguments: object) -> str:
 
 
 def without_repeated(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``additional_kwargs`` without what the blocks of the message have already."""
-    return {name: value for name, value in kwargs.items() if name not in _REPEATED_KWARGS}
+    """Return ``additional_kwargs`` without those that the blocks of the message repeat."""
+    return {name: value for name, value in kwargs.items() if name not in ("reasoning_content", "artifacts")}

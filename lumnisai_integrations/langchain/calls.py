@@ -1,16 +1,19 @@
-"""Runs of LangChain's calls: fields, config and keywords become one run. Pure, except for a warning."""
+"""Runs of LangChain's calls: input, fields, config and keywords become one run. Pure, except for a warning."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage, MessageLikeRepresentation, convert_to_messages
+from langchain_core.prompt_values import PromptValue
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
+from lumnisai_core import InvokeParameters, RunParameters
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import Answers, Continuation, continue_thread
 from lumnisai_integrations._shared.runs import (
@@ -23,20 +26,25 @@ from lumnisai_integrations._shared.runs import (
     ignored_warning,
     run_parameters,
 )
-from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.conversation import tags_of
 from lumnisai_integrations.langchain.convert import AnswerOptions, convert_in
 from lumnisai_integrations.langchain.function_calling import offer_of
+from lumnisai_integrations.langchain.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.structured import json_schema_of
 
 MessageT = TypeVar("MessageT", bound=BaseMessage)
 
+#: Input of ``LumnisRunnable``: a question in any of LangChain's forms, a graph state with ``messages``, or
+#: ``{"response_id": ...}``.
+LumnisInput = str | PromptValue | BaseMessage | Sequence[MessageLikeRepresentation] | Mapping[str, Any]
+
 #: Keywords that LangChain itself hands down and that do not concern the run.
 _FRAMEWORK_KEYWORDS = frozenset({"stream", "strict", "ls_structured_output_format", "structured_output_format"})
+_OWN_KEYWORDS = frozenset({"model", "model_name", "history"})
 #: Keywords that are not parameters of a run under the same name.
-_OTHER_KEYWORDS = (
-    frozenset({"model", "model_name", "history"}) | TOOL_KEYWORDS | SAMPLING_PARAMETERS | _FRAMEWORK_KEYWORDS
-)
+_OTHER_KEYWORDS = _OWN_KEYWORDS | TOOL_KEYWORDS | SAMPLING_PARAMETERS | _FRAMEWORK_KEYWORDS
+_NEW_RUN_KEYWORDS = (frozenset(InvokeParameters.__annotations__) | _OWN_KEYWORDS) - {"on_progress"}
+_START_KEYWORDS = frozenset(RunParameters.__annotations__) | _OWN_KEYWORDS
 
 #: Keys of ``config["configurable"]`` and the parameters they stand for.
 CONFIG_KEYS = {"lumnis_thread_id": "thread_id", "lumnis_user_id": "user_id"}
@@ -44,27 +52,11 @@ CONFIG_KEYS = {"lumnis_thread_id": "thread_id", "lumnis_user_id": "user_id"}
 
 @dataclass(frozen=True, slots=True)
 class RunCall:
-    """One run to make.
-
-    Attributes:
-        messages: The conversation as the wire takes it.
-        parameters: Keywords for the client's ``invoke``.
-        model_name: The model of the run, or None for the platform's choice.
-        stop: Texts before which the answer is cut off.
-        offer: The tools that the run may call, or None.
-    """
+    """One run to make: its messages, keywords for the client's ``invoke``, and how its answer becomes a message."""
 
     messages: list[dict[str, str]]
     parameters: dict[str, Any]
-    model_name: str | None = None
-    stop: Sequence[str] = field(default=())
-    offer: ToolOffer | None = None
-
-    @property
-    def answer_options(self) -> AnswerOptions:
-        """How the answer becomes a message."""
-        structured = self.parameters.get("response_format") is not None
-        return {"model_name": self.model_name, "structured": structured, "stop": self.stop, "offer": self.offer}
+    answer: AnswerOptions = field(default_factory=AnswerOptions)
 
 
 def run_call(
@@ -73,15 +65,9 @@ def run_call(
     """Return the run of one call; its keywords win over the model's fields, also with None.
 
     ``thread_id=None`` starts a new thread, whatever the messages say.
-
-    Raises:
-        ValidationError: A message cannot be sent.
-        TypeError: ``on_progress`` is among the keywords.
     """
-    refuse_listener(keywords)
-    ignored = ignored_parameters(keywords)
-    if ignored:
-        warn_of_ignored(ignored)
+    _refuse_listener(keywords)
+    warn_of_ignored(keywords)
     parameters = _parameters(fields, keywords)
     offer = offer_of(keywords, parameters["response_format"]) if keywords.get("tools") else None
     if offer is not None:
@@ -92,34 +78,25 @@ def run_call(
         continued = continuation(messages, parameters["thread_id"], history_of(fields, keywords))
     parameters["thread_id"] = continued.thread_id
     wire_messages = convert_in(messages)
-    return RunCall(
-        messages=[wire_messages[at] for at in continued.send],
-        parameters=parameters,
-        model_name=model_name_of(fields, keywords) or (parameters["model_overrides"] or {}).get("smart_model"),
-        stop=stops_of(fields, stop),
-        offer=offer if offer is not None and offer.is_open else None,
-    )
+    answer: AnswerOptions = {
+        "model_name": model_name_of(fields, keywords) or (parameters["model_overrides"] or {}).get("smart_model"),
+        "structured": parameters["response_format"] is not None,
+        "stop": stops_of(fields, stop),
+        "offer": offer if offer is not None and offer.is_open else None,
+    }
+    return RunCall([wire_messages[at] for at in continued.send], parameters, answer)
 
 
-def refuse_listener(keywords: Collection[str]) -> None:
-    """Refuse ``on_progress``, which in LangChain is a callback.
-
-    Raises:
-        TypeError: It is among the keywords.
-    """
+def _refuse_listener(keywords: Collection[str]) -> None:
     if "on_progress" in keywords:
         raise TypeError('on_progress is not a keyword: pass config={"callbacks": [LumnisProgressHandler()]} instead.')
 
 
 def _parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
-    of_call = {
-        name: value
-        for name, value in keywords.items()
-        if name not in _OTHER_KEYWORDS and (value or name != "functions")
-    }
-    parameters = run_parameters(
-        fields, of_call, model=model_name_of(fields, keywords), model_of_call=bool(model_name_of({}, keywords))
-    )
+    others = {name for name in keywords if name in _OTHER_KEYWORDS or (name == "functions" and not keywords[name])}
+    of_call = {name: value for name, value in keywords.items() if name not in others}
+    model, model_of_call = model_name_of(fields, keywords), bool(model_name_of({}, keywords))
+    parameters = run_parameters(fields, of_call, model=model, model_of_call=model_of_call)
     if parameters["response_format"] is not None:
         parameters["response_format"] = json_schema_of(parameters["response_format"])
     return parameters
@@ -136,12 +113,10 @@ def stops_of(fields: Mapping[str, Any], stop: str | Sequence[str] | None) -> lis
     return [stops] if isinstance(stops, str) else list(stops)
 
 
-def warn_of_ignored(names: Iterable[str]) -> None:
-    """Warn that parameters have no effect."""
-    warnings.warn(ignored_warning("ChatLumnis", names), UserWarning, stacklevel=3)
-
-
-# Threads
+def warn_of_ignored(keywords: Mapping[str, Any]) -> None:
+    """Warn of parameters that have no effect, if there are any."""
+    if names := ignored_parameters(keywords):
+        warnings.warn(ignored_warning("ChatLumnis", names), UserWarning, stacklevel=3)
 
 
 def _starts_new_thread(keywords: Mapping[str, Any]) -> bool:
@@ -150,29 +125,18 @@ def _starts_new_thread(keywords: Mapping[str, Any]) -> bool:
 
 
 def continuation(messages: Sequence[BaseMessage], thread_id: Any, history: History) -> Continuation:
-    """Return the thread to continue and the messages not stored there yet.
-
-    Raises:
-        ValidationError: All messages are stored there.
-    """
+    """Return the thread to continue and the messages not stored there yet."""
     named = None if thread_id is None else str(thread_id)
     answers = Answers.FOLLOW if history == "server" else Answers.IGNORE
     return continue_thread([tags_of(message) for message in messages], thread_id=named, answers=answers)
 
 
 def history_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> History:
-    """Return who remembers the conversation.
-
-    Raises:
-        ValidationError: It is neither ``client`` nor ``server``.
-    """
+    """Return who remembers the conversation."""
     history: History = keywords.get("history") or fields["history"]
     if history not in HISTORIES:
         raise ValidationError(f"history must be 'client' or 'server', got {history!r}.")
     return history
-
-
-# Caching
 
 
 def continues_a_thread(fields: Mapping[str, Any], messages: Sequence[BaseMessage], keywords: Mapping[str, Any]) -> bool:
@@ -192,51 +156,125 @@ def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords:
     return facts | {"stop": stops_of(fields, stop)}
 
 
-# Config
-
-
-@runtime_checkable
-class AdoptingHistory(Protocol):
-    """A chat message history whose messages are in a thread."""
-
-    @property
-    def lumnis_thread_id(self) -> str | None:
-        """The thread, or None if there is none yet."""
-        ...
-
-    def adopt_thread(self, thread_id: str) -> None:
-        """Continue a thread."""
-        ...
-
-
 def with_config(
     config: RunnableConfig | None, keywords: Mapping[str, Any]
-) -> tuple[RunnableConfig, dict[str, Any], AdoptingHistory | None]:
+) -> tuple[RunnableConfig, dict[str, Any], LumnisChatMessageHistory | None]:
     """Return the whole config of a call, its keywords on top of those from the config, and a history without thread."""
     config = ensure_config(config)
     configurable = config.get("configurable") or {}
-    history = configurable.get("message_history")
-    waiting = isinstance(history, AdoptingHistory) and history.lumnis_thread_id is None
-    return config, from_config(configurable) | dict(keywords), history if waiting else None
+    history = _history_in(configurable)
+    is_waiting = history is not None and history.thread_id is None
+    return config, from_config(configurable) | dict(keywords), history if is_waiting else None
 
 
 def from_config(configurable: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, Any]:
-    """Return the parameters that a RunnableConfig sets for all components it reaches.
+    """Return the parameters that a RunnableConfig sets for all components it reaches; with ``names``, only these.
 
-    ``RunnableWithMessageHistory`` puts its history there, too: if that is a thread, the call continues it. With
-    ``names``, other parameters are left out.
+    ``RunnableWithMessageHistory`` puts its history there, too: if that is a thread, the call continues it.
     """
     found = {name: configurable[key] for key, name in CONFIG_KEYS.items() if configurable.get(key) is not None}
-    history = configurable.get("message_history")
-    if history is not None and hasattr(history, "lumnis_thread_id"):
-        thread = {} if history.lumnis_thread_id is None else {"thread_id": history.lumnis_thread_id}
+    if history := _history_in(configurable):
+        thread = {} if history.thread_id is None else {"thread_id": history.thread_id}
         found = {"history": "server", **thread, **found}
     return {name: value for name, value in found.items() if not names or name in names}
 
 
-def adopt(history: AdoptingHistory | None, message: MessageT) -> MessageT:
+def _history_in(configurable: Mapping[str, Any]) -> LumnisChatMessageHistory | None:
+    history = configurable.get("message_history")
+    return history if isinstance(history, LumnisChatMessageHistory) else None
+
+
+def adopt(history: LumnisChatMessageHistory | None, message: MessageT) -> MessageT:
     """Let a history continue the thread of an answer, which its chain may reduce to a text; return the answer."""
     thread_id = message.response_metadata.get("thread_id")
-    if history is not None and thread_id is not None and history.lumnis_thread_id is None:
+    if history is not None and thread_id is not None and history.thread_id is None:
         history.adopt_thread(thread_id)
     return message
+
+
+# Inputs of LumnisRunnable
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRun:
+    """A run that exists, and the parameters for watching it."""
+
+    response_id: str
+    parameters: dict[str, Any]
+
+
+def run_of_input(
+    fields: Mapping[str, Any], value: object, configurable: Mapping[str, Any] | None, keywords: Mapping[str, Any]
+) -> RunCall | KnownRun:
+    """Return the run of one call; its keywords win over the config, the config over the fields."""
+    messages = read_input(value)
+    if isinstance(messages, str):
+        _refuse_unknown(keywords.keys(), set(WATCH_FIELDS))
+        return KnownRun(messages, {name: fields[name] for name in WATCH_FIELDS} | dict(keywords))
+    _refuse_unknown(keywords.keys(), _NEW_RUN_KEYWORDS)
+    return run_call(fields, messages, None, {**from_config(configurable or {}), **keywords})
+
+
+def start_of_input(
+    fields: Mapping[str, Any], value: object, configurable: Mapping[str, Any] | None, keywords: Mapping[str, Any]
+) -> RunCall:
+    """Return a run that is only started: like :func:`run_of_input`, without parameters for watching."""
+    _refuse_unknown(keywords.keys(), _START_KEYWORDS)
+    run = run_of_input(fields, value, configurable, keywords)
+    if isinstance(run, KnownRun):
+        raise ValidationError(f"{run.response_id} is a run already: follow it with resume({run.response_id!r}).")
+    return RunCall(
+        run.messages, {name: value for name, value in run.parameters.items() if name in RunParameters.__annotations__}
+    )
+
+
+def read_input(value: object) -> list[BaseMessage] | str:
+    """Return the messages of an input, or the id of the run it names."""
+    if isinstance(value, Mapping):
+        return _read_mapping(value)
+    if not isinstance(value, PromptValue) and hasattr(value, "messages"):
+        return _messages(value.messages)  # a graph state that is a class
+    return _messages(value)
+
+
+def _read_mapping(state: Mapping[str, Any]) -> list[BaseMessage] | str:
+    messages, response_id = state.get("messages"), state.get("response_id")
+    if messages is not None and response_id is not None:
+        raise ValidationError(
+            'The input has both "messages", which start a new run, and "response_id", which names an existing one: '
+            "pass one of them. In a graph whose state has both, call resume(state['response_id']) for the existing run."
+        )
+    if messages is not None:
+        return _messages(messages)
+    if isinstance(response_id, str | UUID):
+        return str(response_id)
+    raise ValidationError(
+        'A dict needs "messages" (a new run) or "response_id" (an existing run); this one has '
+        f"{', '.join(map(repr, state)) or 'nothing'}. For other keys put a prompt or a function in front: "
+        '(lambda state: state["question"]) | runnable.'
+    )
+
+
+def _messages(value: object) -> list[BaseMessage]:
+    if isinstance(value, str):
+        return [HumanMessage(value)]
+    if isinstance(value, BaseMessage):
+        return [value]
+    if isinstance(value, PromptValue):
+        return value.to_messages()
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        try:
+            return convert_to_messages(cast("Sequence[MessageLikeRepresentation]", value))
+        except (ValueError, NotImplementedError) as error:
+            raise ValidationError(f"The messages cannot be read: {error}") from error
+    raise ValidationError(
+        'The input must be a text, messages, a prompt value, a dict with "messages", or {"response_id": ...}, '
+        f"got a {type(value).__name__}."
+    )
+
+
+def _refuse_unknown(names: Set[str], known: Set[str]) -> None:
+    _refuse_listener(names)
+    unknown = names - known
+    if unknown:
+        raise TypeError(f"unexpected keyword arguments {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")

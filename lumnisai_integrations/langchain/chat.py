@@ -1,4 +1,4 @@
-"""The chat model."""
+"""The chat model, and its registration as a provider of ``init_chat_model``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import json
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypeVar, cast
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.globals import get_llm_cache
@@ -17,10 +19,9 @@ from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable, RunnableConfig
 
-from lumnisai_core import ResponseObject
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters
+from lumnisai_core import ResponseObject, RunUpdate
+from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations.langchain.calls import (
-    AdoptingHistory,
     RunCall,
     adopt,
     cache_facts,
@@ -40,9 +41,10 @@ from lumnisai_integrations.langchain.function_calling import (
     bound_tools,
     tool_keywords,
 )
+from lumnisai_integrations.langchain.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.settings import LumnisSettings
-from lumnisai_integrations.langchain.streaming import ChunkWriter, EventWriter, StreamWriter
+from lumnisai_integrations.langchain.streaming import StreamWriter
 from lumnisai_integrations.langchain.structured import Schema, structured_chain
 
 if TYPE_CHECKING:
@@ -54,26 +56,12 @@ T = TypeVar("T")
 _Stop: TypeAlias = list[str] | None
 _Manager: TypeAlias = CallbackManagerForLLMRun | None
 _AsyncManager: TypeAlias = AsyncCallbackManagerForLLMRun | None
+_Items: TypeAlias = Callable[[StreamWriter, RunUpdate], Iterator[T]]
 
 #: Capabilities that agents and middleware read. The platform reports no input limit of its models, so there is none.
-_PROFILE: ModelProfile = {
-    "text_inputs": True,
-    "text_outputs": True,
-    "reasoning_output": True,
-    "tool_calling": True,
-    "tool_choice": True,
-    "structured_output": True,
-    "image_inputs": False,
-    "image_url_inputs": False,
-    "pdf_inputs": False,
-    "audio_inputs": False,
-    "video_inputs": False,
-    "image_tool_message": False,
-    "pdf_tool_message": False,
-    "image_outputs": False,
-    "audio_outputs": False,
-    "video_outputs": False,
-}
+_CAPABLE = ("text_inputs", "text_outputs", "reasoning_output", "tool_calling", "tool_choice", "structured_output")
+_NO_INPUTS = ("image_inputs", "image_url_inputs", "pdf_inputs", "audio_inputs", "video_inputs")
+_NO_OUTPUTS = ("image_tool_message", "pdf_tool_message", "image_outputs", "audio_outputs", "video_outputs")
 
 
 class ChatLumnis(LumnisSettings, BaseChatModel):
@@ -134,8 +122,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __init__(self, **fields: Any) -> None:
-            if ignored := ignored_parameters(fields):
-                warn_of_ignored(ignored)
+            warn_of_ignored(fields)
             super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
 
     # Running
@@ -156,7 +143,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             return self._result(call, response)
 
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
-        message = convert_out(response, **call.answer_options, as_blocks=self._writes_blocks)
+        message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     @property
@@ -166,135 +153,95 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        return self._written(self._chunk_writer, messages, stop, run_manager, kwargs)
+        return self._written(StreamWriter.chunks, messages, stop, run_manager, kwargs)
 
     def _astream(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        return self._awritten(self._chunk_writer, messages, stop, run_manager, kwargs)
+        return self._awritten(StreamWriter.chunks, messages, stop, run_manager, kwargs)
 
     def _stream_chat_model_events(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> Iterator[MessagesData]:
-        return self._written(_event_writer, messages, stop, run_manager, kwargs)
+        return self._written(StreamWriter.events, messages, stop, run_manager, kwargs)
 
     def _astream_chat_model_events(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> AsyncIterator[MessagesData]:
-        return self._awritten(_event_writer, messages, stop, run_manager, kwargs)
-
-    def _chunk_writer(self, call: RunCall) -> ChunkWriter:
-        return ChunkWriter(**call.answer_options, as_blocks=self._writes_blocks)
+        return self._awritten(StreamWriter.events, messages, stop, run_manager, kwargs)
 
     def _written(
-        self,
-        writer_for: Callable[[RunCall], StreamWriter[T]],
-        messages: list[BaseMessage],
-        stop: _Stop,
-        run_manager: _Manager,
-        keywords: dict[str, Any],
+        self, items: _Items[T], messages: list[BaseMessage], stop: _Stop, manager: _Manager, keywords: dict[str, Any]
     ) -> Generator[T, None, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(run_manager)
-            writer = writer_for(call)
+            call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
+            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
             with self._client().invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 for update in updates:
-                    yield from writer.accept(update)
+                    yield from items(writer, update)
 
     async def _awritten(
         self,
-        writer_for: Callable[[RunCall], StreamWriter[T]],
+        items: _Items[T],
         messages: list[BaseMessage],
         stop: _Stop,
-        run_manager: _AsyncManager,
+        manager: _AsyncManager,
         keywords: dict[str, Any],
     ) -> AsyncGenerator[T, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(run_manager)
-            writer = writer_for(call)
+            call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
+            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
             run = self._aclient().invoke(call.messages, stream=True, on_progress=listener, **call.parameters)
             async with run as updates:
                 async for update in updates:
-                    for item in writer.accept(update):
+                    for item in items(writer, update):
                         yield item
 
     # Thread and user of the config. They are read here, not while running, so that caches and traces see them, too.
 
-    def invoke(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
-    ) -> AIMessage:
+    def invoke(self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any) -> AIMessage:
         """Run an agent and return its answer. ``config["configurable"]`` may name thread and user."""
         config, kwargs, history = with_config(config, kwargs)
-        return adopt(history, super().invoke(input, config, stop=stop, **kwargs))
+        return adopt(history, super().invoke(input, config, **kwargs))
 
     async def ainvoke(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         """Run an agent and return its answer. ``config["configurable"]`` may name thread and user."""
         config, kwargs, history = with_config(config, kwargs)
-        return adopt(history, await super().ainvoke(input, config, stop=stop, **kwargs))
+        return adopt(history, await super().ainvoke(input, config, **kwargs))
 
     def stream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[AIMessageChunk]:
         """Run an agent and yield its progress, then its answer."""
         config, kwargs, history = with_config(config, kwargs)
-        chunks = super().stream(input, config, stop=stop, **kwargs)
+        chunks = super().stream(input, config, **kwargs)
         return chunks if history is None else _adopting(history, chunks)
 
     def astream(
-        self,
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        *,
-        stop: list[str] | None = None,
-        **kwargs: Any,
+        self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[AIMessageChunk]:
         """Run an agent and yield its progress, then its answer."""
         config, kwargs, history = with_config(config, kwargs)
-        chunks = super().astream(input, config, stop=stop, **kwargs)
+        chunks = super().astream(input, config, **kwargs)
         return chunks if history is None else _aadopting(history, chunks)
 
     if not TYPE_CHECKING:  # type checkers read the overloads of the base class
 
         def stream_events(
-            self,
-            input: LanguageModelInput,
-            config: RunnableConfig | None = None,
-            *,
-            version: Literal["v1", "v2", "v3"] = "v2",
-            **kwargs: Any,
+            self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
         ) -> ChatModelStream:
             """Run an agent and return its content blocks as they arrive."""
             config, kwargs, _ = with_config(config, kwargs)
-            return super().stream_events(input, config, version=version, **kwargs)
+            return super().stream_events(input, config, **kwargs)
 
         def astream_events(
-            self,
-            input: LanguageModelInput,
-            config: RunnableConfig | None = None,
-            *,
-            version: Literal["v1", "v2", "v3"] = "v2",
-            **kwargs: Any,
+            self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
         ) -> AsyncIterator[StreamEvent] | Awaitable[AsyncChatModelStream]:
             """Run an agent and return its content blocks as they arrive; before v3, the events of callbacks."""
             config, kwargs, _ = with_config(config, kwargs)
-            return super().astream_events(input, config, version=version, **kwargs)
+            return super().astream_events(input, config, **kwargs)
 
     # Tools and structured output
 
@@ -361,17 +308,11 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     # Caching
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
-        settings = self._client_settings()
-        key = settings.api_key.get_secret_value() if settings.api_key else ""
+        key = self.lumnis_api_key.get_secret_value() if self.lumnis_api_key else ""
+        own = {"type": self._llm_type, "base_url": self.base_url, "tenant_id": self.tenant_id}
         with model_errors():
-            call = cache_facts(self.__dict__, stop, kwargs)
-        facts = {
-            "type": self._llm_type,
-            "key": hashlib.sha256(key.encode()).hexdigest()[:16],
-            "base_url": settings.base_url,
-            "tenant_id": settings.tenant_id,
-            "call": call,
-        }
+            facts = own | {"call": cache_facts(self.__dict__, stop, kwargs)}
+        facts["key"] = hashlib.sha256(key.encode()).hexdigest()[:16]
         return json.dumps(facts, sort_keys=True, default=str)
 
     def _generate_with_cache(
@@ -398,7 +339,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     # Descriptions for the framework
 
     def _resolve_model_profile(self) -> ModelProfile:
-        return {**_PROFILE}
+        profile = dict.fromkeys(_CAPABLE, True) | dict.fromkeys(_NO_INPUTS + _NO_OUTPUTS, False)
+        return cast("ModelProfile", profile)
 
     @property
     def _llm_type(self) -> str:
@@ -438,17 +380,58 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         return count_tokens_approximately(messages, tools=list(tools) if tools else None)
 
 
-def _event_writer(call: RunCall) -> EventWriter:
-    return EventWriter(**call.answer_options)
-
-
-def _adopting(history: AdoptingHistory, chunks: Iterator[AIMessageChunk]) -> Iterator[AIMessageChunk]:
+def _adopting(history: LumnisChatMessageHistory, chunks: Iterator[AIMessageChunk]) -> Iterator[AIMessageChunk]:
     with closing(cast("Generator[AIMessageChunk]", chunks)) as stream:
         for chunk in stream:
             yield adopt(history, chunk)
 
 
-async def _aadopting(history: AdoptingHistory, chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMessageChunk]:
+async def _aadopting(
+    history: LumnisChatMessageHistory, chunks: AsyncIterator[AIMessageChunk]
+) -> AsyncIterator[AIMessageChunk]:
     async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)) as stream:
         async for chunk in stream:
             yield adopt(history, chunk)
+
+
+def register() -> None:
+    """Make ``init_chat_model("lumnis:openai:gpt-4o", user_id=...)`` return a :class:`ChatLumnis`.
+
+    The model comes after ``lumnis:``; an empty one (``"lumnis:"``) leaves the choice to the platform. It also works
+    with ``model_provider="lumnis"``, with configurable models, and wherever LangChain takes the name of a model, such
+    as ``create_agent``. Calling it again changes nothing.
+
+    Raises:
+        ImportError: The package ``langchain`` is not installed; ``langchain-core`` alone has no ``init_chat_model``.
+        RuntimeError: This version of ``langchain`` keeps its providers differently, or has another ``lumnis``.
+    """
+    entry = ("lumnisai_integrations.langchain", "ChatLumnis", _make_model)
+    registered = _providers().setdefault("lumnis", entry)
+    if registered != entry:
+        raise RuntimeError(f"langchain already has another provider 'lumnis': {registered!r}.")
+
+
+def _make_model(cls: type[ChatLumnis], *, model: str | None = None, **fields: Any) -> ChatLumnis:
+    return cls(model=model or None, **fields)
+
+
+def _providers() -> dict[str, Any]:
+    try:
+        import_module("langchain")
+    except ModuleNotFoundError as error:
+        if error.name != "langchain":
+            raise
+        raise ImportError("register() needs langchain for init_chat_model: pip install langchain") from error
+    home = getattr(import_module("langchain.chat_models"), "base", None)
+    providers = getattr(home, "_BUILTIN_PROVIDERS", None)
+    # There is no public way to add a provider; other versions have another table, or none.
+    if not isinstance(providers, dict) or not all(_is_entry(entry) for entry in providers.values()):
+        raise RuntimeError(
+            f"langchain {version('langchain')} keeps the providers of init_chat_model in a way that register() "
+            "does not support: make the model with ChatLumnis(model=...) instead."
+        )
+    return providers
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, tuple) and len(entry) == 3 and callable(entry[2])

@@ -1,14 +1,19 @@
-"""State of a history: its thread, the runs that were read, and the messages for the next run. No I/O."""
+"""State of a history: its thread, the runs that were read, and the messages for the next run. No I/O.
+
+The messages of a thread, which are roles and texts on the wire, become LangChain's messages, tagged with the thread.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
+from langchain_core.messages.tool import tool_call
 
-from lumnisai_core import ResponseObject, ResponseStatus
+from lumnisai_core import Message, ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import (
     ASSISTANT,
@@ -19,10 +24,11 @@ from lumnisai_integrations._shared.conversation import (
     ThreadMessage,
 )
 from lumnisai_integrations._shared.locks import changing
-from lumnisai_integrations.langchain.convert import convert_in
-from lumnisai_integrations.langchain.thread_messages import stored_messages, unsent_message
+from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
+from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
+from lumnisai_integrations.langchain.convert import convert_in, convert_out
 
-ChatConversation = Conversation[BaseMessage]
+_END_OF_RESULT = "[end of tool result]"
 
 
 class HistoryState:
@@ -30,12 +36,6 @@ class HistoryState:
 
     A message counts as stored when its run has succeeded, because then the agent knows it in later runs. Messages of a
     run that is under way, failed or was cancelled stay unsent, so that they can be sent again.
-
-    Args:
-        thread_id: The thread, if there is one yet.
-
-    Attributes:
-        conversation: The conversation as it is now.
     """
 
     def __init__(self, thread_id: str | None) -> None:
@@ -43,7 +43,7 @@ class HistoryState:
 
     def _start(self, thread_id: str | None) -> None:
         # Nothing has to be read of a thread that is new.
-        self.conversation: ChatConversation = Conversation(thread_id, is_read=thread_id is None)
+        self.conversation: Conversation[BaseMessage] = Conversation(thread_id, is_read=thread_id is None)
         self._runs: dict[str, ResponseObject] = {}
 
     def forget(self) -> None:
@@ -52,11 +52,7 @@ class HistoryState:
             self._start(None)
 
     def adopt(self, threads: Iterable[str]) -> bool:
-        """Continue the one thread among these, and return whether it is new here.
-
-        Raises:
-            ValidationError: The conversation is on another thread, or there are several.
-        """
+        """Continue the one thread among these, and return whether it is new here."""
         with changing():
             current = self.conversation.thread_id
             others = sorted({*threads} - {current})
@@ -79,11 +75,9 @@ class HistoryState:
             return self.conversation.thread_id == thread_id
 
     def messages(self, thread_id: str | None, runs: Sequence[ResponseObject]) -> list[BaseMessage]:
-        """Take in runs, and return copies of all messages, oldest first.
+        """Take in the runs of a thread, newest first, and return copies of all messages, oldest first.
 
-        Args:
-            thread_id: The thread that was read; None if none was.
-            runs: Its runs, newest first. Those of a thread that was left meanwhile do not count.
+        Runs of a thread that was left meanwhile do not count.
         """
         with changing():
             self._accept(thread_id, runs)
@@ -95,11 +89,7 @@ class HistoryState:
     def start_adding(self, messages: Sequence[BaseMessage]) -> tuple[bool, bool]:
         """Check messages, and continue the thread of their answers if there is no thread yet.
 
-        Returns:
-            Whether the thread is newly known, and whether it has to be read before the messages are added.
-
-        Raises:
-            ValidationError: A message cannot be sent, or an answer is of another thread.
+        Returns whether the thread is newly known, and whether it has to be read before the messages are added.
         """
         new = self._new(messages)
         tags = map(tags_of, messages)
@@ -111,13 +101,7 @@ class HistoryState:
     def add(
         self, messages: Sequence[BaseMessage], thread_id: str | None = None, runs: Sequence[ResponseObject] = ()
     ) -> None:
-        """Keep the messages that the thread does not hold for the next run.
-
-        Args:
-            messages: The messages, after :meth:`start_adding`.
-            thread_id: The thread that was read; None if none was.
-            runs: Its runs.
-        """
+        """Keep the messages that the thread, with the runs that were read, does not hold for the next run."""
         new = self._new(messages)
         with changing():
             self.conversation = self.conversation.put(new, exchanges=True)
@@ -143,12 +127,8 @@ class HistoryState:
                 tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
             )
             for message, written in zip(messages, convert_in(messages), strict=True)
-            if not self._holds(message)
+            if not (tags := tags_of(message)).is_stored or tags.thread_id != self.conversation.thread_id
         ]
-
-    def _holds(self, message: BaseMessage) -> bool:
-        tags = tags_of(message)
-        return tags.is_stored and tags.thread_id == self.conversation.thread_id is not None
 
 
 def tags_of(message: BaseMessage) -> Tags:
@@ -171,3 +151,107 @@ def _run_id(message: BaseMessage) -> str | None:
 
 def _age(run: ResponseObject) -> datetime:
     return run.created_at or datetime.max.replace(tzinfo=UTC)
+
+
+# Messages of a thread as LangChain's messages
+
+
+def stored_messages(runs: Iterable[ResponseObject], thread_id: str) -> list[BaseMessage]:
+    """Return the messages that runs of a thread store, oldest first, as the runs are.
+
+    Tool calls and their results, which are texts on the wire, become ``tool_calls`` and ``ToolMessage`` again.
+    """
+    messages: list[BaseMessage] = []
+    unanswered: list[ToolCall] = []
+    for run in runs:
+        for index, sent in enumerate(run.input_messages):
+            message = _sent_message(sent, unanswered)
+            message.id = f"{run.response_id}-{index}"  # the same each time, so that graph states hold it once
+            messages.append(message)
+        if run.output_text or run.structured_response is not None:
+            answer = _answer(run)
+            unanswered += answer.tool_calls
+            messages.append(answer)
+    for message in messages:
+        message.additional_kwargs = {THREAD_ID: thread_id, PERSISTED: True}
+    return messages
+
+
+def unsent_message(message: BaseMessage, thread_id: str | None) -> BaseMessage:
+    """Return a copy of a message for the next run, which will be sent to this thread if there is one yet."""
+    others = {name: value for name, value in message.additional_kwargs.items() if name not in (THREAD_ID, PERSISTED)}
+    tags = {} if thread_id is None else {THREAD_ID: thread_id, PERSISTED: False}
+    return message.model_copy(update={"additional_kwargs": others | tags})
+
+
+def _answer(run: ResponseObject) -> AIMessage:
+    run = run.model_copy(update={"progress": []})  # progress is not part of the conversation
+    try:
+        answer = convert_out(run, structured=run.structured_response is not None, offer=_offer_of(run))
+    except StructuredOutputError:
+        return convert_out(run, structured=True)
+    for index, call in enumerate(answer.tool_calls):
+        call["id"] = f"call_{run.response_id}_{index}"  # the same each time; its result may bring the real one
+    return answer
+
+
+def _offer_of(run: ResponseObject) -> ToolOffer | None:
+    """Return an offer that reads the reply of a run which was offered tools; which ones does not matter here."""
+    value = object_of(run) or {}
+    in_words = run.structured_response is not None and list(value) == ["content"] and isinstance(value["content"], str)
+    return ToolOffer(()) if in_words or isinstance(value.get("tool_calls"), list) else None
+
+
+def _sent_message(sent: Message, unanswered: list[ToolCall]) -> BaseMessage:
+    match str(sent.role):
+        case "system":
+            return SystemMessage(sent.content)
+        case "assistant":
+            message = _calling_message(sent.content)
+            unanswered += message.tool_calls
+            return message
+        case _:
+            return _tool_message(sent.content, unanswered) or HumanMessage(sent.content)
+
+
+def _calling_message(text: str) -> AIMessage:
+    content, _, last_line = text.rpartition("\n")
+    listed = _object(last_line).get("tool_calls")
+    calls = [_tool_call(item) for item in listed] if isinstance(listed, list) else []
+    known = [call for call in calls if call is not None]
+    return AIMessage(content, tool_calls=known) if known and len(known) == len(calls) else AIMessage(text)
+
+
+def _tool_call(item: Any) -> ToolCall | None:
+    if not isinstance(item, Mapping) or not isinstance(item.get("name"), str) or not isinstance(item.get("args"), dict):
+        return None
+    return tool_call(name=item["name"], args=item["args"], id=str(item.get("id")))
+
+
+def _tool_message(text: str, unanswered: list[ToolCall]) -> ToolMessage | None:
+    head, _, rest = text.partition("\n")
+    result = _object(head).get("tool_result")
+    if not isinstance(result, Mapping) or not rest.endswith(_END_OF_RESULT):
+        return None
+    call = _call_of(result, unanswered)
+    if call is None:  # other providers refuse a result without its call
+        return None
+    unanswered.remove(call)
+    call["id"] = str(result.get("id") or call["id"])
+    return ToolMessage(
+        rest.removesuffix(_END_OF_RESULT).removesuffix("\n"),
+        name=call["name"],
+        tool_call_id=call["id"],
+        status="error" if result.get("status") == "error" else "success",
+    )
+
+
+def _call_of(result: Mapping[str, Any], unanswered: Sequence[ToolCall]) -> ToolCall | None:
+    by_id = (call for call in unanswered if call["id"] == result.get("id"))
+    by_name = (call for call in unanswered if call["name"] == result.get("name"))
+    return next(by_id, None) or next(by_name, None)
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    value = json_or_text(line)
+    return value if isinstance(value, dict) else {}

@@ -19,46 +19,24 @@ from langchain_core.messages import (
 )
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
-from lumnisai_core import MessageRole, ResponseObject, RunUpdate
+from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
 from lumnisai_integrations._shared.tools import ToolOffer, tool_calls_text, tool_result_text
-from lumnisai_integrations.langchain.blocks import (
-    arguments_text,
-    artifact_data,
-    message_blocks,
-    without_repeated,
-)
+from lumnisai_integrations.langchain.blocks import arguments_text, artifact_data, message_blocks, without_repeated
 
 #: Model name in traces and metadata if the platform chooses the model.
 DEFAULT_MODEL_NAME = "lumnis"
 
-_ROLES = {
-    "system": MessageRole.SYSTEM,
-    "developer": MessageRole.SYSTEM,
-    "human": MessageRole.USER,
-    "user": MessageRole.USER,
-    "ai": MessageRole.ASSISTANT,
-    "assistant": MessageRole.ASSISTANT,
-}
+_ROLES = {"human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
+_ROLES |= dict.fromkeys(("system", "developer"), "system")
 
-#: Blocks that are not sent. Tool calls are sent from ``AIMessage.tool_calls`` and ``AIMessage.invalid_tool_calls``.
-_UNSENT_BLOCKS = frozenset(
-    {
-        "reasoning",
-        "thinking",
-        "redacted_thinking",
-        "tool_call",
-        "tool_call_chunk",
-        "invalid_tool_call",
-        "tool_use",
-        "function_call",
-        "server_tool_call",
-        "server_tool_call_chunk",
-        "server_tool_result",
-    }
-)
+_REASONING_BLOCKS = frozenset({"reasoning", "thinking", "redacted_thinking"})
+#: Tool calls of the caller are sent from ``AIMessage.tool_calls`` and ``AIMessage.invalid_tool_calls``.
+_CALL_BLOCKS = frozenset({"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call"})
+_SERVER_BLOCKS = frozenset({"server_tool_call", "server_tool_call_chunk", "server_tool_result"})
+_UNSENT_BLOCKS = _REASONING_BLOCKS | _CALL_BLOCKS | _SERVER_BLOCKS
 
 #: Blocks of an answer with artifacts of its run, which the service has already.
 _ARTIFACT_BLOCKS = frozenset({"file", "non_standard"})
@@ -69,9 +47,6 @@ def convert_in(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
 
     Text blocks are joined, an assistant's tool calls and their results become text, and the ``name`` of a message is
     left out, because the wire has no field for these.
-
-    Raises:
-        ValidationError: The list is empty, or holds a message that cannot be sent.
     """
     if not messages:
         raise ValidationError("There are no messages: pass a text, or a list that ends with a HumanMessage.")
@@ -79,36 +54,34 @@ def convert_in(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
 
 
 def _wire_message(index: int, message: BaseMessage) -> dict[str, str]:
-    text, role = _text(index, message), MessageRole.USER
+    text, role = _text(index, message), "user"
     match message:
         case ToolMessage():
             text = tool_result_text(text, name=message.name, call_id=message.tool_call_id, status=message.status)
         case FunctionMessage():
             text = tool_result_text(text, name=message.name, call_id=None)
         case AIMessage():
-            role, text = MessageRole.ASSISTANT, _with_tool_calls(text, message)
+            role, calls = "assistant", calls_of(message)
+            if calls:
+                text = tool_calls_text(text, [{key: call.get(key) for key in ("id", "name", "args")} for call in calls])
         case SystemMessage():
-            role = MessageRole.SYSTEM
+            role = "system"
         case HumanMessage():
             pass
         case ChatMessage() if message.role.lower() in _ROLES:
             role = _ROLES[message.role.lower()]
-        case ChatMessage():
-            raise ValidationError(
-                f"messages[{index}] must have one of the roles {', '.join(sorted(_ROLES))}, got {message.role!r}."
-            )
         case _:
+            found = f"role {message.role!r}" if isinstance(message, ChatMessage) else type(message).__name__
             raise ValidationError(
-                f"messages[{index}] must be a system, human, AI or tool message, got a {type(message).__name__}."
+                f"messages[{index}] must be a system, human, AI or tool message, or have one of the roles "
+                f"{', '.join(sorted(_ROLES))}, got {found}."
             )
-    return {"role": role.value, "content": text}
+    return {"role": role, "content": text}
 
 
-def _with_tool_calls(text: str, message: AIMessage) -> str:
-    calls: list[ToolCall | InvalidToolCall] = [*message.tool_calls, *message.invalid_tool_calls]
-    if not calls:
-        return text
-    return tool_calls_text(text, [{key: call.get(key) for key in ("id", "name", "args")} for call in calls])
+def calls_of(message: AIMessage) -> list[ToolCall | InvalidToolCall]:
+    """Return the tool calls of an answer, last those that cannot be run."""
+    return [*message.tool_calls, *message.invalid_tool_calls]
 
 
 def _text(index: int, message: BaseMessage) -> str:
@@ -167,27 +140,12 @@ class AnswerOptions(TypedDict, total=False):
     offer: ToolOffer | None
 
 
-def convert_out(
-    response: ResponseObject,
-    *,
-    as_blocks: bool = False,
-    **options: Unpack[AnswerOptions],
-) -> AIMessage:
-    """Return a finished run as a message.
+def convert_out(response: ResponseObject, *, as_blocks: bool = False, **options: Unpack[AnswerOptions]) -> AIMessage:
+    """Return a finished run as a message, which has the id of the run and its progress as reasoning.
 
-    Args:
-        response: The run.
-        as_blocks: Whether the content is a list of all blocks, as with ``output_version="v1"``. Otherwise it is the
-            text, and reasoning and artifacts are in ``additional_kwargs``.
-        **options: The rest.
-
-    Returns:
-        The message. Its id is that of the run, and its reasoning is the progress of the run.
-
-    Raises:
-        StructuredOutputError: Tools were offered, and the run returned neither tool calls nor an answer.
+    With ``as_blocks`` the content is a list of all blocks, as with ``output_version="v1"``. Otherwise it is the text,
+    and reasoning and artifacts are in ``additional_kwargs``.
     """
-    structured, offer = options.get("structured", False), options.get("offer")
     metadata: dict[str, Any] = {
         "model_provider": "lumnis",
         "model_name": options.get("model_name") or DEFAULT_MODEL_NAME,
@@ -197,7 +155,7 @@ def convert_out(
     }
     if response.response_title:
         metadata["response_title"] = response.response_title
-    if structured or offer is not None:
+    if options.get("structured") or options.get("offer") is not None:
         metadata["output_text"] = response.output_text or ""
     text, calls, invalid = _answer(response, options)
     content: Any = text
@@ -205,7 +163,7 @@ def convert_out(
     if response.artifacts:
         kwargs["artifacts"] = artifact_data(response)
     if as_blocks:
-        content = message_blocks(response, text, calls, invalid)
+        content = message_blocks(response, text, [*calls, *invalid])
         metadata["output_version"] = "v1"
         kwargs = without_repeated(kwargs)
     return AIMessage(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -56,7 +57,7 @@ class ChatModelEngine:
         self._model = model
         self._structured_method = structured_method
         self._allow_overrides = allow_overrides
-        self._others: dict[str, ChatModel] = {}
+        self._made = lru_cache(_KEPT)(_make_model)
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Answer one run.
@@ -85,12 +86,7 @@ class ChatModelEngine:
             raise EngineError("MODEL_NOT_AVAILABLE", "This service does not allow runs to choose a model.")
         if not isinstance(wanted, str):
             raise EngineError("MODEL_NOT_AVAILABLE", f"The name of a model must be a string, got {wanted!r}.")
-        if wanted not in self._others:
-            model = await asyncio.to_thread(_make_model, wanted)
-            while len(self._others) >= _KEPT:
-                self._others.pop(next(iter(self._others)))
-            self._others[wanted] = model
-        return self._others[wanted], wanted
+        return await asyncio.to_thread(self._made, wanted), wanted
 
     async def _structured(self, model: ChatModel, messages: list[BaseMessage], schema: dict[str, Any]) -> RunResult:
         method = {} if self._structured_method is None else {"method": self._structured_method}
@@ -160,11 +156,7 @@ def _name(model: ChatModel) -> str:
 
 
 def _make_model(name: str) -> ChatModel:
-    """Return the model of a name.
-
-    Raises:
-        EngineError: The package ``langchain`` is missing, or it cannot make the model.
-    """
+    """Return the model of a name."""
     try:
         make = import_module("langchain.chat_models").init_chat_model
     except ImportError as error:

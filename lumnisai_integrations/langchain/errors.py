@@ -8,9 +8,9 @@ also ``ValueError``, ``LookupError``, ``OSError`` or ``RuntimeError``, which gra
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from langchain_core.exceptions import (
     ModelAPIError,
@@ -28,79 +28,42 @@ from langchain_core.exceptions import (
 from lumnisai_core import ResponseObject, exceptions
 from lumnisai_integrations._shared import structured
 
-
-class ValidationError(exceptions.ValidationError, ModelInvalidRequestError):
-    """The request is not valid."""
+E = TypeVar("E", bound=exceptions.LumnisAIError)
 
 
-class ConfigurationError(exceptions.ConfigurationError, ModelInvalidRequestError):
-    """No client can be made from these arguments and this environment."""
+#: The classes of this module by the core's class; where two have the same one, the first counts.
+_TWINS: dict[type[exceptions.LumnisAIError], type[exceptions.LumnisAIError]] = {}
 
 
-class MissingUserId(exceptions.MissingUserId, ModelInvalidRequestError):
-    """User scope needs a user id."""
+def _twin(kind: type[E], *families: type[Exception], name: str = "", **attributes: Any) -> type[E]:
+    """Return a subclass of a class of the core and of other families, by default under the same name."""
+    about = {"__module__": __name__, "__doc__": kind.__doc__, **attributes}
+    twin = cast("type[E]", type(name or kind.__name__, (kind, *families), about))
+    _TWINS.setdefault(kind, twin)
+    return twin
 
 
-class TenantScopeUserIdConflict(exceptions.TenantScopeUserIdConflict, ModelInvalidRequestError):
-    """Tenant scope excludes a user id."""
-
-
-class LocalFileNotSupported(exceptions.LocalFileNotSupported, ModelInvalidRequestError):
-    """A file must be a URI or an artifact id, not a local path."""
-
-
-class ConflictError(exceptions.ConflictError, ModelInvalidRequestError):
-    """The request contradicts the state of the service."""
-
-
-class AuthenticationError(exceptions.AuthenticationError, ModelAuthenticationError, PermissionError):
-    """The API key is missing or wrong (401)."""
-
-
-class PermissionDeniedError(exceptions.AuthenticationError, ModelPermissionDeniedError, PermissionError):
-    """The API key is not allowed to do this (403)."""
-
-
-class NotFoundError(exceptions.NotFoundError, ModelNotFoundError, LookupError):
-    """There is nothing with this id."""
-
-
-class FileNotFoundError(exceptions.FileNotFoundError, ModelNotFoundError, LookupError):  # noqa: A001 - the platform's name
-    """There is no file with this id."""
-
-
-class FileAccessDeniedError(exceptions.FileAccessDeniedError, ModelPermissionDeniedError, PermissionError):
-    """The API key or the user may not use this file (403)."""
-
-
-class FileOperationError(exceptions.FileOperationError, ModelError, RuntimeError):
-    """An operation on a file is not possible."""
-
-
-class RateLimitError(exceptions.RateLimitError, ModelRateLimitError):
-    """Too many requests, still after the retries."""
-
-
-class ServiceError(exceptions.TransportError, ModelAPIError):
-    """The service failed, or its answer cannot be read."""
-
-
-class ConnectionFailedError(exceptions.TransportError, ModelConnectionError):
-    """The service could not be reached, or did not answer."""
-
-
-class RunFailedError(exceptions.RunFailedError, ModelError, RuntimeError):
-    """The service reports that the run failed."""
-
-
-class RunCancelledError(exceptions.RunCancelledError, ModelError, RuntimeError):
-    """The run was cancelled before it had an answer."""
-
-
-class RunTimeoutError(exceptions.RunTimeoutError, ModelTimeoutError):
-    """``run_timeout`` has passed; the run continues on the service."""
-
-    is_retryable = False
+ValidationError = _twin(exceptions.ValidationError, ModelInvalidRequestError)
+ConfigurationError = _twin(exceptions.ConfigurationError, ModelInvalidRequestError)
+MissingUserId = _twin(exceptions.MissingUserId, ModelInvalidRequestError)
+TenantScopeUserIdConflict = _twin(exceptions.TenantScopeUserIdConflict, ModelInvalidRequestError)
+LocalFileNotSupported = _twin(exceptions.LocalFileNotSupported, ModelInvalidRequestError)
+ConflictError = _twin(exceptions.ConflictError, ModelInvalidRequestError)
+AuthenticationError = _twin(exceptions.AuthenticationError, ModelAuthenticationError, PermissionError)
+NotFoundError = _twin(exceptions.NotFoundError, ModelNotFoundError, LookupError)
+FileNotFoundError = _twin(exceptions.FileNotFoundError, ModelNotFoundError, LookupError)  # noqa: A001 - the core's name
+FileAccessDeniedError = _twin(exceptions.FileAccessDeniedError, ModelPermissionDeniedError, PermissionError)
+FileOperationError = _twin(exceptions.FileOperationError, ModelError, RuntimeError)
+RateLimitError = _twin(exceptions.RateLimitError, ModelRateLimitError)
+ServiceError = _twin(exceptions.TransportError, ModelAPIError, name="ServiceError")
+RunFailedError = _twin(exceptions.RunFailedError, ModelError, RuntimeError)
+RunCancelledError = _twin(exceptions.RunCancelledError, ModelError, RuntimeError)
+RunTimeoutError = _twin(exceptions.RunTimeoutError, ModelTimeoutError, is_retryable=False)  # the run continues
+# For errors of the same classes with the status 403, and without an answer.
+PermissionDeniedError = _twin(
+    exceptions.AuthenticationError, ModelPermissionDeniedError, PermissionError, name="PermissionDeniedError"
+)
+ConnectionFailedError = _twin(exceptions.TransportError, ModelConnectionError, name="ConnectionFailedError")
 
 
 class StructuredOutputError(structured.StructuredOutputError, OutputParserException):
@@ -115,12 +78,7 @@ class StructuredOutputError(structured.StructuredOutputError, OutputParserExcept
         self.llm_output: str | None = response.output_text
 
 
-#: The classes of this module by the core's class; where two have the same one, the first counts.
-_TWINS: Mapping[type, type[exceptions.LumnisAIError]] = {
-    twin.__bases__[0]: twin
-    for twin in reversed(list(globals().values()))
-    if isinstance(twin, type) and issubclass(twin, exceptions.LumnisAIError)
-}
+_TWINS[structured.StructuredOutputError] = StructuredOutputError
 
 
 def model_error(error: exceptions.LumnisAIError) -> exceptions.LumnisAIError:

@@ -23,11 +23,7 @@ ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 
 
 def tool_of(tool: ToolLike) -> Tool:
-    """Return the name, description and schema of a LangChain tool, class, function, or dict in one of the usual forms.
-
-    Raises:
-        ValidationError: It has another form, or is a tool that only another platform can run.
-    """
+    """Return the name, description and schema of a LangChain tool, class, function or usual form of dict."""
     try:
         shown = convert_to_openai_tool(tool)
         parameters = _parameters(tool)
@@ -68,11 +64,7 @@ def _parameters(tool: ToolLike) -> dict[str, Any] | None:
 
 
 def bound_tools(tools: Sequence[ToolLike]) -> list[dict[str, Any]]:
-    """Return tools as plain data, as traces show them and :func:`offer_of` reads them.
-
-    Raises:
-        ValidationError: One of them cannot be used as a tool.
-    """
+    """Return tools as plain data, as traces show them and :func:`offer_of` reads them."""
     return [tool_of(tool).as_function() for tool in tools]
 
 
@@ -83,11 +75,7 @@ def tool_keywords(
     parallel_tool_calls: bool | None = None,
     **others: Any,
 ) -> dict[str, Any]:
-    """Return the keywords of a call that offers tools, checked.
-
-    Raises:
-        ValidationError: Something cannot be used as a tool, or the choice names none of the tools.
-    """
+    """Return the keywords of a call that offers tools, checked."""
     with model_errors():
         about = {"tools": bound_tools(tools), "tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
         keywords = {name: value for name, value in about.items() if value is not None}
@@ -96,11 +84,7 @@ def tool_keywords(
 
 
 def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | None) -> ToolOffer | None:
-    """Return the tools that a call offers; None if there are none.
-
-    Raises:
-        ValidationError: Tools or choice cannot be read, or do not fit each other.
-    """
+    """Return the tools that a call offers; None if there are none."""
     tools = keywords.get("tools")
     return ToolOffer.of_call(map(tool_of, tools), keywords, answer_schema) if tools else None
 

@@ -72,7 +72,10 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
     ) -> None:
         super().__init__()
         with model_errors():
-            self._own = _connection(connection, has_client=client is not None or async_client is not None)
+            has_client = client is not None or async_client is not None
+            if has_client and connection:
+                raise ConfigurationError(f"A client has its own connection: leave out {', '.join(sorted(connection))}.")
+            self._own = None if has_client else LumnisConnection(**connection)
             self._state = HistoryState(None if thread_id is None else _usable_thread_id(thread_id))
             self._title = _usable_title(title)
         self._client = client
@@ -90,7 +93,7 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
 
     @property
     def lumnis_thread_id(self) -> str | None:
-        """The same as :attr:`thread_id`, under the name that ``ChatLumnis`` looks for."""
+        """The same as :attr:`thread_id`."""
         return self.thread_id
 
     # Blocking
@@ -264,21 +267,6 @@ class LumnisChatMessageHistory(BaseChatMessageHistory):
         if self._own is None:
             raise ConfigurationError("This history has only a client: also pass async_client=AsyncClient(...).")
         return self._own._aclient()
-
-
-def _connection(arguments: ConnectionArguments, *, has_client: bool) -> LumnisConnection | None:
-    names = ConnectionArguments.__annotations__
-    unknown = arguments.keys() - names
-    if unknown:
-        raise TypeError(
-            f"LumnisChatMessageHistory got unexpected arguments {', '.join(sorted(unknown))}; its connection arguments "
-            f"are {', '.join(names)}."
-        )
-    if not has_client:
-        return LumnisConnection(**arguments)
-    if arguments:
-        raise ConfigurationError(f"A client has its own connection: leave out {', '.join(sorted(arguments))}.")
-    return None
 
 
 def _usable_thread_id(thread_id: str | UUID) -> str:

@@ -28,12 +28,10 @@ class LumnisFilesLoader(LumnisConnection, BaseLoader):
     page by page and each is read when its turn comes. A loader may be shared by threads and event loops, copied and
     pickled. A pickle does not hold the API key; a loader that is restored from one takes it from the environment.
 
+    ``lumnis_api_key`` (``api_key``), ``base_url``, ``tenant_id``, ``timeout`` and ``max_retries`` are those of
+    :class:`ChatLumnis`.
+
     Attributes:
-        lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
-        timeout: Seconds for connecting, sending and each answer. Default 30.
-        max_retries: Tries after the first one. Default 3.
         user_id: User whose files are read. Required in user scope.
         scope: ``user`` for the user's own files only, ``tenant`` for those of the tenant only. Default: both, as far
             as the user may see them.

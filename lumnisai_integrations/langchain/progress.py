@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
@@ -65,9 +63,7 @@ class LumnisProgressHandler(BaseCallbackHandler):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     # Updates
@@ -180,11 +176,10 @@ class LumnisProgressHandler(BaseCallbackHandler):
                 self._finish(run, status if status == ResponseStatus.CANCELLED else "")
 
 
-@dataclass
-class _Run:
+class _Run(NamedTuple):
     title: str
     parent: UUID | None
-    children: set[UUID] = field(default_factory=set)
+    children: set[UUID]
 
 
 class RunTree:
@@ -195,7 +190,7 @@ class RunTree:
 
     def start(self, run_id: UUID, parent: UUID | None, title: str) -> None:
         """Add a run."""
-        self._runs[run_id] = _Run(title, parent)
+        self._runs[run_id] = _Run(title, parent, set())
         if parent in self._runs:
             self._runs[parent].children.add(run_id)
 

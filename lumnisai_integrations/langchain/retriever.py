@@ -12,12 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FileSearchResults
-from lumnisai_integrations._shared.files import (
-    DEFAULT_PASSAGES,
-    SearchParameters,
-    passages,
-    search_parameters,
-)
+from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, SearchParameters, passages, search_parameters
 from lumnisai_integrations.langchain.calls import from_config
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.settings import LumnisConnection
@@ -37,12 +32,10 @@ class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
     loops, copied and pickled. A pickle does not hold the API key; a retriever that is restored from one takes it from
     the environment.
 
+    ``lumnis_api_key`` (``api_key``), ``base_url``, ``tenant_id``, ``timeout`` and ``max_retries`` are those of
+    :class:`ChatLumnis`.
+
     Attributes:
-        lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
-        timeout: Seconds for connecting, sending and each answer. Default 30.
-        max_retries: Tries after the first one. Default 3.
         user_id: User whose files are searched, together with those of the tenant. Required in user scope.
         scope: ``user`` (default) or ``tenant``: only files that the whole tenant may see.
         k: Maximum number of documents, 1 to 50. Default 4.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any, cast, overload
+from typing import Any, TypedDict, Unpack, cast
 from uuid import UUID
 
 from langchain_core.callbacks import AsyncCallbackManagerForChainRun, CallbackManagerForChainRun
@@ -12,24 +12,29 @@ from langchain_core.prompt_values import ChatPromptValueConcrete, StringPromptVa
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, RunnableSerializable
 from langchain_core.runnables.config import ensure_config
 
-from lumnisai_core import (
-    AsyncClient,
-    AsyncRunStream,
-    Client,
-    FeedbackCreated,
-    FeedbackType,
-    ProgressCallback,
-    ResponseObject,
-    ResponseStatus,
-    RunStream,
-    RunUpdate,
+from lumnisai_core import FeedbackCreated, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
+from lumnisai_integrations.langchain.calls import (
+    KnownRun,
+    LumnisInput,
+    from_config,
+    model_name_of,
+    run_of_input,
+    start_of_input,
 )
-from lumnisai_integrations.langchain.calls import RunCall, from_config, model_name_of
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.inputs import KnownRun, LumnisInput, run_of_input, start_of_input
 from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.settings import LumnisSettings
+
+
+class FeedbackOptions(TypedDict, total=False):
+    """Options of feedback; :meth:`LumnisRunnable.send_feedback` describes them."""
+
+    feedback_type: FeedbackType | str
+    user_id: str | UUID | None
+    progress_id: str | None
+    tool_call_id: str | None
+    tool_args_update: Mapping[str, Any] | None
 
 
 class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate | ResponseObject]):
@@ -52,34 +57,8 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     Nothing is sent and no connection is opened before the first call. A runnable may be shared by threads and event
     loops, copied and pickled; a pickle does not hold the API key.
 
-    Attributes:
-        lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
-        base_url: Address of the service. Default: ``LUMNISAI_BASE_URL``, then that of the platform.
-        tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own.
-        timeout: Seconds for connecting, sending and each answer. Default 30. Runs have a limit of their own:
-            ``run_timeout``.
-        max_retries: Tries after the first one. Default 3.
-        user_id: User the runs are for. Required in user scope.
-        scope: ``user`` (default) or ``tenant``.
-        model_name: Model as ``provider:model``, also as ``model``. Default: the platform's choice.
-        thread_id: Conversation to continue. The service has its earlier turns: send only the new ones.
-        history: Who remembers the conversation. With ``client`` (default) a call sends all messages on a new thread.
-            With ``server`` a call continues the thread of the last Lumnis answer among its messages and sends only
-            newer messages.
-        model_overrides: Models for each use. Wins over ``model_name``, which stands for ``smart_model``.
-        agent_config: How the agent works.
-        response_format: Class or schema of the object in ``structured_response``.
-        response_format_instructions: Extra guidance for that object.
-        files: Files by URI or artifact id.
-        options: Free-form options, echoed in the run.
-        specialized_agent: Name of a specialized agent to route runs to.
-        specialized_agent_params: Its parameters.
-        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
-        extra_body: Further fields for the request body, sent as they are.
-        run_timeout: Seconds to wait for a run. Default 600; None for no limit.
-        progress_interval: Seconds that progress may be late. Default 1.
-        cancel_on_interrupt: Whether leaving early stops the run on the service. Default True.
-        show_progress: Whether to print the progress of runs. Default False.
+    The fields are those of :class:`ChatLumnis`, with the same defaults, without ``streaming`` and ``stop``. The object
+    of a ``response_format`` is in ``structured_response``.
 
     Raises:
         ConfigurationError: No API key, or a value that is not valid.
@@ -165,7 +144,12 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ) -> Iterator[RunUpdate | ResponseObject]:
         with model_errors():
             run = run_of_input(self.__dict__, next(inputs), config.get("configurable"), kwargs)
-            with _stream_of(self._client(), run, progress_callback(run_manager)) as updates:
+            client, listener = self._client(), progress_callback(run_manager)
+            with (
+                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                if isinstance(run, KnownRun)
+                else client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+            ) as updates:
                 for update in updates:
                     yield from _items_of(update)
 
@@ -178,7 +162,12 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ) -> AsyncIterator[RunUpdate | ResponseObject]:
         with model_errors():
             run = run_of_input(self.__dict__, await anext(inputs), config.get("configurable"), kwargs)
-            async with _stream_of(self._aclient(), run, async_progress_callback(run_manager)) as updates:
+            client, listener = self._aclient(), async_progress_callback(run_manager)
+            async with (
+                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                if isinstance(run, KnownRun)
+                else client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
+            ) as updates:
                 async for update in updates:
                     for item in _items_of(update):
                         yield item
@@ -251,12 +240,7 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         response_id: str | UUID,
         feedback_text: str,
         config: RunnableConfig | None = None,
-        *,
-        feedback_type: FeedbackType | str = FeedbackType.SUGGESTION,
-        user_id: str | UUID | None = None,
-        progress_id: str | None = None,
-        tool_call_id: str | None = None,
-        tool_args_update: Mapping[str, Any] | None = None,
+        **options: Unpack[FeedbackOptions],
     ) -> FeedbackCreated:
         """Send feedback to a run while it works, for instance a human's answer to an interrupt.
 
@@ -266,67 +250,35 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             response_id: Id of the run.
             feedback_text: The feedback, 1 to 5000 characters.
             config: May name the user as ``lumnis_user_id``. Default: that of the surrounding chain or graph.
-            feedback_type: ``suggestion`` (default), ``correction`` or ``guidance``.
-            user_id: User who sends the feedback. Default: the user of the config, then of the runnable.
-            progress_id: Progress entry it is about.
-            tool_call_id: Tool call it is about.
-            tool_args_update: New arguments for that tool call; requires ``tool_call_id``.
+            **options: ``feedback_type`` is ``suggestion`` (default), ``correction`` or ``guidance``; ``user_id`` is the
+                user who sends the feedback, by default that of the config, then of the runnable; ``progress_id`` and
+                ``tool_call_id`` are the progress entry and the tool call it is about; ``tool_args_update`` are new
+                arguments for that tool call.
 
         Raises:
             ValidationError: The text or the combination of arguments is not valid; nothing was sent.
             ConflictError: The run is over. A new run can continue its thread.
             NotFoundError: There is no such run.
         """
+        options["user_id"] = options.get("user_id") or self._user_of(config)
         with model_errors():
-            return self._client().responses.create_feedback(
-                str(response_id),
-                feedback_text,
-                feedback_type=feedback_type,
-                user_id=user_id or self._user_of(config),
-                progress_id=progress_id,
-                tool_call_id=tool_call_id,
-                tool_args_update=tool_args_update,
-            )
+            return self._client().responses.create_feedback(str(response_id), feedback_text, **options)
 
     async def asend_feedback(
         self,
         response_id: str | UUID,
         feedback_text: str,
         config: RunnableConfig | None = None,
-        *,
-        feedback_type: FeedbackType | str = FeedbackType.SUGGESTION,
-        user_id: str | UUID | None = None,
-        progress_id: str | None = None,
-        tool_call_id: str | None = None,
-        tool_args_update: Mapping[str, Any] | None = None,
+        **options: Unpack[FeedbackOptions],
     ) -> FeedbackCreated:
         """Do the same in asyncio."""
+        options["user_id"] = options.get("user_id") or self._user_of(config)
         with model_errors():
-            return await self._aclient().responses.create_feedback(
-                str(response_id),
-                feedback_text,
-                feedback_type=feedback_type,
-                user_id=user_id or self._user_of(config),
-                progress_id=progress_id,
-                tool_call_id=tool_call_id,
-                tool_args_update=tool_args_update,
-            )
+            return await self._aclient().responses.create_feedback(str(response_id), feedback_text, **options)
 
     def _user_of(self, config: RunnableConfig | None) -> str | UUID | None:
         of_config: str | UUID | None = from_config(ensure_config(config).get("configurable") or {}).get("user_id")
         return of_config or self.user_id
-
-
-@overload
-def _stream_of(client: Client, run: RunCall | KnownRun, listener: ProgressCallback | None) -> RunStream: ...
-@overload
-def _stream_of(client: AsyncClient, run: RunCall | KnownRun, listener: ProgressCallback | None) -> AsyncRunStream: ...
-def _stream_of(
-    client: Client | AsyncClient, run: RunCall | KnownRun, listener: ProgressCallback | None
-) -> RunStream | AsyncRunStream:
-    if isinstance(run, KnownRun):
-        return client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-    return client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
 
 
 def _items_of(update: RunUpdate) -> list[RunUpdate | ResponseObject]:

@@ -87,6 +87,4 @@ class LumnisSettings(LumnisConnection, Serializable):
     cancel_on_interrupt: bool = True
     show_progress: bool = False
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        populate_by_name=True, hide_input_in_errors=True, protected_namespaces=(), defer_build=True
-    )
+    model_config: ClassVar[ConfigDict] = ConfigDict(protected_namespaces=())

@@ -24,18 +24,14 @@ from lumnisai_integrations._shared import structured
 from lumnisai_integrations._shared.schemas import plain_schema
 from lumnisai_integrations.langchain.errors import StructuredOutputError, model_errors
 
-METHODS = ("json_schema", "function_calling", "json_mode")
+_METHODS = ("json_schema", "function_calling", "json_mode")
 
 #: What callers may pass as a schema.
 Schema = type[Any] | Mapping[str, Any]
 
 
 def json_schema_of(schema: Schema) -> dict[str, Any]:
-    """Return the titled JSON Schema of a pydantic class (v2 or v1), dataclass, TypedDict, schema or tool dict.
-
-    Raises:
-        ValidationError: It has another form, or does not describe an object.
-    """
+    """Return the titled JSON Schema of a pydantic class (v2 or v1), dataclass, TypedDict, schema or tool dict."""
     described = _described(schema)
     kind = described.get("type", "object")
     if kind != "object" and not (isinstance(kind, list) and "object" in kind):
@@ -73,32 +69,18 @@ def builder_of(schema: Schema) -> Callable[[dict[str, Any]], Any]:
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
-    """Reads the object of a structured run from its message, or from the last chunk of a stream.
-
-    Attributes:
-        build: Makes an instance from the object.
-        name_of_schema: Shown in errors.
-        shows_calls: Whether the caller also sees the message, so that its tool calls are not lost.
-    """
+    """Reads the object of a structured run from its message, or from the last chunk of a stream."""
 
     build: Callable[[dict[str, Any]], Any]
     name_of_schema: str
-    shows_calls: bool = False
+    shows_calls: bool = False  # whether the caller also sees the message, so that its tool calls are not lost
 
     def parse(self, text: str) -> Any:
-        """Return the object in a text.
-
-        Raises:
-            StructuredOutputError: The text holds no object that fits.
-        """
+        """Return the object in a text."""
         return self._built(run_of(AIMessage(content=text)))
 
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        """Return the object of a message; None while a stream is not at its end.
-
-        Raises:
-            StructuredOutputError: The run has no object that fits.
-        """
+        """Return the object of a message; None while a stream is not at its end."""
         generation = result[0]
         message = generation.message if isinstance(generation, ChatGeneration) else AIMessage(content=generation.text)
         if partial and isinstance(message, AIMessageChunk) and message.chunk_position != "last":
@@ -127,8 +109,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 
 def run_of(message: BaseMessage) -> ResponseObject:
     """Return the run that a message came from, as far as the message says."""
-    facts = message.response_metadata
-    text = str(message.text)
+    facts, text = message.response_metadata, str(message.text)
     return ResponseObject(
         response_id=facts.get("response_id") or message.id or "unknown",
         thread_id=facts.get("thread_id"),
@@ -152,28 +133,17 @@ def structured_chain(
 
     All methods are the platform's ``response_format``. ``strict`` is for traces only: the platform always follows the
     schema as well as it can. ``parameters`` are further keywords for each call, such as ``tools``.
-
-    Raises:
-        ValidationError: The schema or the method is not known.
     """
-    if method not in METHODS:
-        raise ValidationError(f"method must be one of {', '.join(METHODS)}, got {method!r}.")
+    if method not in _METHODS:
+        raise ValidationError(f"method must be one of {', '.join(_METHODS)}, got {method!r}.")
     json_schema = json_schema_of(schema)
     # Traces show classes their own way, where they can.
     shown = json_schema if isinstance(schema, Mapping) or dataclasses.is_dataclass(schema) else schema
-    bound = bind(
-        response_format=json_schema,
-        ls_structured_output_format={
-            "kwargs": {"method": method} | ({} if strict is None else {"strict": strict}),
-            "schema": shown,
-        },
-        **parameters,
-    )
-    parser = StructuredOutputParser(
-        build=builder_of(schema),
-        name_of_schema=str(json_schema.get("title", "the schema")),
-        shows_calls=include_raw,
-    )
+    how = {"method": method} | ({} if strict is None else {"strict": strict})
+    traced = {"kwargs": how, "schema": shown}
+    bound = bind(response_format=json_schema, ls_structured_output_format=traced, **parameters)
+    name = str(json_schema.get("title", "the schema"))
+    parser = StructuredOutputParser(build=builder_of(schema), name_of_schema=name, shows_calls=include_raw)
     if not include_raw:
         return bound | parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)

@@ -36,7 +36,7 @@ def entry(index: int | None, message: str = "", *calls: ToolCall, state: str = "
 
 def shown(*news: RunUpdate) -> list[tuple[int, str, Any]]:
     """Return the parts of these updates as index, type and what they say."""
-    writer = ProgressBlocks("r1")
+    writer = ProgressBlocks()
     return [_said(part) for update in news for part in writer.accept(update)]
 
 
@@ -136,7 +136,7 @@ def test_progress_is_shown_as_it_comes(news: list[RunUpdate], expected: list[tup
 def test_what_is_known_of_a_server_call_is_kept() -> None:
     """An id of the service's own is the id, other unknown keys are extras, and a call can have failed."""
     given = {"name": "run", "args": {"码": [1]}, "id": "c9", "status": "failed", "cost": 2, "output_text": ""}
-    writer = ProgressBlocks("r1")
+    writer = ProgressBlocks()
     parts = writer.accept(entry(0, "", ToolCall.model_validate(given)))
     assert [part.block for part in parts] == [
         {
@@ -218,7 +218,7 @@ INVALID = [invalid_tool_call(name="sub", args="[1]", id="c2", error="There is no
 def test_an_answer_is_text_and_calls() -> None:
     """An empty text is no block; calls come in order, those that cannot be run last."""
     assert answer_blocks("") == []
-    assert answer_blocks("Hm.", CALLS, INVALID) == [
+    assert answer_blocks("Hm.", [*CALLS, *INVALID]) == [
         {"type": "text", "text": "Hm."},
         {"type": "tool_call", "id": "c1", "name": "add", "args": {"x": "数"}},
         {
@@ -256,13 +256,13 @@ def test_a_whole_run_is_progress_answer_documents() -> None:
 
 def test_chunks_of_parts_add_up() -> None:
     """Parts written as chunks add up to the message of the whole run."""
-    response, writer = whole_run(), ProgressBlocks("r1")
+    response, writer = whole_run(), ProgressBlocks()
     steps = [
         part
         for index, step in enumerate(response.progress)
         for part in writer.accept(entry(index, step.message, *step.tool_calls))
     ]
-    ends = answer_blocks("Done.", CALLS, INVALID) + artifact_blocks(response)
+    ends = answer_blocks("Done.", [*CALLS, *INVALID]) + artifact_blocks(response)
     answer = [as_chunk(BlockPart(index, block)) for index, block in enumerate(ends, writer.count)]
     calls = [
         tool_call_chunk(name=block["name"], args=block["args"], id=block["id"], index=block["index"])
@@ -276,7 +276,7 @@ def test_chunks_of_parts_add_up() -> None:
     )
     total = reduce(add, chunks)
     left = [{name: value for name, value in block.items() if name != "index"} for block in total.content_blocks]
-    assert left == message_blocks(response, "Done.", CALLS, INVALID)
+    assert left == message_blocks(response, "Done.", [*CALLS, *INVALID])
     assert [call["id"] for call in total.tool_calls] == ["c1"]
     assert [call["id"] for call in total.invalid_tool_calls] == ["c2"]
 

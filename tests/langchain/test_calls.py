@@ -38,14 +38,14 @@ def test_models_come_from_field_and_call(given: Any, keywords: Any, sent: Any) -
 def test_a_call_wins_over_fields_and_none_takes_away() -> None:
     """Keywords of a call replace the model's fields, also by None."""
     call = run_call(fields(user_id="a", thread_id="t", stop=["x"]), ASKED, ["y"], {"thread_id": None, "user_id": "b"})
-    assert (call.parameters["user_id"], call.parameters["thread_id"], call.stop) == ("b", None, ["y"])
+    assert (call.parameters["user_id"], call.parameters["thread_id"], call.answer["stop"]) == ("b", None, ["y"])
 
 
 @pytest.mark.parametrize("stop", ["DONE", ["DONE"]])
 def test_one_text_to_stop_at_may_be_bare(stop: Any) -> None:
     """A bare text is one mark, not as many as it has letters."""
     model = fields(user_id="a")
-    assert list(run_call(model, ASKED, stop, {}).stop) == ["DONE"]
+    assert list(run_call(model, ASKED, stop, {}).answer["stop"]) == ["DONE"]
     assert cache_facts(model, stop, {})["stop"] == ["DONE"]
     assert ChatLumnis(api_key="k")._get_ls_params(stop=stop).get("ls_stop") == ["DONE"]
 

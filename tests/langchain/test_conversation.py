@@ -9,9 +9,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from lumnisai_core import ResponseObject
 from lumnisai_integrations._shared.tools import tool_calls_text, tool_result_text
-from lumnisai_integrations.langchain.conversation import HistoryState
+from lumnisai_integrations.langchain.conversation import HistoryState, stored_messages
 from lumnisai_integrations.langchain.convert import convert_out
-from lumnisai_integrations.langchain.thread_messages import stored_messages
 
 YES, NO = HumanMessage("yes"), HumanMessage("no")
 

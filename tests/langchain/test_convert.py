@@ -23,7 +23,7 @@ from langchain_core.messages import (
 from lumnisai_core import ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.langchain.convert import convert_in, convert_out, cut_at
-from lumnisai_integrations.langchain.streaming import ChunkWriter
+from lumnisai_integrations.langchain.streaming import StreamWriter
 
 CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
 
@@ -181,8 +181,8 @@ def test_chunks_add_up_to_the_message() -> None:
         RunUpdate("r1", "t1", "in_progress", "b", message="Two.", entry_index=1),
         RunUpdate("r1", "t1", "succeeded", "completed", output_text="High at noon.", response=whole),
     ]
-    writer = ChunkWriter(model_name="m")
-    chunks = [chunk.message for update in news for chunk in writer.accept(update)]
+    writer = StreamWriter(model_name="m")
+    chunks = [chunk.message for update in news for chunk in writer.chunks(update)]
     assert [chunk.content for chunk in chunks] == ["", "", "High at noon."]
     assert {chunk.id for chunk in chunks} == {"r1"}
     assert [bool(chunk.response_metadata) for chunk in chunks] == [False, False, True]
@@ -198,4 +198,4 @@ def test_chunks_add_up_to_the_message() -> None:
 def test_a_failed_run_has_no_last_chunk() -> None:
     """The end of a failed run is not shown as an answer."""
     failed = run(status="failed")
-    assert not list(ChunkWriter().accept(RunUpdate("r1", "t1", "failed", "failed", response=failed)))
+    assert not list(StreamWriter().chunks(RunUpdate("r1", "t1", "failed", "failed", response=failed)))

@@ -24,7 +24,7 @@ from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.blocks import message_blocks
 from lumnisai_integrations.langchain.convert import convert_out
 from lumnisai_integrations.langchain.errors import RunFailedError
-from lumnisai_integrations.langchain.streaming import EventWriter
+from lumnisai_integrations.langchain.streaming import StreamWriter
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect, Recorder, assert_cancelled
 
@@ -42,8 +42,8 @@ def finished(**fields: Any) -> RunUpdate:
 
 
 def written(*news: RunUpdate, **writing: Any) -> list[dict[str, Any]]:
-    writer = EventWriter(**writing)
-    return [cast("dict[str, Any]", event) for update in news for event in writer.accept(update)]
+    writer = StreamWriter(**writing)
+    return [cast("dict[str, Any]", event) for update in news for event in writer.events(update)]
 
 
 def whole_run() -> list[RunUpdate]:

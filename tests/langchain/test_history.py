@@ -323,7 +323,7 @@ async def test_threads_are_listed_with_their_titles(model: ChatLumnis, remember:
 def test_settings_are_checked_at_once(talking: LocalLumnis) -> None:
     with pytest.raises(ConfigurationError):
         LumnisChatMessageHistory()
-    with pytest.raises(TypeError, match="unexpected arguments host; its connection arguments are api_key"):
+    with pytest.raises(TypeError, match="has no host; it has api_key"):
         LumnisChatMessageHistory(host="x")  # type: ignore[call-arg] # that is the mistake
     with pytest.raises(ValidationError, match="non-empty string"):
         LumnisChatMessageHistory(" ", api_key="k")

@@ -13,8 +13,7 @@ from pydantic import BaseModel
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis
-from lumnisai_integrations.langchain.calls import RunCall
-from lumnisai_integrations.langchain.inputs import KnownRun, read_input, run_of_input, start_of_input
+from lumnisai_integrations.langchain.calls import KnownRun, RunCall, read_input, run_of_input, start_of_input
 from lumnisai_integrations.langchain.runnable import LumnisRunnable
 
 SYSTEM, HUMAN = SystemMessage("Be brief."), HumanMessage("Hi.")

@@ -13,7 +13,7 @@ from lumnisai_core import InvokeParameters
 from lumnisai_integrations._shared.runs import RUN_FIELDS, WATCH_FIELDS
 from lumnisai_integrations.langchain import ChatLumnis, LumnisRunnable, LumnisTool
 from lumnisai_integrations.langchain.calls import run_call as langchain_call
-from lumnisai_integrations.langchain.inputs import run_of_input
+from lumnisai_integrations.langchain.calls import run_of_input
 from lumnisai_integrations.llama_index import LumnisLLM, LumnisQueryEngine, LumnisToolSpec
 from lumnisai_integrations.llama_index.agent import Agent, AgentFields
 from lumnisai_integrations.llama_index.calls import run_call as llama_index_call
