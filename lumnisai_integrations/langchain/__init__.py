@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from lumnisai_integrations.langchain.chat import ChatLumnis, register
-    from lumnisai_integrations.langchain.engine import ChatModelEngine
-    from lumnisai_integrations.langchain.errors import StructuredOutputError
-    from lumnisai_integrations.langchain.history import LumnisChatMessageHistory
-    from lumnisai_integrations.langchain.loader import LumnisFilesLoader
-    from lumnisai_integrations.langchain.progress import LumnisProgressHandler
-    from lumnisai_integrations.langchain.retriever import LumnisFilesRetriever
-    from lumnisai_integrations.langchain.runnable import LumnisRunnable
-    from lumnisai_integrations.langchain.tool import LumnisTool
+    from lumnisai_integrations.langchain.lumnis.chat import ChatLumnis, register
+    from lumnisai_integrations.langchain.lumnis.engine import ChatModelEngine
+    from lumnisai_integrations.langchain.lumnis.errors import StructuredOutputError
+    from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
+    from lumnisai_integrations.langchain.lumnis.loader import LumnisFilesLoader
+    from lumnisai_integrations.langchain.lumnis.progress import LumnisProgressHandler
+    from lumnisai_integrations.langchain.lumnis.retriever import LumnisFilesRetriever
+    from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
+    from lumnisai_integrations.langchain.lumnis.tool import LumnisTool
 
 __all__ = [
     "ChatLumnis",
@@ -37,16 +37,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ChatLumnis": "lumnisai_integrations.langchain.chat",
-    "ChatModelEngine": "lumnisai_integrations.langchain.engine",
-    "LumnisChatMessageHistory": "lumnisai_integrations.langchain.history",
-    "LumnisFilesLoader": "lumnisai_integrations.langchain.loader",
-    "LumnisFilesRetriever": "lumnisai_integrations.langchain.retriever",
-    "LumnisProgressHandler": "lumnisai_integrations.langchain.progress",
-    "LumnisRunnable": "lumnisai_integrations.langchain.runnable",
-    "LumnisTool": "lumnisai_integrations.langchain.tool",
-    "StructuredOutputError": "lumnisai_integrations.langchain.errors",
-    "register": "lumnisai_integrations.langchain.chat",
+    "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
+    "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
+    "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",
+    "LumnisFilesLoader": "lumnisai_integrations.langchain.lumnis.loader",
+    "LumnisFilesRetriever": "lumnisai_integrations.langchain.lumnis.retriever",
+    "LumnisProgressHandler": "lumnisai_integrations.langchain.lumnis.progress",
+    "LumnisRunnable": "lumnisai_integrations.langchain.lumnis.runnable",
+    "LumnisTool": "lumnisai_integrations.langchain.lumnis.tool",
+    "StructuredOutputError": "lumnisai_integrations.langchain.lumnis.errors",
+    "register": "lumnisai_integrations.langchain.lumnis.chat",
 }
 
 __getattr__: Callable[[str], object] = lazy_names(__name__, _HOMES, extra="langchain")

@@ -14,14 +14,14 @@ from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
-    from lumnisai_integrations.llama_index.chat_store import LumnisChatStore
-    from lumnisai_integrations.llama_index.listeners import LumnisProgressEvent
-    from lumnisai_integrations.llama_index.llm import LumnisLLM, register
-    from lumnisai_integrations.llama_index.memory import LumnisThreadMemory
-    from lumnisai_integrations.llama_index.query_engine import LumnisQueryEngine
-    from lumnisai_integrations.llama_index.reader import LumnisFilesReader
-    from lumnisai_integrations.llama_index.retriever import LumnisFilesRetriever
-    from lumnisai_integrations.llama_index.tool import LumnisToolSpec
+    from lumnisai_integrations.llama_index.lumnis.chat_store import LumnisChatStore
+    from lumnisai_integrations.llama_index.lumnis.listeners import LumnisProgressEvent
+    from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM, register
+    from lumnisai_integrations.llama_index.lumnis.memory import LumnisThreadMemory
+    from lumnisai_integrations.llama_index.lumnis.query_engine import LumnisQueryEngine
+    from lumnisai_integrations.llama_index.lumnis.reader import LumnisFilesReader
+    from lumnisai_integrations.llama_index.lumnis.retriever import LumnisFilesRetriever
+    from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 
 __all__ = [
     "LumnisChatStore",
@@ -37,16 +37,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "LumnisChatStore": "lumnisai_integrations.llama_index.chat_store",
-    "LumnisFilesReader": "lumnisai_integrations.llama_index.reader",
-    "LumnisFilesRetriever": "lumnisai_integrations.llama_index.retriever",
-    "LumnisLLM": "lumnisai_integrations.llama_index.llm",
-    "LumnisProgressEvent": "lumnisai_integrations.llama_index.listeners",
-    "LumnisQueryEngine": "lumnisai_integrations.llama_index.query_engine",
-    "LumnisThreadMemory": "lumnisai_integrations.llama_index.memory",
-    "LumnisToolSpec": "lumnisai_integrations.llama_index.tool",
+    "LumnisChatStore": "lumnisai_integrations.llama_index.lumnis.chat_store",
+    "LumnisFilesReader": "lumnisai_integrations.llama_index.lumnis.reader",
+    "LumnisFilesRetriever": "lumnisai_integrations.llama_index.lumnis.retriever",
+    "LumnisLLM": "lumnisai_integrations.llama_index.lumnis.llm",
+    "LumnisProgressEvent": "lumnisai_integrations.llama_index.lumnis.listeners",
+    "LumnisQueryEngine": "lumnisai_integrations.llama_index.lumnis.query_engine",
+    "LumnisThreadMemory": "lumnisai_integrations.llama_index.lumnis.memory",
+    "LumnisToolSpec": "lumnisai_integrations.llama_index.lumnis.tool",
     "StructuredOutputError": "lumnisai_integrations._shared.structured",
-    "register": "lumnisai_integrations.llama_index.llm",
+    "register": "lumnisai_integrations.llama_index.lumnis.llm",
 }
 
 __getattr__: Callable[[str], object] = lazy_names(__name__, _HOMES, extra="llama-index")

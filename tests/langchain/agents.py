@@ -8,7 +8,7 @@ from typing import Any
 
 from lumnisai_core import Client, ResponseObject
 from lumnisai_core.local import LocalLumnis
-from lumnisai_integrations.langchain.runnable import LumnisRunnable
+from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
 from tests.langchain.conftest import USER
 
 MakeAgent = Callable[..., LumnisRunnable]

@@ -13,7 +13,7 @@ from langchain_core.messages.content import KNOWN_BLOCK_TYPES
 from langchain_core.messages.tool import invalid_tool_call, tool_call, tool_call_chunk
 
 from lumnisai_core import Artifact, ProgressEntry, ResponseObject, RunUpdate, ToolCall
-from lumnisai_integrations.langchain.blocks import (
+from lumnisai_integrations.langchain.lumnis.blocks import (
     BlockPart,
     ProgressBlocks,
     answer_blocks,

@@ -9,7 +9,7 @@ from langchain_core.messages import HumanMessage
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.langchain import ChatLumnis
-from lumnisai_integrations.langchain.calls import cache_facts, from_config, run_call
+from lumnisai_integrations.langchain.lumnis.calls import cache_facts, from_config, run_call
 
 ASKED = [HumanMessage("Hi")]
 

@@ -9,8 +9,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from lumnisai_core import ResponseObject
 from lumnisai_integrations._shared.tools import tool_calls_text, tool_result_text
-from lumnisai_integrations.langchain.conversation import HistoryState, stored_messages
-from lumnisai_integrations.langchain.convert import convert_out
+from lumnisai_integrations.langchain.lumnis.conversation import HistoryState, stored_messages
+from lumnisai_integrations.langchain.lumnis.convert import convert_out
 
 YES, NO = HumanMessage("yes"), HumanMessage("no")
 

@@ -22,8 +22,8 @@ from langchain_core.messages import (
 
 from lumnisai_core import ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations.langchain.convert import convert_in, convert_out, cut_at
-from lumnisai_integrations.langchain.streaming import StreamWriter
+from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out, cut_at
+from lumnisai_integrations.langchain.lumnis.streaming import StreamWriter
 
 CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis
-from lumnisai_integrations.langchain.calls import KnownRun, RunCall, read_input, run_of_input, start_of_input
-from lumnisai_integrations.langchain.runnable import LumnisRunnable
+from lumnisai_integrations.langchain.lumnis.calls import KnownRun, RunCall, read_input, run_of_input, start_of_input
+from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
 
 SYSTEM, HUMAN = SystemMessage("Be brief."), HumanMessage("Hi.")
 

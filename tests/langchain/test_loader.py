@@ -14,7 +14,7 @@ from langchain_core.indexing import InMemoryRecordManager, index
 from langchain_core.vectorstores import InMemoryVectorStore
 
 from lumnisai_core import exceptions as core
-from lumnisai_integrations.langchain.loader import LumnisFilesLoader
+from lumnisai_integrations.langchain.lumnis.loader import LumnisFilesLoader
 from tests.servers import Canned, canned_server
 from tests.shared.library import CHARTER, MOON, TIDES, USER, Library, library
 

@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableLambda
 
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.langchain import LumnisProgressHandler
-from lumnisai_integrations.langchain.listeners import progress_callback
+from lumnisai_integrations.langchain.lumnis.listeners import progress_callback
 from tests.langchain.conftest import AsyncRecorder, Connect, Recorder
 
 SAID = ["Starting.", "Reading the tide tables.", "Starting."]

@@ -26,8 +26,8 @@ from lumnisai_core import RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script, ScriptedEngine, Step
 from lumnisai_integrations.langchain import LumnisProgressHandler
-from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
-from lumnisai_integrations.langchain.progress import RunTree
+from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.lumnis.progress import RunTree
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect
 from tests.langchain.test_progress import LINES, SAID
@@ -384,8 +384,8 @@ def look_outside(found: list[object]) -> None:
 def test_langgraph_is_not_imported_for_it(local: LocalLumnis) -> None:
     """Nor is anything that only displays need."""
     program = (
-        "import sys\nfrom lumnisai_integrations.langchain.progress import LumnisProgressHandler\n"
-        "from lumnisai_integrations.langchain.listeners import progress_callback\n"
+        "import sys\nfrom lumnisai_integrations.langchain.lumnis.progress import LumnisProgressHandler\n"
+        "from lumnisai_integrations.langchain.lumnis.listeners import progress_callback\n"
         "LumnisProgressHandler()\nassert progress_callback(None) is None\n"
         "loaded = {'langgraph', 'rich.tree', 'IPython'} & sys.modules.keys()\nassert not loaded, loaded"
     )

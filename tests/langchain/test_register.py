@@ -13,7 +13,7 @@ from langchain.chat_models import base, init_chat_model
 
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.langchain import ChatLumnis
-from lumnisai_integrations.langchain.chat import register
+from lumnisai_integrations.langchain.lumnis.chat import register
 from tests.langchain.agents import address
 
 
@@ -68,10 +68,10 @@ def test_agents_take_the_name(local: LocalLumnis, monkeypatch: pytest.MonkeyPatc
 def test_nothing_is_registered_by_importing() -> None:
     """LangChain's table stays as it is until register is called."""
     code = """
-import lumnisai_integrations.langchain.chat
+import lumnisai_integrations.langchain.lumnis.chat
 from langchain.chat_models import base
 print("lumnis" in base._BUILTIN_PROVIDERS)
-lumnisai_integrations.langchain.chat.register()
+lumnisai_integrations.langchain.lumnis.chat.register()
 print("lumnis" in base._BUILTIN_PROVIDERS)
 """
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -108,6 +108,6 @@ def test_a_broken_langchain_is_not_called_missing(monkeypatch: pytest.MonkeyPatc
     def broken(name: str) -> None:
         raise ModuleNotFoundError("No module named 'langgraph'", name="langgraph")
 
-    monkeypatch.setattr("lumnisai_integrations.langchain.chat.import_module", broken)
+    monkeypatch.setattr("lumnisai_integrations.langchain.lumnis.chat.import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="langgraph"):
         register()

@@ -25,7 +25,7 @@ from langchain_core.tools import create_retriever_tool
 
 from lumnisai_core import exceptions as core
 from lumnisai_integrations.langchain import ChatLumnis
-from lumnisai_integrations.langchain.retriever import LumnisFilesRetriever
+from lumnisai_integrations.langchain.lumnis.retriever import LumnisFilesRetriever
 from tests.servers import Canned, canned_server
 from tests.shared.library import CHARTER, MOON, QUESTION, USER, Library, library
 

@@ -11,7 +11,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from lumnisai_core.local import LocalLumnis
-from lumnisai_integrations.langchain.runnable import LumnisRunnable
+from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
 from tests.langchain.agents import MakeAgent, making_agents
 
 SAID = ["Starting.", "Reading the tide tables.", "Starting."]

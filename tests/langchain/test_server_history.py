@@ -15,7 +15,7 @@ from lumnisai_core import Client
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script
 from lumnisai_integrations.langchain import LumnisChatMessageHistory
-from lumnisai_integrations.langchain.calls import continuation
+from lumnisai_integrations.langchain.lumnis.calls import continuation
 from tests.conftest import Serve
 from tests.langchain.conftest import USER, Connect
 from tests.servers import RecordingEngine

@@ -9,7 +9,7 @@ import pytest
 from langchain_core.retrievers import BaseRetriever
 from langchain_tests.integration_tests import RetrieversIntegrationTests
 
-from lumnisai_integrations.langchain.retriever import LumnisFilesRetriever
+from lumnisai_integrations.langchain.lumnis.retriever import LumnisFilesRetriever
 from tests.shared.library import QUESTION, Library, library
 
 

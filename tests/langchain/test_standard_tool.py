@@ -9,7 +9,7 @@ from langchain_tests.integration_tests import ToolsIntegrationTests
 from langchain_tests.unit_tests import ToolsUnitTests
 
 from lumnisai_core.local import LocalLumnis
-from lumnisai_integrations.langchain.tool import LumnisTool
+from lumnisai_integrations.langchain.lumnis.tool import LumnisTool
 from tests.langchain.agents import address
 
 

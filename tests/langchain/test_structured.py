@@ -16,7 +16,7 @@ from pydantic.v1 import BaseModel as OldBaseModel
 from lumnisai_core.exceptions import RunError, ValidationError
 from lumnisai_core.local import LocalLumnis, Script
 from lumnisai_integrations.langchain import ChatLumnis, StructuredOutputError
-from lumnisai_integrations.langchain.structured import json_schema_of
+from lumnisai_integrations.langchain.lumnis.structured import json_schema_of
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect
 

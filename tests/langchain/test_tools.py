@@ -20,7 +20,7 @@ from pydantic.v1 import BaseModel as OldBaseModel
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script
 from lumnisai_integrations.langchain import ChatLumnis, StructuredOutputError
-from lumnisai_integrations.langchain.function_calling import bound_tools
+from lumnisai_integrations.langchain.lumnis.function_calling import bound_tools
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect
 from tests.servers import RecordingEngine

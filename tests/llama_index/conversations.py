@@ -12,7 +12,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
 from lumnisai_core import Client
 from lumnisai_core.local import LocalLumnis, RunRequest, Script
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.memory import LumnisThreadMemory
+from lumnisai_integrations.llama_index.lumnis.memory import LumnisThreadMemory
 from tests.llama_index.conftest import Stage
 
 Remember = Callable[..., LumnisThreadMemory]

@@ -17,7 +17,7 @@ from lumnisai_core import Client
 from lumnisai_core.exceptions import ConfigurationError
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.chat_store import LumnisChatStore
+from lumnisai_integrations.llama_index.lumnis.chat_store import LumnisChatStore
 from tests.llama_index.conftest import Stage
 from tests.llama_index.conversations import OneNode, are_stored, echo, texts, thread_turns
 

@@ -11,7 +11,7 @@ from llama_index.core.base.llms.types import ChatMessage, ImageBlock, MessageRol
 
 from lumnisai_core import Message, ResponseObject
 from lumnisai_integrations._shared.conversation import Conversation
-from lumnisai_integrations.llama_index.conversation import ChatConversation, chat_messages, put, replaced
+from lumnisai_integrations.llama_index.lumnis.conversation import ChatConversation, chat_messages, put, replaced
 
 Turns = Sequence[tuple[str, str]]
 

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from lumnisai_core import ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.convert import chat_chunks, convert_in, convert_out
+from lumnisai_integrations.llama_index.lumnis.convert import chat_chunks, convert_in, convert_out
 from tests.llama_index.conftest import HELLO
 
 RUN = ResponseObject(response_id="r1", thread_id="t1", status="succeeded", output_text="High tide is at noon.")

@@ -17,8 +17,8 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script, Step
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.llama_index import LumnisLLM, StructuredOutputError
-from lumnisai_integrations.llama_index.convert import convert_out
-from lumnisai_integrations.llama_index.function_calling import offer_of, plain_tool
+from lumnisai_integrations.llama_index.lumnis.convert import convert_out
+from lumnisai_integrations.llama_index.lumnis.function_calling import offer_of, plain_tool
 from tests.llama_index.conftest import ANSWER, HELLO, Collector, Stage
 
 

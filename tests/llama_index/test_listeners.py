@@ -23,7 +23,7 @@ from lumnisai_core import Client, RunUpdate, ToolCall
 from lumnisai_core.exceptions import RunFailedError
 from lumnisai_core.local import Script, Step
 from lumnisai_integrations.llama_index import LumnisLLM, LumnisProgressEvent
-from lumnisai_integrations.llama_index.listeners import Listeners, call_back
+from lumnisai_integrations.llama_index.lumnis.listeners import Listeners, call_back
 from tests.llama_index.conftest import ANSWER, ENDLESS, HELLO, Collector, Stage
 
 SEARCH = {"name": "search", "args": {"q": "tide"}, "output_text": "3 hits"}

@@ -18,7 +18,7 @@ from lumnisai_core import Client
 from lumnisai_core.exceptions import MissingUserId, NotFoundError, RunFailedError, ValidationError
 from lumnisai_core.local import LocalLumnis, Script
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.memory import LumnisThreadMemory
+from lumnisai_integrations.llama_index.lumnis.memory import LumnisThreadMemory
 from tests.llama_index.conftest import Stage
 from tests.llama_index.conversations import OneNode, Remember, are_stored, echo, remember, texts, thread_turns
 

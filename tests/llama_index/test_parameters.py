@@ -6,7 +6,7 @@ import pytest
 
 from lumnisai_core import ModelOverrides
 from lumnisai_integrations._shared.runs import RUN_FIELDS
-from lumnisai_integrations.llama_index.calls import call_parameters
+from lumnisai_integrations.llama_index.lumnis.calls import call_parameters
 
 FIELDS: dict[str, Any] = {
     **dict.fromkeys(RUN_FIELDS),

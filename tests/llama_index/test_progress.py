@@ -11,7 +11,7 @@ from llama_index_instrumentation.event_handlers import BaseEventHandler
 from lumnisai_core import RunUpdate, ToolCall
 from lumnisai_core.local import Script, Step
 from lumnisai_integrations.llama_index import LumnisLLM, LumnisProgressEvent
-from lumnisai_integrations.llama_index.listeners import event_of, has_handlers
+from lumnisai_integrations.llama_index.lumnis.listeners import event_of, has_handlers
 from tests.llama_index.conftest import ANSWER, HELLO, Collector, Stage
 
 STEPS = Script(

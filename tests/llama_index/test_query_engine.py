@@ -31,7 +31,7 @@ from lumnisai_core import Client
 from lumnisai_core import exceptions as core
 from lumnisai_core.local import LocalLumnis, OfflineEngine, Script, Step
 from lumnisai_integrations.llama_index import LumnisLLM, LumnisProgressEvent, StructuredOutputError
-from lumnisai_integrations.llama_index.query_engine import LumnisQueryEngine
+from lumnisai_integrations.llama_index.lumnis.query_engine import LumnisQueryEngine
 from tests.conftest import Serve
 from tests.llama_index.choosers import LastSelector, TwoQuestions
 from tests.llama_index.conftest import ANSWER, ENDLESS, Collector, Stage

@@ -18,7 +18,7 @@ from llama_index.core.vector_stores import SimpleVectorStore
 
 from lumnisai_core import Client
 from lumnisai_core import exceptions as core
-from lumnisai_integrations.llama_index.reader import LumnisFilesReader
+from lumnisai_integrations.llama_index.lumnis.reader import LumnisFilesReader
 from tests.shared.library import CHARTER, MOON, TIDES, Library, library
 
 NOBODYS = "0b8e7f4e-0000-4000-8000-000000000000"

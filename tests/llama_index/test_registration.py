@@ -6,7 +6,7 @@ import pytest
 from llama_index.core.llms import loading
 
 from lumnisai_core.local import LocalLumnis
-from lumnisai_integrations.llama_index.llm import LumnisLLM, register
+from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM, register
 from tests.llama_index.conftest import ANSWER, HELLO
 
 

@@ -18,7 +18,7 @@ from llama_index.core.tools import RetrieverTool
 
 from lumnisai_core import exceptions as core
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.retriever import LumnisFilesRetriever
+from lumnisai_integrations.llama_index.lumnis.retriever import LumnisFilesRetriever
 from tests.llama_index.conftest import ANSWER, Collector, Stage
 from tests.shared.library import CHAPTERS, CHARTER, MOON, QUESTION, USER, Library, library
 

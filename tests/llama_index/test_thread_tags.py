@@ -10,7 +10,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.conversation import continuation
+from lumnisai_integrations.llama_index.lumnis.conversation import continuation
 from tests.llama_index.conftest import ANSWER, HELLO, Stage
 from tests.llama_index.test_agents import multiply
 from tests.llama_index.test_function_calling import calls, says

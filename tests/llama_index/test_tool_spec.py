@@ -23,7 +23,7 @@ from lumnisai_core import Client
 from lumnisai_core import exceptions as core
 from lumnisai_core.local import LocalLumnis, Script, Step
 from lumnisai_integrations.llama_index import LumnisProgressEvent, StructuredOutputError
-from lumnisai_integrations.llama_index.tool import LumnisToolSpec
+from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 from tests.llama_index.conftest import ANSWER, ENDLESS, Collector, Stage
 
 #: The agents of llama-index-core themselves use what pydantic and the workflows package deprecate.

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from lumnisai_core import InvokeParameters
 from lumnisai_integrations._shared.runs import RUN_FIELDS, WATCH_FIELDS
 from lumnisai_integrations.langchain import ChatLumnis, LumnisRunnable, LumnisTool
-from lumnisai_integrations.langchain.calls import run_call as langchain_call
-from lumnisai_integrations.langchain.calls import run_of_input
+from lumnisai_integrations.langchain.lumnis.calls import run_call as langchain_call
+from lumnisai_integrations.langchain.lumnis.calls import run_of_input
 from lumnisai_integrations.llama_index import LumnisLLM, LumnisQueryEngine, LumnisToolSpec
-from lumnisai_integrations.llama_index.agent import Agent, AgentFields
-from lumnisai_integrations.llama_index.calls import run_call as llama_index_call
+from lumnisai_integrations.llama_index.lumnis.agent import Agent, AgentFields
+from lumnisai_integrations.llama_index.lumnis.calls import run_call as llama_index_call
 
 CONNECTION: dict[str, Any] = {"api_key": "k", "base_url": "http://127.0.0.1:9"}
 

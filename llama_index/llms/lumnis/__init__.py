@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from lumnisai_integrations.llama_index.llm import LumnisLLM
+    from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM
 
 __all__ = ["LumnisLLM"]
 
-_HOMES = {"LumnisLLM": "lumnisai_integrations.llama_index.llm"}
+_HOMES = {"LumnisLLM": "lumnisai_integrations.llama_index.lumnis.llm"}
 
 __getattr__ = lazy_names(__name__, _HOMES, extra="llama-index")

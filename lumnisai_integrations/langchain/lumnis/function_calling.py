@@ -15,8 +15,8 @@ from pydantic import ConfigDict, PydanticUserError
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.tools import Tool, ToolOffer
-from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.structured import Schema, json_schema_of
+from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.lumnis.structured import Schema, json_schema_of
 
 #: What LangChain accepts as a tool.
 ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool

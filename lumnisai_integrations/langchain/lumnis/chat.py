@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
-from lumnisai_integrations.langchain.calls import (
+from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
     adopt,
     cache_facts,
@@ -32,20 +32,20 @@ from lumnisai_integrations.langchain.calls import (
     warn_of_ignored,
     with_config,
 )
-from lumnisai_integrations.langchain.convert import DEFAULT_MODEL_NAME, convert_out
-from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.function_calling import (
+from lumnisai_integrations.langchain.lumnis.convert import DEFAULT_MODEL_NAME, convert_out
+from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.lumnis.function_calling import (
     StructuredChain,
     ToolBinding,
     ToolLike,
     bound_tools,
     tool_keywords,
 )
-from lumnisai_integrations.langchain.history import LumnisChatMessageHistory
-from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
-from lumnisai_integrations.langchain.settings import LumnisSettings
-from lumnisai_integrations.langchain.streaming import StreamWriter
-from lumnisai_integrations.langchain.structured import Schema, structured_chain
+from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
+from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.lumnis.settings import LumnisSettings
+from lumnisai_integrations.langchain.lumnis.streaming import StreamWriter
+from lumnisai_integrations.langchain.lumnis.structured import Schema, structured_chain
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream

@@ -24,7 +24,12 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
 from lumnisai_integrations._shared.tools import ToolOffer, tool_calls_text, tool_result_text
-from lumnisai_integrations.langchain.blocks import arguments_text, artifact_data, message_blocks, without_repeated
+from lumnisai_integrations.langchain.lumnis.blocks import (
+    arguments_text,
+    artifact_data,
+    message_blocks,
+    without_repeated,
+)
 
 #: Model name in traces and metadata if the platform chooses the model.
 DEFAULT_MODEL_NAME = "lumnis"

@@ -13,10 +13,10 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.files import check_number
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, TOOL_KEYWORDS, run_parameters
 from lumnisai_integrations._shared.tools import ToolOffer
-from lumnisai_integrations.llama_index.conversation import continuation
-from lumnisai_integrations.llama_index.convert import convert_in
-from lumnisai_integrations.llama_index.function_calling import offer_of
-from lumnisai_integrations.llama_index.settings import schema_of
+from lumnisai_integrations.llama_index.lumnis.conversation import continuation
+from lumnisai_integrations.llama_index.lumnis.convert import convert_in
+from lumnisai_integrations.llama_index.lumnis.function_calling import offer_of
+from lumnisai_integrations.llama_index.lumnis.settings import schema_of
 
 #: Keywords of a call that are not parameters of the run.
 _OTHER_KEYWORDS = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS | SAMPLING_PARAMETERS

@@ -15,7 +15,7 @@ from lumnisai_integrations._shared.file_reading import FileText
 from lumnisai_integrations._shared.files import Passage, file_metadata
 from lumnisai_integrations._shared.runs import NO_TEXT
 from lumnisai_integrations._shared.structured import structured_text
-from lumnisai_integrations.llama_index.structured import object_of_run
+from lumnisai_integrations.llama_index.lumnis.structured import object_of_run
 
 
 def response_of(run: ResponseObject, response_format: object, sources: Sequence[NodeWithScore] = ()) -> Response:

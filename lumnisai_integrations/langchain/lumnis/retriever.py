@@ -13,9 +13,9 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FileSearchResults
 from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, SearchParameters, passages, search_parameters
-from lumnisai_integrations.langchain.calls import from_config
-from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.settings import LumnisConnection
+from lumnisai_integrations.langchain.lumnis.calls import from_config
+from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.lumnis.settings import LumnisConnection
 
 
 class LumnisFilesRetriever(LumnisConnection, BaseRetriever):

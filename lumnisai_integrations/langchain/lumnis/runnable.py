@@ -13,7 +13,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FeedbackCreated, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
-from lumnisai_integrations.langchain.calls import (
+from lumnisai_integrations.langchain.lumnis.calls import (
     KnownRun,
     LumnisInput,
     from_config,
@@ -21,10 +21,10 @@ from lumnisai_integrations.langchain.calls import (
     run_of_input,
     start_of_input,
 )
-from lumnisai_integrations.langchain.convert import convert_out
-from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.listeners import async_progress_callback, progress_callback
-from lumnisai_integrations.langchain.settings import LumnisSettings
+from lumnisai_integrations.langchain.lumnis.convert import convert_out
+from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback
+from lumnisai_integrations.langchain.lumnis.settings import LumnisSettings
 
 
 class FeedbackOptions(TypedDict, total=False):

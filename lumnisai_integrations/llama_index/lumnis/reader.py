@@ -18,8 +18,8 @@ from lumnisai_integrations._shared.file_reading import (
     files_to_read,
     read_files,
 )
-from lumnisai_integrations.llama_index.results import document_of
-from lumnisai_integrations.llama_index.settings import LumnisConnection
+from lumnisai_integrations.llama_index.lumnis.results import document_of
+from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
 
 FileIds = Sequence[str | UUID]
 

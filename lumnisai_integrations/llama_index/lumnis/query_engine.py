@@ -25,18 +25,18 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from lumnisai_core import AsyncRunStream, ResponseObject, RunStream
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
 from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, MOST_PASSAGES, check_number
-from lumnisai_integrations.llama_index.agent import Agent, AgentFields
-from lumnisai_integrations.llama_index.convert import convert_in, pieces_of
-from lumnisai_integrations.llama_index.listeners import Listeners
-from lumnisai_integrations.llama_index.results import (
+from lumnisai_integrations.llama_index.lumnis.agent import Agent, AgentFields
+from lumnisai_integrations.llama_index.lumnis.convert import convert_in, pieces_of
+from lumnisai_integrations.llama_index.lumnis.listeners import Listeners
+from lumnisai_integrations.llama_index.lumnis.results import (
     metadata_of,
     pydantic_response_of,
     response_of,
     text_of,
     tool_sources,
 )
-from lumnisai_integrations.llama_index.retriever import LumnisFilesRetriever
-from lumnisai_integrations.llama_index.settings import LumnisConnection
+from lumnisai_integrations.llama_index.lumnis.retriever import LumnisFilesRetriever
+from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
 
 _logger = logging.getLogger(__name__)
 

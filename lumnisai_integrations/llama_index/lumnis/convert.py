@@ -23,7 +23,13 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import THREAD_ID
 from lumnisai_integrations._shared.runs import reasoning_text
 from lumnisai_integrations._shared.tools import ToolOffer, json_or_text, tool_calls_text, tool_result_text
-from lumnisai_integrations.llama_index.function_calling import PROBLEMS, blocks_of, openai_call, problems_of, reply_of
+from lumnisai_integrations.llama_index.lumnis.function_calling import (
+    PROBLEMS,
+    blocks_of,
+    openai_call,
+    problems_of,
+    reply_of,
+)
 
 #: Keys of ``additional_kwargs`` with the run whose answer a message is, and with the thread of that run, which does not
 #: change when the message moves to another thread.

@@ -15,7 +15,7 @@ from typing_extensions import override
 from lumnisai_core import ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import RunCancelledError
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
-from lumnisai_integrations.langchain.listeners import PROGRESS_EVENT
+from lumnisai_integrations.langchain.lumnis.listeners import PROGRESS_EVENT
 
 
 class LumnisProgressHandler(BaseCallbackHandler):

@@ -22,7 +22,7 @@ from lumnisai_integrations._shared.conversation import (
     continue_thread,
 )
 from lumnisai_integrations._shared.tools import tool_calls_text
-from lumnisai_integrations.llama_index.convert import RESPONSE_ID, RUN_THREAD_ID, WIRE_ROLES, convert_in
+from lumnisai_integrations.llama_index.lumnis.convert import RESPONSE_ID, RUN_THREAD_ID, WIRE_ROLES, convert_in
 
 ChatConversation = Conversation[ChatMessage]
 

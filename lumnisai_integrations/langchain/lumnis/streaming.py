@@ -11,7 +11,7 @@ from langchain_core.messages.content import ContentBlock
 from langchain_core.outputs import ChatGenerationChunk
 
 from lumnisai_core import ResponseStatus, RunUpdate
-from lumnisai_integrations.langchain.blocks import (
+from lumnisai_integrations.langchain.lumnis.blocks import (
     CALLS,
     BlockPart,
     ProgressBlocks,
@@ -21,7 +21,7 @@ from lumnisai_integrations.langchain.blocks import (
     call_chunk,
     without_repeated,
 )
-from lumnisai_integrations.langchain.convert import (
+from lumnisai_integrations.langchain.lumnis.convert import (
     DEFAULT_MODEL_NAME,
     AnswerOptions,
     calls_of,

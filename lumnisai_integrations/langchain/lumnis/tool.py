@@ -15,8 +15,8 @@ from langchain_core.tools.base import ArgsSchema
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import LumnisAIError
 from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, NO_TEXT, AgentTask
-from lumnisai_integrations.langchain.convert import convert_out
-from lumnisai_integrations.langchain.runnable import LumnisRunnable
+from lumnisai_integrations.langchain.lumnis.convert import convert_out
+from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
 
 _RESPONSE_FORMATS = ("content", "content_and_artifact")
 

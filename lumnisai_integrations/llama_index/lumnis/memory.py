@@ -17,7 +17,7 @@ from lumnisai_integrations._shared.clients import Id
 from lumnisai_integrations._shared.conversation import Conversation
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
-from lumnisai_integrations.llama_index.conversation import (
+from lumnisai_integrations.llama_index.lumnis.conversation import (
     ChatConversation,
     chat_messages,
     put,
@@ -25,8 +25,8 @@ from lumnisai_integrations.llama_index.conversation import (
     tagged,
     tags_of,
 )
-from lumnisai_integrations.llama_index.llm import LumnisLLM
-from lumnisai_integrations.llama_index.settings import LumnisConnection, key_of, share
+from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM
+from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection, key_of, share
 
 
 class LumnisThreadMemory(LumnisConnection, BaseMemory):

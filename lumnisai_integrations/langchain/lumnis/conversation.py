@@ -26,7 +26,7 @@ from lumnisai_integrations._shared.conversation import (
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
 from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
-from lumnisai_integrations.langchain.convert import convert_in, convert_out
+from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out
 
 _END_OF_RESULT = "[end of tool result]"
 

@@ -32,12 +32,12 @@ from pydantic import Field, PrivateAttr
 
 from lumnisai_core import AsyncRunStream, RunStream, Scope
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters, ignored_warning
-from lumnisai_integrations.llama_index.calls import RunCall, run_call
-from lumnisai_integrations.llama_index.convert import chat_chunks, convert_out
-from lumnisai_integrations.llama_index.function_calling import plain_tool, selections_of
-from lumnisai_integrations.llama_index.listeners import Listeners
-from lumnisai_integrations.llama_index.settings import LumnisSettings
-from lumnisai_integrations.llama_index.structured import NativeStructuredLLM
+from lumnisai_integrations.llama_index.lumnis.calls import RunCall, run_call
+from lumnisai_integrations.llama_index.lumnis.convert import chat_chunks, convert_out
+from lumnisai_integrations.llama_index.lumnis.function_calling import plain_tool, selections_of
+from lumnisai_integrations.llama_index.lumnis.listeners import Listeners
+from lumnisai_integrations.llama_index.lumnis.settings import LumnisSettings
+from lumnisai_integrations.llama_index.lumnis.structured import NativeStructuredLLM
 
 T = TypeVar("T")
 MethodT = TypeVar("MethodT", bound=Callable[..., Any])

@@ -19,8 +19,8 @@ from lumnisai_integrations._shared.files import (
     passages,
     search_parameters,
 )
-from lumnisai_integrations.llama_index.results import node_of
-from lumnisai_integrations.llama_index.settings import ConnectionFields, LumnisConnection
+from lumnisai_integrations.llama_index.lumnis.results import node_of
+from lumnisai_integrations.llama_index.lumnis.settings import ConnectionFields, LumnisConnection
 
 
 class LumnisFilesRetriever(BaseRetriever):

@@ -12,8 +12,8 @@ from llama_index.core.tools.types import ToolMetadata
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, AgentTask
-from lumnisai_integrations.llama_index.agent import Agent, AgentFields
-from lumnisai_integrations.llama_index.results import response_of
+from lumnisai_integrations.llama_index.lumnis.agent import Agent, AgentFields
+from lumnisai_integrations.llama_index.lumnis.results import response_of
 
 _FUNCTIONS = ("run_task", "arun_task")
 

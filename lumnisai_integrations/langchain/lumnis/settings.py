@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
 from lumnisai_integrations._shared.clients import Connection, Id
 from lumnisai_integrations._shared.runs import History, plain_agent_config, plain_files, plain_overrides
-from lumnisai_integrations.langchain.errors import model_errors
-from lumnisai_integrations.langchain.structured import json_schema_of
+from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.lumnis.structured import json_schema_of
 
 
 class LumnisConnection(Connection):

@@ -16,9 +16,9 @@ from lumnisai_core import (
     RunUpdate,
     WatchParameters,
 )
-from lumnisai_integrations.llama_index.calls import call_parameters
-from lumnisai_integrations.llama_index.listeners import Listeners
-from lumnisai_integrations.llama_index.settings import ConnectionFields, LumnisSettings
+from lumnisai_integrations.llama_index.lumnis.calls import call_parameters
+from lumnisai_integrations.llama_index.lumnis.listeners import Listeners
+from lumnisai_integrations.llama_index.lumnis.settings import ConnectionFields, LumnisSettings
 
 Messages = str | Sequence[Mapping[str, str]]
 

@@ -19,8 +19,14 @@ from lumnisai_core.exceptions import ConfigurationError
 from lumnisai_integrations._shared.conversation import Conversation
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.thread_reading import aread_runs
-from lumnisai_integrations.llama_index.conversation import ChatConversation, chat_messages, put, replaced, status_of
-from lumnisai_integrations.llama_index.settings import LumnisConnection
+from lumnisai_integrations.llama_index.lumnis.conversation import (
+    ChatConversation,
+    chat_messages,
+    put,
+    replaced,
+    status_of,
+)
+from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
 
 #: From a session to what replaces it; None to forget it.
 Change = Callable[[ChatConversation], ChatConversation | None]
