@@ -5,26 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 from lumnisai_core.local.engines.base import EngineError, RunReport, RunRequest, RunResult
-from lumnisai_core.local.engines.offline_engine.answers import (
-    QUOTED,
-    Answer,
-    answer_from_results,
-    enveloped,
-    structured_from,
-)
+from lumnisai_core.local.engines.offline_engine import answers
 from lumnisai_core.local.engines.offline_engine.question import Query, query_of
-from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope, calls_for, envelope_of
-from lumnisai_core.local.engines.offline_engine.tool_turns import Call, Exchange, exchange_of
+from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, envelope_of
+from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange, exchange_of
 from lumnisai_core.local.engines.samples.document import Unsatisfiable
 from lumnisai_core.local.web.json_schema import SchemaError
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.text import short_title
 
 _INLINE_SIZE = 20_000
-P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -50,6 +43,12 @@ class OfflineEngine:
         Raises:
             EngineError: no value satisfies the response format.
         """
+        try:
+            return await self._result(request, report)
+        except (Unsatisfiable, SchemaError) as error:
+            raise EngineError("UNSATISFIABLE_SCHEMA", f"No value satisfies response_format: {error}") from error
+
+    async def _result(self, request: RunRequest, report: RunReport) -> RunResult:
         report.progress("Thinking about the request.")
         await self._pause()
         schema = None if request.response_format is None else dict(request.response_format)
@@ -60,7 +59,7 @@ class OfflineEngine:
         report.progress("Planning the steps.")
         report.title(short_title(query.question))
         await self._pause()
-        if envelope is not None and (calls := await asyncio.to_thread(_calls, envelope, exchange)):
+        if envelope is not None and (calls := await asyncio.to_thread(calls_for, envelope, exchange)):
             names = ", ".join(dict.fromkeys(call.name for call in calls))
             report.progress(f"Asking for {names}.", state="completed")
             value = envelope.calls_value(calls)
@@ -70,21 +69,21 @@ class OfflineEngine:
         if schema is not None:
             report.progress("Filling in the requested structure.")
             if envelope is None or envelope.answer is None:
-                structured = await asyncio.to_thread(structured_from, answer, schema)
+                structured = await asyncio.to_thread(answers.structured_from, answer, schema)
             else:
-                structured = await asyncio.to_thread(enveloped, answer, envelope, exchange.results)
+                structured = await asyncio.to_thread(answers.enveloped, answer, envelope, exchange.results)
             await self._pause()
         report.progress("Run finished.", state="completed")
         return RunResult(answer.text, structured)
 
-    async def _answer(self, query: Query, exchange: Exchange, report: RunReport) -> Answer:
+    async def _answer(self, query: Query, exchange: Exchange, report: RunReport) -> answers.Answer:
         entry = report.progress("Searching the given material.", tool_calls=[])
         await self._pause()
         if notes := report.feedback():
             report.progress("Taking the feedback into account.")
             query = replace(query, hints=tuple(note.text for note in notes))
-        answer = await _in_thread_if(query.size > _INLINE_SIZE, answer_from_results, query, exchange.results)
-        call = {"name": "search_material", "args": {"query": short_title(query.question, 200), "limit": QUOTED}}
+        answer = await _in_thread_if(query.size > _INLINE_SIZE, answers.answer_from_results, query, exchange.results)
+        call = {"name": "search_material", "args": {"query": short_title(query.question, 200), "limit": answers.QUOTED}}
         report.add_tool_calls(entry, {**call, "output_text": f"{len(answer.best)} matching sentences"})
         await self._pause()
         return answer
@@ -93,13 +92,6 @@ class OfflineEngine:
         await asyncio.sleep(max(0.0, self._step_delay))
 
 
-def _calls(envelope: Envelope, exchange: Exchange) -> list[Call]:
-    try:
-        return calls_for(envelope, exchange)
-    except (Unsatisfiable, SchemaError) as error:
-        raise EngineError("UNSATISFIABLE_SCHEMA", f"No value satisfies response_format: {error}") from error
-
-
-async def _in_thread_if(large: bool, work: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> T:
+async def _in_thread_if(large: bool, work: Callable[..., T], *args: object) -> T:
     """Do large work in a thread, so that it does not hold up the service."""
-    return await asyncio.to_thread(work, *args, **options) if large else work(*args, **options)
+    return await asyncio.to_thread(work, *args) if large else work(*args)

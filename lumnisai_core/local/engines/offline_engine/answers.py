@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lumnisai_core.local.engines.base import EngineError
 from lumnisai_core.local.engines.offline_engine.question import NOTHING, QUESTION_MARKS, Query
 from lumnisai_core.local.engines.offline_engine.sentences import Index, common_words, sentences, unique
 from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope
@@ -16,7 +15,6 @@ from lumnisai_core.local.engines.offline_engine.tool_turns import ToolResult, de
 from lumnisai_core.local.engines.samples.document import Schema, Unsatisfiable
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
-from lumnisai_core.local.web.json_schema import SchemaError
 from lumnisai_core.local.web.text import word_set, words
 
 #: How many sentences an answer quotes at most.
@@ -71,11 +69,8 @@ def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
 
 
 def structured_from(answer: Answer, schema: Schema) -> Any:
-    """Fill a schema from an answer; raise `EngineError` if no value satisfies it."""
-    try:
-        return sample(schema, NamedValues(answer.best, answer.parts, answer=answer.text if answer.best else ""))
-    except (Unsatisfiable, SchemaError) as error:
-        raise EngineError("UNSATISFIABLE_SCHEMA", f"No value satisfies response_format: {error}") from error
+    """Fill a schema from an answer; raises what `sample` raises."""
+    return sample(schema, NamedValues(answer.best, answer.parts, answer=answer.text if answer.best else ""))
 
 
 def enveloped(answer: Answer, envelope: Envelope, results: Sequence[ToolResult] = ()) -> Any:
@@ -85,7 +80,7 @@ def enveloped(answer: Answer, envelope: Envelope, results: Sequence[ToolResult] 
             return value
     content = structured_from(answer, True if envelope.answer is None else envelope.answer)
     if (value := envelope.answer_value(content)) is None:
-        raise EngineError("UNSATISFIABLE_SCHEMA", "No answer satisfies response_format: it takes no content")
+        raise Unsatisfiable("it takes no answer")
     return value
 
 

@@ -13,7 +13,6 @@ from lumnisai_core.local.web.text import quoted, spaced, words
 _MAX_SENTENCE = 600
 _END = re.compile(r"[.!?…]+[\"'”\u2019)\]*_]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")
 _SHORT = re.compile(r"(?:^|[\s(])(?:[A-Za-z]|[A-Z][a-z]|Mrs|Prof|vs|etc|[ap]\.m|e\.g|i\.e|cf|approx|Fig)\.$")
-_QUOTES = tuple("\"'\u201d\u2019")
 _RULE = re.compile(r"^[\W_]*$")
 _HEADING = re.compile(r"^\s*#{1,6}\s")
 _ROW = re.compile(r"^\s*\|(.*)\|\s*$")
@@ -73,7 +72,7 @@ def _split_line(line: str) -> Iterator[str]:
 
 def _continues(line: str, match: re.Match[str]) -> bool:
     """Return whether a quotation ends here but not the sentence around it."""
-    return match.group()[-1:] in _QUOTES and line[match.end() : match.end() + 3].lstrip()[:1].islower()
+    return match.group()[-1:] in tuple("\"'\u201d\u2019") and line[match.end() : match.end() + 3].lstrip()[:1].islower()
 
 
 def unique(parts: Iterable[str]) -> list[str]:
@@ -95,12 +94,9 @@ class Index:
     """A full-text index over sentences, in memory."""
 
     def __init__(self, parts: Sequence[str]) -> None:
-        self.parts = parts
-        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        self._db = sqlite3.connect(":memory:")
         self._db.execute("CREATE VIRTUAL TABLE parts USING fts5(text, tokenize = 'porter unicode61')")
-        self._db.execute("BEGIN")
         self._db.executemany("INSERT INTO parts (rowid, text) VALUES (?, ?)", enumerate(map(spaced, parts), 1))
-        self._db.execute("COMMIT")
 
     def close(self) -> None:
         """Free the memory."""

@@ -113,12 +113,9 @@ class _Sampler:
             stages = [stage for stage in stages if stage is not Stage.GUESSED]
         branches = self._document.branches(flat)
         simple_first = sorted(branches, key=_weight)
+        pairs = [(stage, part) for stage in stages for part in (simple_first if stage is Stage.NEUTRAL else branches)]
         if len(path) > _DEEP:
-            pairs = [(stage, branch) for branch in simple_first for stage in stages]
-        else:
-            pairs = [
-                (stage, branch) for stage in stages for branch in (simple_first if stage is Stage.NEUTRAL else branches)
-            ]
+            pairs = [(stage, part) for part in simple_first for stage in stages]
         for stage, branch in pairs:
             for position, kind in enumerate(kinds(branch)):
                 if kind in _NESTED and "enum" not in branch:
