@@ -16,8 +16,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
-from lumnisai_core.local.engines.agents import AgentEngines
-from lumnisai_core.local.engines.base import Engine, RunReport, RunRequest, RunResult
+from lumnisai_core.local.engines.base import AgentEngines, Engine, RunReport, RunRequest, RunResult
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
 from lumnisai_core.local.lumnis.keys import clean_key, expiry_by_key, names_by_key

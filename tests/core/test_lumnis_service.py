@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lumnisai_core._transport.call import Call
-from lumnisai_core.lumnis.service import LumnisService
+from lumnisai_core.lumnis.config import LumnisService
 
 SERVICE = LumnisService("Lumnis", "https://lumnis.example")
 
