@@ -28,8 +28,7 @@ from lumnisai_core import RunUpdate, ToolCall
 
 # A dispatcher finds its parent only if that exists: with all levels, a handler can be put on this package alone.
 get_dispatcher("lumnisai_integrations")
-get_dispatcher("lumnisai_integrations.llama_index")
-_dispatcher = get_dispatcher(__name__)
+_dispatcher = get_dispatcher("lumnisai_integrations.llama_index")
 _logger = logging.getLogger(__name__)
 
 _NO_ARGUMENTS = inspect.signature(lambda: None).bind()

@@ -19,7 +19,7 @@ from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
 
-_dispatcher = get_dispatcher(__name__)
+_dispatcher = get_dispatcher("lumnisai_integrations.llama_index")
 
 Kwargs: TypeAlias = dict[str, Any]
 Predicted: TypeAlias = Model | list[Model] | FlexibleModel | list[FlexibleModel]
