@@ -75,11 +75,11 @@ def envelope_of(schema: Mapping[str, Any]) -> Envelope | None:
     """Return the tools that a response format offers; None if it offers none."""
     document = Document(dict(schema))
     branches = document.alternatives(document.root)
-    for _, branch in branches:
+    for branch in branches:
         ways = document.alternatives(branch.get("properties", {}).get("tool_calls", False))
-        calls: Flat = next((flat for _, flat in ways if "items" in flat), {})
-        tools = [_tool(flat, document) for _, flat in document.alternatives(calls.get("items", False))]
-        others = [flat for _, flat in branches if flat is not branch]
+        calls: Flat = next((flat for flat in ways if "items" in flat), {})
+        tools = [_tool(flat, document) for flat in document.alternatives(calls.get("items", False))]
+        others = [flat for flat in branches if flat is not branch]
         if not others and (len(ways) > 1 or "tool_calls" not in branch.get("required", ())):
             others = [branch]
         answers = [flat["properties"]["content"] for flat in others if "content" in flat.get("properties", {})]
@@ -91,7 +91,7 @@ def envelope_of(schema: Mapping[str, Any]) -> Envelope | None:
 
 def _tool(flat: Flat, document: Document) -> Tool | None:
     properties = flat.get("properties", {})
-    names = [name for _, named in document.alternatives(properties.get("name", True)) for name in named.get("enum", ())]
+    names = [name for named in document.alternatives(properties.get("name", True)) for name in named.get("enum", ())]
     if len(names) != 1 or not isinstance(names[0], str) or "args" not in properties:
         return None
     return Tool(names[0], str(flat.get("description") or ""), document.alone(properties["args"]))
@@ -120,7 +120,7 @@ def arguments_from(schema: Schema, question: str, written: WrittenCall | None = 
 
     If the question writes the call out, nothing else of it is an argument. Raises what `sample` raises.
     """
-    ways = [flat.get("properties", {}) for _, flat in Document(schema).alternatives(schema)]
+    ways = [flat.get("properties", {}) for flat in Document(schema).alternatives(schema)]
     names = list(dict.fromkeys(name for properties in ways for name in properties))
     known: dict[str, Any] = {}
     if written is not None:

@@ -71,11 +71,11 @@ class Document:
 
     def branches(self, flat: Flat, choices_before: int = 0) -> list[Flat]:
         """Return the keywords with one way through all choices merged in, for each way that is possible."""
-        plain = {key: value for key, value in flat.items() if key != CHOICES}
-        if CHOICES not in flat:
-            return [plain]
+        plain, choices = {key: value for key, value in flat.items() if key != CHOICES}, flat.get(CHOICES, ())
+        if not choices or choices_before == _MAX_CHOICES:
+            return [] if choices else [plain]
         found: list[Flat] = []
-        for way in islice(product(*flat[CHOICES]), _MAX_BRANCHES if choices_before < _MAX_CHOICES else 0):
+        for way in islice(product(*choices), None if len(choices) == 1 else _MAX_BRANCHES):
             try:
                 merged = plain
                 for part in way:
@@ -85,21 +85,12 @@ class Document:
             found += self.branches(merged, choices_before + 1)
         return found
 
-    def alternatives(self, schema: Schema) -> list[tuple[Schema, Flat]]:
-        """Return the branches of the choices, each with its flat form; a schema without choices is its own."""
+    def alternatives(self, schema: Schema) -> list[Flat]:
+        """Return the branches of a part; none if it contradicts itself."""
         try:
-            flat = self.flat(schema)
+            return self.branches(self.flat(schema))
         except Unsatisfiable:
             return []
-        if CHOICES not in flat:
-            return [(schema, flat)]
-        found: list[tuple[Schema, Flat]] = []
-        for branch in (branch for choice in flat.pop(CHOICES) for branch in choice):
-            try:
-                found.append((branch, merge(flat, self.flat(branch))))
-            except Unsatisfiable:
-                continue
-        return found
 
     def alone(self, part: Schema) -> Schema:
         """Return a part as a document that brings the definitions it refers to."""

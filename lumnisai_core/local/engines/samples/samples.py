@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -179,13 +180,11 @@ class _Sampler:
             if name in made or len(made) >= flat.get("maxProperties", _MAX_ITEMS):
                 continue
             before, mark = self._found[Stage.NAMED], len(self._used)
-            try:
+            with suppress(Unsatisfiable):
                 value = self._value(self._property(flat, name), (*path, name), last=Stage.NAMED)
-            except Unsatisfiable:
-                value = _NOTHING
-            if value is not _NOTHING and self._found[Stage.NAMED] > before:
-                made[name] = value
-            else:
+                if self._found[Stage.NAMED] > before:
+                    made[name] = value
+            if name not in made:
                 del self._used[mark:]
 
     def _add_missing(self, flat: Flat, made: dict[str, Any], path: Path) -> None:
@@ -196,10 +195,8 @@ class _Sampler:
         names += neutral("string", self._document.flat(flat.get("propertyNames", True)))
         for name in names:
             if name not in made:
-                try:
+                with suppress(Unsatisfiable):
                     made[name] = self._value(self._property(flat, name), (*path, name))
-                except Unsatisfiable:
-                    continue
             if len(made) >= flat["minProperties"]:
                 break
 
@@ -231,7 +228,7 @@ class _Sampler:
         """Return how many items there should be if the source has so many."""
         if prefix or self._source is None or len(path) > _SHALLOW or rest is False:
             return len(prefix)
-        flats = [flat for _, flat in self._document.alternatives(rest)]
+        flats = self._document.alternatives(rest)
         plain = all("enum" in flat or kinds(flat)[0] in ("number", "integer") for flat in flats)
         return _MANY if plain else _FEW
 
