@@ -239,7 +239,9 @@ class Transport:
         """Make one try, with its redirects; a failed connection is returned as the error it means."""
         for _ in range(MOST_REDIRECTS + 1):
             answer = self._exchange(call, request, tries, receive)
-            further = redirected(request, answer) if isinstance(answer, Answer) else None
+            if not isinstance(answer, Answer) or answer.is_success:
+                return answer
+            further = redirected(request, answer)
             if further is None:
                 return answer
             request = further

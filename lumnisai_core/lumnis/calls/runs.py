@@ -155,6 +155,7 @@ def _run_with_id(response_id: str) -> Callable[[Any], ResponseObject]:
             raise Problem(
                 f"the answer is about run {run.response_id}, not about {response_id}. It was not used: a proxy or a "
                 "connection mixes up answers",
+                status=200,
                 kind=TransportError,
             )
         return run

@@ -164,7 +164,7 @@ def test_an_answer_about_another_run_is_refused(asked: str) -> None:
     mine = {"response_id": "run-1", "status": "succeeded", "output_text": "mine"}
     other = mine | {"response_id": "run-2", "output_text": "not mine"}
     with canned_server([Canned(body=mine), Canned(body=other)]) as server:
-        with Client("lmn_test_key", base_url=server.base_url, user_id="u") as client:
+        with Client("lmn_test_key", base_url=server.base_url, user_id="u", max_retries=0) as client:
             assert (client.responses.get(asked)).output_text == "mine"
             with pytest.raises(TransportError, match="about run run-2") as refused:
                 client.responses.get(asked)
