@@ -62,6 +62,7 @@ SATISFIABLE: list[Any] = [
     {"type": "string", "pattern": "[^x]y|z{2,}?"},
     *({"type": "string", "format": name} for name in FORMATS.split()),
     {"type": "integer", "minimum": 7, "maximum": 7},
+    {"type": "integer", "minimum": 10**30 + 1, "maximum": 10**30 + 1},
     {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
     {"type": "number", "multipleOf": 0.1, "minimum": 1.05},
     {"type": "integer", "multipleOf": 7, "exclusiveMinimum": 14},

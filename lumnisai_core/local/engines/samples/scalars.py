@@ -105,9 +105,10 @@ def _numbers(flat: Flat) -> Iterator[int | float]:
     step = Fraction(str(flat.get("multipleOf", 1)))
     start = low if low is not None and low > 0 else high if high is not None and high < 0 else 0
     first = round(Fraction(str(start)) / step)
+    longest = 10**30 if isinstance(start, float) else max(10**30, 10 * abs(start))  # whole numbers that are written out
     for offset in range(128):
         for value in ((first + offset) * step, (first - offset) * step):
-            yield int(value) if value.denominator == 1 and abs(value) < 10**30 else float(value)
+            yield int(value) if value.denominator == 1 and abs(value) < longest else float(value)
     if low is not None and high is not None:
         yield from (float(low) + (float(high) - float(low)) * part / 64 for part in range(65))
     yield from (float(start) + sign * 10.0**-power for power in range(12) for sign in (1, -1))
