@@ -101,11 +101,6 @@ class Stage:
         return self.player.requests
 
     @property
-    def users(self) -> list[str | None]:
-        """For whom they ran."""
-        return [request.user_id for request in self.requests]
-
-    @property
     def address(self) -> dict[str, Any]:
         """Where the service is and what opens it."""
         return {"api_key": self.local.api_key, "base_url": self.local.base_url}
