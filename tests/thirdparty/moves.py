@@ -71,7 +71,7 @@ class Player:
         try:
             move = self._plan(request) if callable(self._plan) else self._plan[number - 1]
             script = _script(move, request.response_format)
-        except (IndexError, LookupError) as error:
+        except LookupError as error:
             script = Script(error=("NO_MOVE", f"Run {number} has no move ({error}): {last_text(request)[:200]!r}"))
         return await ScriptedEngine(script).run(request, report)
 
@@ -103,50 +103,58 @@ def written(move: Move, schema: Schema) -> Any:
     Raises:
         LookupError: The schema has no place for the move.
     """
-    place = _envelope(schema)
-    if place is None:
+    envelopes = [one for one in _branches(schema, schema) if "tool_calls" in one.get("properties", {})]
+    if not envelopes:
         if isinstance(move, Gives):
             return move.value
-        raise LookupError(f"{move} does not fit {schema}")
+        raise LookupError(f"the schema asks for an object, and the move is {move}")
     if isinstance(move, Calls):
+        if unknown := {name for name, _ in move.calls} - set(tool_names(schema)):
+            raise LookupError(f"the run was offered {tool_names(schema)}, not {sorted(unknown)}")
         filled: dict[str, Any] = {"tool_calls": [{"name": name, "args": args} for name, args in move.calls]}
-        chosen = place
+        chosen = envelopes[0]
     else:
-        chosen = _with_content(schema)
         filled = {"content": move.text if isinstance(move, Says) else move.value}
+        chosen = next((one for one in _branches(schema, schema) if "content" in one.get("properties", {})), {})
+        if not chosen:
+            raise LookupError("the run must call tools and has no place for an answer")
     return {name: filled.get(name) for name in chosen["properties"]}
 
 
-def tool_names(schema: Schema | None) -> list[str]:
-    """Return the names of the tools that an envelope offers, in order; none if the schema is no envelope."""
-    place = None if schema is None else _envelope(schema)
-    return [] if place is None else [_only(item["properties"]["name"]) for item in _items(place["properties"])]
+def tool_names(schema: Schema) -> list[str]:
+    """Return the names of the tools that an envelope offers, in order; none if the schema is not an envelope."""
+    return [
+        name
+        for envelope in _branches(schema, schema)
+        for calls in _branches(envelope.get("properties", {}).get("tool_calls", {}), schema)
+        for item in _branches(calls.get("items", {}), schema)
+        if (name := _name(item, schema))
+    ]
 
 
-def _items(properties: Schema) -> list[Schema]:
-    listed = properties["tool_calls"]
-    for branch in (listed, *listed.get("anyOf", ()), *listed.get("oneOf", ())):
-        if "items" in branch:
-            items = branch["items"]
-            return list(items.get("anyOf") or items.get("oneOf") or [items])
-    return []
+def _name(item: Schema, root: Schema) -> str | None:
+    """Return the only name that an item takes; of an item that takes any, its title, which a model reads as well."""
+    properties = item.get("properties", {})
+    if not properties.keys() >= {"name", "args"}:
+        return None
+    name = _resolved(properties["name"], root)
+    found = name.get("const") or next(iter(name.get("enum", ())), None) or item.get("title")
+    return None if found is None else str(found)
 
 
-def _only(schema: Schema) -> str:
-    return str(schema["const"] if "const" in schema else schema["enum"][0])
+def _branches(schema: Schema, root: Schema) -> Iterator[Schema]:
+    """Yield a schema and its alternatives, references followed."""
+    here = _resolved(schema, root)
+    yield here
+    for keyword in ("anyOf", "oneOf"):
+        for one in here.get(keyword, ()):
+            yield from _branches(one, root)
 
 
-def _branches(schema: Schema) -> Iterator[Schema]:
-    yield schema
-    yield from schema.get("anyOf", ())
-
-
-def _envelope(schema: Schema) -> Schema | None:
-    return next((one for one in _branches(schema) if "tool_calls" in one.get("properties", {})), None)
-
-
-def _with_content(schema: Schema) -> Schema:
-    for one in _branches(schema):
-        if "content" in one.get("properties", {}):
-            return one
-    raise LookupError("the run must call tools and has no place for an answer")
+def _resolved(schema: Schema, root: Schema) -> Schema:
+    found = schema
+    while isinstance(reference := found.get("$ref"), str):
+        found = root
+        for part in reference.removeprefix("#").split("/")[1:]:
+            found = found[part.replace("~1", "/").replace("~0", "~")]
+    return found
