@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -19,19 +20,33 @@ from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.llama_index import LumnisLLM
 from tests.conftest import Serve
 from tests.thirdparty.moves import Move, Plan, Player
-from tests.thirdparty.versions import PACKAGES
 
 USER = "user-123"
 
-#: Settings under which packages report to their makers or read the credentials of whoever runs the tests.
-_FOREIGN_SETTINGS = ("ANTHROPIC_", "DEEPEVAL_", "DEEPSEEK_", "GEMINI_", "GOOGLE_", "GROQ_", "LANGCHAIN_", "LANGFUSE_")
-_FOREIGN_SETTINGS += ("LANGSMITH_", "MISTRAL_", "OLLAMA_", "OPENAI_", "OTEL_", "RAGAS_")
+#: Beginnings of settings under which packages report to their makers or read the credentials of whoever runs the tests.
+_FOREIGN_SETTINGS = tuple(
+    f"{name}_"
+    for name in (
+        *("ANTHROPIC", "DEEPEVAL", "DEEPSEEK", "GEMINI", "GOOGLE", "GROQ", "LANGCHAIN", "LANGFUSE", "LANGSMITH"),
+        *("MISTRAL", "OLLAMA", "OPENAI", "OTEL", "RAGAS"),
+    )
+)
 _SILENT = {"DEEPEVAL_TELEMETRY_OPT_OUT": "1", "DEEPEVAL_DISABLE_DOTENV": "1", "RAGAS_DO_NOT_TRACK": "true"}
 
 
-def pytest_report_header() -> list[str]:
+#: The page with the versions that are tried, and a row of its table.
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "compatibility.md"
+_ROW = re.compile(r"^\| `(?P<package>[a-z-]+)` \| (?P<version>[0-9.]+) \|", re.MULTILINE)
+
+
+def documented() -> dict[str, str]:
+    """Return the versions that the page lists, by package."""
+    return {row["package"]: row["version"] for row in _ROW.finditer(PAGE.read_text("utf-8"))}
+
+
+def pytest_report_header() -> str:
     """Show the versions that are tried."""
-    return [f"{package} {version(package)}" for package in PACKAGES]
+    return "tried: " + ", ".join(f"{package} {version(package)}" for package in documented())
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,7 +108,7 @@ class Stage:
 
     local: LocalLumnis
     player: Player
-    _made: list[Any] = field(default_factory=list)
+    _made: list[ChatLumnis | LumnisLLM] = field(default_factory=list)
 
     @property
     def requests(self) -> list[RunRequest]:
@@ -107,13 +122,15 @@ class Stage:
 
     def chat(self, **fields: Any) -> ChatLumnis:
         """Make a chat model of LangChain."""
-        self._made.append(ChatLumnis(**{**self.address, "user_id": USER, "progress_interval": 0.1, **fields}))
-        return self._made[-1]
+        model = ChatLumnis(**{**self.address, "user_id": USER, "progress_interval": 0.1, **fields})
+        self._made.append(model)
+        return model
 
     def llm(self, **fields: Any) -> LumnisLLM:
         """Make an LLM of LlamaIndex."""
-        self._made.append(LumnisLLM(**{**self.address, "user_id": USER, "progress_interval": 0.1, **fields}))
-        return self._made[-1]
+        llm = LumnisLLM(**{**self.address, "user_id": USER, "progress_interval": 0.1, **fields})
+        self._made.append(llm)
+        return llm
 
     def runs(self, user_id: str = USER) -> list[ResponseObject]:
         """Return the runs of a user that the service stores, newest first."""

@@ -15,6 +15,11 @@ import jsonschema_rs
 Schema = Mapping[str, Any]
 Body = Mapping[str, Any]
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 _PLAIN_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ANTHROPIC_NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ANTHROPIC_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
@@ -79,9 +84,9 @@ def is_recursive(schema: Schema) -> bool:
 
 # OpenAI, and what the others that speak its protocol have in common with it
 
-_STRICT_KEYWORDS = frozenset(
+_STRICT_KEYWORDS = _words(
     "type properties required additionalProperties items enum const anyOf $ref $defs definitions title description "
-    "pattern format multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minItems maxItems".split()
+    "pattern format multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minItems maxItems"
 )
 
 
@@ -157,9 +162,9 @@ def deepseek(body: Body) -> Iterator[str]:
     yield from _answered_calls(body)
 
 
-_MISTRAL_FIELDS = frozenset(
+_MISTRAL_FIELDS = _words(
     "model temperature top_p max_tokens stream stop random_seed metadata messages response_format tools tool_choice "
-    "presence_penalty frequency_penalty n prediction parallel_tool_calls prompt_mode safe_prompt reasoning_effort".split()
+    "presence_penalty frequency_penalty n prediction parallel_tool_calls prompt_mode safe_prompt reasoning_effort"
 )
 
 
@@ -242,9 +247,9 @@ def _answered_calls(body: Body) -> Iterator[str]:
 # Anthropic
 
 #: Keywords that a grammar for an answer, or for a strict tool, cannot hold.
-_NOT_IN_GRAMMARS = frozenset(
+_NOT_IN_GRAMMARS = _words(
     "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength maxItems uniqueItems "
-    "minProperties maxProperties patternProperties".split()
+    "minProperties maxProperties patternProperties"
 )
 
 
@@ -253,7 +258,7 @@ def anthropic(body: Body) -> Iterator[str]:
     if not isinstance(body.get("max_tokens"), int):
         yield "max_tokens: Field required"
     if body["messages"][0]["role"] != "user":
-        yield "messages: first message must use the \"user\" role"
+        yield 'messages: first message must use the "user" role'
     for number, message in enumerate(body["messages"]):
         if not message["content"] and number < len(body["messages"]) - 1:
             yield f"messages.{number}: all messages must have non-empty content"
@@ -306,15 +311,15 @@ def _anthropic_grammar(schema: Any, place: str) -> Iterator[str]:
 
 # Google
 
-_GOOGLE_FIELDS = frozenset(
+_GOOGLE_FIELDS = _words(
     "type format title description nullable enum items minItems maxItems properties required minProperties "
-    "maxProperties minLength maxLength pattern example anyOf propertyOrdering default minimum maximum".split()
+    "maxProperties minLength maxLength pattern example anyOf propertyOrdering default minimum maximum"
 )
-_GOOGLE_TYPES = frozenset("STRING NUMBER INTEGER BOOLEAN ARRAY OBJECT NULL TYPE_UNSPECIFIED".split())
+_GOOGLE_TYPES = _words("STRING NUMBER INTEGER BOOLEAN ARRAY OBJECT NULL TYPE_UNSPECIFIED")
 #: What its JSON Schemas may hold; all other keywords are ignored.
-GOOGLE_KEYWORDS = frozenset(
+GOOGLE_KEYWORDS = _words(
     "$id $defs $ref $anchor type format title description enum items prefixItems minItems maxItems minimum maximum "
-    "anyOf oneOf properties additionalProperties required propertyOrdering".split()
+    "anyOf oneOf properties additionalProperties required propertyOrdering"
 )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -119,6 +120,16 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
     return isinstance(value, Mapping) and value.keys() <= schema.get("properties", {}).keys()
 
 
+def _model(package: str, name: str, path: str = "", **fields: Any) -> Callable[[str], BaseChatModel]:
+    """Return what makes a chat model of a package for an address; only the packages of tried providers are imported."""
+
+    def make(address: str) -> BaseChatModel:
+        model: BaseChatModel = getattr(import_module(package), name)(base_url=f"{address}{path}", **fields)
+        return model
+
+    return make
+
+
 @contextmanager
 def provider(dialect: Dialect, *plan: Move) -> Iterator[Endpoint]:
     """Run an endpoint of a provider whose model makes these moves, one for each request that is not refused."""
@@ -177,7 +188,12 @@ def _openai_message(reply: Reply) -> Json:
     message: Json = {"role": "assistant", "content": reply.text or None}
     if reply.calls:
         message["tool_calls"] = [
-            {"index": number, "id": call_id, "type": "function", "function": {"name": name, "arguments": json.dumps(args)}}
+            {
+                "index": number,
+                "id": call_id,
+                "type": "function",
+                "function": {"name": name, "arguments": json.dumps(args)},
+            }
             for number, (call_id, name, args) in enumerate(reply.calls)
         ]
     return message
@@ -210,30 +226,6 @@ def _like_openai(
     return Dialect(model, check, _openai_offer, _openai_answer, _openai_stream, _openai_fault, call_id)
 
 
-def _openai_model(address: str) -> BaseChatModel:
-    from langchain_openai import ChatOpenAI
-
-    return ChatOpenAI(model="gpt-4.1", base_url=f"{address}/v1", api_key="a-key", max_retries=0)  # type: ignore[arg-type]
-
-
-def _mistral_model(address: str) -> BaseChatModel:
-    from langchain_mistralai import ChatMistralAI
-
-    return ChatMistralAI(model_name="mistral-large", base_url=f"{address}/v1", api_key="a-key", max_retries=0)  # type: ignore[arg-type]
-
-
-def _groq_model(address: str) -> BaseChatModel:
-    from langchain_groq import ChatGroq
-
-    return ChatGroq(model="openai/gpt-oss-120b", base_url=address, api_key="a-key", max_retries=0)  # type: ignore[arg-type]
-
-
-def _deepseek_model(address: str) -> BaseChatModel:
-    from langchain_deepseek import ChatDeepSeek
-
-    return ChatDeepSeek(model="deepseek-chat", base_url=f"{address}/v1", api_key="a-key", max_retries=0)  # type: ignore[arg-type]
-
-
 # Anthropic
 
 
@@ -243,7 +235,7 @@ def _anthropic_offer(body: Json) -> Offer:
 
 
 def _anthropic_blocks(reply: Reply) -> list[Json]:
-    texts = [{"type": "text", "text": reply.text}] if reply.text else []
+    texts: list[Json] = [{"type": "text", "text": reply.text}] if reply.text else []
     return texts + [{"type": "tool_use", "id": one, "name": name, "input": args} for one, name, args in reply.calls]
 
 
@@ -265,7 +257,8 @@ def _anthropic_stream(reply: Reply) -> bytes:
     parts: list[Json] = [{"type": "message_start", "message": {**whole, "content": [], "stop_reason": None}}]
     for index, block in enumerate(whole["content"]):
         if block["type"] == "text":
-            empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": block["text"]}
+            empty: Json = {"type": "text", "text": ""}
+            delta: Json = {"type": "text_delta", "text": block["text"]}
         else:
             empty = {**block, "input": {}}
             delta = {"type": "input_json_delta", "partial_json": json.dumps(block["input"])}
@@ -277,12 +270,6 @@ def _anthropic_stream(reply: Reply) -> bytes:
     end = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
     parts += [{"type": "message_delta", "delta": end, "usage": whole["usage"]}, {"type": "message_stop"}]
     return _events(*parts, named=True)
-
-
-def _anthropic_model(address: str) -> BaseChatModel:
-    from langchain_anthropic import ChatAnthropic
-
-    return ChatAnthropic(model_name="claude-sonnet-4-5", base_url=address, api_key="a-key", max_retries=0)  # type: ignore[call-arg,arg-type]
 
 
 # Google
@@ -320,12 +307,6 @@ def _google_answer(reply: Reply) -> Json:
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "gemini-2.5-flash"}
 
 
-def _google_model(address: str) -> BaseChatModel:
-    from langchain_google_genai import ChatGoogleGenerativeAI
-
-    return ChatGoogleGenerativeAI(model="gemini-2.5-flash", api_key="a-key", base_url=address, max_retries=1)  # type: ignore[arg-type]
-
-
 # Ollama
 
 
@@ -344,16 +325,11 @@ def _ollama_answer(reply: Reply) -> Json:
     return {"model": "llama3.3", "created_at": "2026-01-01T00:00:00Z", "message": message, **done}
 
 
-def _ollama_model(address: str) -> BaseChatModel:
-    from langchain_ollama import ChatOllama
-
-    return ChatOllama(model="llama3.3", base_url=address)
-
-
+_KEYED: Json = {"api_key": "a-key", "max_retries": 0}
 DIALECTS: Mapping[str, Dialect] = {
-    "openai": _like_openai(_openai_model, rules.openai),
+    "openai": _like_openai(_model("langchain_openai", "ChatOpenAI", "/v1", model="gpt-4.1", **_KEYED), rules.openai),
     "anthropic": Dialect(
-        _anthropic_model,
+        _model("langchain_anthropic", "ChatAnthropic", model="claude-sonnet-4-5", **_KEYED),
         rules.anthropic,
         _anthropic_offer,
         _anthropic_answer,
@@ -362,7 +338,9 @@ DIALECTS: Mapping[str, Dialect] = {
         "toolu_1",
     ),
     "google": Dialect(
-        _google_model,
+        _model(
+            "langchain_google_genai", "ChatGoogleGenerativeAI", model="gemini-2.5-flash", api_key="a-key", max_retries=1
+        ),
         rules.google,
         _google_offer,
         _google_answer,
@@ -370,14 +348,20 @@ DIALECTS: Mapping[str, Dialect] = {
         lambda problem: {"error": {"code": 400, "message": problem, "status": "INVALID_ARGUMENT"}},
     ),
     "ollama": Dialect(
-        _ollama_model,
+        _model("langchain_ollama", "ChatOllama", model="llama3.3"),
         rules.ollama,
         _ollama_offer,
         _ollama_answer,
         lambda reply: json.dumps(_ollama_answer(reply)).encode() + b"\n",
         lambda problem: {"error": problem},
     ),
-    "mistral": _like_openai(_mistral_model, rules.mistral, "call00001"),
-    "groq": _like_openai(_groq_model, rules.groq),
-    "deepseek": _like_openai(_deepseek_model, rules.deepseek),
+    "mistral": _like_openai(
+        _model("langchain_mistralai", "ChatMistralAI", "/v1", model="mistral-large", **_KEYED),
+        rules.mistral,
+        "call00001",
+    ),
+    "groq": _like_openai(_model("langchain_groq", "ChatGroq", model="openai/gpt-oss-120b", **_KEYED), rules.groq),
+    "deepseek": _like_openai(
+        _model("langchain_deepseek", "ChatDeepSeek", "/v1", model="deepseek-chat", **_KEYED), rules.deepseek
+    ),
 }

@@ -200,7 +200,9 @@ async def test_an_agent_calls_its_tool_and_answers(kind: str, play: Play) -> Non
     """By streams, as its executor runs a model by default, in both halves."""
     make, first, second = AGENTS[kind]
     stage = play(first, second, first, second)
-    executor = AgentExecutor(agent=make(stage.chat()), tools=[look_up], max_iterations=3, return_intermediate_steps=True)
+    executor = AgentExecutor(
+        agent=make(stage.chat()), tools=[look_up], max_iterations=3, return_intermediate_steps=True
+    )
     for result in (executor.invoke({"input": QUESTION}), await executor.ainvoke({"input": QUESTION})):
         assert result["output"] == ANSWER
         ((_, observation),) = result["intermediate_steps"]

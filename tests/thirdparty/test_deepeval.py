@@ -25,7 +25,7 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-class Judge(DeepEvalBaseLLM):
+class Judge(DeepEvalBaseLLM):  # type: ignore[misc] # installed by `make thirdparty` only
     """A model of one's own, as the documentation of deepeval writes it."""
 
     def __init__(self, chat: ChatLumnis) -> None:
