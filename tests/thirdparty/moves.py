@@ -26,7 +26,7 @@ class Says:
 
 @dataclass(frozen=True)
 class Gives:
-    """The agent fills in the object that it was asked for."""
+    """The agent fills in the object that the run requires."""
 
     value: Any
 
@@ -90,7 +90,7 @@ def _script(move: Move, schema: Schema | None) -> Script:
     thought = [Step("Thinking it over.")]
     if schema is None:
         if isinstance(move, Calls):
-            raise LookupError("the run was offered no tools")
+            raise LookupError("the run does not offer tools")
         text = move.text if isinstance(move, Says) else json.dumps(move.value)
         return Script(thought, output_text=text)
     value = written(move, schema)

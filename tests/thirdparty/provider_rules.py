@@ -91,7 +91,7 @@ _STRICT_KEYWORDS = _words(
 
 
 def object_root(schema: Any, place: str) -> Iterator[str]:
-    """What all of them demand of the schema of a function: an object, said at the root."""
+    """What all of them demand of the schema of a function: type object at the root."""
     if not isinstance(schema, Mapping) or schema.get("type") != "object":
         found = schema.get("type") if isinstance(schema, Mapping) else schema
         yield f"Invalid schema for {place}: schema must be a JSON Schema of 'type: \"object\"', got 'type: {found!r}'"

@@ -1,6 +1,6 @@
 """Endpoints that speak the protocols of model providers: they check each request by the provider's rules and answer.
 
-An endpoint knows only what a request tells it. A call is written as a call of a tool that the request offers, or into
+An endpoint knows only its requests. A call is written as a call of a tool that the request offers, or into
 an envelope that offers that tool; an object goes into the schema that the request asks for. What the request does not
 offer, the endpoint cannot call.
 """

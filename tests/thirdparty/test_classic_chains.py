@@ -41,10 +41,10 @@ DOCUMENTS = [Document("North Quay: high tide at noon."), Document("North Quay: l
 class Shelf(BaseRetriever):
     """Finds the same documents for every question, and remembers the questions."""
 
-    asked: list[str] = []  # noqa: RUF012 - pydantic copies it for each instance
+    queries: list[str] = []  # noqa: RUF012 - pydantic copies it for each instance
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        self.asked.append(query)
+        self.queries.append(query)
         return DOCUMENTS
 
 
@@ -77,7 +77,7 @@ def test_a_conversation_over_documents_condenses_its_questions(streaming: bool, 
     assert first["answer"] == ANSWER
     assert first["source_documents"] == DOCUMENTS
     assert chain.invoke({"question": "And low tide?"})["answer"] == "At six."
-    assert shelf.asked == [QUESTION, "When is low tide at North Quay?"]
+    assert shelf.queries == [QUESTION, "When is low tide at North Quay?"]
     assert ANSWER in all_text(stage.requests[1])
     assert "low tide at six" in all_text(stage.requests[2])
     assert len(stage.runs(USER)) == 3
@@ -102,7 +102,7 @@ async def test_a_retrieval_chain_rephrases_with_the_history(play: Play) -> None:
     history = [HumanMessage("I am at North Quay."), AIMessage("Good to know.")]
     result = await chain.ainvoke({"input": QUESTION, "chat_history": history})
     assert result["answer"] == ANSWER
-    assert shelf.asked == ["When is high tide at North Quay?"]
+    assert shelf.queries == ["When is high tide at North Quay?"]
 
 
 @pytest.mark.parametrize(("kind", "runs"), [("stuff", 1), ("map_reduce", 3), ("refine", 2)])
@@ -117,7 +117,7 @@ def test_several_queries_are_made_of_one(play: Play) -> None:
     stage, shelf = play(Says("When is the tide high?\nHigh tide at what time?")), Shelf()
     found = MultiQueryRetriever.from_llm(shelf, stage.chat()).invoke(QUESTION)
     assert found == DOCUMENTS
-    assert sorted(shelf.asked) == ["High tide at what time?", "When is the tide high?"]
+    assert sorted(shelf.queries) == ["High tide at what time?", "When is the tide high?"]
 
 
 def test_a_memory_summarizes_what_is_long(play: Play) -> None:

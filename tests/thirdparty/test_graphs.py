@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from tests.thirdparty.conftest import USER, Play
 from tests.thirdparty.moves import Gives, Says, all_text, call, calls
 
-ASKED: Any = {"messages": [("user", "When is high tide at North Quay?")]}
+STATE: Any = {"messages": [("user", "When is high tide at North Quay?")]}
 LIMIT: Any = {"recursion_limit": 40}
 ANSWER = "High tide is at noon."
 
@@ -56,7 +56,7 @@ def test_a_deep_agent_plans_writes_files_and_calls_tools(play: Play) -> None:
         Says(ANSWER),
     )
     agent = create_deep_agent(stage.chat(), [look_up], middleware=[TodoListMiddleware()])
-    state = agent.invoke(ASKED, LIMIT)
+    state = agent.invoke(STATE, LIMIT)
     assert state["messages"][-1].text == ANSWER
     assert state["todos"] == todos
     assert "/tide.md" in state["files"]
@@ -81,7 +81,7 @@ async def test_a_deep_agent_delegates_to_a_subagent(play: Play) -> None:
         Says(ANSWER),
     )
     agent = create_deep_agent(stage.chat(), subagents=[subagent])
-    state = await agent.ainvoke(ASKED, LIMIT)
+    state = await agent.ainvoke(STATE, LIMIT)
     assert results(state["messages"]) == {"task": "It is at noon."}
     assert state["messages"][-1].text == ANSWER
     assert "You know tides." in all_text(stage.requests[1])
@@ -90,7 +90,7 @@ async def test_a_deep_agent_delegates_to_a_subagent(play: Play) -> None:
 
 def test_a_deep_agent_gives_an_object(play: Play) -> None:
     stage = play(call("look_up", port="North Quay"), Gives({"port": "North Quay", "hour": 12}))
-    state = create_deep_agent(stage.chat(), [look_up], response_format=Tide).invoke(ASKED, LIMIT)
+    state = create_deep_agent(stage.chat(), [look_up], response_format=Tide).invoke(STATE, LIMIT)
     assert state["structured_response"] == Tide(port="North Quay", hour=12)
 
 
@@ -105,7 +105,7 @@ async def test_a_supervisor_hands_over_and_answers(play: Play) -> None:
     pilot = create_agent(model, [look_up], name="pilot")
     clerk = create_agent(model, [add], name="clerk")
     graph = create_supervisor([pilot, clerk], model=model, prompt="You manage a pilot and a clerk.").compile()
-    state = await graph.ainvoke(ASKED, LIMIT)
+    state = await graph.ainvoke(STATE, LIMIT)
     assert state["messages"][-1].text == ANSWER
     assert state["messages"][-1].name == "supervisor"
     assert "It is at noon." in all_text(stage.requests[3])
@@ -127,7 +127,7 @@ def test_a_supervisor_forwards_an_answer(play: Play) -> None:
         output_mode="full_history",
         include_agent_name="inline",
     ).compile()
-    assert graph.invoke(ASKED, LIMIT)["messages"][-1].text == "It is at noon."
+    assert graph.invoke(STATE, LIMIT)["messages"][-1].text == "It is at noon."
 
 
 def test_a_swarm_remembers_who_is_active(play: Play) -> None:
@@ -142,7 +142,7 @@ def test_a_swarm_remembers_who_is_active(play: Play) -> None:
     pilot = create_agent(model, [look_up, create_handoff_tool(agent_name="clerk")], name="pilot")
     swarm = create_swarm([clerk, pilot], default_active_agent="clerk").compile(checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "1"}, **LIMIT}
-    first = swarm.invoke(ASKED, config)
+    first = swarm.invoke(STATE, config)
     assert first["active_agent"] == "pilot"
     assert first["messages"][-1].text == ANSWER
     second = swarm.invoke({"messages": [("user", "Thank you.")]}, config)
@@ -159,7 +159,7 @@ def test_the_user_of_a_config_reaches_every_run_of_a_graph(play: Play) -> None:
     model = stage.chat()
     config: Any = {"configurable": {"lumnis_user_id": "ann"}, **LIMIT}
     pilot = create_agent(model, [look_up], name="pilot")
-    create_supervisor([pilot], model=model).compile().invoke(ASKED, config)
+    create_supervisor([pilot], model=model).compile().invoke(STATE, config)
     subagent: Any = {"name": "pilot", "description": "Knows tides.", "system_prompt": "You know tides."}
-    create_deep_agent(model, subagents=[subagent]).invoke(ASKED, config)
+    create_deep_agent(model, subagents=[subagent]).invoke(STATE, config)
     assert len(stage.runs("ann")) == len(stage.requests) == 7

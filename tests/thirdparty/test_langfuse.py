@@ -21,7 +21,7 @@ from tests.thirdparty.conftest import Play
 from tests.thirdparty.moves import Says, call
 
 QUESTION, ANSWER = "When is high tide?", "High tide is at noon."
-ASKED: Any = {"messages": [("user", QUESTION)]}
+STATE: Any = {"messages": [("user", QUESTION)]}
 SECRET_KEY = "sk-lf-tests"
 
 
@@ -100,7 +100,7 @@ async def test_calls_of_an_agent_are_generations(play: Play, tracing: tuple[Runn
     """Two calls of the model and one of the tool, whose call is in the first one's output."""
     config, sent = tracing
     agent = create_agent(play(call("look_up", port="North Quay"), Says(ANSWER)).chat(), [look_up])
-    await agent.ainvoke(ASKED, config)
+    await agent.ainvoke(STATE, config)
     first, second = sent.observations("generation")
     assert "North Quay" in first["langfuse.observation.output"]
     assert ANSWER in second["langfuse.observation.output"]

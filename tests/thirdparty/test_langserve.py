@@ -72,16 +72,16 @@ def a_thread(stage: Stage, user_id: str) -> str:
 @pytest.mark.parametrize("kind", SERVED)
 async def test_a_served_runnable_runs_for_the_user_of_the_config(kind: str, play: Play) -> None:
     """In every way of calling it: LangServe hands on the keys of a config that the runnable declares, and no others."""
-    build, given = SERVED[kind]
+    build, question = SERVED[kind]
     stage = play(plan=lambda _: Says(ANSWER))
     thread_id = a_thread(stage, "ann")
     config: Any = {"configurable": {"lumnis_user_id": "ann", "lumnis_thread_id": thread_id}}
     with served(build(stage.chat())) as address:
         remote: Any = RemoteRunnable(address)
-        assert text_of(remote.invoke(given, config)) == ANSWER
-        assert text_of(await remote.ainvoke(given, config)) == ANSWER
-        assert [text_of(one) for one in remote.batch([given], config)] == [ANSWER]
-        assert ANSWER in "".join(text_of(chunk) for chunk in remote.stream(given, config))
+        assert text_of(remote.invoke(question, config)) == ANSWER
+        assert text_of(await remote.ainvoke(question, config)) == ANSWER
+        assert [text_of(one) for one in remote.batch([question], config)] == [ANSWER]
+        assert ANSWER in "".join(text_of(chunk) for chunk in remote.stream(question, config))
     assert len(stage.runs("ann")) == 4
     assert {run.thread_id for run in stage.runs("ann")} == {thread_id}
 

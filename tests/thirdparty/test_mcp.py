@@ -22,7 +22,7 @@ SERVER = str(Path(__file__).with_name("tide_server.py"))
 QUESTION, ANSWER = "When is high tide at North Quay?", "High tide is at noon."
 FOUND = "High tide at Bergen, North Quay, for 2 days: noon."
 CALL = call("look_up", place={"port": "Bergen", "quay": "North Quay"}, days=2)
-ASKED: Any = {"messages": [("user", QUESTION)]}
+STATE: Any = {"messages": [("user", QUESTION)]}
 LIMIT: Any = {"recursion_limit": 12}
 
 
@@ -41,7 +41,7 @@ async def llama_index_tools() -> list[FunctionTool]:
 async def test_an_agent_of_langchain_uses_the_server(play: Play) -> None:
     stage = play(CALL, Says(ANSWER))
     agent = create_agent(stage.chat(), await langchain_tools())
-    state = await agent.ainvoke(ASKED, LIMIT)
+    state = await agent.ainvoke(STATE, LIMIT)
     assert state["messages"][-1].text == ANSWER
     (result,) = [message for message in state["messages"] if isinstance(message, ToolMessage)]
     assert FOUND in result.text
@@ -52,7 +52,7 @@ async def test_a_picture_among_the_results_of_langchain_does_not_end_the_run(pla
     """Nobody can change what a tool returned: its text is sent, and a word stands for the picture."""
     stage = play(call("chart", port="Bergen"), Says(ANSWER))
     agent = create_agent(stage.chat(), await langchain_tools())
-    state = await agent.ainvoke(ASKED, LIMIT)
+    state = await agent.ainvoke(STATE, LIMIT)
     assert state["messages"][-1].text == ANSWER
     assert "Chart of Bergen:" in all_text(stage.requests[1])
 
@@ -80,7 +80,7 @@ async def test_a_failing_tool_is_shown_to_the_agent(play: Play) -> None:
     """It can correct itself: the run goes on with the reason."""
     stage = play(call("fail", reason="No such port."), Says(ANSWER), call("fail", reason="No such port."), Says(ANSWER))
     agent = create_agent(stage.chat(), await langchain_tools())
-    state = await agent.ainvoke(ASKED, LIMIT)
+    state = await agent.ainvoke(STATE, LIMIT)
     assert state["messages"][-1].text == ANSWER
     other = FunctionAgent(tools=await llama_index_tools(), llm=stage.llm())
     assert str(await other.run(QUESTION)) == ANSWER
@@ -90,7 +90,7 @@ async def test_a_failing_tool_is_shown_to_the_agent(play: Play) -> None:
 async def test_the_schemas_of_the_server_reach_the_agent(play: Play) -> None:
     """Nested classes and bounds of arguments too, in both frameworks."""
     stage = play(Says(ANSWER), Says(ANSWER))
-    await create_agent(stage.chat(), await langchain_tools()).ainvoke(ASKED, LIMIT)
+    await create_agent(stage.chat(), await langchain_tools()).ainvoke(STATE, LIMIT)
     await FunctionAgent(tools=await llama_index_tools(), llm=stage.llm()).run(QUESTION)
     for request in stage.requests:
         written = str(request.response_format)

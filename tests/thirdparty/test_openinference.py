@@ -150,7 +150,7 @@ async def test_a_call_of_langchain_is_one_span(way: str, play: Play, langchain_s
 
 @pytest.mark.parametrize("way", LLAMA_INDEX)
 async def test_a_call_of_llama_index_is_one_span(way: str, play: Play, llama_index_spans: Spans) -> None:
-    """Also a stream: it is the call, and what reads it inside the adapter is no call of its own."""
+    """Also a stream: reading it inside the adapter is part of the call."""
     move, run = LLAMA_INDEX[way]
     result = run(play(move).llm())
     if isinstance(result, Awaitable):

@@ -105,7 +105,7 @@ ADD = call("add", a=1, b=2)
 ADDED = {"a": 1, "b": 2}
 PATH: dict[str, Any] = {"points": [{"x": 0, "y": 0}, {"x": 3, "y": 4}], "name": None}
 TREE: dict[str, Any] = {"value": 1, "children": [{"value": 2, "children": []}]}
-#: As models of providers write what need not be given, some schemas of theirs having no word for "not required".
+#: With the optional argument, because strict modes have no optional ones: their models always write it.
 MEASURE = call("measure", path=PATH, unit="m")
 
 
@@ -221,7 +221,7 @@ def test_a_limit_of_a_provider_is_the_text_of_the_error(name: str, method: str, 
 
 
 class Line(BaseModel):
-    """A line, in words that every provider's strictest mode takes: all given, no bounds, no defaults."""
+    """A line, as every provider's strictest mode takes it: all fields required, no bounds, no defaults."""
 
     start: list[int]
     end: list[int]
