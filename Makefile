@@ -8,10 +8,10 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test notebooks lint format types sync reference docs faults bench browser package clean
+.PHONY: help demo test notebooks lint format types sync reference docs faults bench browser thirdparty package clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/installed-all ## show the main job on the embedded service, or on the platform with LUMNISAI_API_KEY
 	@$(BIN)/lumnis demo
@@ -54,6 +54,9 @@ browser: $(VENV)/installed-browser ## drive the service's window in headless Chr
 		{ echo "chromedriver is needed: install the packages chromium and chromium-driver, then try again" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
 
+thirdparty: $(VENV)/installed-thirdparty ## run our classes inside packages of others, such as ragas, deepagents and LangServe
+	$(VENV)/thirdparty/bin/python -m pytest tests/thirdparty
+
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
 
@@ -84,6 +87,13 @@ $(VENV)/installed-bench: $(VENV)/installed-dev
 
 $(VENV)/installed-browser: $(VENV)/installed-dev
 	$(INSTALL) --editable ".[browser]"
+	@touch $@
+
+# An environment of its own: some of its packages need other versions than those that the project is developed with.
+$(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml tests/thirdparty/constraints.txt
+	$(BIN)/python -m venv $(VENV)/thirdparty
+	$(VENV)/thirdparty/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
 	@touch $@
 
 $(VENV)/installed-package: $(VENV)/installed-dev
