@@ -26,7 +26,6 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
-from llama_index.core.llms.loading import RECOGNIZED_LLMS
 from llama_index.core.tools.types import BaseTool
 from pydantic import Field, PrivateAttr
 
@@ -314,4 +313,7 @@ async def _aclosing_all(stream: AsyncStream[T], *sources: AsyncStream[Any]) -> A
 
 def register() -> None:
     """Let ``load_llm`` of LlamaIndex restore a :class:`LumnisLLM` from its ``to_dict``. May be called repeatedly."""
+    # Imported here, because it loads the LLMs of every provider that is installed.
+    from llama_index.core.llms.loading import RECOGNIZED_LLMS  # noqa: PLC0415
+
     RECOGNIZED_LLMS[LumnisLLM.class_name()] = LumnisLLM
