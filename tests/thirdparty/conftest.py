@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -96,10 +99,21 @@ def _alone(_watch: _Watch, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
             monkeypatch.delenv(name)
     for name, value in _SILENT.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)  # some packages keep caches where they are started
+    monkeypatch.chdir(tmp_path)  # some packages keep caches where they are started, others in the home
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     _watch.refused.clear()
     yield
     assert _watch.refused == [], "something tried to reach another machine"
+
+
+@pytest.fixture(autouse=True)
+def _loop_shut_down(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Shut down the event loop that deepeval leaves open, as ``asyncio.run`` would, so that connections end with it."""
+    yield
+    if not inspect.iscoroutinefunction(request.function):
+        with suppress(RuntimeError):  # no loop was left
+            loop = asyncio.get_event_loop_policy().get_event_loop()
+            loop.run_until_complete(loop.shutdown_asyncgens())
 
 
 @dataclass

@@ -82,6 +82,7 @@ async def test_a_served_runnable_runs_for_the_user_of_the_config(kind: str, play
         assert text_of(await remote.ainvoke(question, config)) == ANSWER
         assert [text_of(one) for one in remote.batch([question], config)] == [ANSWER]
         assert ANSWER in "".join(text_of(chunk) for chunk in remote.stream(question, config))
+        await remote.async_client.aclose()  # LangServe itself closes it at exit only, when its event loop is gone
     assert len(stage.runs("ann")) == 4
     assert {run.thread_id for run in stage.runs("ann")} == {thread_id}
 
