@@ -78,11 +78,6 @@ class Service:
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"{self!r} holds secrets and cannot be copied or pickled: make it anew from its settings.")
 
-    @property
-    def is_local(self) -> bool:
-        """Whether the service is on this machine."""
-        return is_loopback(self.base_url)
-
     # Sending
 
     def request_for(self, call: Call[Any], *, timeout: float) -> Request:

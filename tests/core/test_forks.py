@@ -17,7 +17,7 @@ from lumnisai_core import AsyncClient, Client
 from lumnisai_core._transport import pool
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
 from lumnisai_integrations._shared.locks import changing
-from lumnisai_integrations.langchain import ChatLumnis
+from lumnisai_integrations.langchain import ChatLumnis, LumnisProgressHandler
 from lumnisai_integrations.llama_index import LumnisLLM
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked on this system")
@@ -30,6 +30,7 @@ class Echo:
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Answer one run."""
+        report.progress("echoed")
         return RunResult(output_text=request.messages[-1].content)
 
 
@@ -136,15 +137,53 @@ def test_a_child_that_is_forked_inside_an_event_loop_leaves_its_parent_alone(
 def test_locks_that_are_held_while_forking_are_free_in_the_child(echo: LocalLumnis) -> None:
     """A thread of the parent that holds one does not exist in the child and can never release it."""
     client = Client(echo.api_key, base_url=echo.base_url, user_id="ann")
-    inherited = client._transport._pool._lock
+    held, released = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with client._transport._pool._lock, changing():
+            held.set()
+            released.wait(60)
 
     def child() -> str | None:
         with changing():
             return client.invoke("free").output_text
 
-    with inherited, changing():
-        wait = _in_child(child)
-        assert wait() == "free"
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(60)
+    try:
+        assert _in_child(child)() == "free"
+    finally:
+        released.set()
+        thread.join()
+
+
+def test_a_progress_handler_that_is_busy_while_forking_works_in_the_child(echo: LocalLumnis) -> None:
+    """A thread of the parent that writes a line at that moment does not stop the child's lines."""
+    parent, busy, released, lines = os.getpid(), threading.Event(), threading.Event(), list[str]()
+
+    def write(line: str) -> None:
+        lines.append(line)
+        if os.getpid() == parent:
+            busy.set()
+            released.wait(60)
+
+    model = ChatLumnis(lumnis_api_key=echo.api_key, base_url=echo.base_url, user_id="ann")
+    handler = LumnisProgressHandler(display=write)
+
+    def child() -> list[str]:
+        lines.clear()
+        model.invoke("child", config={"callbacks": [handler]})
+        return lines
+
+    thread = threading.Thread(target=lambda: model.invoke("parent", config={"callbacks": [handler]}))
+    thread.start()
+    busy.wait(60)
+    try:
+        assert any("echoed" in line for line in _in_child(child)())
+    finally:
+        released.set()
+        thread.join()
 
 
 def test_the_embedded_service_lives_in_the_process_that_started_it(echo: LocalLumnis) -> None:

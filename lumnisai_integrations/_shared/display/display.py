@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from types import TracebackType
@@ -20,6 +19,7 @@ from lumnisai_integrations._shared.display.live import (
     is_notebook,
     terminal_can_draw,
 )
+from lumnisai_integrations._shared.locks import ProcessLock
 
 _Named: TypeAlias = Literal["auto", "rich", "jupyter", "logging", "lines"]
 
@@ -81,7 +81,7 @@ class ProgressDisplay:
     def __init__(self, display: DisplayKind = "auto") -> None:
         self._write = _writer(display)
         self._display = display
-        self._lock = threading.RLock()  # a function that takes lines may itself make runs
+        self._lock = ProcessLock()  # reentrant: a function that takes lines may itself make runs
         self._board = RunBoard()
         self._live: LiveBoard | None = None
         self._is_open = False
@@ -100,18 +100,18 @@ class ProgressDisplay:
 
     def begin(self, run: RunKey, title: str = "", *, printed: bool = False) -> None:
         """Number a run; it is shown from its first update on, but not as lines if the client prints these itself."""
-        with self._lock:
+        with self._lock.held():
             self._board = self._board.begin(run, title, printed=printed)
 
     def accept(self, run: RunKey, update: RunUpdate) -> None:
         """Show an update of a run; an unknown run begins with it."""
-        with self._lock:
+        with self._lock.held():
             self._board = self._board.accept(run, update)
             self._show(run, update.as_lines())
 
     def end(self, run: RunKey, status: str = "", reason: str = "") -> None:
         """Show the end of a run; an empty status keeps that of the last update. An unknown run is ignored."""
-        with self._lock:
+        with self._lock.held():
             if run not in self._board.active:
                 return
             self._board = self._board.end(run, status, reason)
@@ -123,7 +123,7 @@ class ProgressDisplay:
 
     def close(self) -> None:
         """End a live display, even if runs are active. A later update begins a new one."""
-        with self._lock:
+        with self._lock.held():
             live, self._live, self._is_open = self._live, None, False
             self._board = self._board.cleared()
             if live is not None:
@@ -166,6 +166,6 @@ class ProgressDisplay:
         except Exception:
             if not self._has_failed:
                 self._has_failed = True
-                _logger.warning("Progress cannot be shown as requested; the runs go on.", exc_info=True)
+                _logger.warning("Progress cannot be shown as requested; the runs continue.", exc_info=True)
             return False
         return True

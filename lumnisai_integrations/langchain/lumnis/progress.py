@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Self
 from uuid import UUID
@@ -15,6 +14,7 @@ from typing_extensions import override
 from lumnisai_core import ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import RunCancelledError
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
+from lumnisai_integrations._shared.locks import ProcessLock
 from lumnisai_integrations.langchain.lumnis.listeners import PROGRESS_EVENT
 
 
@@ -46,7 +46,7 @@ class LumnisProgressHandler(BaseCallbackHandler):
     def __init__(self, display: DisplayKind = "auto") -> None:
         super().__init__()
         self._display = ProgressDisplay(display)
-        self._lock = threading.RLock()
+        self._lock = ProcessLock()
         self._tree = RunTree()
         # A run on the service may be reported by several LangChain runs, as events and as chunks: one source is shown.
         self._sources: dict[str, tuple[UUID, str]] = {}
@@ -85,7 +85,7 @@ class LumnisProgressHandler(BaseCallbackHandler):
         if not isinstance(data, Mapping):
             return
         update = RunUpdate.from_data(data)
-        with self._lock:
+        with self._lock.held():
             response = update.response_id or str(run_id)
             if self._sources.setdefault(response, (run_id, kind)) != (run_id, kind):
                 return
@@ -117,7 +117,7 @@ class LumnisProgressHandler(BaseCallbackHandler):
             if done.cancelled():
                 self._end(run_id, asyncio.CancelledError())
 
-        with self._lock:
+        with self._lock.held():
             self._unwatch(run_id)
             self._tasks[run_id] = task, ended
             task.add_done_callback(ended)
@@ -145,7 +145,7 @@ class LumnisProgressHandler(BaseCallbackHandler):
             return
         title = str(messages[0][-1].text) if messages and messages[0] else ""
         printed = bool((known.get("invocation_params") or {}).get("show_progress"))
-        with self._lock:
+        with self._lock.held():
             self._tree.start(run_id, parent_run_id, title)
             self._display.begin(run_id, title, printed=printed)
             self.watch_task(run_id)
@@ -153,7 +153,7 @@ class LumnisProgressHandler(BaseCallbackHandler):
     def _on_start(
         self, serialized: Any, _: Any, *, run_id: UUID, parent_run_id: UUID | None = None, name: Any = None, **__: Any
     ) -> None:
-        with self._lock:
+        with self._lock.held():
             self._tree.start(run_id, parent_run_id, str(name or (serialized or {}).get("name") or ""))
 
     def _on_end(self, _: Any, *, run_id: UUID, **__: Any) -> None:
@@ -169,7 +169,7 @@ class LumnisProgressHandler(BaseCallbackHandler):
 
     def _end(self, run_id: UUID, error: BaseException | None = None) -> None:
         status, reason = ("succeeded", "") if error is None else ending_of(error)
-        with self._lock:
+        with self._lock.held():
             own, *children = self._tree.end(run_id)
             self._finish(own, status, reason)
             for run in children:
