@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from blockbuster import BlockBuster
 from langchain_core.caches import InMemoryCache
 from langchain_core.exceptions import ModelAPIError, ModelInvalidRequestError
 from langchain_core.messages import AIMessage
@@ -21,6 +20,7 @@ from lumnisai_core.exceptions import RunFailedError, TransportError
 from lumnisai_core.local import Fault, LocalLumnis, Script, Step
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect
+from tests.loops import no_blocking
 from tests.servers import RecordingEngine
 
 FAILS = Script(error=("AGENT_ERROR", "Out of paper."))
@@ -144,10 +144,8 @@ def test_graphs_do_not_repeat_what_cannot_work(serve: Serve, connect: Connect) -
 @pytest.fixture
 def nothing_blocks() -> Iterator[None]:
     """Raise where code of ours blocks a running event loop."""
-    buster = BlockBuster(scanned_modules=["lumnisai_core.lumnis._async", "lumnisai_integrations"])
-    buster.activate()
-    yield
-    buster.deactivate()
+    with no_blocking():
+        yield
 
 
 @pytest.mark.usefixtures("nothing_blocks")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from blockbuster import blockbuster_ctx
 from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.output_parsers import StrOutputParser
@@ -22,6 +21,7 @@ from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, S
 from lumnisai_integrations.langchain import ChatLumnis, LumnisChatMessageHistory
 from tests.conftest import Serve
 from tests.langchain.conftest import USER, Connect
+from tests.loops import no_blocking
 from tests.servers import ScriptByText
 
 pytestmark = pytest.mark.filterwarnings(
@@ -257,9 +257,7 @@ async def test_a_graph_reads_and_goes_on_in_a_thread(counting: LocalLumnis, mode
 async def test_the_event_loop_is_never_blocked(counting: LocalLumnis, model: ChatLumnis) -> None:
     """Reading, adding, titles and clearing wait without holding up others."""
     history = history_on(counting)
-    with blockbuster_ctx(
-        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-    ):
+    with no_blocking():
         await history.aset_title("Later")
         assert await history.aget_title() == "Later"
         made = await asyncio.gather(*(history.acreate_thread() for _ in range(3)))

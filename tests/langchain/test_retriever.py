@@ -12,7 +12,6 @@ from typing import Any
 
 import pydantic
 import pytest
-from blockbuster import blockbuster_ctx
 from langchain_core._api.beta_decorator import LangChainBetaWarning
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
@@ -26,6 +25,7 @@ from langchain_core.tools import create_retriever_tool
 from lumnisai_core import exceptions as core
 from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.lumnis.retriever import LumnisFilesRetriever
+from tests.loops import no_blocking
 from tests.servers import Canned, canned_server
 from tests.shared.library import CHARTER, MOON, QUESTION, USER, Library, library
 
@@ -244,9 +244,7 @@ def test_threads_and_loops_share_one(retriever: LumnisFilesRetriever) -> None:
 
 async def test_the_loop_is_never_blocked(retriever: LumnisFilesRetriever) -> None:
     """Searching with asyncio makes no blocking call."""
-    with blockbuster_ctx(
-        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-    ):
+    with no_blocking():
         assert len(await retriever.ainvoke(QUESTION, k=3)) == 3
         await retriever.aclose()
 

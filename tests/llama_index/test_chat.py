@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from blockbuster import blockbuster_ctx
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
 from llama_index.core.llms import ChatMessage, ImageBlock
 
@@ -13,6 +12,7 @@ from lumnisai_core.exceptions import MissingUserId, ValidationError
 from lumnisai_core.local import Script, Step
 from lumnisai_integrations.llama_index import LumnisLLM
 from tests.llama_index.conftest import ANSWER, HELLO, Stage
+from tests.loops import no_blocking
 
 STEPS = Script(steps=[Step("Reading."), Step("Searching.")], output_text=ANSWER)
 
@@ -97,9 +97,7 @@ async def test_nothing_is_sent_before_the_async_stream_is_read(llm: LumnisLLM, s
 
 async def test_the_loop_is_never_blocked(llm: LumnisLLM) -> None:
     """No asynchronous method makes a blocking call."""
-    with blockbuster_ctx(
-        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-    ):
+    with no_blocking():
         await llm.achat(HELLO)
         await llm.acomplete("Hello")
         assert [chunk async for chunk in await llm.astream_chat(HELLO)]

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.chat_engine import ContextChatEngine, SimpleChatEngine
 from llama_index.core.memory import Memory
@@ -20,6 +19,7 @@ from lumnisai_integrations.llama_index import LumnisLLM
 from lumnisai_integrations.llama_index.lumnis.chat_store import LumnisChatStore
 from tests.llama_index.conftest import Stage
 from tests.llama_index.conversations import OneNode, are_stored, echo, texts, thread_turns
+from tests.loops import no_blocking
 
 StoreOf = Callable[..., LumnisChatStore]
 
@@ -135,9 +135,7 @@ class TestSessions:
         store = store_of(path=path if in_file else None)
         await store.add_message("s-1", user("Hello"))
         await store.get_messages("s-1")  # connects, which reads certificates
-        with blockbuster_ctx(
-            scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-        ):
+        with no_blocking():
             await store.add_messages("s-1", [user("1"), user("2")])
             await store.set_messages("s-1", await store.get_messages("s-1"))
             await store.archive_oldest_messages("s-1", 1)

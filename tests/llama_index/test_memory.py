@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 
 import pytest
-from blockbuster import blockbuster_ctx
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.chat_engine import CondensePlusContextChatEngine, ContextChatEngine, SimpleChatEngine
 from llama_index.core.chat_engine.types import BaseChatEngine
@@ -21,6 +20,7 @@ from lumnisai_integrations.llama_index import LumnisLLM
 from lumnisai_integrations.llama_index.lumnis.memory import LumnisThreadMemory
 from tests.llama_index.conftest import Stage
 from tests.llama_index.conversations import OneNode, Remember, are_stored, echo, remember, texts, thread_turns
+from tests.loops import no_blocking
 
 __all__ = ["remember"]  # the fixture
 
@@ -163,9 +163,7 @@ class TestWhatIsReturned:
         """None of them waits in the event loop."""
         memory = remember()
         await memory.aget(input="Hello")  # connects, which reads certificates
-        with blockbuster_ctx(
-            scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-        ):
+        with no_blocking():
             await memory.aput(user("Hello"))
             await memory.aput_messages([assistant("Hi")])
             history = await memory.aget()

@@ -10,7 +10,6 @@ from contextlib import aclosing, closing
 from typing import Any
 
 import pytest
-from blockbuster import blockbuster_ctx
 from llama_index.core.base.response.schema import (
     AsyncStreamingResponse,
     PydanticResponse,
@@ -35,6 +34,7 @@ from lumnisai_integrations.llama_index.lumnis.query_engine import LumnisQueryEng
 from tests.conftest import Serve
 from tests.llama_index.choosers import LastSelector, TwoQuestions
 from tests.llama_index.conftest import ANSWER, ENDLESS, Collector, Stage
+from tests.loops import no_blocking
 
 QUESTION = "Which tides follow the full moon?"
 FACT = "Spring tides follow the full moon."
@@ -380,9 +380,7 @@ async def test_queries_at_once(engine: MakeEngine, stage: Stage) -> None:
     """Many queries of one engine run side by side, each with its own answer, and never block the loop."""
     stage.answer(lambda request: Script(output_text=f"To {request.messages[-1].content}"))
     made = engine()
-    with blockbuster_ctx(
-        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-    ):
+    with no_blocking():
         answers = await asyncio.gather(*(made.aquery(f"question {number}") for number in range(20)))
         await made.aclose()
     assert [str(answer) for answer in answers] == [f"To question {number}" for number in range(20)]

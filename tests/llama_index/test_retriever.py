@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from blockbuster import blockbuster_ctx
 from llama_index.core import QueryBundle, get_response_synthesizer
 from llama_index.core.callbacks import CallbackManager, CBEventType, LlamaDebugHandler
 from llama_index.core.query_engine import RetrieverQueryEngine
@@ -20,6 +19,7 @@ from lumnisai_core import exceptions as core
 from lumnisai_integrations.llama_index import LumnisLLM
 from lumnisai_integrations.llama_index.lumnis.retriever import LumnisFilesRetriever
 from tests.llama_index.conftest import ANSWER, Collector, Stage
+from tests.loops import no_blocking
 from tests.shared.library import CHAPTERS, CHARTER, MOON, QUESTION, USER, Library, library
 
 
@@ -220,8 +220,6 @@ def test_threads_and_loops_share_one(retriever: LumnisFilesRetriever) -> None:
 
 async def test_the_loop_is_never_blocked(retriever: LumnisFilesRetriever) -> None:
     """Searching with asyncio makes no blocking call."""
-    with blockbuster_ctx(
-        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-    ):
+    with no_blocking():
         assert len(await retriever.aretrieve(QUESTION)) == 4
         await retriever.aclose()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
-from blockbuster import blockbuster_ctx
 from llama_index.core.agent.workflow import FunctionAgent, ReActAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, ToolCallBlock
 from llama_index.core.base.response.schema import Response
@@ -25,6 +24,7 @@ from lumnisai_core.local import LocalLumnis, Script, Step
 from lumnisai_integrations.llama_index import LumnisProgressEvent, StructuredOutputError
 from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 from tests.llama_index.conftest import ANSWER, ENDLESS, Collector, Stage
+from tests.loops import no_blocking
 
 #: The agents of llama-index-core themselves use what pydantic and the workflows package deprecate.
 pytestmark = [
@@ -348,9 +348,7 @@ async def test_calls_at_once(spec: MakeSpec, stage: Stage) -> None:
     stage.answer(lambda request: Script(output_text=f"To {request.messages[-1].content}"))
     made = spec()
     tool = tool_of(made)
-    with blockbuster_ctx(
-        scanned_modules=["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
-    ):
+    with no_blocking():
         outputs = await asyncio.gather(*(tool.acall(task=f"task {number}") for number in range(20)))
         await made.aclose()
     assert [output.content for output in outputs] == [f"To task {number}" for number in range(20)]
