@@ -69,7 +69,7 @@ class RunWatch:
         self._idle_pause = 0.0
         self._is_complete = False
         self.response: ResponseObject | None = None
-        self.over = False
+        self.over: bool = False
         self.detached = False
 
     @property
