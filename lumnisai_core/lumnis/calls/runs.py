@@ -29,7 +29,7 @@ from lumnisai_core.lumnis.models import (
     ResponseObject,
     Scope,
 )
-from lumnisai_core.lumnis.models.updates import ProgressCallback
+from lumnisai_core.lumnis.models.responses import ProgressCallback
 
 MessageInput: TypeAlias = Message | Mapping[str, Any]
 MessagesInput: TypeAlias = str | MessageInput | Sequence[MessageInput]
@@ -231,16 +231,12 @@ def list_artifacts_call(response_id: str, *, limit: int, offset: int) -> Call[Ar
 
 def create_body(messages: MessagesInput, **parameters: Unpack[RunParameters]) -> dict[str, Any]:
     """Validate a new run and write the body of the request that creates it."""
-    values: Mapping[str, Any] = parameters
     body: dict[str, Any] = {"messages": wire_messages(messages)}
-    for name in RunParameters.__annotations__:
-        if name not in _NOT_IN_BODY:
-            body[name] = _wire_value(name, values.get(name))
-    return not_none(**body) | dict(values.get("extra_body") or {})
-
-
-def _wire_value(name: str, value: object) -> Any:
-    return value if value is None or name not in _WIRE_FORMS else _WIRE_FORMS[name](value)
+    for name, value in parameters.items():
+        written = _WIRE_FORMS[name](value) if value is not None and name in _WIRE_FORMS else value
+        if written is not None and name not in _NOT_IN_BODY:
+            body[name] = written
+    return body | dict(parameters.get("extra_body") or {})
 
 
 def wire_messages(messages: MessagesInput) -> list[dict[str, str]]:

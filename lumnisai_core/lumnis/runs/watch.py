@@ -13,7 +13,7 @@ from lumnisai_core._transport.checks import check_seconds
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, RunError, RunFailedError, RunTimeoutError
 from lumnisai_core.lumnis.calls.runs import WatchParameters, refuse_unknown
 from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate
-from lumnisai_core.lumnis.models.updates import ProgressCallback, ProgressPrinter
+from lumnisai_core.lumnis.models.responses import ProgressCallback, ProgressPrinter
 
 #: Seconds for which the service may hold a poll when there is no listener.
 WAIT_WITHOUT_LISTENER = 10.0
