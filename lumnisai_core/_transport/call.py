@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from enum import Enum
 from os import PathLike
 from types import MappingProxyType
 from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar, cast
 from urllib.parse import quote
+from uuid import UUID
 
 from pydantic import SecretStr
 
@@ -17,7 +19,7 @@ from lumnisai_core.exceptions import ValidationError
 T = TypeVar("T")
 ResultT = TypeVar("ResultT")
 
-QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | None
+QueryValue: TypeAlias = str | int | float | bool | date | UUID | Sequence[str] | None
 Headers: TypeAlias = Mapping[str, str | SecretStr]
 Query: TypeAlias = Mapping[str, QueryValue] | tuple[tuple[str, QueryValue], ...]
 

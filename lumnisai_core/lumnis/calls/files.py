@@ -19,7 +19,7 @@ from lumnisai_core.exceptions import (
     NotFoundError,
     ValidationError,
 )
-from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import FileDeleteResult, FileProcessingStatus, FileScope, ProcessingStatus
 
@@ -124,14 +124,6 @@ def upload_fields(
     if usable := usable_tags(tags):
         fields["tags"] = ",".join(usable)
     return fields
-
-
-def user_of_file(settings: Settings, user_id: str | UUID | None) -> str | None:
-    """Return the user for a call that names a file by its id: that of the call, else that of the client, else none.
-
-    The scope of the client is irrelevant, because the file has its own.
-    """
-    return user_id_from(user_id) or settings.user_id
 
 
 def line_range(start_line: int | None, end_line: int | None) -> dict[str, int | None]:

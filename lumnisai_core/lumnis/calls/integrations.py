@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lumnisai_core._transport.checks import member, text, texts
+from lumnisai_core._transport.checks import optional_member, text, texts
 from lumnisai_core.exceptions import AppConnectionError, ValidationError
 from lumnisai_core.lumnis.models.integrations import (
     AppConnection,
@@ -32,9 +32,9 @@ def app_filter(names: str | Iterable[str] | None) -> list[str] | None:
     return None if names is None else app_list("app_filter", names.split(",") if isinstance(names, str) else names)
 
 
-def provider_name(provider: IntegrationProvider | str | None) -> str | None:
-    """Return the name of a provider of connections."""
-    return None if provider is None else str(member(IntegrationProvider, "provider", provider))
+def provider(name: IntegrationProvider | str | None) -> IntegrationProvider | None:
+    """Return a provider of connections."""
+    return optional_member(IntegrationProvider, "provider", name)
 
 
 def deleted_connections(data: Any) -> LinkedInConnectionsDeleted:

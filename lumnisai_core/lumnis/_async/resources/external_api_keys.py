@@ -77,7 +77,7 @@ class AsyncExternalApiKeys(AsyncResource[Settings]):
         Raises:
             NotFoundError: The key does not exist.
         """
-        return await self._send(Call("GET", path(_ONE, key_id), model(ExternalApiKey)))
+        return await self._get(ExternalApiKey, path(_ONE, key_id))
 
     async def list(self, *, user_id: str | UUID | None = None) -> list_[ExternalApiKey]:
         """List all stored keys without their secrets, newest first (GET /v1/external-api-keys).
@@ -115,7 +115,7 @@ class AsyncExternalApiKeys(AsyncResource[Settings]):
 
     async def get_mode(self) -> ApiKeyModeObject:
         """Return whether runs use the platform's keys or the tenant's (GET /v1/external-api-keys/mode)."""
-        return await self._send(Call("GET", _MODE, model(ApiKeyModeObject)))
+        return await self._get(ApiKeyModeObject, _MODE)
 
     async def update_mode(self, mode: ApiKeyMode | str) -> ApiKeyModeObject:
         """Choose whether runs use the platform's keys or the tenant's (PATCH /v1/external-api-keys/mode).

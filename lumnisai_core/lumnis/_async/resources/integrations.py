@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model
@@ -84,7 +84,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
             integration_id=integration_id,
             auth_mode=auth_mode,
             connection_params=None if connection_params is None else dict(connection_params),
-            provider=calls.provider_name(provider),
+            provider=calls.provider(provider),
             success_redirect_url=success_redirect_url,
             failure_redirect_url=failure_redirect_url,
         )
@@ -109,9 +109,8 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        query = {"provider": calls.provider_name(provider), "include_enabled": include_enabled}
         route = path(_CONNECTIONS + "/{}/{}", self._user(user_id), calls.app(app_name))
-        return await self._send(Call("GET", route, model(AppConnection), query=query))
+        return await self._get(AppConnection, route, provider=calls.provider(provider), include_enabled=include_enabled)
 
     async def get_connection_statuses(
         self,
@@ -135,13 +134,11 @@ class AsyncIntegrations(AsyncResource[Settings]):
         body = {
             "user_id": self._user(user_id),
             "app_names": calls.app_list("app_names", app_names),
-            "provider": calls.provider_name(provider),
+            "provider": calls.provider(provider),
             "include_enabled_status": include_enabled,
         }
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
         return await self._send(
-            Call("POST", _CONNECTIONS + "/batch", model(AppConnectionList), body=body, idempotency_key=key)
+            Call("POST", _CONNECTIONS + "/batch", model(AppConnectionList), body=body, idempotent=True)
         )
 
     async def list_connections(
@@ -161,9 +158,10 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        query = {"app_filter": calls.app_filter(app_filter), "provider": calls.provider_name(provider)}
         route = path(_CONNECTIONS + "/{}", self._user(user_id))
-        return await self._send(Call("GET", route, model(AppConnectionList), query=query))
+        return await self._get(
+            AppConnectionList, route, app_filter=calls.app_filter(app_filter), provider=calls.provider(provider)
+        )
 
     async def wait_for_connection(
         self,
@@ -240,7 +238,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         body = not_none(
             user_id=self._user(user_id),
             app_name=calls.app(app_name),
-            provider=calls.provider_name(provider),
+            provider=calls.provider(provider),
             account_id=optional_text("account_id", account_id),
         )
         return await self._send(Call("POST", _CONNECTIONS + "/disconnect", model(DisconnectResult), body=body))
@@ -265,13 +263,9 @@ class AsyncIntegrations(AsyncResource[Settings]):
         body = not_none(
             user_id=self._user(user_id),
             app_filter=calls.app_filter(app_filter),
-            provider=calls.provider_name(provider),
+            provider=calls.provider(provider),
         )
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
-        return await self._send(
-            Call("POST", _ROUTE + "/tools", model(IntegrationToolList), body=body, idempotency_key=key)
-        )
+        return await self._send(Call("POST", _ROUTE + "/tools", model(IntegrationToolList), body=body, idempotent=True))
 
     async def list_apps(
         self, *, include_available: bool = True, provider: IntegrationProvider | str | None = None
@@ -282,8 +276,9 @@ class AsyncIntegrations(AsyncResource[Settings]):
             include_available: Whether to list the apps that could be enabled, too.
             provider: Only apps of this provider.
         """
-        query = {"include_available": include_available, "provider": calls.provider_name(provider)}
-        return await self._send(Call("GET", _ROUTE + "/apps", model(AppList), query=query))
+        return await self._get(
+            AppList, _ROUTE + "/apps", include_available=include_available, provider=calls.provider(provider)
+        )
 
     async def is_app_enabled(self, app_name: str, *, provider: IntegrationProvider | str | None = None) -> AppEnabled:
         """Return whether users can connect to an app, as ``enabled`` (GET /v1/integrations/apps/{app}/enabled).
@@ -292,9 +287,8 @@ class AsyncIntegrations(AsyncResource[Settings]):
             app_name: Name of the app, such as ``GITHUB``.
             provider: Provider of connections. Default: the service's choice.
         """
-        query = {"provider": calls.provider_name(provider)}
         route = path(_ROUTE + "/apps/{}/enabled", calls.app(app_name))
-        return await self._send(Call("GET", route, model(AppEnabled), query=query))
+        return await self._get(AppEnabled, route, provider=calls.provider(provider))
 
     async def set_app_enabled(self, app_name: str, *, enabled: bool) -> AppEnabled:
         """Enable or disable an app (PUT /v1/integrations/apps/{app}). This can take half a minute.
@@ -308,7 +302,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
 
     async def list_providers(self) -> IntegrationProviderList:
         """List the providers of connections (GET /v1/integrations/providers)."""
-        return await self._send(Call("GET", _ROUTE + "/providers", model(IntegrationProviderList)))
+        return await self._get(IntegrationProviderList, _ROUTE + "/providers")
 
     async def get_non_oauth_required_fields(
         self, app_name: str, *, auth_scheme: str | None = None
@@ -333,8 +327,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Args:
             user_id: User of the connections. Required unless the client has a user.
         """
-        query = {"user_id": self._user(user_id)}
-        return await self._send(Call("GET", _ROUTE + "/linkedin/sync-status", model(LinkedInSync), query=query))
+        return await self._get(LinkedInSync, _ROUTE + "/linkedin/sync-status", user_id=self._user(user_id))
 
     async def sync_linkedin(self, *, user_id: str | UUID | None = None) -> LinkedInSync:
         """Start to synchronize LinkedIn connections (POST /v1/integrations/linkedin/sync).

@@ -45,7 +45,7 @@ class AsyncThreads(AsyncResource[Settings]):
         Raises:
             NotFoundError: The thread does not exist.
         """
-        return await self._send(Call("GET", path(_ROUTE + "/{}", thread_id), model(ThreadObject)))
+        return await self._get(ThreadObject, path(_ROUTE + "/{}", thread_id))
 
     async def list(
         self,
@@ -64,8 +64,7 @@ class AsyncThreads(AsyncResource[Settings]):
             offset: Threads to skip.
         """
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
-        query = {"user_id": user, **page_query(limit=limit, offset=offset)}
-        return await self._send(Call("GET", _ROUTE, model(ThreadList), query=query))
+        return await self._get(ThreadList, _ROUTE, user_id=user, **page_query(limit=limit, offset=offset))
 
     def iter(
         self,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model
@@ -85,7 +85,7 @@ class Integrations(Resource[Settings]):
             integration_id=integration_id,
             auth_mode=auth_mode,
             connection_params=None if connection_params is None else dict(connection_params),
-            provider=calls.provider_name(provider),
+            provider=calls.provider(provider),
             success_redirect_url=success_redirect_url,
             failure_redirect_url=failure_redirect_url,
         )
@@ -110,9 +110,8 @@ class Integrations(Resource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        query = {"provider": calls.provider_name(provider), "include_enabled": include_enabled}
         route = path(_CONNECTIONS + "/{}/{}", self._user(user_id), calls.app(app_name))
-        return self._send(Call("GET", route, model(AppConnection), query=query))
+        return self._get(AppConnection, route, provider=calls.provider(provider), include_enabled=include_enabled)
 
     def get_connection_statuses(
         self,
@@ -136,14 +135,10 @@ class Integrations(Resource[Settings]):
         body = {
             "user_id": self._user(user_id),
             "app_names": calls.app_list("app_names", app_names),
-            "provider": calls.provider_name(provider),
+            "provider": calls.provider(provider),
             "include_enabled_status": include_enabled,
         }
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
-        return self._send(
-            Call("POST", _CONNECTIONS + "/batch", model(AppConnectionList), body=body, idempotency_key=key)
-        )
+        return self._send(Call("POST", _CONNECTIONS + "/batch", model(AppConnectionList), body=body, idempotent=True))
 
     def list_connections(
         self,
@@ -162,9 +157,10 @@ class Integrations(Resource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        query = {"app_filter": calls.app_filter(app_filter), "provider": calls.provider_name(provider)}
         route = path(_CONNECTIONS + "/{}", self._user(user_id))
-        return self._send(Call("GET", route, model(AppConnectionList), query=query))
+        return self._get(
+            AppConnectionList, route, app_filter=calls.app_filter(app_filter), provider=calls.provider(provider)
+        )
 
     def wait_for_connection(
         self,
@@ -241,7 +237,7 @@ class Integrations(Resource[Settings]):
         body = not_none(
             user_id=self._user(user_id),
             app_name=calls.app(app_name),
-            provider=calls.provider_name(provider),
+            provider=calls.provider(provider),
             account_id=optional_text("account_id", account_id),
         )
         return self._send(Call("POST", _CONNECTIONS + "/disconnect", model(DisconnectResult), body=body))
@@ -266,11 +262,9 @@ class Integrations(Resource[Settings]):
         body = not_none(
             user_id=self._user(user_id),
             app_filter=calls.app_filter(app_filter),
-            provider=calls.provider_name(provider),
+            provider=calls.provider(provider),
         )
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
-        return self._send(Call("POST", _ROUTE + "/tools", model(IntegrationToolList), body=body, idempotency_key=key))
+        return self._send(Call("POST", _ROUTE + "/tools", model(IntegrationToolList), body=body, idempotent=True))
 
     def list_apps(
         self, *, include_available: bool = True, provider: IntegrationProvider | str | None = None
@@ -281,8 +275,9 @@ class Integrations(Resource[Settings]):
             include_available: Whether to list the apps that could be enabled, too.
             provider: Only apps of this provider.
         """
-        query = {"include_available": include_available, "provider": calls.provider_name(provider)}
-        return self._send(Call("GET", _ROUTE + "/apps", model(AppList), query=query))
+        return self._get(
+            AppList, _ROUTE + "/apps", include_available=include_available, provider=calls.provider(provider)
+        )
 
     def is_app_enabled(self, app_name: str, *, provider: IntegrationProvider | str | None = None) -> AppEnabled:
         """Return whether users can connect to an app, as ``enabled`` (GET /v1/integrations/apps/{app}/enabled).
@@ -291,9 +286,8 @@ class Integrations(Resource[Settings]):
             app_name: Name of the app, such as ``GITHUB``.
             provider: Provider of connections. Default: the service's choice.
         """
-        query = {"provider": calls.provider_name(provider)}
         route = path(_ROUTE + "/apps/{}/enabled", calls.app(app_name))
-        return self._send(Call("GET", route, model(AppEnabled), query=query))
+        return self._get(AppEnabled, route, provider=calls.provider(provider))
 
     def set_app_enabled(self, app_name: str, *, enabled: bool) -> AppEnabled:
         """Enable or disable an app (PUT /v1/integrations/apps/{app}). This can take half a minute.
@@ -307,7 +301,7 @@ class Integrations(Resource[Settings]):
 
     def list_providers(self) -> IntegrationProviderList:
         """List the providers of connections (GET /v1/integrations/providers)."""
-        return self._send(Call("GET", _ROUTE + "/providers", model(IntegrationProviderList)))
+        return self._get(IntegrationProviderList, _ROUTE + "/providers")
 
     def get_non_oauth_required_fields(self, app_name: str, *, auth_scheme: str | None = None) -> AppRequiredFields:
         """Return the fields that an app without a login page requires (GET .../non-oauth/required-fields/{app}).
@@ -330,8 +324,7 @@ class Integrations(Resource[Settings]):
         Args:
             user_id: User of the connections. Required unless the client has a user.
         """
-        query = {"user_id": self._user(user_id)}
-        return self._send(Call("GET", _ROUTE + "/linkedin/sync-status", model(LinkedInSync), query=query))
+        return self._get(LinkedInSync, _ROUTE + "/linkedin/sync-status", user_id=self._user(user_id))
 
     def sync_linkedin(self, *, user_id: str | UUID | None = None) -> LinkedInSync:
         """Start to synchronize LinkedIn connections (POST /v1/integrations/linkedin/sync).

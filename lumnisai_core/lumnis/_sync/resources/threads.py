@@ -46,7 +46,7 @@ class Threads(Resource[Settings]):
         Raises:
             NotFoundError: The thread does not exist.
         """
-        return self._send(Call("GET", path(_ROUTE + "/{}", thread_id), model(ThreadObject)))
+        return self._get(ThreadObject, path(_ROUTE + "/{}", thread_id))
 
     def list(
         self,
@@ -65,8 +65,7 @@ class Threads(Resource[Settings]):
             offset: Threads to skip.
         """
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
-        query = {"user_id": user, **page_query(limit=limit, offset=offset)}
-        return self._send(Call("GET", _ROUTE, model(ThreadList), query=query))
+        return self._get(ThreadList, _ROUTE, user_id=user, **page_query(limit=limit, offset=offset))
 
     def iter(
         self,
