@@ -109,11 +109,7 @@ class Call(NamedTuple, Generic[T]):
 
 
 def path(template: str, *parameters: object) -> str:
-    """Fill the ``{}`` of a path with percent-encoded parameters, so that no id can change the route.
-
-    Raises:
-        ValidationError: A parameter is empty or consists of dots only.
-    """
+    """Fill the ``{}`` of a path with percent-encoded parameters, so that no id can change the route."""
     encoded = []
     for parameter in parameters:
         text = str(parameter)
@@ -144,11 +140,7 @@ def _query_text(value: QueryValue) -> str:
 
 
 def json_bytes(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
-    """Write a JSON body as compact UTF-8.
-
-    Raises:
-        ValidationError: A value cannot be written as JSON, such as NaN, bytes or half of a surrogate pair.
-    """
+    """Write a JSON body as compact UTF-8. NaN, bytes, halves of surrogate pairs and the like are ValidationErrors."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except (TypeError, ValueError, RecursionError) as error:

@@ -43,11 +43,7 @@ def deleted_connections(data: Any) -> LinkedInConnectionsDeleted:
 
 
 def is_connected(connection: AppConnection, app_name: str) -> bool:
-    """Return whether a connection is active.
-
-    Raises:
-        AppConnectionError: The connection failed or expired, so waiting is useless.
-    """
+    """Return whether a connection is active; if it failed or expired, waiting is useless: AppConnectionError."""
     if connection.status in (ConnectionStatus.FAILED, ConnectionStatus.EXPIRED):
         reason = connection.error_message or "the service gave no reason"
         raise AppConnectionError(

@@ -82,10 +82,7 @@ class RunWatch:
     def begin(self, response: ResponseObject, *, complete: bool) -> list[RunUpdate]:
         """Read the first answer, and return new updates.
 
-        Args:
-            response: The run in the first answer.
-            complete: Whether the answer has the whole run. The reply to a create has only ids and status, even if an
-                idempotency key leads to a run that ended long ago.
+        The reply to a create is not complete: it has only ids and status, even of a run that ended long ago.
         """
         if not complete and response.is_terminal:
             self.response = response

@@ -93,7 +93,7 @@ class AsyncFiles(AsyncResource[Settings]):
             ValidationError: The file cannot be read, or an argument is invalid.
             MissingUserId: User scope without a user.
         """
-        fields = calls.upload_fields(self._settings, user_id=user_id, scope=scope, tags=tags)
+        fields = calls.upload_fields(user_of_call(self._settings, user_id=user_id, scope=scope), tags)
         fields["duplicate_handling"] = str(member(DuplicateHandling, "duplicate_handling", duplicate_handling))
         part = calls.form_file("file", calls.chosen_file(file, file_path, file_content), file_name)
         form = Form(fields, [part])
@@ -124,7 +124,7 @@ class AsyncFiles(AsyncResource[Settings]):
         """
         if isinstance(files, str | bytes | PathLike) or not files:
             raise ValidationError("files must be a list of at least one file.")
-        fields = calls.upload_fields(self._settings, user_id=user_id, scope=scope, tags=tags)
+        fields = calls.upload_fields(user_of_call(self._settings, user_id=user_id, scope=scope), tags)
         form = Form(fields, [calls.form_file("files", file) for file in files])
         return await self._send(Call("POST", _ROUTE + "/bulk-upload", model(BulkUploadResult), form=form))
 
