@@ -1,4 +1,4 @@
-"""Argument checks that several resources share, made before anything is sent; all raise ValidationError. Pure."""
+"""Arguments checked and written before anything is sent; what cannot be sent is a ValidationError. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from lumnisai_core.exceptions import ValidationError
 
@@ -82,6 +83,17 @@ def texts(name: str, values: Iterable[object], *, most: int | None = None) -> li
 def optional_texts(name: str, values: Sequence[str] | None) -> list[str] | None:
     """Accept at least one string, or None."""
     return None if values is None else texts(name, values)
+
+
+def path(template: str, *parameters: object) -> str:
+    """Fill the ``{}`` of a path with percent-encoded parameters, so that no id can change the route."""
+    encoded = []
+    for parameter in parameters:
+        text = str(parameter)
+        if not text.strip(". "):
+            raise ValidationError(f"{text!r} is not a usable id for {template}: pass the id that the service returned.")
+        encoded.append(quote(text, safe="", errors="surrogatepass"))
+    return template.format(*encoded)
 
 
 def check_seconds(

@@ -11,7 +11,8 @@ import pydantic
 from pydantic import BaseModel
 
 from lumnisai_core._transport.answer import Problem, model, nothing
-from lumnisai_core._transport.call import Call, path
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import path
 from lumnisai_core.exceptions import LocalFileNotSupported, TransportError, ValidationError
 from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import (

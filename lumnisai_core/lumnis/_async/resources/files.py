@@ -11,7 +11,7 @@ from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, nothing
-from lumnisai_core._transport.call import Call, Form, path
+from lumnisai_core._transport.call import Call, Form
 from lumnisai_core._transport.checks import (
     check_seconds,
     member,
@@ -20,6 +20,7 @@ from lumnisai_core._transport.checks import (
     numbered_page_query,
     optional_member,
     optional_texts,
+    path,
     text,
     texts,
     whole_number_between,

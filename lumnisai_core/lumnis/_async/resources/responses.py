@@ -11,8 +11,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import member, not_none, page_query
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import member, not_none, page_query, path
 from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.lumnis._async.batch import map_runs
 from lumnisai_core.lumnis._async.following import AsyncRunStream, follow_run

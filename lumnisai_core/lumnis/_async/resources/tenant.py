@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lumnisai_core._transport._async.resource import AsyncResource
-from lumnisai_core._transport.call import path
+from lumnisai_core._transport.checks import path
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.tenant import TenantObject
 

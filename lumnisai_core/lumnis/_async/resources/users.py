@@ -8,8 +8,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, path, text
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject

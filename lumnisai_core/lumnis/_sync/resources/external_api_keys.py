@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import not_none, optional_text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import not_none, optional_text, path
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.lumnis.calls import external_api_keys as calls
 from lumnisai_core.lumnis.config import Settings

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, nothing
-from lumnisai_core._transport.call import Call, Form, path
+from lumnisai_core._transport.call import Call, Form
 from lumnisai_core._transport.checks import (
     check_seconds,
     member,
@@ -21,6 +21,7 @@ from lumnisai_core._transport.checks import (
     numbered_page_query,
     optional_member,
     optional_texts,
+    path,
     text,
     texts,
     whole_number_between,

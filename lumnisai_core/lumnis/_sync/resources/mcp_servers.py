@@ -8,8 +8,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, not_none, optional_text, page_query, text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import changes, not_none, optional_text, page_query, path, text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import mcp_servers as calls

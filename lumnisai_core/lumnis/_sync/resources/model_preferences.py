@@ -8,8 +8,8 @@ from typing import Any
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import member
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import member, path
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import model_preferences as calls
 from lumnisai_core.lumnis.config import Settings

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import member, not_none, page_query
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import member, not_none, page_query, path
 from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.lumnis._sync.batch import map_runs
 from lumnisai_core.lumnis._sync.following import RunStream, follow_run

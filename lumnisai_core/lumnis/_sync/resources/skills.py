@@ -8,13 +8,14 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, nothing
-from lumnisai_core._transport.call import Call, path
+from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import (
     changes,
     not_none,
     numbered_page_query,
     optional_member,
     optional_text,
+    path,
     text,
     whole_number_between,
 )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from lumnisai_core._transport._sync.resource import Resource
-from lumnisai_core._transport.call import path
+from lumnisai_core._transport.checks import path
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.tenant import TenantObject
 

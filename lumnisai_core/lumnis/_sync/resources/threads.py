@@ -9,8 +9,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import not_none, page_query
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import not_none, page_query, path
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import ResponseObject, Scope, ThreadList, ThreadObject
