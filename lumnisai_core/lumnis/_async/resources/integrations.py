@@ -267,11 +267,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = not_none(
-            user_id=self._user(user_id),
-            app_filter=_app_filter(app_filter),
-            provider=_provider(provider),
-        )
+        body = not_none(user_id=self._user(user_id), app_filter=_app_filter(app_filter), provider=_provider(provider))
         return await self._send(Call("POST", _ROUTE + "/tools", model(IntegrationToolList), body=body, idempotent=True))
 
     async def list_apps(

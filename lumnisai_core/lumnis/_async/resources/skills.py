@@ -87,12 +87,7 @@ class AsyncSkills(AsyncResource[Settings]):
         return await self._get(SkillObject, path(_ONE, skill_id))
 
     async def list(
-        self,
-        *,
-        category: str | None = None,
-        is_active: bool | None = True,
-        page: int = 1,
-        page_size: int = 50,
+        self, *, category: str | None = None, is_active: bool | None = True, page: int = 1, page_size: int = 50
     ) -> SkillList:
         """List skills (GET /v1/skills).
 
@@ -220,11 +215,7 @@ class AsyncSkills(AsyncResource[Settings]):
         return await self._get(SkillUsageList, _USAGE, skill_id=skill_id, response_id=response_id, **pages)
 
     def iter_usage(
-        self,
-        *,
-        skill_id: str | UUID | None = None,
-        response_id: str | UUID | None = None,
-        page_size: int = 50,
+        self, *, skill_id: str | UUID | None = None, response_id: str | UUID | None = None, page_size: int = 50
     ) -> AsyncIterator[SkillUsage]:
         """Iterate over all recorded uses of skills, with the filters of :meth:`list_usage`.
 
@@ -276,11 +267,7 @@ class AsyncSkills(AsyncResource[Settings]):
         return await self._send(Call("PUT", path(_USAGE + "/{}", usage_id), model(SkillUsage), body=body))
 
     async def get_analytics(
-        self,
-        *,
-        skill_id: str | UUID | None = None,
-        tenant_id: str | UUID | None = None,
-        days_back: int | None = None,
+        self, *, skill_id: str | UUID | None = None, tenant_id: str | UUID | None = None, days_back: int | None = None
     ) -> SkillAnalytics:
         """Return how often skills were retrieved, selected and successful (GET /v1/skills/analytics).
 

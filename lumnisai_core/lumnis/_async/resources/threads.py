@@ -22,11 +22,7 @@ class AsyncThreads(AsyncResource[Settings]):
     """Create, read and delete threads: conversations that the service keeps. Available as ``client.threads``."""
 
     async def create(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        title: str | None = None,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, title: str | None = None
     ) -> ThreadObject:
         """Create an empty thread (POST /v1/threads).
 
@@ -48,12 +44,7 @@ class AsyncThreads(AsyncResource[Settings]):
         return await self._get(ThreadObject, path(_ROUTE + "/{}", thread_id))
 
     async def list(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        limit: int = 50,
-        offset: int = 0,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, limit: int = 50, offset: int = 0
     ) -> ThreadList:
         """List threads (GET /v1/threads).
 
@@ -67,11 +58,7 @@ class AsyncThreads(AsyncResource[Settings]):
         return await self._get(ThreadList, _ROUTE, user_id=user, **page_query(limit=limit, offset=offset))
 
     def iter(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        page_size: int = 50,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, page_size: int = 50
     ) -> AsyncIterator[ThreadObject]:
         """Iterate over all threads, with the filters of :meth:`list`.
 

@@ -88,12 +88,7 @@ class Skills(Resource[Settings]):
         return self._get(SkillObject, path(_ONE, skill_id))
 
     def list(
-        self,
-        *,
-        category: str | None = None,
-        is_active: bool | None = True,
-        page: int = 1,
-        page_size: int = 50,
+        self, *, category: str | None = None, is_active: bool | None = True, page: int = 1, page_size: int = 50
     ) -> SkillList:
         """List skills (GET /v1/skills).
 
@@ -221,11 +216,7 @@ class Skills(Resource[Settings]):
         return self._get(SkillUsageList, _USAGE, skill_id=skill_id, response_id=response_id, **pages)
 
     def iter_usage(
-        self,
-        *,
-        skill_id: str | UUID | None = None,
-        response_id: str | UUID | None = None,
-        page_size: int = 50,
+        self, *, skill_id: str | UUID | None = None, response_id: str | UUID | None = None, page_size: int = 50
     ) -> Iterator[SkillUsage]:
         """Iterate over all recorded uses of skills, with the filters of :meth:`list_usage`.
 
@@ -277,11 +268,7 @@ class Skills(Resource[Settings]):
         return self._send(Call("PUT", path(_USAGE + "/{}", usage_id), model(SkillUsage), body=body))
 
     def get_analytics(
-        self,
-        *,
-        skill_id: str | UUID | None = None,
-        tenant_id: str | UUID | None = None,
-        days_back: int | None = None,
+        self, *, skill_id: str | UUID | None = None, tenant_id: str | UUID | None = None, days_back: int | None = None
     ) -> SkillAnalytics:
         """Return how often skills were retrieved, selected and successful (GET /v1/skills/analytics).
 

@@ -23,11 +23,7 @@ class Threads(Resource[Settings]):
     """Create, read and delete threads: conversations that the service keeps. Available as ``client.threads``."""
 
     def create(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        title: str | None = None,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, title: str | None = None
     ) -> ThreadObject:
         """Create an empty thread (POST /v1/threads).
 
@@ -49,12 +45,7 @@ class Threads(Resource[Settings]):
         return self._get(ThreadObject, path(_ROUTE + "/{}", thread_id))
 
     def list(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        limit: int = 50,
-        offset: int = 0,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, limit: int = 50, offset: int = 0
     ) -> ThreadList:
         """List threads (GET /v1/threads).
 
@@ -68,11 +59,7 @@ class Threads(Resource[Settings]):
         return self._get(ThreadList, _ROUTE, user_id=user, **page_query(limit=limit, offset=offset))
 
     def iter(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        page_size: int = 50,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, page_size: int = 50
     ) -> Iterator[ThreadObject]:
         """Iterate over all threads, with the filters of :meth:`list`.
 
