@@ -120,11 +120,7 @@ class AsyncClient(AsyncApi):
 
     @overload
     async def invoke(
-        self,
-        messages: MessagesInput,
-        *,
-        stream: Literal[False] = False,
-        **parameters: Unpack[InvokeParameters],
+        self, messages: MessagesInput, *, stream: Literal[False] = False, **parameters: Unpack[InvokeParameters]
     ) -> ResponseObject: ...
 
     @overload

@@ -121,11 +121,7 @@ class Client(Api):
 
     @overload
     def invoke(
-        self,
-        messages: MessagesInput,
-        *,
-        stream: Literal[False] = False,
-        **parameters: Unpack[InvokeParameters],
+        self, messages: MessagesInput, *, stream: Literal[False] = False, **parameters: Unpack[InvokeParameters]
     ) -> ResponseObject: ...
 
     @overload
