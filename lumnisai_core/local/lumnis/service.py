@@ -11,21 +11,21 @@ from starlette.requests import Request
 
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
 from lumnisai_core.local.lumnis.keys import Keys
-from lumnisai_core.local.lumnis.replies import run_reply
-from lumnisai_core.local.lumnis.runs import Runs
+from lumnisai_core.local.lumnis.runs import Runs, with_content
 from lumnisai_core.local.lumnis.settings import Settings
-from lumnisai_core.local.lumnis.shapes.runs import Run
-from lumnisai_core.local.lumnis.store.rows import RunRow, TenantRow
+from lumnisai_core.local.lumnis.store.rows import Run, RunRow, TenantRow, shown
 from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.store.table import Row, Table
 from lumnisai_core.local.web import app
-from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.faults import FaultPlan
 from lumnisai_core.local.web.ids import user_id_of
 from lumnisai_core.local.web.json_text import Json, dumps, written
 from lumnisai_core.local.web.routes import Once
+from lumnisai_core.local.web.shapes import Numbered, Page
 
 _T = TypeVar("_T")
-_NOBODY = TenantRow("", "", "", "platform", None)
+_NOBODY = TenantRow(key_hash="", id="", name="", created_at="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +72,27 @@ class Call(app.Call):
         """Return the stable id of the user, if one is named."""
         return None if name is None else self.user_id(name)
 
+    def find(self, table: Table[Row], kind: str, **conditions: str | None) -> Row:
+        """Return a row of the tenant; the first condition is the name that the request has for it.
+
+        Raises:
+            ApiError: no row meets the conditions.
+        """
+        return found(table.one(tenant_id=self.tenant.id, **conditions), kind, str(next(iter(conditions.values()))))
+
+    def page(self, table: Table[Row], query: Page | Numbered, **conditions: Any) -> tuple[list[Row], int]:
+        """Return a page of the rows of the tenant that meet the conditions, newest first, and how many there are."""
+        return table.page(query.limit, query.offset, tenant_id=self.tenant.id, **conditions)
+
     def shown(self, runs: Iterable[RunRow]) -> list[Run]:
-        """Return runs as this service shows them."""
-        return [run_reply(run, self.service.settings.artifact_shape) for run in runs]
+        """Return runs as this service shows them: with the artifacts as engines made them, or with one `content`."""
+        if self.service.settings.artifact_shape == "parts":
+            return [shown(Run, run) for run in runs]
+        return [shown(Run, run, artifacts=with_content(run.artifacts)) for run in runs]
 
     def fresh_tenant(self) -> TenantRow:
         """Return the tenant as it is stored now."""
-        return self.store.tenant_now(self.tenant)
+        return self.store.tenants.one(id=self.tenant.id) or self.tenant
 
     def once(self, make: Callable[[], _T], *, about: Any = None) -> Once[_T]:
         """Make something new, or replay the reply if the request's idempotency key was used for it before.

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, fields
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ class AnyRow(Protocol):
 
 
 Row = TypeVar("Row", bound=AnyRow)
-_SPECIAL = {
+_CONDITIONS = {
     "visible_to": "(user_id IS NULL OR user_id = ?)",
     "since": "created_at >= ?",
     "before": "created_at < ?",
@@ -33,23 +33,34 @@ class Table(Generic[Row]):
 
     Conditions name columns and the values they must have; `visible_to` is a user who sees rows without an owner and
     their own, `since` and `before` are times of creation. A condition whose value is None does not count.
+
+    Args:
+        key: the column that decides between rows of the same moment.
+        conditions: further conditions as SQL with one mark for the value, by name.
     """
 
-    def __init__(self, database: Database, name: str, kind: type[Row]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        kind: type[Row],
+        key: str = "rowid",
+        conditions: Mapping[str, str] | None = None,
+    ) -> None:
         self._sql = database.sql
         self._name = name
         self._kind = kind
-        columns = fields(kind)
-        self.columns = tuple(column.name for column in columns)
-        self._order = ("created_at", "rowid") if "created_at" in self.columns else ("rowid",)
-        types = [next((read for name, read in _TYPES.items() if str(c.type).startswith(name)), None) for c in columns]
-        self._types = [(index, read) for index, read in enumerate(types) if read is not None]
+        self._conditions = {**_CONDITIONS, **(conditions or {})}
+        self.columns = tuple(column.name for column in fields(kind))
+        self._order = ("created_at", key) if "created_at" in self.columns else (key,)
+        columns = [(column.name, str(column.type)) for column in fields(kind)]
+        self._types = [(name, read) for name, type_ in columns for of, read in _TYPES.items() if type_.startswith(of)]
 
-    def add(self, row: Row) -> Row:
-        """Store a new row and return it."""
+    def add(self, row: Row, verb: str = "INSERT") -> Row:
+        """Store a new row and return it; `verb` may be `INSERT OR REPLACE`."""
         marks = ", ".join("?" for _ in self.columns)
         values = [getattr(row, name) for name in self.columns]
-        self._sql.execute(f"INSERT INTO {self._name} ({', '.join(self.columns)}) VALUES ({marks})", values)
+        self._sql.execute(f"{verb} INTO {self._name} ({', '.join(self.columns)}) VALUES ({marks})", values)
         return row
 
     def one(self, **conditions: Any) -> Row | None:
@@ -58,41 +69,37 @@ class Table(Generic[Row]):
 
     def all(self, *, limit: int = -1, offset: int = 0, oldest_first: bool = False, **conditions: Any) -> list[Row]:
         """Return the rows that meet the conditions, newest first by default."""
-        where, values = self._where(conditions)
+        where, values = self.where(conditions)
         order = ", ".join(f"{name} {'ASC' if oldest_first else 'DESC'}" for name in self._order)
         query = f"SELECT {', '.join(self.columns)} FROM {self._name} {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        return [self.row(found) for found in self._sql.execute(query, [*values, limit, offset])]
+        return [self._row(found) for found in self._sql.execute(query, [*values, limit, offset])]
 
     def page(self, limit: int, offset: int, *, oldest_first: bool = False, **conditions: Any) -> tuple[list[Row], int]:
         """Return a page of the rows that meet the conditions, and how many there are."""
-        rows = self.all(limit=limit, offset=offset, oldest_first=oldest_first, **conditions)
-        return rows, self.count(**conditions)
-
-    def count(self, **conditions: Any) -> int:
-        """Return how many rows meet the conditions."""
-        where, values = self._where(conditions)
-        return int(self._sql.execute(f"SELECT count(*) FROM {self._name} {where}", values).fetchone()[0])
+        where, values = self.where(conditions)
+        total = int(self._sql.execute(f"SELECT count(*) FROM {self._name} {where}", values).fetchone()[0])
+        return self.all(limit=limit, offset=offset, oldest_first=oldest_first, **conditions), total
 
     def change(self, conditions: dict[str, Any], **values: Any) -> None:
         """Store new values in the rows that meet the conditions."""
         if values:
-            where, wanted = self._where(conditions)
+            where, wanted = self.where(conditions)
             names = ", ".join(f"{name} = ?" for name in values)
             self._sql.execute(f"UPDATE {self._name} SET {names} {where}", [*values.values(), *wanted])
 
     def remove(self, **conditions: Any) -> int:
         """Delete the rows that meet the conditions; return how many there were."""
-        where, values = self._where(conditions)
+        where, values = self.where(conditions)
         return self._sql.execute(f"DELETE FROM {self._name} {where}", values).rowcount
 
-    def row(self, found: Sequence[Any]) -> Row:
-        """Return a row from the values of its columns."""
-        values = list(found)
-        for index, read in self._types:
-            values[index] = None if values[index] is None else read(values[index])
-        return self._kind(*values)
-
-    def _where(self, conditions: dict[str, Any]) -> tuple[str, list[Any]]:
+    def where(self, conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """Return conditions as SQL, and its values."""
         counting = {name: value for name, value in conditions.items() if value is not None}
-        texts = [_SPECIAL.get(name, f"{name} = ?") for name in counting]
+        texts = [self._conditions.get(name, f"{name} = ?") for name in counting]
         return f"WHERE {' AND '.join(texts)}" if texts else "", list(counting.values())
+
+    def _row(self, found: Sequence[Any]) -> Row:
+        values = dict(zip(self.columns, found, strict=True))
+        for name, read in self._types:
+            values[name] = None if values[name] is None else read(values[name])
+        return self._kind(**values)

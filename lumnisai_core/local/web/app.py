@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import Any
 
 from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.errors import ApiError, invalid
 from lumnisai_core.local.web.ids import new_id
 from lumnisai_core.local.web.json_text import read_json, written
 from lumnisai_core.local.web.routes import Once, Reply, Route, Router
 from lumnisai_core.local.web.shapes import read
-from lumnisai_core.local.web.uploads import at_most, read_form
 
 _DRAIN_FACTOR = 8
+_DRAINED = 16_000_000
+_MAX_FILES = 100
 _logger = logging.getLogger("lumnisai.local")
 
 
@@ -41,8 +43,20 @@ class Call:
         return str(self.request.base_url).rstrip("/")
 
     async def form(self, limit: int) -> FormData:
-        """Read a multipart body of at most `limit` bytes; close it after use."""
-        return await read_form(self.request, limit)
+        """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use.
+
+        Raises:
+            ApiError: the body is too large.
+            InvalidRequest: it is not multipart.
+        """
+        headers = self.request.headers
+        if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            raise invalid("The body must be multipart/form-data.", "multipart_invalid")
+        body = _at_most(self.request, limit, _DRAINED)
+        try:
+            return await MultiPartParser(headers, body, max_files=_MAX_FILES, max_fields=_MAX_FILES).parse()
+        except MultiPartException as error:
+            raise invalid(error.message, "multipart_invalid") from error
 
 
 class App:
@@ -110,11 +124,28 @@ class App:
         if name == "query":
             return read(shape, dict(call.request.query_params), "query", clamp=self._clamp)
         drained = (_DRAIN_FACTOR - 1) * self._max_body
-        raw = b"".join([chunk async for chunk in at_most(call.request, self._max_body, drained)])
+        raw = b"".join([chunk async for chunk in _at_most(call.request, self._max_body, drained)])
         call.data = read_json(raw) if raw or not route.optional else None
         if route.optional and call.data is None:
             call.data = {}
         return read(shape, call.data, "body", clamp=self._clamp)
+
+
+async def _at_most(request: Request, limit: int, drained: int) -> AsyncGenerator[bytes, None]:
+    """Yield a body; read up to `drained` bytes past the limit, so that the sender gets to see the refusal.
+
+    Raises:
+        ApiError: the body is larger than `limit` bytes.
+    """
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            yield chunk
+        elif size > limit + drained:
+            break
+    if size > limit:
+        raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The body is larger than {limit} bytes.")
 
 
 def _reply(returned: object, status: int) -> Reply:

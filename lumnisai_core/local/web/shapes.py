@@ -75,6 +75,11 @@ class Numbered(Named):
     page_size: int = Field(20, ge=1, le=100)
 
     @property
+    def limit(self) -> int:
+        """How many items a page has."""
+        return self.page_size
+
+    @property
     def offset(self) -> int:
         """How many items come before this page."""
         return (self.page - 1) * self.page_size

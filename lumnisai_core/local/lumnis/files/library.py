@@ -8,11 +8,12 @@ import hmac
 import itertools
 import logging
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from starlette.requests import Request
@@ -20,10 +21,10 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from lumnisai_core.local.lumnis.files.texts import Unreadable, read_text
-from lumnisai_core.local.lumnis.store.files import FileFilter
+from lumnisai_core.local.lumnis.store.files import seen
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
-from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.text import spaced
 
 _BATCH = 100
@@ -56,12 +57,21 @@ class Library:
         """Return the path of a file's bytes."""
         return self._folder / str(UUID(file_id))
 
+    def keep(self, file_id: str, source: BinaryIO) -> str:
+        """Copy an upload to its place and return its SHA-256 digest. Blocks; call it in a thread."""
+        path = self.path(file_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
     def recover(self) -> None:
         """Read the files that were not read yet; delete the remains of uploads that never ended."""
         for file in self._files.unfinished():
             self.process(file)
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            if path.is_file() and self._files.by_id(path.stem) is None:
+            if path.is_file() and self._files.one(id=path.stem) is None:
                 path.unlink()
 
     def process(self, file: FileRow) -> None:
@@ -80,7 +90,7 @@ class Library:
     def remove(self, file_id: str) -> None:
         """Delete a file with everything made from it."""
         self.delete_from_disk([file_id])
-        self._files.remove(file_id)
+        self._files.delete(file_id)
 
     def delete_from_disk(self, ids: Iterable[str]) -> None:
         """Delete the bytes and texts of files that are deleted in the database."""
@@ -105,7 +115,7 @@ class Library:
         """
         found = [await self._resolved(tenant_id, user_id, item) for item in named]
         room = _ENOUGH_CONTEXT
-        files = self._files.page(FileFilter(tenant_id, user_id), -1, 0)[0] if everything else []
+        files = self._files.all(**seen(tenant_id, user_id)) if everything else []
         for file in files:
             await self._ready(file.id)
             text = await self.lines(file)
@@ -118,9 +128,9 @@ class Library:
 
     async def _resolved(self, tenant_id: str, user_id: str | None, item: Mapping[str, Any]) -> Mapping[str, Any]:
         stored_id = str(item.get("uri", "")).removeprefix("artifact_").removeprefix("file_")
-        if self._files.one(stored_id, FileFilter(tenant_id, user_id)):
+        if self._files.one(id=stored_id, **seen(tenant_id, user_id)):
             await self._ready(stored_id)
-            file = self._files.one(stored_id, FileFilter(tenant_id, user_id))
+            file = self._files.one(id=stored_id, **seen(tenant_id, user_id))
             return item if file is None else {**item, "text": await self.lines(file)}
         artifact = self._artifacts.one(tenant_id=tenant_id, artifact_id=stored_id, user_id=user_id)
         return item if artifact is None else {**item, "text": artifact.text}
@@ -149,7 +159,7 @@ class Library:
         return _cut(file.id, text)
 
     async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]]) -> None:
-        self._files.remove_chunks(file_id)
+        self._files.delete_chunks(file_id)
         total_lines = await asyncio.to_thread(_count_lines, self._text(file_id))
         await self._step(
             file_id,
@@ -165,7 +175,7 @@ class Library:
         await self._step(file_id, processing_status="completed", processed_at=now())
 
     async def _step(self, file_id: str, **values: Any) -> None:
-        self._files.change(file_id, **values, updated_at=now())
+        self._files.change({"id": file_id}, **values, updated_at=now())
         await asyncio.sleep(self._pause)
 
     def _text(self, file_id: str) -> Path:
@@ -215,7 +225,7 @@ class Blobs:
         valid = hmac.compare_digest(signature.encode(), self._sign(file_id, expires).encode())
         if request.method not in ("GET", "HEAD") or not valid or int(expires) < time.time():
             return PlainTextResponse("This link is not valid.", 403)
-        file = self._files.by_id(file_id)
+        file = self._files.one(id=file_id)
         if file is None or file.deleted_at is not None:
             return PlainTextResponse("The file is gone.", 404)
         return FileResponse(self._library.path(file.id), media_type=file.mime_type, filename=file.file_name)
@@ -229,7 +239,6 @@ def _cut(file_id: str, text: str) -> list[tuple[ChunkRow, str]]:
     return [
         (
             ChunkRow(
-                id=new_id(),
                 file_id=file_id,
                 chunk_index=index,
                 chunk_text=piece,
