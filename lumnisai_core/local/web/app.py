@@ -113,8 +113,10 @@ class App:
             return _refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": allowed})
         path = dict(zip(route.parameters, values, strict=True))
         call = self._open_call(request, path, None if route.public else _credential(request))
-        parts = {name: await self._part(name, call, route) for name in route.parts}
-        return _reply(await route.endpoint(call, **parts), route.status)
+        arguments: dict[str, Any] = {}
+        for name in route.parts:
+            arguments |= route.arguments(name, await self._part(name, call, route))
+        return _reply(await route.endpoint(call, **arguments), route.status)
 
     async def _part(self, name: str, call: Call, route: Route) -> Any:
         """Read and check the path, the query or the body."""

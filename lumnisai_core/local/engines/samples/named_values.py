@@ -56,12 +56,11 @@ class Stage(IntEnum):
 class Place:
     """A place in a schema that takes one plain value.
 
-    `about` is its description, `options` are its choices if it has any, and `special` texts have a format or a pattern.
+    `options` are its choices if it has any, and `special` texts have a format or a pattern.
     """
 
     path: Path
     kind: str
-    about: str = ""
     options: tuple[Any, ...] | None = None
     special: bool = False
 
@@ -150,9 +149,8 @@ class NamedValues:
             yield from map(Piece, self._best)
             return
         yield from self._labelled_texts(place.path)
-        if not self._is_request and not place.special:
-            yield from self._in_best(self._names) if name & _TITLES else ()
-            yield from map(Piece, self._about(name | set(words(place.about))))
+        if not self._is_request and name & _TITLES:
+            yield from self._in_best(self._names)
 
     def _other_texts(self, path: Path) -> Iterator[Piece]:
         """Yield quotations, the names in a request, and the request itself."""
@@ -254,12 +252,6 @@ class NamedValues:
             if word is not None and word.group().lower() in _SWITCH:
                 yield Piece(_SWITCH[word.group().lower()], *match.span())
 
-    def _about(self, wanted: set[str]) -> list[str]:
-        """Return sentences that share words with the name or the description of a property, most shared first."""
-        stems = set(map(_stem, wanted))
-        shared = [(len(stems & set(map(_stem, words(part)))), part) for part in self._sentences]
-        return [part for count, part in sorted(shared, key=lambda item: -item[0]) if count]
-
 
 def name_parts(name: str) -> list[str]:
     """Return the words of a name such as `max_results` or `maxResults`."""
@@ -309,10 +301,6 @@ def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
     """Return where the first of the separators that follows a match ends; the end of the match if none does."""
     ends = (found.end() for pattern in separators if (found := pattern.match(match.string, match.end())))
     return next(ends, match.end())
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def _number(text: str) -> int | float:

@@ -38,18 +38,6 @@ class StoreKey(Shape):
     expires_at: Annotated[datetime, AfterValidator(_in_utc)] | None = None
 
 
-class KeyPath(Shape):
-    """Path of `DELETE /v1/external-api-keys/{provider}`."""
-
-    key: KeyProvider
-
-
-class KeyQuery(Shape):
-    """Query of `DELETE /v1/external-api-keys/{provider}`."""
-
-    key_name: str | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key(KeyColumns):
     """A key of a model provider, without the key itself."""
@@ -89,11 +77,11 @@ async def get(call: Call) -> Key:
 
 
 @route("DELETE /v1/external-api-keys/{key}")
-async def delete(call: Call, path: KeyPath, query: KeyQuery) -> Text:
+async def delete(call: Call, *, key: KeyProvider, key_name: str | None = None) -> Text:
     """Delete the keys of a provider, or the one of that name."""
-    if not call.store.keys.remove(tenant_id=call.tenant.id, provider=path.key, key_name=query.key_name):
-        raise not_found("key of", path.key)
-    return {"message": f"The key of {path.key} was deleted."}
+    if not call.store.keys.remove(tenant_id=call.tenant.id, provider=key, key_name=key_name):
+        raise not_found("key of", key)
+    return {"message": f"The key of {key} was deleted."}
 
 
 @route("GET /v1/external-api-keys/mode")

@@ -21,7 +21,7 @@ from lumnisai_core.local.lumnis.store.rows import ChunkColumns, FileColumns, Fil
 from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import Reply, RouteTable
-from lumnisai_core.local.web.shapes import Id, Named, Object, Shape
+from lumnisai_core.local.web.shapes import Id, Named, Object, Shape, UserName
 from lumnisai_core.local.web.text import quoted, words
 
 _MAX_TERMS = 32
@@ -62,12 +62,6 @@ class SearchFiles(Named):
     min_score: float = Field(0.0, ge=0, le=1)
     file_types: list[_Word] | None = None
     tags: list[_Word] | None = None
-
-
-class DeleteFiles(Named):
-    """Query of `DELETE /v1/files/{id}`."""
-
-    hard_delete: bool = True
 
 
 class FileIds(Shape):
@@ -284,17 +278,19 @@ async def set_scope(call: Call, query: Named, body: Owned) -> File:
 
 
 @route("DELETE /v1/files/{file_id}")
-async def delete(call: Call, query: DeleteFiles) -> DeletedFile:
+async def delete(call: Call, *, user_id: UserName | None = None, hard_delete: bool = True) -> DeletedFile:
     """Delete a file for good, or with `hard_delete=false` only hide it."""
-    file = _find(call, query.user_id, deleted=query.hard_delete)
-    _delete(call, file, hard=query.hard_delete)
-    return {"message": "The file was deleted.", "file_id": file.id, "hard_delete": query.hard_delete}
+    file = _find(call, user_id, deleted=hard_delete)
+    _delete(call, file, hard=hard_delete)
+    return {"message": "The file was deleted.", "file_id": file.id, "hard_delete": hard_delete}
 
 
 @route("DELETE /v1/files/bulk")
-async def delete_many(call: Call, query: DeleteFiles, body: FileIds) -> DeletedFiles:
+async def delete_many(
+    call: Call, body: FileIds, *, user_id: UserName | None = None, hard_delete: bool = True
+) -> DeletedFiles:
     """Delete several files; those that cannot be reached are listed as failed."""
-    wanted = seen(call.tenant.id, call.user(query.user_id), deleted=query.hard_delete)
+    wanted = seen(call.tenant.id, call.user(user_id), deleted=hard_delete)
     deleted: list[str] = []
     failed: list[str] = []
     for file_id in dict.fromkeys(body.file_ids):
@@ -302,10 +298,10 @@ async def delete_many(call: Call, query: DeleteFiles, body: FileIds) -> DeletedF
         if file is None:
             failed.append(file_id)
         else:
-            _delete(call, file, hard=query.hard_delete)
+            _delete(call, file, hard=hard_delete)
             deleted.append(file.id)
     total = len(deleted) + len(failed)
-    return {"deleted": deleted, "failed": failed, "hard_delete": query.hard_delete, "total_requested": total}
+    return {"deleted": deleted, "failed": failed, "hard_delete": hard_delete, "total_requested": total}
 
 
 @route("GET /v1/files/statistics")

@@ -47,37 +47,15 @@ class Initiate(Shape):
 
 
 class OfUser(Shape):
-    """A path or query that names a user."""
+    """A body that names a user, and perhaps a provider."""
 
     user_id: UserName
-
-
-class AppPath(Shape):
-    """Path of one app."""
-
-    app: AppName
-
-
-class ConnectionPath(OfUser, AppPath):
-    """Path of one user's connection to one app."""
-
-
-class WithProvider(Shape):
-    """Query of calls that may name a provider."""
-
     provider: ConnectionProvider | None = None
 
 
-class ListConnections(WithProvider):
-    """Query of `GET /v1/integrations/connections/{user_id}`; `app_filter` is comma-joined."""
-
-    app_filter: str | None = None
-
-
-class Batch(WithProvider):
+class Batch(OfUser):
     """Body of `POST /v1/integrations/connections/batch`."""
 
-    user_id: UserName
     app_names: list[AppName] = Field(min_length=1, max_length=100)
 
 
@@ -90,36 +68,16 @@ class Callback(Shape):
     error: str | None = None
 
 
-class Disconnect(WithProvider):
+class Disconnect(OfUser):
     """Body of `POST /v1/integrations/connections/disconnect`."""
 
-    user_id: UserName
     app_name: AppName
 
 
-class ListTools(WithProvider):
+class ListTools(OfUser):
     """Body of `POST /v1/integrations/tools`."""
 
-    user_id: UserName
     app_filter: list[AppName] | None = None
-
-
-class ListApps(WithProvider):
-    """Query of `GET /v1/integrations/apps`."""
-
-    include_available: bool = False
-
-
-class SetApp(WithProvider):
-    """Query of `PUT /v1/integrations/apps/{app}`."""
-
-    enabled: bool
-
-
-class Authorize(Shape):
-    """Query of the address that completes a connection."""
-
-    error: str | None = None
 
 
 class Initiated(TypedDict):
@@ -292,16 +250,16 @@ def _begin(call: Call, body: Initiate) -> Initiated:
 
 
 @route("GET /v1/integrations/authorize/{state}", public=True, media_types={200: "text/html", 302: None})
-async def authorize(call: Call, query: Authorize) -> Reply:
+async def authorize(call: Call, *, error: str | None = None) -> Reply:
     """Complete a connection in the browser; with `error`, as somebody who refused."""
     connection = call.store.connections.one(state=call.path["state"])
     if connection is None or connection.status != "pending":
         raise ApiError(404, "NOT_FOUND", "This link is no longer valid.")
-    _complete(call, connection, query.error)
-    target = connection.success_url if query.error is None else connection.failure_url
+    _complete(call, connection, error)
+    target = connection.success_url if error is None else connection.failure_url
     if target is not None:
         return Reply(302, headers={"location": target})
-    return Reply(200, _CONNECTED if query.error is None else _FAILED, media_type="text/html")
+    return Reply(200, _CONNECTED if error is None else _FAILED, media_type="text/html")
 
 
 @route("POST /v1/integrations/connections/callback", refused=(400, 404))
@@ -316,23 +274,27 @@ async def callback(call: Call, body: Callback) -> CalledBack:
 
 
 @route("GET /v1/integrations/connections/{user_id}/{app}")
-async def get(call: Call, path: ConnectionPath, query: WithProvider) -> ConnectionState:
+async def get(
+    call: Call, *, user_id: UserName, app: AppName, provider: ConnectionProvider | None = None
+) -> ConnectionState:
     """Show how a user is connected to an app."""
-    return _state(call, call.user_id(path.user_id), path.app, query.provider)
+    return _state(call, call.user_id(user_id), app, provider)
 
 
 @route("GET /v1/integrations/connections/{user_id}")
-async def list_(call: Call, path: OfUser, query: ListConnections) -> Connections:
-    """Show all connections of a user, newest first."""
-    wanted = {part.strip().upper() for part in (query.app_filter or "").split(",") if part.strip()}
+async def list_(
+    call: Call, *, user_id: UserName, provider: ConnectionProvider | None = None, app_filter: str | None = None
+) -> Connections:
+    """Show all connections of a user, newest first; with comma-joined apps, those to one of them."""
+    wanted = {part.strip().upper() for part in (app_filter or "").split(",") if part.strip()}
     disabled = call.store.disabled_apps(call.tenant.id)
-    known = _known(call, call.user_id(path.user_id), None, query.provider)
+    known = _known(call, call.user_id(user_id), None, provider)
     connections = [
         shown(Connection, item, metadata={}, is_enabled=item.app_name not in disabled)
         for item in known
         if not wanted or item.app_name in wanted
     ]
-    return {"user_id": path.user_id, "connections": connections}
+    return {"user_id": user_id, "connections": connections}
 
 
 @route("POST /v1/integrations/connections/batch")
@@ -368,13 +330,13 @@ async def list_tools(call: Call, body: ListTools) -> AppTools:
 
 
 @route("GET /v1/integrations/apps")
-async def list_apps(call: Call, query: ListApps) -> Apps:
+async def list_apps(call: Call, *, provider: ConnectionProvider | None = None, include_available: bool = False) -> Apps:
     """Show which apps are enabled, by provider too; with `include_available`, all there are."""
     disabled = call.store.disabled_apps(call.tenant.id)
-    offered = {name: apps for name, apps in _APPS.items() if query.provider in (None, name)}
+    offered = {name: apps for name, apps in _APPS.items() if provider in (None, name)}
     providers: dict[str, list[str]] = {name: sorted(apps - disabled) for name, apps in offered.items()}
     enabled = sorted(app for apps in providers.values() for app in apps)
-    available = sorted(app for apps in offered.values() for app in apps) if query.include_available else None
+    available = sorted(app for apps in offered.values() for app in apps) if include_available else None
     return {
         "enabled_apps": enabled,
         "total_enabled": len(enabled),
@@ -392,46 +354,47 @@ async def list_providers(_call: Call) -> Providers:
 
 
 @route("GET /v1/integrations/apps/{app}/enabled")
-async def is_enabled(call: Call, path: AppPath, query: WithProvider) -> AppEnabled:
+async def is_enabled(call: Call, *, app: AppName, provider: ConnectionProvider | None = None) -> AppEnabled:
     """Tell whether an app is enabled; any app is until it is switched off."""
-    enabled = path.app not in call.store.disabled_apps(call.tenant.id)
-    message = f"{path.app} is {'enabled' if enabled else 'not enabled'}."
-    return {"app_name": path.app, "enabled": enabled, "message": message, "provider": query.provider}
+    enabled = app not in call.store.disabled_apps(call.tenant.id)
+    message = f"{app} is {'enabled' if enabled else 'not enabled'}."
+    return {"app_name": app, "enabled": enabled, "message": message, "provider": provider}
 
 
 @route("PUT /v1/integrations/apps/{app}")
-async def set_enabled(call: Call, path: AppPath, query: SetApp) -> AppSet:
+async def set_enabled(call: Call, *, app: AppName, enabled: bool, provider: ConnectionProvider | None = None) -> AppSet:
     """Switch an app on or off for the tenant."""
-    call.store.enable_app(call.tenant.id, path.app, enabled=query.enabled)
-    message = f"{path.app} was {'enabled' if query.enabled else 'disabled'}."
-    return {"app_name": path.app, "enabled": query.enabled, "message": message, "updated_at": now()}
+    del provider
+    call.store.enable_app(call.tenant.id, app, enabled=enabled)
+    message = f"{app} was {'enabled' if enabled else 'disabled'}."
+    return {"app_name": app, "enabled": enabled, "message": message, "updated_at": now()}
 
 
 @route("GET /v1/integrations/non-oauth/required-fields/{app}", refused=(501,))
-async def required_fields(_call: Call, path: AppPath) -> NoReturn:
+async def required_fields(_call: Call, *, app: AppName) -> NoReturn:
     """Refuse: reserved on the platform as well."""
-    raise ApiError(501, "NOT_IMPLEMENTED", f"The fields that {path.app} needs without OAuth are not known.")
+    raise ApiError(501, "NOT_IMPLEMENTED", f"The fields that {app} needs without OAuth are not known.")
 
 
 @route("GET /v1/integrations/linkedin/sync-status")
-async def linkedin_status(call: Call, query: OfUser) -> ContactsStatus:
+async def linkedin_status(call: Call, *, user_id: UserName) -> ContactsStatus:
     """Tell how far a user's LinkedIn contacts are copied: there are none to copy."""
-    connected = _is_connected(call, query.user_id, "LINKEDIN")
+    connected = _is_connected(call, user_id, "LINKEDIN")
     return {"status": "idle" if connected else "no_account", "synced_count": 0, "last_synced_at": None}
 
 
 @route("POST /v1/integrations/linkedin/sync")
-async def linkedin_sync(call: Call, query: OfUser) -> ContactsSync:
+async def linkedin_sync(call: Call, *, user_id: UserName) -> ContactsSync:
     """Begin to copy a user's LinkedIn contacts, if the user is connected."""
-    if not _is_connected(call, query.user_id, "LINKEDIN"):
+    if not _is_connected(call, user_id, "LINKEDIN"):
         return {"status": "no_account", "message": "The user has no LinkedIn account connected."}
     return {"status": "started", "message": "There is nothing to copy."}
 
 
 @route("DELETE /v1/integrations/linkedin/connections")
-async def delete_linkedin_contacts(_call: Call, query: OfUser) -> ContactsDeleted:
+async def delete_linkedin_contacts(_call: Call, *, user_id: UserName) -> ContactsDeleted:
     """Delete copied LinkedIn contacts; there are none."""
-    del query
+    del user_id
     return {"deleted_count": 0, "message": "There were no contacts to delete."}
 
 

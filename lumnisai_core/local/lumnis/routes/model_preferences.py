@@ -57,18 +57,6 @@ class Choices(Shape):
         return self
 
 
-class ChoicePath(Shape):
-    """Path of a single preference."""
-
-    model_type: ModelType
-
-
-class ListChoices(Shape):
-    """Query of `GET /v1/model-preferences`."""
-
-    include_defaults: bool = True
-
-
 class TypedChoice(Choice):
     """A model for a kind of work that must be named."""
 
@@ -99,9 +87,9 @@ class Availability(TypedDict):
 
 
 @route("GET /v1/model-preferences")
-async def list_(call: Call, query: ListChoices) -> Preferences:
+async def list_(call: Call, *, include_defaults: bool = True) -> Preferences:
     """Show all preferences; kinds of work without one get the default unless the request excludes defaults."""
-    return _shown(call, defaults=query.include_defaults)
+    return _shown(call, defaults=include_defaults)
 
 
 @route("PUT /v1/model-preferences")
@@ -114,18 +102,18 @@ async def update(call: Call, body: Choices) -> Preferences:
 
 
 @route("PATCH /v1/model-preferences/{model_type}")
-async def set_one(call: Call, path: ChoicePath, body: Choice) -> Preference:
+async def set_one(call: Call, body: Choice, *, model_type: ModelType) -> Preference:
     """Set one preference."""
-    if body.model_type not in (None, path.model_type):
-        raise invalid(f"must be {path.model_type}, as in the path", "value_error", "model_type")
+    if body.model_type not in (None, model_type):
+        raise invalid(f"must be {model_type}, as in the path", "value_error", "model_type")
     with call.store.transaction():
-        return _keep(call, path.model_type, body)
+        return _keep(call, model_type, body)
 
 
 @route("DELETE /v1/model-preferences/{model_type}")
-async def reset(call: Call, path: ChoicePath) -> None:
+async def reset(call: Call, *, model_type: ModelType) -> None:
     """Go back to the default."""
-    call.store.preferences.remove(tenant_id=call.tenant.id, model_type=path.model_type)
+    call.store.preferences.remove(tenant_id=call.tenant.id, model_type=model_type)
 
 
 @route("POST /v1/model-preferences/check-availability")

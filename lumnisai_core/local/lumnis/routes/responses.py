@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.routes.threads import find_thread, new_thread
@@ -38,17 +38,6 @@ class Runs(Listed):
     """A page of runs."""
 
     responses: list[Run]
-
-
-class Poll(Named):
-    """Query of `GET /v1/responses/{id}`; `wait` is in seconds, negative means none."""
-
-    wait: float = 0.0
-
-    @field_validator("wait")
-    @classmethod
-    def _at_least_zero(cls, value: float) -> float:
-        return max(0.0, value)
 
 
 class ListRuns(Page):
@@ -102,12 +91,12 @@ async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
 
 
 @route("GET /v1/responses/{response_id}")
-async def get(call: Call, query: Poll) -> Run:
-    """Show a run; with `wait`, hold the answer back until there is something to tell."""
-    run = _find(call, query.user_id)
-    if query.wait > 0 and run.completed_at is None:
-        await call.runs.hold(run.response_id, min(query.wait, call.service.settings.max_wait))
-        run = _find(call, query.user_id)
+async def get(call: Call, *, user_id: UserName | None = None, wait: float = 0.0) -> Run:
+    """Show a run; with `wait`, in seconds, hold the answer back until there is something to tell."""
+    run = _find(call, user_id)
+    if wait > 0 and run.completed_at is None:
+        await call.runs.hold(run.response_id, min(wait, call.service.settings.max_wait))
+        run = _find(call, user_id)
     return call.shown([run])[0]
 
 
@@ -171,12 +160,6 @@ class GivenFeedback(TypedDict):
     created_at: Time
 
 
-class ListFeedback(Named):
-    """Query of `GET /v1/responses/{id}/feedback`."""
-
-    progress_id: str | None = None
-
-
 class AllFeedback(TypedDict):
     """All feedback for a run."""
 
@@ -213,14 +196,14 @@ async def give_feedback(call: Call, body: GiveFeedback) -> Once[GivenFeedback]:
 
 
 @route("GET /v1/responses/{response_id}/feedback")
-async def feedback(call: Call, query: ListFeedback) -> AllFeedback:
+async def feedback(call: Call, *, user_id: UserName | None = None, progress_id: str | None = None) -> AllFeedback:
     """Show the feedback for a run, oldest first, and how much of it the engine has taken."""
-    run, stored = _find(call, query.user_id), call.store.feedback
-    rows = stored.all(response_id=run.response_id, progress_id=query.progress_id, oldest_first=True)
+    run, stored = _find(call, user_id), call.store.feedback
+    rows = stored.all(response_id=run.response_id, progress_id=progress_id, oldest_first=True)
     consumed = sum(item.is_consumed for item in rows)
     return {
         "response_id": run.response_id,
-        "progress_id_filter": query.progress_id,
+        "progress_id_filter": progress_id,
         "total_feedback": len(rows),
         "consumed_count": consumed,
         "unconsumed_count": len(rows) - consumed,
