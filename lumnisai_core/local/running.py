@@ -23,21 +23,12 @@ from lumnisai_core.local.web.listener import Listener, address, bind, served
 
 
 def plan_of(settings: Settings) -> FaultPlan:
-    """Return a fresh plan of the faults.
-
-    Raises:
-        ValueError: a fault is about a route that does not exist.
-    """
+    """Return a fresh plan of the faults; a ValueError if one is about a route that does not exist."""
     return FaultPlan(ROUTES, settings.faults)
 
 
 class Running:
-    """A started service in a thread of its own.
-
-    Raises:
-        OSError: it cannot listen on its address.
-        StoreError: it cannot use its database file.
-    """
+    """A started service in a thread of its own; OSError or StoreError if it cannot use its address or its file."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, path = settings, settings.path

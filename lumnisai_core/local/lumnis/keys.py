@@ -41,22 +41,14 @@ def _hash(key: str) -> str:
 
 
 def clean_key(key: str | None, default: str | None = None) -> str:
-    """Return a key without spaces around it; default: a fresh random one.
-
-    Raises:
-        ValueError: the key is blank.
-    """
+    """Return a key without spaces around it; default: a fresh random one. A blank key is a ValueError."""
     if key is not None and not key.strip():
         raise ValueError("api_key must be a non-empty string")
     return (key or default or f"lmn_local_{secrets.token_urlsafe(24)}").strip()
 
 
 def names_by_key(tenants: Mapping[str, Sequence[str]]) -> dict[str, str]:
-    """Turn keys by name into names by key, in the same order.
-
-    Raises:
-        ValueError: a name or key is blank, a tenant has no key, or two tenants share one. No key is in the message.
-    """
+    """Turn keys by name into names by key, in the same order; a ValueError explains what is wrong, without any key."""
     names: dict[str, str] = {}
     for name, keys in ((name.strip(), keys) for name, keys in tenants.items()):
         if not name:
@@ -72,11 +64,7 @@ def names_by_key(tenants: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def expiry_by_key(expiry: Mapping[str, datetime], known: Collection[str]) -> dict[str, str]:
-    """Return when keys expire, as times on the wire.
-
-    Raises:
-        ValueError: a key is not one of the service's, or its expiry is not a date. No key is in the message.
-    """
+    """Return when keys expire, as times on the wire; a ValueError if a key is not known, without the key."""
     if any(key.strip() not in known for key in expiry):
         raise ValueError("key_expiry names a key that is neither api_key nor one of tenants")
     return {key.strip(): utc(moment) for key, moment in expiry.items()}

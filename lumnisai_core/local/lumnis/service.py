@@ -42,11 +42,7 @@ class Service:
     owner: TenantRow
 
     def open_call(self, request: Request, path: Mapping[str, str], key: str | None) -> Call:
-        """Return the call of a request that came with a key, or to a public route.
-
-        Raises:
-            ApiError: the key is unknown or has expired.
-        """
+        """Return the call of a request with a key, or to a public route; refuse an unknown or expired key."""
         tenant = _NOBODY if key is None else self.keys.tenant_of(key)
         if tenant is None:
             raise ApiError(401, "INVALID_API_KEY", "The API key is missing or not valid.")
@@ -73,11 +69,7 @@ class Call(app.Call):
         return None if name is None else self.user_id(name)
 
     def find(self, table: Table[Row], kind: str, **conditions: str | None) -> Row:
-        """Return a row of the tenant; the first condition is the name that the request has for it.
-
-        Raises:
-            ApiError: no row meets the conditions.
-        """
+        """Return a row of the tenant or refuse; the first condition is the name that the request has for it."""
         return found(table.one(tenant_id=self.tenant.id, **conditions), kind, str(next(iter(conditions.values()))))
 
     def page(self, table: Table[Row], query: Page | Numbered, **conditions: Any) -> tuple[list[Row], int]:
@@ -95,14 +87,9 @@ class Call(app.Call):
         return self.store.tenants.one(id=self.tenant.id) or self.tenant
 
     def once(self, make: Callable[[], _T], *, about: Any = None) -> Once[_T]:
-        """Make something new, or replay the reply if the request's idempotency key was used for it before.
+        """Make something new in a transaction, or replay the reply if the request's idempotency key was used before.
 
-        Args:
-            make: makes it, inside a transaction.
-            about: what tells requests with one key apart; default: their bodies.
-
-        Raises:
-            ApiError: the key was used for a different request.
+        `about` tells requests with one key apart, by default their bodies; a key of a different request is refused.
         """
         key = self.request.headers.get("idempotency-key", "").strip()
         with self.store.transaction():

@@ -20,15 +20,9 @@ _CHOICES = {"poll": PollMode, "download": DownloadMode, "limits": LimitMode, "ar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options of `LocalLumnis`, with engines and keys made ready.
+    """The options of `LocalLumnis`, checked, with engines and keys made ready: names of tenants and times by key.
 
-    Args:
-        tenants: names of tenants by their keys.
-        key_expiry: when keys expire, as times on the wire.
-        record: called with each request before it is processed.
-
-    Raises:
-        ValueError: an option is not one of its choices, or of the wrong kind.
+    `record` is called with each request before it is processed.
     """
 
     engine: Engine

@@ -29,14 +29,11 @@ _TYPES: dict[str, Callable[[Any], Any]] = {"bool": bool, "Json": Json}
 
 
 class Table(Generic[Row]):
-    """Rows of one kind.
+    """Rows of one kind; `key` is the column that decides between rows of the same moment.
 
     Conditions name columns and the values they must have; `visible_to` is a user who sees rows without an owner and
-    their own, `since` and `before` are times of creation. A condition whose value is None does not count.
-
-    Args:
-        key: the column that decides between rows of the same moment.
-        conditions: further conditions as SQL with one mark for the value, by name.
+    their own, `since` and `before` are times of creation; `conditions` has more as SQL with one mark, by name. A
+    condition whose value is None does not count.
     """
 
     def __init__(

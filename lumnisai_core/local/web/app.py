@@ -25,12 +25,7 @@ _logger = logging.getLogger("lumnisai.local")
 
 
 class Call:
-    """One request on its way to an endpoint.
-
-    Attributes:
-        path: Parameters of the path as they came.
-        data: The JSON value of the body; None before it is read.
-    """
+    """One request on its way to an endpoint: the parameters of its path, and the JSON value of its body once read."""
 
     def __init__(self, request: Request, path: Mapping[str, str]) -> None:
         self.request = request
@@ -43,12 +38,7 @@ class Call:
         return str(self.request.base_url).rstrip("/")
 
     async def form(self, limit: int) -> FormData:
-        """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use.
-
-        Raises:
-            ApiError: the body is too large.
-            InvalidRequest: it is not multipart.
-        """
+        """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use."""
         headers = self.request.headers
         if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
             raise invalid("The body must be multipart/form-data.", "multipart_invalid")
@@ -134,11 +124,7 @@ class App:
 
 
 async def _at_most(request: Request, limit: int, drained: int) -> AsyncGenerator[bytes, None]:
-    """Yield a body; read up to `drained` bytes past the limit, so that the sender gets to see the refusal.
-
-    Raises:
-        ApiError: the body is larger than `limit` bytes.
-    """
+    """Yield a body; read up to `drained` bytes past the limit, so that the sender gets to see the refusal."""
     size = 0
     async for chunk in request.stream():
         size += len(chunk)

@@ -139,12 +139,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Armed:
-    """A fault of a plan and its counts.
-
-    Attributes:
-        seen: Requests of its route that reached it.
-        done: How often it has happened.
-    """
+    """A fault of a plan, with how many requests of its route reached it and how often it has happened."""
 
     fault: Fault
     seen: int = 0
@@ -169,14 +164,8 @@ class Armed:
 class FaultPlan:
     """Decides which fault happens to which request.
 
-    The first fault in order that applies is the one; those behind it do not see the request, nor count it.
-
-    Args:
-        routes: the routes that faults may be about.
-        faults: the faults from the start.
-
-    Raises:
-        ValueError: a fault is about a route that does not exist.
+    The first fault in order that applies is the one; those behind it do not see the request, nor count it. A fault
+    about a route that is not among `routes` is a ValueError.
     """
 
     def __init__(self, routes: Iterable[Route] = (), faults: Iterable[Fault] = ()) -> None:

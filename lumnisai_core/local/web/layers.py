@@ -95,11 +95,7 @@ def _parsed(body: bytes) -> Any:
 
 
 class FaultyApp:
-    """Passes requests on, and carries out the faults that are due.
-
-    Args:
-        connection: finds the open connection of a client address.
-    """
+    """Passes requests on, and carries out the faults that are due; `connection` finds that of a client address."""
 
     def __init__(self, app: ASGIApp, plan: FaultPlan, connection: Callable[[Any], asyncio.Transport | None]) -> None:
         self._app = app

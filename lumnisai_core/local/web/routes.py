@@ -135,12 +135,7 @@ class RouteTable:
         return iter(self._routes)
 
     def __call__(self, line: str, **declared: Any) -> Callable[[_Endpoint], _Endpoint]:
-        """Declare the decorated function as the endpoint of a line.
-
-        Args:
-            line: method and path, such as `"GET /v1/users/{user}"`.
-            **declared: further fields of `Route`.
-        """
+        """Declare the decorated function as the endpoint of a line such as `GET /v1/users`, with fields of `Route`."""
         method, _, path = line.partition(" ")
 
         def declare(endpoint: _Endpoint) -> _Endpoint:

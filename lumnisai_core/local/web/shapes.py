@@ -108,11 +108,7 @@ class Text(TypedDict):
 
 
 def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"], *, clamp: bool = False) -> _Model:
-    """Check parsed data against a shape; with `clamp`, lower a `limit` or `page_size` that is above its maximum.
-
-    Raises:
-        InvalidRequest: with one entry for each thing that is wrong.
-    """
+    """Check parsed data against a shape; with `clamp`, lower a `limit` or `page_size` that is above its maximum."""
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -52,10 +52,7 @@ def answer_from(query: Query) -> Answer:
 
 
 def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
-    """Answer with the results of tools: short ones as they are, of long ones the sentences that match the question.
-
-    Without results it is an ordinary answer.
-    """
+    """Answer with the results of tools, if there are any: short ones whole, of long ones the sentences that match."""
     if not results:
         return answer_from(query)
     texts = [_spoken(result) for result in results]

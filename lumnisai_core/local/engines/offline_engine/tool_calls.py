@@ -116,10 +116,7 @@ def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
 
 
 def arguments_from(schema: Schema, question: str, written: WrittenCall | None = None) -> Any:
-    """Return arguments that satisfy the schema of a tool's parameters, with the values that a question has for them.
-
-    If the question writes the call out, nothing else of it is an argument. Raises what `sample` raises.
-    """
+    """Return arguments that satisfy a schema, with the values of a written call or those that a question names."""
     ways = [flat.get("properties", {}) for flat in Document(schema).alternatives(schema)]
     names = list(dict.fromkeys(name for properties in ways for name in properties))
     known: dict[str, Any] = {}

@@ -79,15 +79,11 @@ class Piece:
 
 
 class NamedValues:
-    """Values from sentences, or from one request.
+    """Values from the sentences that answer a question, best first, or (`is_request`) from one request as a whole.
 
-    Args:
-        best: the sentences that answer a question, best first; or a request as a whole.
-        others: further sentences, in which only named values are looked up.
-        answer: the text for properties such as `answer` or `query`. Default: the best sentence.
-        known: values by the name of a property, which win over the text.
-        is_request: whether `best` is a request, so that quotations and names in it are values even if nothing names
-            them, and its sentences are not.
+    In `others` only named values are looked up; `answer` is the text for properties such as `answer` or `query`;
+    `known` are values by the name of a property, which win over the text. Quotations and names in a request are values
+    even if nothing names them, and its sentences are not.
     """
 
     def __init__(

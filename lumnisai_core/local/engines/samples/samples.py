@@ -23,11 +23,7 @@ _NOTHING = object()
 
 
 def sample(schema: Schema, source: NamedValues | None = None) -> Any:
-    """Return a value that satisfies the schema; the same one for the same arguments.
-
-    Args:
-        schema: a JSON Schema document.
-        source: where values come from. Default: all values are neutral.
+    """Return a value that satisfies a JSON Schema, the same one for the same arguments; without a source a neutral one.
 
     Raises:
         SchemaError: the schema is not valid.

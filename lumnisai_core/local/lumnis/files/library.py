@@ -38,11 +38,9 @@ _logger = logging.getLogger("lumnisai.local")
 
 
 class Library:
-    """All files of a service. Every method belongs to the service's event loop.
+    """All files of a service, in a folder under their ids; `pause` is in seconds, between the steps of processing.
 
-    Args:
-        folder: where the files are kept, under their ids; made when needed.
-        pause: seconds between the steps of processing a file, so that callers can watch them.
+    Every method belongs to the service's event loop.
     """
 
     def __init__(self, store: Store, folder: Path, pause: float) -> None:
@@ -197,11 +195,7 @@ def _count_lines(path: Path) -> int:
 
 
 class Blobs:
-    """An application without credentials that serves files by signed links, as blob storage does.
-
-    Args:
-        base_url: address that the links lead to.
-    """
+    """An application without credentials that serves files by signed links to `base_url`, as blob storage does."""
 
     def __init__(self, store: Store, library: Library, base_url: str) -> None:
         self._files = store.files

@@ -139,11 +139,7 @@ async def bulk_upload(call: Call) -> BulkUploaded:
 
 
 def _fields(shape: type[_Fields], form: FormData) -> tuple[_Fields, list[str]]:
-    """Read the text parts of a form, and the tags among them.
-
-    Raises:
-        InvalidRequest: a part is not valid, there are too many tags, or one is too long.
-    """
+    """Read the text parts of a form, and the tags among them."""
     wanted = read(shape, {name: value for name, value in form.items() if isinstance(value, str) and value}, "body")
     tags = tags_of(wanted.tags)
     if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_TAG for tag in tags):

@@ -38,10 +38,7 @@ def of_kind(types: Sequence[str] | None, tags: Sequence[str] | None) -> dict[str
 
 
 class Files(Table[FileRow]):
-    """All files, and the pieces of their texts.
-
-    Conditions besides those of any table: see `seen` and `of_kind`; `owner` is a user, or empty for none.
-    """
+    """All files, and the pieces of their texts. For conditions see `seen` and `of_kind`; `owner` may be empty."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, "files", FileRow, conditions=_CONDITIONS)

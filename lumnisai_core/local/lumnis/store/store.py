@@ -20,13 +20,7 @@ _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 
 
 class Store:
-    """The service's database, held by one service at a time.
-
-    Args:
-        path: the file; made when missing.
-        durable: whether the file must stay whole when the machine crashes; stored data survives a killed process in
-            any case.
-    """
+    """The service's database, held by one service at a time; see `Database`."""
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         database = Database(path, STEPS, durable=durable)
