@@ -10,10 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
-from lumnisai_core.local.lumnis.keys import Keys
 from lumnisai_core.local.lumnis.routes import EMBEDDED_ROUTES, ROUTES
 from lumnisai_core.local.lumnis.runs import Runs
-from lumnisai_core.local.lumnis.service import Service
+from lumnisai_core.local.lumnis.service import Keys, Service
 from lumnisai_core.local.lumnis.settings import Settings
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.app import App

@@ -10,22 +10,49 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
-from lumnisai_core.local.lumnis.keys import Keys
 from lumnisai_core.local.lumnis.runs import Runs, with_content
 from lumnisai_core.local.lumnis.settings import Settings
 from lumnisai_core.local.lumnis.store.rows import Run, RunRow, TenantRow, shown
 from lumnisai_core.local.lumnis.store.store import Store
-from lumnisai_core.local.store.table import Row, Table
+from lumnisai_core.local.store.database import Row, Table
 from lumnisai_core.local.web import app
 from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.faults import FaultPlan
-from lumnisai_core.local.web.ids import user_id_of
+from lumnisai_core.local.web.ids import is_past, now, user_id_of
 from lumnisai_core.local.web.json_text import Json, dumps, written
 from lumnisai_core.local.web.routes import Once
 from lumnisai_core.local.web.shapes import Numbered, Page
 
 _T = TypeVar("_T")
 _NOBODY = TenantRow(key_hash="", id="", name="", created_at="")
+
+
+class Keys:
+    """The keys that clients may send."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tenants: dict[str, TenantRow] = {}
+        self._expiry: dict[str, str] = {}
+
+    def admit(self, key: str, tenant: str | None = None, expires_at: str | None = None) -> TenantRow:
+        """Admit a key, to a tenant by name or, on first sight, to one of its own."""
+        hashed = _hash(key)
+        self._tenants[hashed] = self._store.tenant(hashed, tenant)
+        self._expiry.pop(hashed, None)
+        if expires_at is not None:
+            self._expiry[hashed] = expires_at
+        return self._tenants[hashed]
+
+    def tenant_of(self, key: str) -> TenantRow | None:
+        """Return the tenant of a key; None if the key is unknown or has expired."""
+        hashed = _hash(key)
+        expires_at = self._expiry.get(hashed)
+        return None if expires_at is not None and is_past(expires_at, now()) else self._tenants.get(hashed)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Json(str, Generic[T_co]):
 
 
 def dumps(value: object) -> Json[Any]:
-    """Return compact JSON; a ValueError for NaN, infinity or a lone surrogate, a TypeError for types unknown to JSON."""
+    """Return compact JSON, or raise for NaN, infinity, a lone surrogate and what JSON cannot express."""
     text = _encode(value)
     text.encode()
     return Json(text)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import islice, product
-from operator import add
 from typing import Any
 from urllib.parse import unquote
 
@@ -28,6 +27,10 @@ _HINTS = {
     "array": {"items", "prefixItems", "minItems", "uniqueItems"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
     "string": {"pattern", "minLength", "maxLength", "format"},
+}
+_BOUNDS: Mapping[str, Callable[[Any, Any], Any]] = {
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
 }
 _distinct = compile_schema({"uniqueItems": True})
 
@@ -154,61 +157,19 @@ def _own_keywords(schema: Mapping[str, Any]) -> Flat:
     return flat
 
 
-# Merging
-
-
 def merge(one: Flat, two: Flat) -> Flat:
-    """Return keywords that demand what both demand, as far as building a value needs it; the rest is checked."""
-    merged = dict(one)
-    for key, value in two.items():
-        merged[key] = _RULES.get(key, _first)(merged[key], value) if key in merged else value
+    """Return keywords that demand what both demand, as far as building a value needs it; values are checked anyway."""
+    merged = {**one, **two}
+    for key in one.keys() & two.keys():
+        if key in ("properties", "patternProperties"):
+            both = {name: {"allOf": [one[key][name], two[key][name]]} for name in one[key].keys() & two[key].keys()}
+            merged[key] = {**one[key], **two[key], **both}
+        elif key in ("items", "additionalProperties") and one[key] != two[key]:
+            merged[key] = {"allOf": [one[key], two[key]]}
+        elif key in (CHOICES, "required"):
+            merged[key] = [*one[key], *(part for part in two[key] if part not in one[key])]
+        elif key in _BOUNDS:
+            merged[key] = _BOUNDS[key](one[key], two[key])
+        elif key == "type":
+            merged[key] = [kind for kind in one[key] if kind in two[key]] or two[key]
     return merged
-
-
-def _first(one: Any, two: Any) -> Any:
-    return one or two
-
-
-def _all(one: Schema, two: Schema) -> Schema:
-    return one if one == two else {"allOf": [one, two]}
-
-
-def _by_name(one: Mapping[str, Schema], two: Mapping[str, Schema]) -> dict[str, Schema]:
-    return {**one, **two, **{name: _all(one[name], two[name]) for name in one if name in two}}
-
-
-def _by_position(one: Sequence[Schema], two: Sequence[Schema]) -> list[Schema]:
-    pairs = [_all(a, b) for a, b in zip(one, two, strict=False)]
-    return [*pairs, *max(one, two, key=len)[len(pairs) :]]
-
-
-def _union(one: Sequence[str], two: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*one, *two]))
-
-
-def _common(one: Sequence[Any], two: Sequence[Any]) -> list[Any]:
-    common = [value for value in one if any(same(value, other) for other in two)]
-    if not common:
-        raise Unsatisfiable("no value is in every enum")
-    return common
-
-
-def _types(one: Sequence[str], two: Sequence[str]) -> list[str]:
-    common = [kind for kind in one if kind in two or (kind == "integer" and "number" in two)]
-    common += [kind for kind in two if kind == "integer" and "number" in one and kind not in common]
-    if not common:
-        raise Unsatisfiable(f"a value cannot be {'/'.join(one)} and {'/'.join(two)} at once")
-    return common
-
-
-_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
-    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
-    **dict.fromkeys(("items", "additionalProperties"), _all),
-    **dict.fromkeys(("properties", "patternProperties", "$defs", "definitions"), _by_name),
-    CHOICES: add,
-    "prefixItems": _by_position,
-    "required": _union,
-    "enum": _common,
-    "type": _types,
-}

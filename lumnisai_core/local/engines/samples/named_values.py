@@ -176,19 +176,15 @@ class NamedValues:
     @cached_property
     def _names(self) -> list[Piece]:
         """Capitalised names; a single word that begins a sentence comes last."""
-        inside: list[Piece] = []
-        first: list[Piece] = []
+        found: list[tuple[bool, Piece]] = []
         for match in _NAME.finditer(self._text):
             before = self._text[max(0, match.start() - 3) : match.start()].rstrip(" ")
-            begins = not before or before[-1] in ".!?:\n"
-            value = match.group()
-            word, _, rest = value.partition(" ")
-            if begins and rest and word.lower() in COMMON_WORDS:
-                value = rest
+            word, _, rest = match.group().partition(" ")
+            value = rest if rest and word.lower() in COMMON_WORDS else match.group()
             if value.lower() not in COMMON_WORDS:
-                found = first if begins and not rest else inside
-                found.append(Piece(value, match.end() - len(value), match.end()))
-        return inside + first
+                begins = not rest and (not before or before[-1] in ".!?:\n")
+                found.append((begins, Piece(value, match.end() - len(value), match.end())))
+        return [piece for _, piece in sorted(found, key=lambda item: item[0])]
 
     def _in_best(self, pieces: Iterable[Piece]) -> list[Piece]:
         return [piece for piece in pieces if piece.end <= self._answering]

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
-from lumnisai_core.local.store.database import Database
-from lumnisai_core.local.store.table import Table
+from lumnisai_core.local.store.database import Database, Table
 
 #: A piece of a file and its score.
 Hit = tuple[ChunkRow, float]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypeVar
 
 from typing_extensions import TypedDict
 
-from lumnisai_core.local.store.table import AnyRow
+from lumnisai_core.local.store.database import AnyRow
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import Json
 from lumnisai_core.local.web.shapes import Id, Object, OneOf, Time

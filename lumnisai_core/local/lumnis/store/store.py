@@ -12,8 +12,7 @@ from lumnisai_core.local.lumnis.store import rows
 from lumnisai_core.local.lumnis.store.files import Files
 from lumnisai_core.local.lumnis.store.rows import ArtifactRow, RunRow, TenantRow
 from lumnisai_core.local.lumnis.store.schema import STEPS
-from lumnisai_core.local.store.database import Database
-from lumnisai_core.local.store.table import Table
+from lumnisai_core.local.store.database import Database, Table
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
 
 _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
