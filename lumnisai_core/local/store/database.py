@@ -88,11 +88,7 @@ class AnyRow(Protocol):
 
 
 Row = TypeVar("Row", bound=AnyRow)
-_CONDITIONS = {
-    "visible_to": "(user_id IS NULL OR user_id = ?)",
-    "since": "created_at >= ?",
-    "before": "created_at < ?",
-}
+_CONDITIONS = {"visible_to": "(user_id IS NULL OR user_id = ?)", "since": "created_at >= ?", "before": "created_at < ?"}
 #: Columns that SQLite returns as another type, by the beginning of their annotation.
 _TYPES: dict[str, Callable[[Any], Any]] = {"bool": bool, "Json": Json}
 

@@ -160,11 +160,7 @@ class Library:
         self._files.delete_chunks(file_id)
         total_lines = await asyncio.to_thread(_count_lines, self._text(file_id))
         await self._step(
-            file_id,
-            processing_status="embedding",
-            total_chunks=len(chunks),
-            chunks_embedded=0,
-            total_lines=total_lines,
+            file_id, processing_status="embedding", total_chunks=len(chunks), chunks_embedded=0, total_lines=total_lines
         )
         for start in range(0, len(chunks), _BATCH):
             batch = chunks[start : start + _BATCH]
