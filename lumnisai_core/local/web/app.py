@@ -9,13 +9,13 @@ from typing import Any
 from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lumnisai_core.local.web.errors import ApiError, invalid
 from lumnisai_core.local.web.ids import new_id
 from lumnisai_core.local.web.json_text import read_json, written
-from lumnisai_core.local.web.routes import Once, Reply, Route, Router
+from lumnisai_core.local.web.routes import Once, Route, Router
 from lumnisai_core.local.web.shapes import read
 
 _DRAIN_FACTOR = 8
@@ -89,9 +89,10 @@ class App:
             _logger.exception("Request %s failed", request_id)
             text = "The service failed to answer; its log has the reason."
             reply = _refusal(ApiError(500, "INTERNAL_ERROR", text, request_id=request_id))
-        await _response(reply, request_id)(scope, receive, send)
+        reply.headers["x-request-id"] = request_id
+        await reply(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Reply:
+    async def _answer(self, request: Request) -> Response:
         found = self._router.find(request.scope["path"])
         if found is None:
             raise ApiError(404, "NOT_FOUND", f"There is nothing at {request.url.path[:200]}.")
@@ -136,12 +137,16 @@ async def _at_most(request: Request, limit: int, drained: int) -> AsyncGenerator
         raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The body is larger than {limit} bytes.")
 
 
-def _reply(returned: object, status: int) -> Reply:
-    if isinstance(returned, Reply):
+def _reply(returned: object, status: int) -> Response:
+    if isinstance(returned, Response):
         return returned
     if isinstance(returned, Once):
-        return Reply(201 if returned.is_new else 200, returned.text)
-    return Reply(204) if returned is None else Reply(status, written(returned))
+        return _json(returned.text, 201 if returned.is_new else 200)
+    return Response(status_code=204) if returned is None else _json(written(returned), status)
+
+
+def _json(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(text, status, headers, "application/json")
 
 
 def _credential(request: Request) -> str:
@@ -157,16 +162,6 @@ def _request_id(request: Request) -> str:
     return sent if 0 < len(sent) <= 128 and sent.isascii() and sent.isprintable() else new_id()
 
 
-def _refusal(error: ApiError, headers: Mapping[str, str] | None = None) -> Reply:
+def _refusal(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
     closing = {"connection": "close"} if error.status == 413 else {}
-    return Reply(error.status, written(error.body), {**closing, **(headers or {})})
-
-
-def _response(reply: Reply, request_id: str) -> Response:
-    headers = {**reply.headers, "x-request-id": request_id}
-    if reply.file is not None:
-        headers["x-content-type-options"] = "nosniff"
-        return FileResponse(reply.file, reply.status, headers, reply.media_type, filename=reply.file_name)
-    if reply.body is None:
-        return Response(status_code=reply.status, headers=headers)
-    return Response(reply.body, reply.status, headers, reply.media_type)
+    return _json(written(error.body), error.status, {**closing, **(headers or {})})

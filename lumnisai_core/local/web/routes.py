@@ -1,4 +1,4 @@
-"""Routes: declared once, at their endpoints, and found by method and path; and the kinds of replies."""
+"""Routes: declared once, at their endpoints, and found by method and path; and replies for repeated requests."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import Parameter, signature
-from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, create_model
+from starlette.responses import Response
 
 from lumnisai_core.local.web.errors import Error
 from lumnisai_core.local.web.json_text import Json
@@ -23,18 +23,6 @@ T_co = TypeVar("T_co", covariant=True)
 PARAMETER = re.compile(r"\{([^}/]*)\}")
 #: Name of the shapes that are made from the parameters of an endpoint.
 _SINGLE = "Single"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply that an endpoint writes itself: a status and a text, or a file, or no body."""
-
-    status: int = 200
-    body: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    media_type: str = "application/json"
-    file: Path | None = None
-    file_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +48,8 @@ class Route:
 
     The parameters `query` and `body` of the endpoint are annotated with the shapes that these parts of a request are
     checked against; its keyword-only parameters are single parameters of the path or the query. Its return annotation
-    is the shape of the reply. `None` is a reply without a body, `Once` one that is kept for repeated requests, `Reply`
-    one that the endpoint writes itself, `NoReturn` none at all.
+    is the shape of the reply. `None` is a reply without a body, `Once` one that is kept for repeated requests,
+    `Response` one that the endpoint writes itself, `NoReturn` none at all.
 
     Args:
         status: status of a reply with a body.
@@ -70,7 +58,7 @@ class Route:
         form: the multipart body, which the endpoint reads itself.
         refused: statuses of refusals besides those that follow from everything else.
         refusal: shape of the refusals in `refused`.
-        media_types: media types of a `Reply`, by status; None for no body.
+        media_types: media types of a `Response`, by status; None for no body.
     """
 
     method: str
@@ -111,7 +99,7 @@ class Route:
         returned = self._hints["return"]
         if self.once:
             return dict.fromkeys((201, 200), get_args(returned)[0])
-        if returned in (NoReturn, Reply):
+        if returned is NoReturn or (isinstance(returned, type) and issubclass(returned, Response)):
             return {}
         return {204: None} if returned is type(None) else {self.status: returned}
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
+from starlette.responses import FileResponse, Response
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.routes.uploads import Owned, free_name, tags_of
@@ -20,7 +21,7 @@ from lumnisai_core.local.lumnis.store.files import Hit, of_kind, seen
 from lumnisai_core.local.lumnis.store.rows import ChunkColumns, FileColumns, FileRow, FileScope, ProcessingStatus, shown
 from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
-from lumnisai_core.local.web.routes import Reply, RouteTable
+from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Id, Named, Object, Shape, UserName
 from lumnisai_core.local.web.text import quoted, words
 
@@ -218,13 +219,14 @@ async def content(call: Call, query: ReadContent) -> Content:
 
 
 @route("GET /v1/files/{file_id}/download", media_types={200: "*/*", 302: None})
-async def download(call: Call, query: Named) -> Reply:
+async def download(call: Call, query: Named) -> Response:
     """Send the bytes, or a redirect to them. JSON is sent as plain bytes, so that nobody takes it for a reply."""
     file = _find(call, query.user_id)
     if call.service.blobs is not None:
-        return Reply(302, headers={"location": call.service.blobs.link(file)})
+        return Response(status_code=302, headers={"location": call.service.blobs.link(file)})
     media_type = "application/octet-stream" if file.mime_type == "application/json" else file.mime_type
-    return Reply(200, media_type=media_type, file=call.library.path(file.id), file_name=file.file_name)
+    headers = {"x-content-type-options": "nosniff"}
+    return FileResponse(call.library.path(file.id), 200, headers, media_type, filename=file.file_name)
 
 
 @route("GET /v1/files/{file_id}/status")

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, NoReturn
 
 from pydantic import Field, StringConstraints
+from starlette.responses import HTMLResponse, Response
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.store.rows import ConnectionProvider, ConnectionRow, ConnectionStatus, shown
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import now
-from lumnisai_core.local.web.routes import Once, Reply, RouteTable
+from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Id, Object, Shape, Time, UserName
 from lumnisai_core.local.web.text import word_set
 
@@ -250,7 +251,7 @@ def _begin(call: Call, body: Initiate) -> Initiated:
 
 
 @route("GET /v1/integrations/authorize/{state}", public=True, media_types={200: "text/html", 302: None})
-async def authorize(call: Call, *, error: str | None = None) -> Reply:
+async def authorize(call: Call, *, error: str | None = None) -> Response:
     """Complete a connection in the browser; with `error`, as somebody who refused."""
     connection = call.store.connections.one(state=call.path["state"])
     if connection is None or connection.status != "pending":
@@ -258,8 +259,8 @@ async def authorize(call: Call, *, error: str | None = None) -> Reply:
     _complete(call, connection, error)
     target = connection.success_url if error is None else connection.failure_url
     if target is not None:
-        return Reply(302, headers={"location": target})
-    return Reply(200, _CONNECTED if error is None else _FAILED, media_type="text/html")
+        return Response(status_code=302, headers={"location": target})
+    return HTMLResponse(_CONNECTED if error is None else _FAILED)
 
 
 @route("POST /v1/integrations/connections/callback", refused=(400, 404))
