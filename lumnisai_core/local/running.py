@@ -9,6 +9,8 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
 
+from starlette.types import Receive, Scope, Send
+
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
 from lumnisai_core.local.lumnis.routes import EMBEDDED_ROUTES, ROUTES
 from lumnisai_core.local.lumnis.runs import Runs
@@ -18,7 +20,7 @@ from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.app import App
 from lumnisai_core.local.web.faults import FaultPlan
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
-from lumnisai_core.local.web.listener import Listener, address, bind, served
+from lumnisai_core.local.web.listener import Listener, address, bind
 
 
 def plan_of(settings: Settings) -> FaultPlan:
@@ -90,15 +92,20 @@ class Running:
                 await service.runs.stop()
                 await service.library.stop()
 
+            outer = faulty if settings.record is None else RecordingApp(faulty, settings.record)
+            sockets = [sock for sock in (self._socket, self._blob_socket) if sock is not None]
+            ports = [sock.getsockname()[1] for sock in sockets]
+
+            async def by_port(scope: Scope, receive: Receive, send: Send) -> None:
+                app = outer if service.blobs is None or scope["server"][1] != ports[-1] else service.blobs
+                await app(scope, receive, send)
+
             listener = Listener(
-                faulty if settings.record is None else RecordingApp(faulty, settings.record),
-                on_started=lambda: self._ready.set_result((loop, listener, service)),
-                on_stopping=stop,
+                by_port, on_started=lambda: self._ready.set_result((loop, listener, service)), on_stopping=stop
             )
             service.library.recover()
             service.runs.recover()
-            async with served(service.blobs, self._blob_socket):
-                await listener.serve(sockets=[self._socket])
+            await listener.serve(sockets=sockets)
         finally:
             store.close()
 

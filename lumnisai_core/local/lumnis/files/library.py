@@ -141,8 +141,7 @@ class Library:
         try:
             async with self._turn:
                 await self._step(file.id, processing_status="parsing")
-                chunks = await asyncio.to_thread(self._read, file)
-                await self._embed(file.id, chunks)
+                await self._embed(file.id, *await asyncio.to_thread(self._read, file))
         except Unreadable as error:
             await self._step(file.id, processing_status="error", error_message=str(error), processed_at=now())
         except Exception:
@@ -150,15 +149,15 @@ class Library:
             message = "The service failed to process the file; its log has the reason."
             await self._step(file.id, processing_status="error", error_message=message, processed_at=now())
 
-    def _read(self, file: FileRow) -> list[tuple[ChunkRow, str]]:
+    def _read(self, file: FileRow) -> tuple[list[tuple[ChunkRow, str]], int]:
+        """Keep the text of a file; return its pieces and how many lines it has."""
         text = read_text(self.path(file.id), file.file_type)
         with suppress(FileNotFoundError):
             self._text(file.id).write_text(text, encoding="utf-8", newline="\n")
-        return _cut(file.id, text)
+        return _cut(file.id, text), text.count("\n") + (text[-1:] not in ("", "\n"))
 
-    async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]]) -> None:
+    async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]], total_lines: int) -> None:
         self._files.delete_chunks(file_id)
-        total_lines = await asyncio.to_thread(_count_lines, self._text(file_id))
         await self._step(
             file_id, processing_status="embedding", total_chunks=len(chunks), chunks_embedded=0, total_lines=total_lines
         )
@@ -183,13 +182,6 @@ def _lines(path: Path, start: int | None, end: int | None) -> str:
         return "".join(itertools.islice(file, (start or 1) - 1, end))
 
 
-def _count_lines(path: Path) -> int:
-    if not path.exists():
-        return 0
-    with path.open(encoding="utf-8", newline="\n") as file:
-        return sum(1 for _ in file)
-
-
 class Blobs:
     """An application without credentials that serves files by signed links to `base_url`, as blob storage does."""
 
@@ -206,8 +198,7 @@ class Blobs:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http":
-            await self._answer(Request(scope, receive))(scope, receive, send)
+        await self._answer(Request(scope, receive))(scope, receive, send)
 
     def _answer(self, request: Request) -> Response:
         file_id, expires = request.url.path.strip("/"), request.query_params.get("expires", "")

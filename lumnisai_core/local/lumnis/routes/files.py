@@ -22,7 +22,7 @@ from lumnisai_core.local.lumnis.store.rows import ChunkColumns, FileColumns, Fil
 from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import RouteTable
-from lumnisai_core.local.web.shapes import Id, Named, Object, Shape, UserName
+from lumnisai_core.local.web.shapes import Id, Named, Object, Shape, Text, UserName
 from lumnisai_core.local.web.text import quoted, words
 
 _MAX_TERMS = 32
@@ -137,10 +137,9 @@ class Found(TypedDict):
     processing_time_ms: int
 
 
-class DeletedFile(TypedDict):
+class DeletedFile(Text):
     """A file was deleted."""
 
-    message: str
     file_id: Id
     hard_delete: bool
 

@@ -16,7 +16,7 @@ from lumnisai_core.local.lumnis.store.rows import ConnectionProvider, Connection
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import Once, RouteTable
-from lumnisai_core.local.web.shapes import Id, Object, Shape, Time, UserName
+from lumnisai_core.local.web.shapes import Id, Object, Shape, Text, Time, UserName
 from lumnisai_core.local.web.text import word_set
 
 AppName = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z0-9_-]{1,64}$")]
@@ -81,12 +81,11 @@ class ListTools(OfUser):
     app_filter: list[AppName] | None = None
 
 
-class Initiated(TypedDict):
+class Initiated(Text):
     """A connection that has begun."""
 
     redirect_url: str
     status: ConnectionStatus
-    message: str
     connection_id: Id
 
 
@@ -128,19 +127,17 @@ class ConnectionStates(TypedDict):
     active_count: int
 
 
-class CalledBack(TypedDict):
+class CalledBack(Text):
     """A connection that is complete, or failed."""
 
     success: bool
     status: ConnectionStatus
-    message: str
 
 
-class Disconnected(TypedDict):
+class Disconnected(Text):
     """A connection that has ended."""
 
     success: bool
-    message: str
 
 
 class AppTool(TypedDict):
@@ -178,21 +175,19 @@ class Providers(TypedDict):
     total: int
 
 
-class AppEnabled(TypedDict):
+class AppEnabled(Text):
     """Whether an app is enabled."""
 
     app_name: str
     enabled: bool
-    message: str
     provider: str | None
 
 
-class AppSet(TypedDict):
+class AppSet(Text):
     """An app was switched on or off."""
 
     app_name: str
     enabled: bool
-    message: str
     updated_at: Time
 
 
@@ -204,18 +199,16 @@ class ContactsStatus(TypedDict):
     last_synced_at: Time | None
 
 
-class ContactsSync(TypedDict):
+class ContactsSync(Text):
     """The answer to a request to copy contacts."""
 
     status: Literal["started", "already_running", "no_account"]
-    message: str
 
 
-class ContactsDeleted(TypedDict):
+class ContactsDeleted(Text):
     """Copied contacts were deleted."""
 
     deleted_count: int
-    message: str
 
 
 @route("POST /v1/integrations/connections/initiate", refused=(403,))

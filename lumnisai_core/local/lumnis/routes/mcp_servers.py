@@ -13,7 +13,7 @@ from lumnisai_core.local.web.errors import invalid
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Once, RouteTable
-from lumnisai_core.local.web.shapes import Id, Object, Shape, UserName
+from lumnisai_core.local.web.shapes import Id, Object, Shape, Text, UserName
 
 _Name = Annotated[str, Field(min_length=1, max_length=255)]
 _Description = Annotated[str, Field(max_length=1000)]
@@ -94,11 +94,10 @@ class ServerTools(TypedDict):
     total: int
 
 
-class ServerTested(TypedDict):
+class ServerTested(Text):
     """The result of testing an MCP server."""
 
     success: bool
-    message: str
     tool_count: int | None
     error_details: str | None
 

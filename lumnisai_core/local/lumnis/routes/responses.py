@@ -17,7 +17,7 @@ from lumnisai_core.local.web.errors import ApiError, not_found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Once, RouteTable
-from lumnisai_core.local.web.shapes import Id, Listed, Named, Object, Page, Shape, Time, UserName
+from lumnisai_core.local.web.shapes import Id, Listed, Named, Object, Page, Shape, Text, Time, UserName
 
 _NOTE = "Feedback is consumed by the run while it is active, in order of arrival."
 route = RouteTable()
@@ -48,11 +48,10 @@ class ListRuns(Page):
     end_date: date | None = None
 
 
-class Cancelled(TypedDict):
+class Cancelled(Text):
     """A run was cancelled."""
 
     status: Literal["cancelled"]
-    message: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from lumnisai_core.local.lumnis.store.rows import FileRow, FileScope, Processing
 from lumnisai_core.local.web.errors import ApiError, InvalidRequest, invalid
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Form, Once, RouteTable
-from lumnisai_core.local.web.shapes import Id, Shape, UserName, read
+from lumnisai_core.local.web.shapes import Id, Shape, Text, UserName, read
 
 _SLACK = 100_000
 _BULK = 10
@@ -55,13 +55,12 @@ class Upload(BulkUpload):
     duplicate_handling: Literal["error", "skip", "replace", "suffix"] = "suffix"
 
 
-class Uploaded(TypedDict):
+class Uploaded(Text):
     """A file that was taken."""
 
     file_id: Id
     file_name: str
     status: ProcessingStatus
-    message: str
 
 
 class FailedUpload(TypedDict):
