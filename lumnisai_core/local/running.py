@@ -8,6 +8,10 @@ import threading
 from concurrent.futures import Future
 from pathlib import Path
 
+from lumnisai_core.local.liminal import routes as liminal_routes
+from lumnisai_core.local.liminal import service as liminal
+from lumnisai_core.local.liminal import store as liminal_store
+from lumnisai_core.local.liminal.settings import LiminalSettings
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
 from lumnisai_core.local.lumnis.keys import Keys
 from lumnisai_core.local.lumnis.routes import EMBEDDED_ROUTES, ROUTES
@@ -15,7 +19,7 @@ from lumnisai_core.local.lumnis.runs import Runs
 from lumnisai_core.local.lumnis.service import Service
 from lumnisai_core.local.lumnis.settings import Settings
 from lumnisai_core.local.lumnis.store.store import Store
-from lumnisai_core.local.web.app import App
+from lumnisai_core.local.web.app import App, Mounts
 from lumnisai_core.local.web.faults import FaultPlan
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
 from lumnisai_core.local.web.listener import Listener, address, bind, served
@@ -27,7 +31,7 @@ def plan_of(settings: Settings) -> FaultPlan:
     Raises:
         ValueError: a fault is about a route that does not exist.
     """
-    return FaultPlan(ROUTES, settings.faults)
+    return FaultPlan((*ROUTES, *liminal_routes.route), settings.faults)
 
 
 class Running:
@@ -38,8 +42,9 @@ class Running:
         StoreError: it cannot use its database file.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, gateway: LiminalSettings, gateway_token: str) -> None:
         self._settings, path = settings, settings.path
+        self._gateway_settings, self._gateway_token = gateway, gateway_token
         self._folder = None if path else tempfile.TemporaryDirectory(prefix="lumnis-", ignore_cleanup_errors=True)
         self._path = path or Path(self._folder.name if self._folder else "") / "lumnis.db"
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Listener, Service]] = Future()
@@ -66,6 +71,10 @@ class Running:
             self._service.keys.admit(key, tenant, expires_at)
 
         asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
+
+    def expire_gateway_sessions(self) -> None:
+        """End all sessions of the privacy gateway."""
+        self._gateway.sessions.expire()
 
     def close(self) -> None:
         """Stop the thread and wait for it."""
@@ -94,7 +103,7 @@ class Running:
 
     async def _serve_async(self, loop: asyncio.AbstractEventLoop) -> None:
         settings = self._settings
-        store = Store(self._path, durable=self._folder is None)
+        store = Store(self._path, durable=self._folder is None, further=liminal_store.STEPS)
         try:
             service = self._service_of(store)
             app = App(
@@ -103,11 +112,20 @@ class Running:
                 max_body=settings.max_body,
                 clamp=settings.limits == "clamp",
             )
+            self._gateway = liminal.Service(
+                self._gateway_settings, self._gateway_token, liminal_store.Store(store.database), settings.engine
+            )
+            gateway = App(
+                liminal_routes.route,
+                self._gateway.open_call,
+                max_body=settings.max_body,
+                body_of=liminal.refused,
+            )
 
             def connection(client: object) -> asyncio.Transport | None:
                 return listener.connection(client)
 
-            faulty = FaultyApp(app, service.faults, connection)
+            faulty = FaultyApp(Mounts(app, {liminal_routes.MOUNT: gateway}), service.faults, connection)
 
             async def stop() -> None:
                 faulty.stop()

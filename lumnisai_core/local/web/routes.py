@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ PARAMETER = re.compile(r"\{([^}/]*)\}")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply that an endpoint writes itself: a status and a text, or a file, or no body."""
+    """A reply that an endpoint writes itself: a status and a text, a stream of texts, a file, or no body."""
 
     status: int = 200
     body: str | None = None
@@ -31,6 +31,7 @@ class Reply:
     media_type: str = "application/json"
     file: Path | None = None
     file_name: str | None = None
+    stream: AsyncIterator[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,14 @@ class Route:
 
 
 class RouteTable:
-    """The routes of a module, in the order of their declarations."""
+    """The routes of a module, in the order of their declarations.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: beginning of all their paths.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
         self._routes: list[Route] = []
 
     def __iter__(self) -> Iterator[Route]:
@@ -128,7 +134,7 @@ class RouteTable:
         method, _, path = line.partition(" ")
 
         def declare(endpoint: _Endpoint) -> _Endpoint:
-            self._routes.append(Route(method, path, endpoint, **declared))
+            self._routes.append(Route(method, self._prefix + path, endpoint, **declared))
             return endpoint
 
         return declare

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple
 from datetime import timedelta
 from pathlib import Path
@@ -30,10 +30,11 @@ class Store:
         path: the file; made when missing.
         durable: whether the file must stay whole when the machine crashes; stored data survives a killed process in
             any case.
+        further: steps of the tables of other platforms, which share the file.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._database = database = Database(path, STEPS, durable=durable)
+    def __init__(self, path: Path, *, durable: bool = True, further: Sequence[str] = ()) -> None:
+        self.database = database = Database(path, (*STEPS, *further), durable=durable)
         self._db = database.sql
         self.close = database.close
         self.transaction = database.transaction
