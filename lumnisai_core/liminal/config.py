@@ -36,6 +36,8 @@ _EXAMPLE = "https://api.my-tenant.liminal.ai"
 _TOKEN_HEADER = "x-test-automation-api-key"  # noqa: S105 - the name of a header
 _LOGINS = "/api/v1/auth/"
 _PROMPTS = "/api/v1/prompts/"
+#: Routes whose answers quote prompts, answers or credentials, and may do so in errors.
+_SENSITIVE = (_LOGINS, _PROMPTS, "/api/v1/threads")
 
 
 class AuthProvider(Protocol):
@@ -144,13 +146,16 @@ class LiminalService(Service):
         return Problem(shortened(text)) if text else super().read_error(status, headers, body)
 
     def result_of(self, call: Call[T], answer: Answer, *, now: float) -> T:
-        """Read an answer. Answers about prompts quote them, so their errors say what we know and no more."""
+        """Read an answer. Errors quote the service's text only where it cannot hold a prompt, an answer or a token."""
         if call.base_url is None and not answer.is_success:
-            problem = refusal(call.path, answer.status, error_detail(answer))
-            if call.confidential:
-                raise error_for(call._replace(confidential=False), answer, problem, None, now=now)
-            if problem.kind is not None:
-                raise error_for(call, answer, problem, None, now=now)
+            answer = answer.without(self.secrets())
+            detail = error_detail(answer)
+            problem = refusal(call.path, answer.status, detail)
+            if call.path.startswith(_SENSITIVE):
+                detail = None
+            elif not problem.message:
+                problem = self.read_error(answer.status, answer.headers, detail)
+            raise error_for(call._replace(confidential=False), answer, problem, detail, now=now)
         try:
             return super().result_of(call, answer, now=now)
         except LumnisAIError as error:

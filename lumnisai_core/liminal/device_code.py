@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from lumnisai_core._transport import login
+from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.call import Call, Form
 from lumnisai_core._transport.checks import check_seconds
 from lumnisai_core._transport.login import Step
@@ -114,6 +116,7 @@ class DeviceCodeFlowProvider:
             base_url=self._address,
             authorised=False,
             idempotent=True,
+            whole_answer=True,
             accepts=_ANSWERS,
             confidential=True,
         )
@@ -127,7 +130,11 @@ class DeviceCodeFlowProvider:
         return token
 
 
-def _object(data: Any) -> Mapping[str, Any]:
+def _object(answer: Answer) -> Mapping[str, Any]:
+    try:
+        data = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        return {}
     return data if isinstance(data, Mapping) else {}
 
 
