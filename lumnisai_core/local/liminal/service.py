@@ -93,7 +93,7 @@ class Service:
         self.settings = settings
         self.store = store
         self.sessions = Sessions(settings.session_lifetime)
-        #: Key of the opaque tokens: another one after each start, as another prefix on each request would be.
+        #: Key of the opaque tokens, which nobody can turn back into values; another one after each start.
         self.hash_key = secrets.token_bytes(32)
         self._token = token
         self._engine = engine
@@ -162,7 +162,11 @@ class Service:
         chosen = body.findings if isinstance(body, Cleanse) else None
         if chosen:
             return resolved(_located(finding, body.text) for finding in chosen)
-        return self.settings.detected(body.text, self.instance(body.model_instance_id).policy)
+        policy = self.instance(body.model_instance_id).policy
+        try:
+            return self.settings.detected(body.text, policy)
+        except Exception as error:  # noqa: BLE001 - any failure refuses the prompt; the error may quote it
+            raise ApiError(500, "DETECTION_FAILED", f"A detector failed with {type(error).__name__}.") from None
 
     def cleanse(self, body: Cleanse, detections: Sequence[Detection]) -> tuple[ThreadRow, Placed, dict[str, str]]:
         """Apply the policy to a prompt and what was found in it.
