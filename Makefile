@@ -9,7 +9,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench browser thirdparty package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench browser thirdparty official package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ browser: $(VENV)/installed-browser ## drive the service's window in headless Chr
 thirdparty: $(VENV)/installed-thirdparty ## run our classes inside packages of others, such as ragas, deepagents and LangServe
 	$(VENV)/thirdparty/bin/python -m pytest tests/thirdparty
 
+official: $(VENV)/installed-official ## run the official packages of other platforms against the embedded service
+	$(BIN)/python -m pytest tests/official
+
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
 
@@ -100,6 +103,14 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/thirdparty/bin/python \
 		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
+	@touch $@
+
+# Environments of their own: these packages pin the versions of everything that they use.
+$(VENV)/installed-official: $(VENV)/installed-dev tests/official/liminal.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-liminal
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-liminal/bin/python \
+		--requirement tests/official/liminal.txt
 	@touch $@
 
 $(VENV)/installed-package: $(VENV)/installed-dev

@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from lumnisai_core.exceptions import ValidationError
+from pydantic import SecretStr
+
+from lumnisai_core.exceptions import ConfigurationError, ValidationError
 
 EnumT = TypeVar("EnumT", bound=StrEnum)
 
@@ -114,6 +116,63 @@ def check_seconds(
     if not number or not value > 0 or (value == math.inf and not endless):  # type: ignore[operator]
         raise error(f"{name} must be a positive number of seconds, not {value!r}.")
 
+
+# Settings of clients
+
+
+def check_retries(max_retries: object) -> None:
+    """Check a number of retries.
+
+    Raises:
+        ConfigurationError: It is not a whole number, or negative.
+    """
+    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
+        raise ConfigurationError(f"max_retries must be a whole number, at least 0, not {max_retries!r}.")
+
+
+def usable_secret(what: str, value: str | SecretStr | None) -> SecretStr | None:
+    """Return a key or token without blanks around it, or None if there is none.
+
+    Args:
+        what: What it is, for the message, such as ``API key``.
+        value: The argument.
+
+    Raises:
+        ConfigurationError: It has characters that a header cannot carry.
+    """
+    key = (value.get_secret_value() if isinstance(value, SecretStr) else value or "").strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigurationError(
+            f"The {what} contains characters that cannot be part of one (blanks, line ends or non-ASCII): "
+            "check how it was copied."
+        )
+    return SecretStr(key) if key else None
+
+
+_OWN_HEADERS = frozenset({"content-length", "content-type", "cookie", "host", "idempotency-key"})
+
+
+def usable_headers(headers: Mapping[str, str], *, credentials: Iterable[str]) -> dict[str, str]:
+    """Check a caller's own headers for every request.
+
+    Args:
+        headers: The headers.
+        credentials: Headers of the service's credentials, in lower case, which may not be among them.
+
+    Raises:
+        ConfigurationError: A header is not text, or the client sets it itself.
+    """
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise ConfigurationError(f"default_headers must map strings to strings, not {name!r} to {value!r}.")
+        if name.lower() in _OWN_HEADERS.union(credentials):
+            raise ConfigurationError(f"default_headers must not set {name}, which the client sets itself.")
+        if not (name + value).isprintable() or not name.isascii() or not value.isascii() or not name.strip():
+            raise ConfigurationError(f"default_headers must be printable ASCII, which the entry {name!r} is not.")
+    return dict(headers)
+
+
+# Pages of lists
 
 _LARGEST_PAGE = 100
 

@@ -282,6 +282,15 @@ class AsyncTransport:
 
     # Logging in
 
+    async def log_in(self) -> None:
+        """Log in now, if nothing can be sent before that.
+
+        Raises:
+            LumnisAIError: The login failed.
+        """
+        if self._service.needs_login:
+            await self._log_in(self._logins.count)
+
     def _is_login_over(self, request: Request, error: LumnisAIError) -> bool:
         is_sent_again = not isinstance(request.content, Upload) or request.content.replayable
         return request.authorised and is_sent_again and error.status_code in self._service.login_statuses

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Coroutine, Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from lumnisai_core._transport._async.transport import AsyncTransport
-from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._transport.retry import RetryPolicy
-from lumnisai_core._transport.waiting import check_async_callback
+from lumnisai_core._transport._async.client import AsyncServiceClient
+from lumnisai_core._transport.hooks import RequestHook, ResponseHook
 from lumnisai_core.lumnis._async.api import AsyncApi
 from lumnisai_core.lumnis._async.following import AsyncRunStream, start_run
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput
@@ -24,7 +21,7 @@ if TYPE_CHECKING:
     from lumnisai_core._transport.pool import AsyncHTTPClient
 
 
-class AsyncClient(AsyncApi):
+class AsyncClient(AsyncApi, AsyncServiceClient):
     """Asyncio client of the Lumnis platform.
 
     It can be used from several event loops and threads; connections are opened on first use, one set for each
@@ -75,18 +72,15 @@ class AsyncClient(AsyncApi):
             auth=auth,
             default_headers=default_headers,
         )
-        for name, hook in (("on_request", on_request), ("on_response", on_response)):
-            if hook is not None:
-                check_async_callback(name, hook)
-        # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
-        from lumnisai_core._transport.pool import AsyncPool
-
-        pool = AsyncPool(settings.service, http_client)
-        policy = RetryPolicy(max_retries=settings.max_retries)
-        hooks = Hooks(on_request, on_response)
-        transport = AsyncTransport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)
+        transport = self._connected(
+            settings.service,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+            on_request=on_request,
+            on_response=on_response,
+            http_client=http_client,
+        )
         super().__init__(transport, settings)
-        self._owner = True
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -158,18 +152,3 @@ class AsyncClient(AsyncApi):
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
         return self.invoke(messages, stream=True, **parameters)
-
-    # Closing
-
-    async def close(self) -> None:
-        """Close the connections. A client from :meth:`for_user` leaves those of its parent open."""
-        if self._owner:
-            await self._transport.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()

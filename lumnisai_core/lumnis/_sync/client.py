@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from lumnisai_core._transport._sync.transport import Transport
-from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._transport.retry import RetryPolicy
-from lumnisai_core._transport.waiting import check_callback
+from lumnisai_core._transport._sync.client import ServiceClient
+from lumnisai_core._transport.hooks import RequestHook, ResponseHook
 from lumnisai_core.lumnis._sync.api import Api
 from lumnisai_core.lumnis._sync.following import RunStream, start_run
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput
@@ -25,7 +22,7 @@ if TYPE_CHECKING:
     from lumnisai_core._transport.pool import HTTPClient
 
 
-class Client(Api):
+class Client(Api, ServiceClient):
     """Blocking client of the Lumnis platform.
 
     It can be used from several threads, also inside a running event loop; connections are opened on
@@ -76,18 +73,15 @@ class Client(Api):
             auth=auth,
             default_headers=default_headers,
         )
-        for name, hook in (("on_request", on_request), ("on_response", on_response)):
-            if hook is not None:
-                check_callback(name, hook)
-        # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
-        from lumnisai_core._transport.pool import Pool
-
-        pool = Pool(settings.service, http_client)
-        policy = RetryPolicy(max_retries=settings.max_retries)
-        hooks = Hooks(on_request, on_response)
-        transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)
+        transport = self._connected(
+            settings.service,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+            on_request=on_request,
+            on_response=on_response,
+            http_client=http_client,
+        )
         super().__init__(transport, settings)
-        self._owner = True
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -159,18 +153,3 @@ class Client(Api):
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
         return self.invoke(messages, stream=True, **parameters)
-
-    # Closing
-
-    def close(self) -> None:
-        """Close the connections. A client from :meth:`for_user` leaves those of its parent open."""
-        if self._owner:
-            self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
