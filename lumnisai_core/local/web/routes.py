@@ -46,10 +46,10 @@ class Form:
 class Route:
     """A method and a path with the endpoint that answers them.
 
-    The parameters `path`, `query` and `body` of the endpoint are annotated with the shapes that these parts of a request
-    are checked against; its keyword-only parameters are single parameters of the path or the query. Its return annotation
-    is the shape of the reply. `None` is a reply without a body, `Once` one that is kept for repeated requests,
-    `Response` one that the endpoint writes itself, `NoReturn` none at all.
+    The parameters `path`, `query` and `body` of the endpoint are annotated with the shapes that these parts of a
+    request are checked against; its keyword-only parameters are single parameters of the path or the query. Its return
+    annotation is the shape of the reply. `None` is a reply without a body, `Once` one that is kept for repeated
+    requests, `Response` one that the endpoint writes itself, `NoReturn` none at all.
 
     Args:
         status: status of a reply with a body.
