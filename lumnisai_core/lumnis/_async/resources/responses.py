@@ -107,15 +107,16 @@ class AsyncResponses(AsyncResource[Settings]):
             page_size: Runs to fetch at a time, 1 to 100.
         """
         return self._iterate(
-            lambda seen: self.list(
+            lambda place: self.list(
                 user_id=user_id,
                 scope=scope,
                 status=status,
                 start_date=start_date,
                 end_date=end_date,
-                limit=page_size,
-                offset=seen,
-            )
+                limit=place.size,
+                offset=place.position,
+            ),
+            page_size,
         )
 
     async def cancel(self, response_id: str) -> ResponseObject:
@@ -269,4 +270,6 @@ class AsyncResponses(AsyncResource[Settings]):
             response_id: Id of the run.
             page_size: Documents to fetch at a time, 1 to 100.
         """
-        return self._iterate(lambda seen: self.list_artifacts(response_id, limit=page_size, offset=seen))
+        return self._iterate(
+            lambda place: self.list_artifacts(response_id, limit=place.size, offset=place.position), page_size
+        )

@@ -244,16 +244,18 @@ class Files(Resource[Settings]):
             tags: Only files with these tags.
             page_size: Files to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(
-            lambda number: self.list(
+        return self._iterate(
+            lambda place: self.list(
                 user_id=user_id,
                 scope=scope,
                 file_type=file_type,
                 status=status,
                 tags=tags,
-                page=number,
-                limit=page_size,
-            )
+                page=place.position,
+                limit=place.size,
+            ),
+            page_size,
+            numbered=True,
         )
 
     def update_scope(
