@@ -176,7 +176,7 @@ def error_for(call: Call[Any], answer: Answer, problem: Problem, detail: Any, *,
         answer: The answer, secrets already removed.
         problem: The report.
         detail: The answer's body for the error's ``detail``.
-        now: Seconds since the epoch, for a ``Retry-After`` that is a date.
+        now: Seconds since the epoch, for a ``Retry-After`` that is a date, in an answer without ``Date``.
     """
     status = problem.status or (HTTPStatus.BAD_REQUEST if answer.is_success else answer.status)
     message = f"{call}: {_status_text(status)}"
@@ -190,7 +190,7 @@ def error_for(call: Call[Any], answer: Answer, problem: Problem, detail: Any, *,
     }
     kind = problem.kind or _error_class(status)
     if issubclass(kind, RateLimitError):
-        known["retry_after"] = parse_retry_after(answer.headers.get("retry-after"), now=now)
+        known["retry_after"] = parse_retry_after(answer.headers, now=now)
     return kind(message, **known)
 
 

@@ -171,8 +171,8 @@ class AsyncTransport:
         while True:
             tries += 1
             # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if cooling := min(self._cool_down.left(time.monotonic()), policy.budget):
-                await async_sleep(cooling)
+            if cooling := self._cool_down.left(time.monotonic(), chance=_chance()):
+                await async_sleep(min(cooling, policy.budget))
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 await self._log_in(logins)
@@ -214,7 +214,7 @@ class AsyncTransport:
             status = answer.status if error.status_code is None else error.status_code
             if 200 <= status < 300 and answer.claims_json:
                 status = None  # it broke off, and may be whole next time; a page of another kind will be the same
-            retry_after = parse_retry_after(answer.headers.get("retry-after"), now=time.time())
+            retry_after = parse_retry_after(answer.headers, now=time.time())
         pause = next_try(
             policy,
             tries=tries,
@@ -222,10 +222,11 @@ class AsyncTransport:
             status=status,
             retry_after=retry_after,
             elapsed=elapsed,
-            chance=random.random(),  # noqa: S311 - spreads pauses, guards nothing
+            chance=_chance(),
         )
         if status == 429 and pause is not None:
-            self._cool_down.begin(time.monotonic(), pause)
+            shared = pause if retry_after is None else retry_after
+            self._cool_down.begin(time.monotonic(), shared, spread=policy.spread(shared))
         return pause
 
     async def _try(
@@ -340,6 +341,10 @@ class AsyncTransport:
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.close()
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311 - spreads pauses, guards nothing
 
 
 def _body(answer: Answer) -> bytes:

@@ -172,8 +172,8 @@ class Transport:
         while True:
             tries += 1
             # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if cooling := min(self._cool_down.left(time.monotonic()), policy.budget):
-                sleep(cooling)
+            if cooling := self._cool_down.left(time.monotonic(), chance=_chance()):
+                sleep(min(cooling, policy.budget))
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 self._log_in(logins)
@@ -215,7 +215,7 @@ class Transport:
             status = answer.status if error.status_code is None else error.status_code
             if 200 <= status < 300 and answer.claims_json:
                 status = None  # it broke off, and may be whole next time; a page of another kind will be the same
-            retry_after = parse_retry_after(answer.headers.get("retry-after"), now=time.time())
+            retry_after = parse_retry_after(answer.headers, now=time.time())
         pause = next_try(
             policy,
             tries=tries,
@@ -223,10 +223,11 @@ class Transport:
             status=status,
             retry_after=retry_after,
             elapsed=elapsed,
-            chance=random.random(),  # noqa: S311 - spreads pauses, guards nothing
+            chance=_chance(),
         )
         if status == 429 and pause is not None:
-            self._cool_down.begin(time.monotonic(), pause)
+            shared = pause if retry_after is None else retry_after
+            self._cool_down.begin(time.monotonic(), shared, spread=policy.spread(shared))
         return pause
 
     def _try(
@@ -341,6 +342,10 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311 - spreads pauses, guards nothing
 
 
 def _body(answer: Answer) -> bytes:
