@@ -22,6 +22,7 @@ from lumnisai_core._transport.login import LoginFlow, Logins, Pause, Step, next_
 from lumnisai_core._transport.redirect import MOST_REDIRECTS, redirected
 from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
 from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
+from lumnisai_core._transport.secrets import concealed, redact
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import beside, notify, outcome, returned, sleep
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError, RateLimitError, TransportError
@@ -238,17 +239,24 @@ class Transport:
         receive: Callable[[Body], Answer] | None,
     ) -> Answer | TransportError:
         """Make one try, with its redirects; a failed connection is returned as the error it means."""
+        secrets = self._service.secrets()
         for _ in range(MOST_REDIRECTS + 1):
             answer = self._exchange(call, request, tries, receive)
-            if not isinstance(answer, Answer) or answer.is_success:
+            if not isinstance(answer, Answer):
+                redact(answer, secrets)  # what cannot be read is quoted
                 return answer
-            further = redirected(request, answer)
+            with concealed(*secrets):
+                further = redirected(request, answer)
             if further is None:
-                return answer
+                # An answer may quote the key: it must not get into a message, an error's cause or a result.
+                as_it_is = call.confidential or (call.whole_answer and answer.is_success)
+                hidden = answer.without(secrets)
+                return hidden._replace(body=answer.body) if as_it_is else hidden
             request = further
-        raise TransportError(
-            f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.address}."
-        )
+        with concealed(*secrets):
+            raise TransportError(
+                f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.address}."
+            )
 
     def _exchange(
         self,
@@ -258,7 +266,7 @@ class Transport:
         receive: Callable[[Body], Answer] | None,
     ) -> Answer | TransportError:
         service, hooks = self._service, self._hooks
-        info = request_info(request, tries) if hooks.used else None
+        info = request_info(request, tries, service.secrets()) if hooks.used else None
         if info is not None and hooks.on_request is not None:
             notify(hooks.on_request, info)
         began = time.monotonic()
@@ -274,13 +282,11 @@ class Transport:
             error.__cause__ = failure.__cause__
             return error
         if info is not None and hooks.on_response is not None:
-            notify(hooks.on_response, response_info(info, answer, time.monotonic() - began))
+            hidden = answer.without(service.secrets())
+            notify(hooks.on_response, response_info(info, hidden, time.monotonic() - began))
         if request.authorised:
             service.received(answer)
-        if call.confidential or (call.whole_answer and answer.is_success):
-            return answer  # byte for byte
-        # An answer may quote the key: it must not get into a message, an error's cause or a result.
-        return answer.without(service.secrets())
+        return answer
 
     # Logging in
 
