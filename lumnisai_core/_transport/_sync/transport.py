@@ -20,10 +20,11 @@ from lumnisai_core._transport.hooks import Hooks, request_info, response_info
 from lumnisai_core._transport.lines import Parser
 from lumnisai_core._transport.login import LoginFlow, Logins, Pause, Step, next_step
 from lumnisai_core._transport.redirect import MOST_REDIRECTS, redirected
-from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
+from lumnisai_core._transport.request import ExchangeFailed, Request
 from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
 from lumnisai_core._transport.secrets import concealed, redact
 from lumnisai_core._transport.service import Service
+from lumnisai_core._transport.upload import CHUNK, Upload
 from lumnisai_core._transport.waiting import beside, notify, outcome, returned, sleep
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError, RateLimitError, TransportError
 
@@ -133,12 +134,13 @@ class Transport:
         """Send a call whose answer is a file, and write it to a path, which exists only when it is complete.
 
         Raises:
-            OSError: The file cannot be written.
+            ValidationError: The path is a folder, or the file cannot be written.
         """
         file = Download(target)
         try:
+            beside(file.check)
             self._until_good(call.read_by(_body, whole_answer=True), receive=partial(_write, file))
-            file.finish()
+            beside(file.finish)
         finally:
             file.discard()
         return target
@@ -166,7 +168,8 @@ class Transport:
             logging_in: Whether this call is part of a login, which cannot wait for a login.
         """
         service = self._service
-        request = service.request_for(call, timeout=self._timeout if timeout is None else timeout)
+        write = partial(service.request_for, call, timeout=self._timeout if timeout is None else timeout)
+        request = beside(write) if call.form is not None and call.form.files else write()
         policy = policy or self._policy
         started = time.monotonic()
         tries = renewed = 0
