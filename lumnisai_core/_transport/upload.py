@@ -12,7 +12,7 @@ import stat
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from lumnisai_core._transport.call import FileContent, Form
 from lumnisai_core.exceptions import ValidationError
@@ -236,7 +236,7 @@ def measured(content: FileContent) -> FilePart:
     return FilePart(content, size=size)
 
 
-def _measured_stream(stream: FileContent) -> FilePart:
+def _measured_stream(stream: bytes | BinaryIO) -> FilePart:
     if isinstance(stream, io.TextIOBase):
         raise ValidationError('A file opened for text cannot be uploaded: open it with mode "rb".')
     read = getattr(stream, "read", None)
