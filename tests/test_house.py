@@ -20,6 +20,15 @@ FEWEST_LINES, MOST_LINES = 60, 500
 
 #: Shorter modules, and why they have a file of their own.
 SHORTER: dict[str, str] = {
+    **dict.fromkeys(
+        [
+            "lumnisai_core/_pyinstaller/hook-lumnisai_core.local.py",
+            "lumnisai_core/_pyinstaller/hook-lumnisai_core.py",
+            "lumnisai_core/_pyinstaller/hook-lumnisai_integrations.langchain.py",
+            "lumnisai_core/_pyinstaller/hook-lumnisai_integrations.llama_index.py",
+        ],
+        "PyInstaller looks for a hook for each package by its name",
+    ),
     "lumnisai_core/_transport/_async/resource.py": "base of the resources of all platforms",
     "lumnisai_core/_transport/forks.py": "what a forked child must not share, for pools and logins",
     "lumnisai_core/_version.py": "read by the build",

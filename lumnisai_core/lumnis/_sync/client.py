@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from copy import copy
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, Unpack, overload
 from uuid import UUID
 
-from pydantic import SecretStr
+from pydantic import GetCoreSchemaHandler, SecretStr
+from pydantic_core import CoreSchema, core_schema
 
 from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
@@ -104,9 +107,8 @@ class Client(Api):
         Args:
             user_id: UUID, e-mail address or other id of the user.
         """
-        client = type(self).__new__(type(self))
-        Api.__init__(client, self._transport, settings_for_user(self._settings, user_id))
-        client._owner = False
+        client = copy(self)
+        client._settings = settings_for_user(self._settings, user_id)
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:
@@ -132,6 +134,11 @@ class Client(Api):
     def invoke(
         self, messages: MessagesInput, *, stream: Literal[True], **parameters: Unpack[InvokeParameters]
     ) -> RunStream: ...
+
+    @overload
+    def invoke(
+        self, messages: MessagesInput, *, stream: bool, **parameters: Unpack[InvokeParameters]
+    ) -> ResponseObject | RunStream: ...
 
     def invoke(
         self, messages: MessagesInput, *, stream: bool = False, **parameters: Unpack[InvokeParameters]
@@ -163,6 +170,34 @@ class Client(Api):
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
         return self.invoke(messages, stream=True, **parameters)
+
+    # Copies and fields
+
+    def __copy__(self) -> Self:
+        """Return a client that shares this client's connections, and leaves them open when it is closed."""
+        client = type(self).__new__(type(self))
+        for name, value in vars(self).items():
+            # What was made on first use, such as the resources, knows the user of its client.
+            if not isinstance(getattr(type(self), name, None), cached_property):
+                setattr(client, name, value)
+        client._owner = False
+        return client
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Do the same as ``copy.copy``: neither keys nor connections are doubled."""
+        return copy(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} holds an API key and connections and cannot be pickled: make a client in each process, for "
+            "example from the environment variable LUMNISAI_API_KEY."
+        )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let pydantic models have clients as fields; JSON shows their text, without the key."""
+        as_text = core_schema.to_string_ser_schema(when_used="json")
+        return core_schema.is_instance_schema(cls, serialization=as_text)
 
     # Closing
 
