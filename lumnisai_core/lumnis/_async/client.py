@@ -168,7 +168,8 @@ class AsyncClient(AsyncApi):
     def invoke_stream(self, messages: MessagesInput, **parameters: Unpack[InvokeParameters]) -> AsyncRunStream:
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
-        return self.invoke(messages, stream=True, **parameters)
+        run: AsyncRunStream = self.invoke(messages, stream=True, **parameters)
+        return run
 
     # Copies and fields
 

@@ -169,7 +169,8 @@ class Client(Api):
     def invoke_stream(self, messages: MessagesInput, **parameters: Unpack[InvokeParameters]) -> RunStream:
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
-        return self.invoke(messages, stream=True, **parameters)
+        run: RunStream = self.invoke(messages, stream=True, **parameters)
+        return run
 
     # Copies and fields
 

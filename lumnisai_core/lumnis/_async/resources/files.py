@@ -79,7 +79,7 @@ class AsyncFiles(AsyncResource[Settings]):
         The service processes it afterwards; see :meth:`wait_until_processed`.
 
         Args:
-            file: A path, bytes, or a file opened for reading bytes.
+            file: A path, also of a named pipe, bytes, or a file or stream opened for reading bytes.
             file_path: A path, instead of ``file``.
             file_content: Bytes or a stream, instead of ``file``.
             file_name: Name of the file. Default: the name of the path or of the opened file.
@@ -90,7 +90,7 @@ class AsyncFiles(AsyncResource[Settings]):
                 ``replace``, ``skip`` or ``error``.
 
         Raises:
-            ValidationError: The file cannot be read, or an argument is invalid.
+            ValidationError: The file cannot be read, has become shorter meanwhile, or an argument is invalid.
             MissingUserId: User scope without a user.
         """
         fields = calls.upload_fields(self._settings, user_id=user_id, scope=scope, tags=tags)
@@ -381,6 +381,7 @@ class AsyncFiles(AsyncResource[Settings]):
             user_id: Owner of the file, unless it belongs to the tenant.
 
         Raises:
+            ValidationError: The target is a folder or cannot be written.
             FileNotFoundError: The file does not exist.
             FileAccessDeniedError: The file belongs to another user.
         """

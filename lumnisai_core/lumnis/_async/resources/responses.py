@@ -186,12 +186,13 @@ class AsyncResponses(AsyncResource[Settings]):
             inputs: Strings, messages, conversations, or :class:`RunInput` with parameters of its own. Inputs are taken
                 one by one, when there is room for another run.
             max_in_flight: Number of runs at the same time. Default 50.
-            ledger: File that records the run of each input. Called again with the same inputs and the same file, an
-                interrupted job continues its runs instead of creating them again.
+            ledger: File that records the run of each input. Called again with the same inputs and the same file, also
+                by several processes at once, a job continues its runs instead of creating them again.
             **parameters: Parameters of all runs; see :class:`lumnisai_core.InvokeParameters`.
 
         Raises:
-            ValidationError: ``max_in_flight`` or the ledger is invalid.
+            ValidationError: ``max_in_flight`` or the ledger is invalid, or the ledger cannot be written any more;
+                the runs then continue, and the job can be started again.
         """
         return map_runs(
             self._transport,
