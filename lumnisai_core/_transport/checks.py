@@ -174,7 +174,8 @@ def usable_headers(headers: Mapping[str, str], *, credentials: Iterable[str]) ->
 
 # Pages of lists
 
-_LARGEST_PAGE = 100
+#: Most items on a page.
+LARGEST_PAGE = 100
 
 
 def page_query(*, limit: int, offset: int) -> dict[str, int]:
@@ -183,8 +184,8 @@ def page_query(*, limit: int, offset: int) -> dict[str, int]:
     Raises:
         ValidationError: The limit or offset is out of range.
     """
-    if not 1 <= limit <= _LARGEST_PAGE:
-        raise ValidationError(f"limit must be 1 to {_LARGEST_PAGE}, not {limit!r}.")
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise ValidationError(f"limit must be 1 to {LARGEST_PAGE}, not {limit!r}.")
     if offset < 0:
         raise ValidationError(f"offset must be 0 or more, not {offset!r}.")
     return {"limit": limit, "offset": offset}
@@ -203,6 +204,6 @@ def numbered_page_query(*, page: int, page_size: int, size_name: str = "page_siz
     """
     if page < 1:
         raise ValidationError(f"page must be 1 or more, not {page!r}.")
-    if not 1 <= page_size <= _LARGEST_PAGE:
-        raise ValidationError(f"{size_name} must be 1 to {_LARGEST_PAGE}, not {page_size!r}.")
+    if not 1 <= page_size <= LARGEST_PAGE:
+        raise ValidationError(f"{size_name} must be 1 to {LARGEST_PAGE}, not {page_size!r}.")
     return {"page": page, size_name: page_size}

@@ -7,12 +7,11 @@ import logging
 import re
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from contextlib import closing
 from functools import lru_cache
 from importlib.util import find_spec
-from os import PathLike
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,11 +19,11 @@ import httpx
 
 from lumnisai_core._transport import forks
 from lumnisai_core._transport.answer import Answer
-from lumnisai_core._transport.call import FileContent
 from lumnisai_core._transport.loops import LoopBound
-from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
+from lumnisai_core._transport.request import ExchangeFailed, Request
 from lumnisai_core._transport.service import Service, is_loopback
-from lumnisai_core.exceptions import ConfigurationError
+from lumnisai_core._transport.upload import Upload
+from lumnisai_core.exceptions import ConfigurationError, ValidationError
 
 # httpx reports a client that was closed, or whose event loop was, as a RuntimeError.
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError)
@@ -108,8 +107,8 @@ class Pool:
     def _response(self, request: Request) -> httpx.Response:
         if not isinstance(request.content, Upload):
             return self._send(request, request.content)
-        with ExitStack() as files:
-            return self._send(request, _readable(request.content, files))
+        with closing(request.content.chunks(request.timeout)) as chunks:
+            return self._send(request, chunks)
 
     def _send(self, request: Request, content: bytes | Iterable[bytes] | None) -> httpx.Response:
         built = _built(self._service, request, content)
@@ -236,8 +235,13 @@ class AsyncPool:
     async def _response(self, request: Request) -> httpx.Response:
         if not isinstance(request.content, Upload):
             return await self._send(request, request.content)
-        with ExitStack() as files:
-            return await self._send(request, await _async_readable(request.content, files))
+        failures: list[ValidationError] = []
+        try:
+            return await self._send(request, request.content.async_chunks(request.timeout, failures))
+        except Exception:
+            if failures:
+                raise failures[0] from failures[0].__cause__
+            raise
 
     async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> httpx.Response:
         built = _built(self._service, request, content)
@@ -403,38 +407,6 @@ def _add_defaults(client: httpx.Client | httpx.AsyncClient, built: httpx.Request
             built.headers[name] = value
     if cookies:
         client.cookies.set_cookie_header(built)
-
-
-def _readable(upload: Upload, files: ExitStack) -> Iterable[bytes]:
-    """Return a body for sending; the files in it are opened."""
-    opened = [_opened(piece, files) for piece in upload.pieces]
-    return (chunk for piece in opened for chunk in _chunks(piece))
-
-
-async def _async_readable(upload: Upload, files: ExitStack) -> AsyncIterable[bytes]:
-    """Return a body for sending; the files in it are opened, and read beside the event loop."""
-    return _async_chunks([await asyncio.to_thread(_opened, piece, files) for piece in upload.pieces])
-
-
-async def _async_chunks(opened: Sequence[bytes | BinaryIO]) -> AsyncIterator[bytes]:
-    for piece in opened:
-        chunks = _chunks(piece)
-        while chunk := await asyncio.to_thread(next, chunks, b""):
-            yield chunk
-
-
-def _opened(piece: FileContent, files: ExitStack) -> bytes | BinaryIO:
-    if isinstance(piece, PathLike):
-        return files.enter_context(open(piece, "rb"))  # noqa: PTH123 - any path-like object
-    return piece
-
-
-def _chunks(piece: bytes | BinaryIO) -> Iterator[bytes]:
-    if isinstance(piece, bytes):
-        yield piece
-        return
-    while chunk := piece.read(CHUNK):
-        yield chunk
 
 
 def _failed(request: Request, error: Exception) -> ExchangeFailed:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from copy import copy
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
 
 from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
@@ -55,3 +60,31 @@ class AsyncServiceClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    # Copies and fields
+
+    def __copy__(self) -> Self:
+        """Return a client that shares this client's connections, and leaves them open when it is closed."""
+        client = type(self).__new__(type(self))
+        for name, value in vars(self).items():
+            # What was made on first use, such as the resources, knows the user of its client.
+            if not isinstance(getattr(type(self), name, None), cached_property):
+                setattr(client, name, value)
+        client._owner = False
+        return client
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Do the same as ``copy.copy``: neither keys nor connections are doubled."""
+        return copy(self)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"{self!r} holds credentials and connections and cannot be pickled: make a client in each process, for "
+            "example from environment variables."
+        )
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Let pydantic models have clients as fields; JSON shows their text, without the key."""
+        as_text = core_schema.to_string_ser_schema(when_used="json")
+        return core_schema.is_instance_schema(cls, serialization=as_text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Coroutine, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from uuid import UUID
 
@@ -97,9 +98,8 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
         Args:
             user_id: UUID, e-mail address or other id of the user.
         """
-        client = type(self).__new__(type(self))
-        AsyncApi.__init__(client, self._transport, settings_for_user(self._settings, user_id))
-        client._owner = False
+        client = copy(self)
+        client._settings = settings_for_user(self._settings, user_id)
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:
@@ -121,6 +121,11 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
     def invoke(
         self, messages: MessagesInput, *, stream: Literal[True], **parameters: Unpack[InvokeParameters]
     ) -> AsyncRunStream: ...
+
+    @overload
+    def invoke(
+        self, messages: MessagesInput, *, stream: bool, **parameters: Unpack[InvokeParameters]
+    ) -> Coroutine[Any, Any, ResponseObject] | AsyncRunStream: ...
 
     def invoke(
         self, messages: MessagesInput, *, stream: bool = False, **parameters: Unpack[InvokeParameters]
@@ -151,4 +156,5 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
     def invoke_stream(self, messages: MessagesInput, **parameters: Unpack[InvokeParameters]) -> AsyncRunStream:
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
-        return self.invoke(messages, stream=True, **parameters)
+        run: AsyncRunStream = self.invoke(messages, stream=True, **parameters)
+        return run

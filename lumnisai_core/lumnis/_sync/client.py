@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 from uuid import UUID
 
@@ -98,9 +99,8 @@ class Client(Api, ServiceClient):
         Args:
             user_id: UUID, e-mail address or other id of the user.
         """
-        client = type(self).__new__(type(self))
-        Api.__init__(client, self._transport, settings_for_user(self._settings, user_id))
-        client._owner = False
+        client = copy(self)
+        client._settings = settings_for_user(self._settings, user_id)
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:
@@ -122,6 +122,11 @@ class Client(Api, ServiceClient):
     def invoke(
         self, messages: MessagesInput, *, stream: Literal[True], **parameters: Unpack[InvokeParameters]
     ) -> RunStream: ...
+
+    @overload
+    def invoke(
+        self, messages: MessagesInput, *, stream: bool, **parameters: Unpack[InvokeParameters]
+    ) -> ResponseObject | RunStream: ...
 
     def invoke(
         self, messages: MessagesInput, *, stream: bool = False, **parameters: Unpack[InvokeParameters]
@@ -152,4 +157,5 @@ class Client(Api, ServiceClient):
     def invoke_stream(self, messages: MessagesInput, **parameters: Unpack[InvokeParameters]) -> RunStream:
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
-        return self.invoke(messages, stream=True, **parameters)
+        run: RunStream = self.invoke(messages, stream=True, **parameters)
+        return run

@@ -105,6 +105,8 @@ class ResponseObject(WireModel):
         error: Reason for a failure. The service does not declare its shape.
     """
 
+    _id: ClassVar[str] = "response_id"
+
     response_id: str
     thread_id: str | None = None
     tenant_id: str | None = None
@@ -278,6 +280,8 @@ class StoredArtifact(WireModel):
         uri: Address of the document; accepted by ``files=`` of a run.
         bytes: Size in bytes.
     """
+
+    _id: ClassVar[str] = "artifact_id"
 
     artifact_id: str
     response_id: str | None = None

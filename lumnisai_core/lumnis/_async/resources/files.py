@@ -80,7 +80,7 @@ class AsyncFiles(AsyncResource[Settings]):
         The service processes it afterwards; see :meth:`wait_until_processed`.
 
         Args:
-            file: A path, bytes, or a file opened for reading bytes.
+            file: A path, also of a named pipe, bytes, or a file or stream opened for reading bytes.
             file_path: A path, instead of ``file``.
             file_content: Bytes or a stream, instead of ``file``.
             file_name: Name of the file. Default: the name of the path or of the opened file.
@@ -91,7 +91,7 @@ class AsyncFiles(AsyncResource[Settings]):
                 ``replace``, ``skip`` or ``error``.
 
         Raises:
-            ValidationError: The file cannot be read, or an argument is invalid.
+            ValidationError: The file cannot be read, has become shorter meanwhile, or an argument is invalid.
             MissingUserId: User scope without a user.
         """
         fields = calls.upload_fields(user_of_call(self._settings, user_id=user_id, scope=scope), tags)
@@ -239,16 +239,18 @@ class AsyncFiles(AsyncResource[Settings]):
             tags: Only files with these tags.
             page_size: Files to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(
-            lambda number: self.list(
+        return self._iterate(
+            lambda place: self.list(
                 user_id=user_id,
                 scope=scope,
                 file_type=file_type,
                 status=status,
                 tags=tags,
-                page=number,
-                limit=page_size,
-            )
+                page=place.position,
+                limit=place.size,
+            ),
+            page_size,
+            numbered=True,
         )
 
     async def update_scope(
@@ -371,6 +373,7 @@ class AsyncFiles(AsyncResource[Settings]):
             user_id: Owner of the file, unless it belongs to the tenant.
 
         Raises:
+            ValidationError: The target is a folder or cannot be written.
             FileNotFoundError: The file does not exist.
             FileAccessDeniedError: The file belongs to another user.
         """

@@ -126,9 +126,14 @@ class AsyncMCPServers(AsyncResource[Settings]):
             page_size: Servers to fetch at a time, 1 to 100.
         """
         return self._iterate(
-            lambda seen: self.list(
-                scope=scope, user_identifier=user_identifier, is_active=is_active, skip=seen, limit=page_size
-            )
+            lambda place: self.list(
+                scope=scope,
+                user_identifier=user_identifier,
+                is_active=is_active,
+                skip=place.position,
+                limit=place.size,
+            ),
+            page_size,
         )
 
     async def update(

@@ -121,15 +121,16 @@ class Responses(Resource[Settings]):
             page_size: Runs to fetch at a time, 1 to 100.
         """
         return self._iterate(
-            lambda seen: self.list(
+            lambda place: self.list(
                 user_id=user_id,
                 scope=scope,
                 status=status,
                 start_date=start_date,
                 end_date=end_date,
-                limit=page_size,
-                offset=seen,
-            )
+                limit=place.size,
+                offset=place.position,
+            ),
+            page_size,
         )
 
     def cancel(self, response_id: str) -> ResponseObject:
@@ -199,12 +200,13 @@ class Responses(Resource[Settings]):
             inputs: Strings, messages, conversations, or :class:`RunInput` with parameters of its own. Inputs are taken
                 one by one, when there is room for another run.
             max_in_flight: Number of runs at the same time. Default 50.
-            ledger: File that records the run of each input. Called again with the same inputs and the same file, an
-                interrupted job continues its runs instead of creating them again.
+            ledger: File that records the run of each input. Called again with the same inputs and the same file, also
+                by several processes at once, a job continues its runs instead of creating them again.
             **parameters: Parameters of all runs; see :class:`lumnisai_core.InvokeParameters`.
 
         Raises:
-            ValidationError: ``max_in_flight`` or the ledger is invalid.
+            ValidationError: ``max_in_flight`` or the ledger is invalid, or the ledger cannot be written any more;
+                the runs then continue, and the job can be started again.
         """
         return map_runs(
             self._transport,
@@ -285,4 +287,6 @@ class Responses(Resource[Settings]):
             response_id: Id of the run.
             page_size: Documents to fetch at a time, 1 to 100.
         """
-        return self._iterate(lambda seen: self.list_artifacts(response_id, limit=page_size, offset=seen))
+        return self._iterate(
+            lambda place: self.list_artifacts(response_id, limit=place.size, offset=place.position), page_size
+        )

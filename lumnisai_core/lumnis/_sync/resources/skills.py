@@ -111,8 +111,10 @@ class Skills(Resource[Settings]):
             is_active: True (default) for only active skills, False for only inactive ones, None for all.
             page_size: Skills to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(
-            lambda number: self.list(category=category, is_active=is_active, page=number, page_size=page_size)
+        return self._iterate(
+            lambda place: self.list(category=category, is_active=is_active, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
         )
 
     def update(
@@ -225,8 +227,12 @@ class Skills(Resource[Settings]):
             response_id: Only uses in this run.
             page_size: Uses to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(
-            lambda number: self.list_usage(skill_id=skill_id, response_id=response_id, page=number, page_size=page_size)
+        return self._iterate(
+            lambda place: self.list_usage(
+                skill_id=skill_id, response_id=response_id, page=place.position, page_size=place.size
+            ),
+            page_size,
+            numbered=True,
         )
 
     def update_usage(

@@ -68,7 +68,9 @@ class Threads(Resource[Settings]):
             scope: ``user`` or ``tenant`` instead of the client's scope.
             page_size: Threads to fetch at a time, 1 to 100.
         """
-        return self._iterate(lambda seen: self.list(user_id=user_id, scope=scope, limit=page_size, offset=seen))
+        return self._iterate(
+            lambda place: self.list(user_id=user_id, scope=scope, limit=place.size, offset=place.position), page_size
+        )
 
     def update(self, thread_id: str | UUID, *, title: str) -> ThreadObject:
         """Change the title of a thread (PATCH /v1/threads/{id}).
@@ -112,8 +114,8 @@ class Threads(Resource[Settings]):
             thread_id: Id of the thread.
             page_size: Runs to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(
-            lambda number: self.get_responses(thread_id, limit=page_size, offset=(number - 1) * page_size)
+        return self._iterate(
+            lambda place: self.get_responses(thread_id, limit=place.size, offset=place.position), page_size
         )
 
 

@@ -62,7 +62,9 @@ class Users(Resource[Settings]):
         Args:
             page_size: Users to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(lambda number: self.list(page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.list(page=place.position, page_size=place.size), page_size, numbered=True
+        )
 
     def update(self, user_id: str | UUID, *, first_name: str | None = None, last_name: str | None = None) -> UserObject:
         """Change the names of a user (PUT /v1/users/{id}).
@@ -111,7 +113,11 @@ class Users(Resource[Settings]):
             user_id: UUID or e-mail address.
             page_size: Runs to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(lambda number: self.get_responses(user_id, page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.get_responses(user_id, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
+        )
 
     def get_threads(self, user_id: str | UUID, *, page: int = 1, page_size: int = 20) -> list_[ThreadObject]:
         """Return the threads of a user (GET /v1/users/{id}/threads).
@@ -134,4 +140,8 @@ class Users(Resource[Settings]):
             user_id: UUID or e-mail address.
             page_size: Threads to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(lambda number: self.get_threads(user_id, page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.get_threads(user_id, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
+        )
