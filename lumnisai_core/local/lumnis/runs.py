@@ -7,6 +7,7 @@ import json
 import logging
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
@@ -64,15 +65,15 @@ class CreateRun(Shape):
     specialized_agent_params: Object | None = None
 
 
+@dataclass(eq=False)
 class _Live:
     """A run that has not ended."""
 
-    def __init__(self, run: RunRow) -> None:
-        self.run = run
-        self.ended = asyncio.Event()
-        self.changed = asyncio.Event()
-        self.report: LiveReport | None = None
-        self.task: asyncio.Task[None] | None = None
+    run: RunRow
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    report: LiveReport | None = None
+    task: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
         """Wake the polls that wait for any change."""

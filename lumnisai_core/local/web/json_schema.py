@@ -16,11 +16,9 @@ class Validator(Protocol):
 
     def is_valid(self, instance: Any) -> bool:
         """Tell whether the value satisfies the schema."""
-        ...
 
     def validate(self, instance: Any) -> None:
         """Raise if the value does not satisfy the schema."""
-        ...
 
 
 def compile_schema(schema: dict[str, Any] | bool, *, formats: bool = False) -> Validator:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import Parameter, signature
@@ -113,21 +113,15 @@ class Route:
         return get_type_hints(self.endpoint, include_extras=True)
 
 
-class RouteTable:
+class RouteTable(list[Route]):
     """The routes of a module, in the order of their declarations."""
-
-    def __init__(self) -> None:
-        self._routes: list[Route] = []
-
-    def __iter__(self) -> Iterator[Route]:
-        return iter(self._routes)
 
     def __call__(self, line: str, **declared: Any) -> Callable[[_Endpoint], _Endpoint]:
         """Declare the decorated function as the endpoint of a line such as `GET /v1/users`, with fields of `Route`."""
         method, _, path = line.partition(" ")
 
         def declare(endpoint: _Endpoint) -> _Endpoint:
-            self._routes.append(Route(method, path, endpoint, **declared))
+            self.append(Route(method, path, endpoint, **declared))
             return endpoint
 
         return declare

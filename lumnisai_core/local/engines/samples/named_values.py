@@ -38,7 +38,6 @@ _LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORE
 _REST = re.compile(r"[^\n,;\u3002\uff0c]+?(?=[,;\n\u3002\uff0c]|[.!?](?:\s|$)|\s+(?:and\s+)?\w+\s*[=:]|$)")
 _LIST = re.compile(r"\[[^\]\n]*\]|[^.;\n!?]+")
 _COMMA = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|、|\uff0c)\s*")
-_WORD = re.compile(r"\w+")
 _MOST_PLACES = 50
 _MOST_SENTENCES = 400
 _MOST_TOKENS = 2_000
@@ -132,7 +131,8 @@ class NamedValues:
         elif place.kind in ("number", "integer"):
             yield from self._near_numbers(place.path) if named else self._in_best(self._numbers)
         elif place.kind == "boolean":
-            yield from self._switches(place.path) if named else ()
+            switches = self._choices(list(_SWITCH), place.path, anywhere=False) if named else []
+            yield from (Piece(_SWITCH[piece.value], piece.start, piece.end) for piece in switches)
 
     def _texts(self, place: Place) -> Iterator[Piece]:
         """Yield the answer, a labelled value, a name or whole sentences, as the name of the property suggests."""
@@ -222,8 +222,8 @@ class NamedValues:
             near += [(-len(distances), sum(distances), piece)] if distances else []
         return [piece for *_, piece in sorted(near, key=lambda item: item[:2])]
 
-    def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
-        """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
+    def _choices(self, options: Sequence[Any], path: Path, *, anywhere: bool = True) -> list[Piece]:
+        """Return the choices that stand after the name, then those that occur `anywhere`; the longer of two first."""
         labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._places(*_labels(path))}
         found: list[tuple[bool, Piece]] = []
         for option in options:
@@ -231,18 +231,11 @@ class NamedValues:
                 continue
             spoken = _spelled(str(option))
             spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
-            anywhere = isinstance(option, str) and bool(words(" ".join(name_parts(option))))
+            speaks = anywhere and isinstance(option, str) and bool(words(" ".join(name_parts(option))))
             for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
-                if anywhere or match.start() in labelled:
+                if speaks or match.start() in labelled:
                     found += [(match.start() not in labelled, Piece(option, *match.span()))]
         return [piece for _, piece in sorted(found, key=lambda item: (item[0], item[1].start, -item[1].end))]
-
-    def _switches(self, path: Path) -> Iterator[Piece]:
-        """Yield true or false where the text has it after the name."""
-        for match in self._places(_label(path)):
-            word = _WORD.match(self._text, _end(match, _SIGN, _COPULA, _LINK))
-            if word is not None and word.group().lower() in _SWITCH:
-                yield Piece(_SWITCH[word.group().lower()], *match.span())
 
 
 def name_parts(name: str) -> list[str]:
