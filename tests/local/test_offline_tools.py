@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from lumnisai_core.local import Message
-from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, envelope_of
-from lumnisai_core.local.engines.offline_engine.tool_turns import exchange_of
+from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, envelope_of, exchange_of
 from lumnisai_core.local.engines.samples.document import Unsatisfiable
 from lumnisai_integrations._shared.tools import Tool, ToolOffer, tool_calls_text, tool_result_text
 from tests.local.conftest import Serve

@@ -187,7 +187,7 @@ class Runs:
 
     async def _execute(self, live: _Live) -> None:
         run = live.run
-        self._store.update_run(run.response_id, status="in_progress")
+        self._store.runs.change({"response_id": run.response_id}, status="in_progress")
         early = map(_feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
         loop = asyncio.get_running_loop()
         live.report = LiveReport(loop, partial(self._save, live), self._consume, early, ids=self._entry_ids)
@@ -214,7 +214,7 @@ class Runs:
                 self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
 
     def _save(self, live: _Live, progress: str, title: str | None) -> None:
-        self._store.update_run(live.run.response_id, progress=progress, response_title=title)
+        self._store.runs.change({"response_id": live.run.response_id}, progress=progress, response_title=title)
         live.announce()
 
     async def _request(self, run: RunRow) -> RunRequest:

@@ -9,8 +9,7 @@ from typing import Any
 
 from lumnisai_core.local.engines.offline_engine.question import NOTHING, QUESTION_MARKS, Query
 from lumnisai_core.local.engines.offline_engine.sentences import Index, common_words, sentences, unique
-from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope
-from lumnisai_core.local.engines.offline_engine.tool_turns import ToolResult, decoded
+from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope, ToolResult, decoded
 from lumnisai_core.local.engines.samples.document import Schema, Unsatisfiable
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
