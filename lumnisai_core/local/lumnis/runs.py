@@ -190,7 +190,7 @@ class Runs:
         self._store.runs.change({"response_id": run.response_id}, status="in_progress")
         early = map(_feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
         loop = asyncio.get_running_loop()
-        live.report = LiveReport(loop, partial(self._save, live), self._consume, early, ids=self._entry_ids)
+        live.report = LiveReport(loop, partial(self._save, live), self._consume, list(early), self._entry_ids)
         live.announce()
         try:
             request = await self._request(run)
@@ -220,7 +220,7 @@ class Runs:
     async def _request(self, run: RunRow) -> RunRequest:
         new = tuple(_messages(run.input_messages))
         earlier: list[Message] = []
-        earlier_files: list[Mapping[str, Any]] = []
+        earlier_files: list[Object] = []
         for messages, answer, request in self._store.earlier_turns(run):
             earlier_files.extend(json.loads(request).get("files", ()))
             earlier.extend(_messages(messages))
@@ -228,8 +228,6 @@ class Runs:
                 earlier.append(Message("assistant", answer))
         fields = json.loads(run.request)
         own_files = fields.pop("files", [])
-        everything = (fields.get("options") or {}).get("use_files") is True
-        files = await self._files(run, earlier_files, own_files, everything=everything)
         return RunRequest(
             response_id=run.response_id,
             thread_id=run.thread_id,
@@ -237,21 +235,20 @@ class Runs:
             user_id=run.user_id,
             messages=(*earlier, *new),
             input_messages=new,
-            files=files,
+            files=await self._files(run, earlier_files, own_files, fields.get("options") or {}),
             **fields,
         )
 
     async def _files(
-        self, run: RunRow, earlier: list[Mapping[str, Any]], own: list[Mapping[str, Any]], *, everything: bool
+        self, run: RunRow, earlier: list[Object], own: list[Object], options: Object
     ) -> tuple[Mapping[str, Any], ...]:
         """Return the files of a run, and the stored ones of the thread's earlier runs."""
+        everything = options.get("use_files") is True
         if not earlier and not own and not everything:
             return ()
-        kept = await self._library.attached(run.tenant_id, run.user_id, earlier, everything=False)
-        stored = {str(item["uri"]): item for item in kept if "text" in item}
-        for item in await self._library.attached(run.tenant_id, run.user_id, own, everything=everything):
-            stored[str(item["uri"])] = item
-        return tuple(stored.values())
+        found = await self._library.attached(run.tenant_id, run.user_id, [*earlier, *own], everything=everything)
+        addresses = {str(item["uri"]) for item in own}
+        return tuple(item for item in found if "text" in item or str(item["uri"]) in addresses)
 
     def _end(self, live: _Live, **values: str | None) -> None:
         title = live.report.close() if live.report else None
