@@ -52,19 +52,6 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a schema that takes one plain value.
-
-    `options` are its choices if it has any, and `special` texts have a format or a pattern.
-    """
-
-    path: Path
-    kind: str
-    options: tuple[Any, ...] | None = None
-    special: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Piece:
     """A value with its place in the text; a value that can be used again has an empty one."""
 
@@ -121,30 +108,34 @@ class NamedValues:
                 yield Piece(texts, *found.span())
                 yield Piece([literal(str(part)) for part in parts if part != ""], *found.span())
 
-    def candidates(self, place: Place, stage: Stage) -> Iterator[Piece]:
-        """Yield values for a place: those that the text names, or those that may be meant."""
-        named = stage is Stage.NAMED
-        if place.options is not None:
-            yield from self._choices(place.options, place.path) if named else ()
-        elif place.kind == "string":
-            yield from self._texts(place) if named else self._other_texts(place.path)
-        elif place.kind in ("number", "integer"):
-            yield from self._near_numbers(place.path) if named else self._in_best(self._numbers)
-        elif place.kind == "boolean":
-            switches = self._choices(list(_SWITCH), place.path, anywhere=False) if named else []
-            yield from (Piece(_SWITCH[piece.value], piece.start, piece.end) for piece in switches)
+    def candidates(
+        self, stage: Stage, path: Path, kind: str, options: Sequence[Any] | None = None, *, special: bool = False
+    ) -> Iterable[Piece]:
+        """Return values for a plain place: those that the text names, or those that may be meant.
 
-    def _texts(self, place: Place) -> Iterator[Piece]:
+        `options` are its choices if it has any, and `special` texts have a format or a pattern.
+        """
+        named = stage is Stage.NAMED
+        if options is not None:
+            return self._choices(options, path) if named else ()
+        if kind == "string":
+            return self._texts(path, special=special) if named else self._other_texts(path)
+        if kind in ("number", "integer"):
+            return self._near_numbers(path) if named else self._in_best(self._numbers)
+        switches = self._choices(list(_SWITCH), path, anywhere=False) if named and kind == "boolean" else ()
+        return [Piece(_SWITCH[piece.value], piece.start, piece.end) for piece in switches]
+
+    def _texts(self, path: Path, *, special: bool) -> Iterator[Piece]:
         """Yield the answer, a labelled value, a name or whole sentences, as the name of the property suggests."""
-        name = _name_words(place.path)
-        if place.special:
+        name = _name_words(path)
+        if special:
             yield from self._tokens
         if not self._is_request and (not name or name & _PROSE):
-            if self._answer and not _is_item(place.path):
+            if self._answer and not _is_item(path):
                 yield Piece(self._answer)
             yield from map(Piece, self._best)
             return
-        yield from self._labelled_texts(place.path)
+        yield from self._labelled_texts(path)
         if not self._is_request and name & _TITLES:
             yield from self._in_best(self._names)
 
