@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from lumnisai_core.local import Message
 from lumnisai_core.local.engines.offline_engine.answers import answer_from, enveloped
 from lumnisai_core.local.engines.offline_engine.question import query_of
-from lumnisai_core.local.engines.offline_engine.tool_calls import arguments_from, calls_for, envelope_of, written_calls
-from lumnisai_core.local.engines.offline_engine.tool_turns import exchange_of
+from lumnisai_core.local.engines.offline_engine.tool_calls import (
+    arguments_from,
+    calls_for,
+    envelope_of,
+    exchange_of,
+    written_calls,
+)
 from tests.local.envelopes import TEXT, WHOLE, Schema, arguments, envelope, flat_envelope, tool
 
 NUMBER: Schema = {"type": "number"}

@@ -81,11 +81,9 @@ class RunReport(Protocol):
 
     def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
         """Append a progress entry and return its index."""
-        ...
 
     def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
         """Add tool calls to an existing entry, which grows in place."""
-        ...
 
     def replace(
         self,
@@ -96,19 +94,15 @@ class RunReport(Protocol):
         tool_calls: list[ToolCall] | None = None,
     ) -> None:
         """Change parts of an existing entry; None leaves a part as it is."""
-        ...
 
     def reset(self) -> None:
         """Delete all entries, for a run that starts over."""
-        ...
 
     def title(self, text: str) -> None:
         """Set the short title of the run."""
-        ...
 
     def feedback(self) -> list[Feedback]:
         """Return the feedback that came in since the last call, oldest first; it counts as consumed."""
-        ...
 
 
 class SilentReport:
@@ -152,7 +146,6 @@ class Engine(Protocol):
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Answer one run; raise `EngineError` to fail it; being cancelled means the run was cancelled."""
-        ...
 
 
 class AgentEngines:

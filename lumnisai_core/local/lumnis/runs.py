@@ -7,6 +7,8 @@ import json
 import logging
 import mimetypes
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -63,15 +65,15 @@ class CreateRun(Shape):
     specialized_agent_params: Object | None = None
 
 
+@dataclass(eq=False)
 class _Live:
     """A run that has not ended."""
 
-    def __init__(self, run: RunRow) -> None:
-        self.run = run
-        self.ended = asyncio.Event()
-        self.changed = asyncio.Event()
-        self.report: LiveReport | None = None
-        self.task: asyncio.Task[None] | None = None
+    run: RunRow
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    report: LiveReport | None = None
+    task: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
         """Wake the polls that wait for any change."""
@@ -185,10 +187,10 @@ class Runs:
 
     async def _execute(self, live: _Live) -> None:
         run = live.run
-        self._store.update_run(run.response_id, status="in_progress")
+        self._store.runs.change({"response_id": run.response_id}, status="in_progress")
         early = map(_feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
         loop = asyncio.get_running_loop()
-        live.report = LiveReport(loop, self._saver(live), self._consume, early, ids=self._entry_ids)
+        live.report = LiveReport(loop, partial(self._save, live), self._consume, list(early), self._entry_ids)
         live.announce()
         try:
             request = await self._request(run)
@@ -211,17 +213,14 @@ class Runs:
             for feedback_id in ids:
                 self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
 
-    def _saver(self, live: _Live) -> Callable[[str, str | None], None]:
-        def save(progress: str, title: str | None) -> None:
-            self._store.update_run(live.run.response_id, progress=progress, response_title=title)
-            live.announce()
-
-        return save
+    def _save(self, live: _Live, progress: str, title: str | None) -> None:
+        self._store.runs.change({"response_id": live.run.response_id}, progress=progress, response_title=title)
+        live.announce()
 
     async def _request(self, run: RunRow) -> RunRequest:
         new = tuple(_messages(run.input_messages))
         earlier: list[Message] = []
-        earlier_files: list[Mapping[str, Any]] = []
+        earlier_files: list[Object] = []
         for messages, answer, request in self._store.earlier_turns(run):
             earlier_files.extend(json.loads(request).get("files", ()))
             earlier.extend(_messages(messages))
@@ -229,8 +228,6 @@ class Runs:
                 earlier.append(Message("assistant", answer))
         fields = json.loads(run.request)
         own_files = fields.pop("files", [])
-        everything = (fields.get("options") or {}).get("use_files") is True
-        files = await self._files(run, earlier_files, own_files, everything=everything)
         return RunRequest(
             response_id=run.response_id,
             thread_id=run.thread_id,
@@ -238,28 +235,30 @@ class Runs:
             user_id=run.user_id,
             messages=(*earlier, *new),
             input_messages=new,
-            files=files,
+            files=await self._files(run, earlier_files, own_files, fields.get("options") or {}),
             **fields,
         )
 
     async def _files(
-        self, run: RunRow, earlier: list[Mapping[str, Any]], own: list[Mapping[str, Any]], *, everything: bool
+        self, run: RunRow, earlier: list[Object], own: list[Object], options: Object
     ) -> tuple[Mapping[str, Any], ...]:
         """Return the files of a run, and the stored ones of the thread's earlier runs."""
+        everything = options.get("use_files") is True
         if not earlier and not own and not everything:
             return ()
-        kept = await self._library.attached(run.tenant_id, run.user_id, earlier, everything=False)
-        stored = {str(item["uri"]): item for item in kept if "text" in item}
-        for item in await self._library.attached(run.tenant_id, run.user_id, own, everything=everything):
-            stored[str(item["uri"])] = item
-        return tuple(stored.values())
+        found = await self._library.attached(run.tenant_id, run.user_id, [*earlier, *own], everything=everything)
+        addresses = {str(item["uri"]) for item in own}
+        return tuple(item for item in found if "text" in item or str(item["uri"]) in addresses)
 
     def _end(self, live: _Live, **values: str | None) -> None:
         title = live.report.close() if live.report else None
         if title is None and values["status"] == "succeeded":
-            title = _title_of(live.run)
-        artifacts = _artifacts_of(live.run, values.get("artifacts"))
-        self._store.end_run(live.run, title, artifacts, response_title=title, completed_at=now(), **values)
+            messages = list(_messages(live.run.input_messages))
+            of_user = [message.content for message in messages if message.role == "user"]
+            title = short_title((of_user or [messages[-1].content])[-1])
+        made = (_artifact(live.run, *item) for item in enumerate(json.loads(values.get("artifacts") or "[]")))
+        artifacts = {artifact.artifact_id: artifact for artifact in made}  # of several with one id the last counts
+        self._store.end_run(live.run, title, artifacts.values(), response_title=title, completed_at=now(), **values)
         self._live.pop(live.run.response_id, None)
         live.end()
 
@@ -279,11 +278,6 @@ def _feedback_of(stored: rows.Feedback) -> Feedback:
 
 def _messages(text: str) -> Iterator[Message]:
     return (Message(**item) for item in json.loads(text))
-
-
-def _title_of(run: RunRow) -> str:
-    messages = list(_messages(run.input_messages))
-    return short_title(next((item.content for item in reversed(messages) if item.role == "user"), messages[-1].content))
 
 
 def _failure(code: str, message: str) -> dict[str, str | None]:
@@ -328,12 +322,6 @@ def _text_of(item: Object) -> str:
     parts = item["parts"] if isinstance(item.get("parts"), list) else []
     texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
     return "\n".join(texts) if texts else str(item.get("content") or "")
-
-
-def _artifacts_of(run: RunRow, inline: str | None) -> list[ArtifactRow]:
-    """Read the inline artifacts of a run (JSON); of several with one id the last counts."""
-    made = (_artifact(run, index, item) for index, item in enumerate(json.loads(inline or "[]")))
-    return list({artifact.artifact_id: artifact for artifact in made}.values())
 
 
 def _artifact(run: RunRow, index: int, item: Object) -> ArtifactRow:

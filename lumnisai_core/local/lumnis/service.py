@@ -12,7 +12,7 @@ from starlette.requests import Request
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
 from lumnisai_core.local.lumnis.runs import Runs, with_content
 from lumnisai_core.local.lumnis.settings import Settings
-from lumnisai_core.local.lumnis.store.rows import Run, RunRow, TenantRow, shown
+from lumnisai_core.local.lumnis.store.rows import Run, RunRow, TenantRow, view
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.store.database import Row, Table
 from lumnisai_core.local.web import app
@@ -103,11 +103,11 @@ class Call(app.Call):
         """Return a page of the rows of the tenant that meet the conditions, newest first, and how many there are."""
         return table.page(query.limit, query.offset, tenant_id=self.tenant.id, **conditions)
 
-    def shown(self, runs: Iterable[RunRow]) -> list[Run]:
+    def replies(self, runs: Iterable[RunRow]) -> list[Run]:
         """Return runs as this service shows them: with the artifacts as engines made them, or with one `content`."""
         if self.service.settings.artifact_shape == "parts":
-            return [shown(Run, run) for run in runs]
-        return [shown(Run, run, artifacts=with_content(run.artifacts)) for run in runs]
+            return [view(Run, run) for run in runs]
+        return [view(Run, run, artifacts=with_content(run.artifacts)) for run in runs]
 
     def fresh_tenant(self) -> TenantRow:
         """Return the tenant as it is stored now."""

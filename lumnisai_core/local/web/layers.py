@@ -82,16 +82,11 @@ class RecordingApp:
             return
         request = Request(scope)
         headers = {name: value for name, value in request.headers.items() if name not in _CREDENTIALS}
-        query = dict(request.query_params)
-        self._record(RecordedRequest(scope["method"], scope["path"], query, headers, _parsed(body), body))
+        query, value = dict(request.query_params), None
+        with suppress(ValueError):
+            value = json.loads(body)
+        self._record(RecordedRequest(scope["method"], scope["path"], query, headers, value, body))
         await self._app(scope, _replayed(body, receive), send)
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
 
 
 class FaultyApp:

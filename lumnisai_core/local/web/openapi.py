@@ -77,23 +77,16 @@ class _Shapes:
     def __init__(self) -> None:
         self.definitions: dict[str, _Object] = {}
 
-    def reply(self, shape: Any) -> _Object:
-        """Return the schema of a reply; it has all of its fields and no others."""
-        return self._schema(shape, "serialization")
-
-    def request(self, shape: Any) -> _Object:
-        """Return the schema of a request."""
-        return self._schema(shape, "validation")
-
     def fields(self, model: type[BaseModel] | None) -> tuple[dict[str, _Object], set[str]]:
         """Return the schema of every field of a model, and the names of those required."""
         if model is None:
             return {}, set()
-        schema = self.request(model)
+        schema = self.schema(model, "validation")
         found = self.definitions.pop(schema["$ref"].rpartition("/")[2]) if "$ref" in schema else schema
         return found.get("properties", {}), set(found.get("required", ()))
 
-    def _schema(self, shape: Any, mode: Literal["validation", "serialization"]) -> _Object:
+    def schema(self, shape: Any, mode: Literal["validation", "serialization"] = "serialization") -> _Object:
+        """Return the schema of a request, or of a reply, which has all of its fields and no others."""
         template = "#/components/schemas/{model}"
         schema = TypeAdapter(shape).json_schema(mode=mode, ref_template=template, schema_generator=_Generator)
         found = schema.pop("$defs", {})
@@ -131,7 +124,7 @@ def _not_null(schema: _Object) -> _Object:
 
 def _body(route: Route, shapes: _Shapes) -> _Object:
     if "body" in route.parts:
-        content = {_JSON: {"schema": shapes.request(route.parts["body"])}}
+        content = {_JSON: {"schema": shapes.schema(route.parts["body"], "validation")}}
         return {"requestBody": {"required": not route.optional, "content": content}}
     if route.form is None:
         return {}
@@ -148,7 +141,7 @@ def _responses(route: Route, shapes: _Shapes) -> _Object:
     with_body = "body" in route.parts or route.form is not None
     found: dict[int, _Object] = {}
     for status, shape in route.replies.items():
-        found[status] = _content(None if shape is None else shapes.reply(shape))
+        found[status] = _content(None if shape is None else shapes.schema(shape))
     for status, media_type in route.media_types.items():
         found[status] = _content({}, media_type) if media_type else _content(None)
     refused = dict.fromkeys(route.refused, route.refusal)
@@ -156,7 +149,7 @@ def _responses(route: Route, shapes: _Shapes) -> _Object:
     refused |= {status: Error for status, does in follows.items() if does}
     if with_body or route.parts:
         refused[422] = Invalid
-    found |= {status: _content(shapes.reply(shape)) for status, shape in refused.items()}
+    found |= {status: _content(shapes.schema(shape)) for status, shape in refused.items()}
     return {str(status): {"description": HTTPStatus(status).phrase, **found[status]} for status in sorted(found)}
 
 

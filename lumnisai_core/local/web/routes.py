@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import Parameter, signature
@@ -113,26 +113,19 @@ class Route:
         return get_type_hints(self.endpoint, include_extras=True)
 
 
-class RouteTable:
-    """The routes of a module, in the order of their declarations.
-
-    Args:
-        prefix: beginning of all their paths.
-    """
+class RouteTable(list[Route]):
+    """The routes of a module, in the order of their declarations. `prefix` begins all their paths."""
 
     def __init__(self, prefix: str = "") -> None:
+        super().__init__()
         self._prefix = prefix
-        self._routes: list[Route] = []
-
-    def __iter__(self) -> Iterator[Route]:
-        return iter(self._routes)
 
     def __call__(self, line: str, **declared: Any) -> Callable[[_Endpoint], _Endpoint]:
         """Declare the decorated function as the endpoint of a line such as `GET /v1/users`, with fields of `Route`."""
         method, _, path = line.partition(" ")
 
         def declare(endpoint: _Endpoint) -> _Endpoint:
-            self._routes.append(Route(method, self._prefix + path, endpoint, **declared))
+            self.append(Route(method, self._prefix + path, endpoint, **declared))
             return endpoint
 
         return declare

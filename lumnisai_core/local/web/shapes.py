@@ -107,13 +107,12 @@ def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"]
         details = error.errors(include_url=False, include_input=False)
         if clamp and (lowered := {item["loc"][0]: item["ctx"]["le"] for item in details if _is_too_much(item)}):
             return read(model, {**data, **lowered}, where)
-        raise InvalidRequest([_entry(item, where) for item in details]) from error
+        wrong: list[InvalidPart] = [
+            {"loc": [where, *item["loc"]], "msg": item["msg"], "type": item["type"]} for item in details
+        ]
+        raise InvalidRequest(wrong) from error
 
 
 def _is_too_much(item: Mapping[str, Any]) -> bool:
     """Tell whether an error is about a `limit` or `page_size` above its maximum."""
     return item["type"] == "less_than_equal" and len(item["loc"]) == 1 and item["loc"][0] in _AMOUNTS
-
-
-def _entry(item: Mapping[str, Any], where: str) -> InvalidPart:
-    return {"loc": [where, *item["loc"]], "msg": item["msg"], "type": item["type"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -9,8 +10,7 @@ from typing import Any
 
 from lumnisai_core.local.engines.offline_engine.question import NOTHING, QUESTION_MARKS, Query
 from lumnisai_core.local.engines.offline_engine.sentences import Index, common_words, sentences, unique
-from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope
-from lumnisai_core.local.engines.offline_engine.tool_turns import ToolResult, decoded
+from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope, ToolResult, decoded
 from lumnisai_core.local.engines.samples.document import Schema, Unsatisfiable
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
@@ -55,7 +55,7 @@ def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
     if not results:
         return answer_from(query)
     texts = [_spoken(result) for result in results]
-    quoted = answer_from(replace(query, material=tuple(texts)))
+    quoted = answer_from(replace(query, material=tuple(map(_readable, texts))))
     best = (*quoted.best, *(part for part in quoted.parts if part not in quoted.best))
     text = "\n".join(texts)
     if len(text) > _SHORT:
@@ -107,6 +107,12 @@ def _spoken(result: ToolResult) -> str:
     if result.failed:
         return f"{name} failed: {result.content}" if result.content.strip() else f"{name} failed."
     return result.content if result.content.strip() else f"{name} returned nothing."
+
+
+def _readable(text: str) -> str:
+    """Write a JSON text with each value on a line of its own; leave any other text as it is."""
+    value = _whole(text)
+    return text if value is None else json.dumps(value, indent=0, ensure_ascii=False)
 
 
 def _objects(results: Sequence[ToolResult]) -> Iterator[Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Mapping
 from itertools import islice, product
 from typing import Any
 from urllib.parse import unquote
-
-import jsonschema_rs
 
 from lumnisai_core.local.web.json_schema import SchemaError, Validator, compile_schema
 
@@ -17,7 +17,6 @@ Flat = dict[str, Any]
 CHOICES = "\0choices"
 """Private keyword for `anyOf` and `oneOf`: lists of branches, each with one that a value needs."""
 
-_ROOT = "urn:lumnis:schema"
 _DEFINITIONS = ("$schema", "$defs", "definitions")
 _MAX_BRANCHES = 64
 _MAX_CHOICES = 8
@@ -44,7 +43,8 @@ class Document:
 
     def __init__(self, root: Schema) -> None:
         self.root = root
-        self._registry = jsonschema_rs.Registry([(_ROOT, root)]) if isinstance(root, dict) else None
+        references = re.findall(r'"\$ref": "([^"]*)"', json.dumps(root))
+        self._has_parts = all(name.startswith(("#/$defs/", "#/definitions/")) for name in references)
         self._checks: dict[int, tuple[Schema, Validator | None]] = {}
 
     def flat(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Flat:
@@ -94,11 +94,8 @@ class Document:
     def check(self, schema: Schema) -> Validator | None:
         """Return a check for a part; None if it cannot be compiled by itself."""
         if id(schema) not in self._checks:
-            part = _absolute(schema)
-            if isinstance(part, dict) and isinstance(self.root, dict) and "$schema" in self.root:
-                part = {"$schema": self.root["$schema"], **part}
             try:
-                check = compile_schema(part, registry=self._registry, formats=True)
+                check = compile_schema(self.alone(schema), formats=True) if self._has_parts else None
             except SchemaError:
                 check = None
             self._checks[id(schema)] = (schema, check)
@@ -113,18 +110,6 @@ class Document:
             except (KeyError, IndexError, ValueError, TypeError):
                 raise Unsatisfiable(f"reference {reference} leads nowhere") from None
         return node if isinstance(node, dict | bool) else True
-
-
-def _absolute(node: Any) -> Any:
-    """Return a part in which local references lead into the whole document."""
-    if isinstance(node, list):
-        return [_absolute(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    made = {key: _absolute(item) for key, item in node.items() if key not in ("$id", "id") or isinstance(item, dict)}
-    if isinstance(reference := node.get("$ref"), str) and reference.startswith("#"):
-        made["$ref"] = _ROOT + reference
-    return made
 
 
 def same(one: Any, two: Any) -> bool:

@@ -38,7 +38,6 @@ _LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORE
 _REST = re.compile(r"[^\n,;\u3002\uff0c]+?(?=[,;\n\u3002\uff0c]|[.!?](?:\s|$)|\s+(?:and\s+)?\w+\s*[=:]|$)")
 _LIST = re.compile(r"\[[^\]\n]*\]|[^.;\n!?]+")
 _COMMA = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|、|\uff0c)\s*")
-_WORD = re.compile(r"\w+")
 _MOST_PLACES = 50
 _MOST_SENTENCES = 400
 _MOST_TOKENS = 2_000
@@ -50,19 +49,6 @@ class Stage(IntEnum):
     NAMED = 1
     GUESSED = 2
     NEUTRAL = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a schema that takes one plain value.
-
-    `options` are its choices if it has any, and `special` texts have a format or a pattern.
-    """
-
-    path: Path
-    kind: str
-    options: tuple[Any, ...] | None = None
-    special: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +108,34 @@ class NamedValues:
                 yield Piece(texts, *found.span())
                 yield Piece([literal(str(part)) for part in parts if part != ""], *found.span())
 
-    def candidates(self, place: Place, stage: Stage) -> Iterator[Piece]:
-        """Yield values for a place: those that the text names, or those that may be meant."""
-        named = stage is Stage.NAMED
-        if place.options is not None:
-            yield from self._choices(place.options, place.path) if named else ()
-        elif place.kind == "string":
-            yield from self._texts(place) if named else self._other_texts(place.path)
-        elif place.kind in ("number", "integer"):
-            yield from self._near_numbers(place.path) if named else self._in_best(self._numbers)
-        elif place.kind == "boolean":
-            yield from self._switches(place.path) if named else ()
+    def candidates(
+        self, stage: Stage, path: Path, kind: str, options: Sequence[Any] | None = None, *, special: bool = False
+    ) -> Iterable[Piece]:
+        """Return values for a plain place: those that the text names, or those that may be meant.
 
-    def _texts(self, place: Place) -> Iterator[Piece]:
+        `options` are its choices if it has any, and `special` texts have a format or a pattern.
+        """
+        named = stage is Stage.NAMED
+        if options is not None:
+            return self._choices(options, path) if named else ()
+        if kind == "string":
+            return self._texts(path, special=special) if named else self._other_texts(path)
+        if kind in ("number", "integer"):
+            return self._near_numbers(path) if named else self._in_best(self._numbers)
+        switches = self._choices(list(_SWITCH), path, anywhere=False) if named and kind == "boolean" else ()
+        return [Piece(_SWITCH[piece.value], piece.start, piece.end) for piece in switches]
+
+    def _texts(self, path: Path, *, special: bool) -> Iterator[Piece]:
         """Yield the answer, a labelled value, a name or whole sentences, as the name of the property suggests."""
-        name = _name_words(place.path)
-        if place.special:
+        name = _name_words(path)
+        if special:
             yield from self._tokens
         if not self._is_request and (not name or name & _PROSE):
-            if self._answer and not _is_item(place.path):
+            if self._answer and not _is_item(path):
                 yield Piece(self._answer)
             yield from map(Piece, self._best)
             return
-        yield from self._labelled_texts(place.path)
+        yield from self._labelled_texts(path)
         if not self._is_request and name & _TITLES:
             yield from self._in_best(self._names)
 
@@ -222,8 +213,8 @@ class NamedValues:
             near += [(-len(distances), sum(distances), piece)] if distances else []
         return [piece for *_, piece in sorted(near, key=lambda item: item[:2])]
 
-    def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
-        """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
+    def _choices(self, options: Sequence[Any], path: Path, *, anywhere: bool = True) -> list[Piece]:
+        """Return the choices that stand after the name, then those that occur `anywhere`; the longer of two first."""
         labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._places(*_labels(path))}
         found: list[tuple[bool, Piece]] = []
         for option in options:
@@ -231,18 +222,11 @@ class NamedValues:
                 continue
             spoken = _spelled(str(option))
             spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
-            anywhere = isinstance(option, str) and bool(words(" ".join(name_parts(option))))
+            speaks = anywhere and isinstance(option, str) and bool(words(" ".join(name_parts(option))))
             for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
-                if anywhere or match.start() in labelled:
+                if speaks or match.start() in labelled:
                     found += [(match.start() not in labelled, Piece(option, *match.span()))]
         return [piece for _, piece in sorted(found, key=lambda item: (item[0], item[1].start, -item[1].end))]
-
-    def _switches(self, path: Path) -> Iterator[Piece]:
-        """Yield true or false where the text has it after the name."""
-        for match in self._places(_label(path)):
-            word = _WORD.match(self._text, _end(match, _SIGN, _COPULA, _LINK))
-            if word is not None and word.group().lower() in _SWITCH:
-                yield Piece(_SWITCH[word.group().lower()], *match.span())
 
 
 def name_parts(name: str) -> list[str]:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from lumnisai_core.local.engines.samples.document import CHOICES, Document, Flat, Schema, Unsatisfiable, kinds, same
-from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Place, Stage
+from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Stage
 from lumnisai_core.local.engines.samples.scalars import fitted, is_special, neutral, options
 from lumnisai_core.local.web.json_schema import compile_schema, problem
 
@@ -94,9 +94,8 @@ class _Sampler:
             elif source is None or stage is Stage.NEUTRAL:
                 yield stage, neutral(kind, branch)
             else:
-                choices = tuple(options(kind, branch)) if "enum" in branch else None
-                place = Place(path, kind, choices, is_special(branch))
-                found = self._free(source.candidates(place, stage))
+                choices = options(kind, branch) if "enum" in branch else None
+                found = self._free(source.candidates(stage, path, kind, choices, special=is_special(branch)))
                 yield stage, (fitted(kind, branch, value) for value in found)
 
     def _ways(self, flat: Flat, path: Path, last: Stage) -> Iterator[tuple[Stage, Flat, str]]:

@@ -144,7 +144,6 @@ class _Maker:
     def __init__(self, random: Random, extra: int) -> None:
         self._random = random
         self._extra = extra
-        self._groups: dict[int, str] = {}
         self._characters: dict[tuple[str, int], list[str]] = {}
 
     def make(self, tree: Any) -> str:
@@ -167,13 +166,6 @@ class _Maker:
             case "BRANCH":
                 return self.make(self._random.choice(argument[1]))
             case "SUBPATTERN":
-                self._groups[argument[0] or 0] = made = self.make(argument[3])
-                return made
-            case "GROUPREF":
-                return self._groups.get(argument, "")
-            case "ATOMIC_GROUP":
-                return self.make(argument)
-            case "ASSERT" if argument[0] > 0:
-                return self.make(argument[1])
+                return self.make(argument[3])
             case _:
                 return ""

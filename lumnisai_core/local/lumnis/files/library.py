@@ -21,7 +21,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from lumnisai_core.local.lumnis.files.texts import Unreadable, read_text
-from lumnisai_core.local.lumnis.store.files import seen
+from lumnisai_core.local.lumnis.store.files import visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.ids import now
@@ -113,7 +113,7 @@ class Library:
         """
         found = [await self._resolved(tenant_id, user_id, item) for item in named]
         room = _ENOUGH_CONTEXT
-        files = self._files.all(**seen(tenant_id, user_id)) if everything else []
+        files = self._files.all(**visible(tenant_id, user_id)) if everything else []
         for file in files:
             await self._ready(file.id)
             text = await self.lines(file)
@@ -126,9 +126,9 @@ class Library:
 
     async def _resolved(self, tenant_id: str, user_id: str | None, item: Mapping[str, Any]) -> Mapping[str, Any]:
         stored_id = str(item.get("uri", "")).removeprefix("artifact_").removeprefix("file_")
-        if self._files.one(id=stored_id, **seen(tenant_id, user_id)):
+        if self._files.one(id=stored_id, **visible(tenant_id, user_id)):
             await self._ready(stored_id)
-            file = self._files.one(id=stored_id, **seen(tenant_id, user_id))
+            file = self._files.one(id=stored_id, **visible(tenant_id, user_id))
             return item if file is None else {**item, "text": await self.lines(file)}
         artifact = self._artifacts.one(tenant_id=tenant_id, artifact_id=stored_id, user_id=user_id)
         return item if artifact is None else {**item, "text": artifact.text}

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.store.rows import ApiKeyMode, KeyColumns, KeyProvider, KeyRow, shown
+from lumnisai_core.local.lumnis.store.rows import ApiKeyMode, KeyColumns, KeyProvider, KeyRow, view
 from lumnisai_core.local.web.errors import not_found
 from lumnisai_core.local.web.ids import is_past, now
 from lumnisai_core.local.web.routes import Once, RouteTable
@@ -61,19 +61,19 @@ class WhoseKeys(TypedDict):
 @route("POST /v1/external-api-keys")
 async def store(call: Call, body: StoreKey) -> Once[Key]:
     """Store a key; one of the same provider and name is replaced and keeps its id and age."""
-    return call.once(lambda: _shown(_keep(call, body)))
+    return call.once(lambda: _view(_keep(call, body)))
 
 
 @route("GET /v1/external-api-keys")
 async def list_(call: Call) -> list[Key]:
     """Show all keys, newest first, as a bare list."""
-    return [_shown(key) for key in call.store.keys.all(tenant_id=call.tenant.id)]
+    return [_view(key) for key in call.store.keys.all(tenant_id=call.tenant.id)]
 
 
 @route("GET /v1/external-api-keys/{key}")
 async def get(call: Call) -> Key:
     """Show one key by its id."""
-    return _shown(call.find(call.store.keys, "key", key_id=call.path["key"]))
+    return _view(call.find(call.store.keys, "key", key_id=call.path["key"]))
 
 
 @route("DELETE /v1/external-api-keys/{key}")
@@ -97,9 +97,9 @@ async def set_mode(call: Call, body: KeyMode) -> WhoseKeys:
     return {"api_key_mode": body.mode}
 
 
-def _shown(key: KeyRow) -> Key:
+def _view(key: KeyRow) -> Key:
     """Return a key; it is active until it expires."""
-    return shown(Key, key, is_active=not is_past(key.expires_at, now()))
+    return view(Key, key, is_active=not is_past(key.expires_at, now()))
 
 
 def _keep(call: Call, body: StoreKey) -> KeyRow:

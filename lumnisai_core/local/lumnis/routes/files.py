@@ -17,8 +17,8 @@ from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.routes.uploads import Owned, free_name, tags_of
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.store.files import Hit, of_kind, seen
-from lumnisai_core.local.lumnis.store.rows import ChunkColumns, FileColumns, FileRow, FileScope, ProcessingStatus, shown
+from lumnisai_core.local.lumnis.store.files import Hit, of_kind, visible
+from lumnisai_core.local.lumnis.store.rows import ChunkColumns, FileColumns, FileRow, FileScope, ProcessingStatus, view
 from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import RouteTable
@@ -174,13 +174,13 @@ async def list_(call: Call, query: ListFiles) -> Files:
     rows, total = call.store.files.page(
         query.limit,
         offset,
-        **seen(call.tenant.id, call.user(query.user_id)),
+        **visible(call.tenant.id, call.user(query.user_id)),
         **of_kind([query.file_type] if query.file_type else None, tags_of(query.tags)),
         file_scope=query.scope,
         processing_status=query.status,
     )
     return {
-        "files": [shown(File, file) for file in rows],
+        "files": [view(File, file) for file in rows],
         "total_count": total,
         "page": query.page,
         "limit": query.limit,
@@ -191,7 +191,7 @@ async def list_(call: Call, query: ListFiles) -> Files:
 @route("GET /v1/files/{file_id}")
 async def get(call: Call, query: Named) -> File:
     """Show the metadata of a file."""
-    return shown(File, _find(call, query.user_id))
+    return view(File, _find(call, query.user_id))
 
 
 @route("GET /v1/files/{file_id}/content", refused=(409,))
@@ -249,15 +249,15 @@ async def status(call: Call, query: Named) -> FileStatus:
 async def search(call: Call, body: SearchFiles) -> Found:
     """Find the pieces that match a query best: at most `limit` pieces, shown file by file, the best file first."""
     started = time.perf_counter()
-    wanted = {**seen(call.tenant.id, call.user(body.user_id)), **of_kind(body.file_types, body.tags)}
+    wanted = {**visible(call.tenant.id, call.user(body.user_id)), **of_kind(body.file_types, body.tags)}
     terms = [quoted(word) for word in dict.fromkeys(words(body.query))][:_MAX_TERMS]
     by_file: dict[str, list[Hit]] = {}
     for chunk, score in call.store.files.search(terms, body.limit, body.min_score, **wanted):
         by_file.setdefault(chunk.file_id, []).append((chunk, score))
     results: list[FoundFile] = []
     for file_id, hits in by_file.items():
-        file = shown(File, call.find(call.store.files, "file", id=file_id))
-        chunks = [shown(Chunk, chunk, similarity_score=score) for chunk, score in hits]
+        file = view(File, call.find(call.store.files, "file", id=file_id))
+        chunks = [view(Chunk, chunk, similarity_score=score) for chunk, score in hits]
         results.append({"file": file, "chunks": chunks, "overall_score": hits[0][1]})
     return {
         "results": results,
@@ -275,7 +275,7 @@ async def set_scope(call: Call, query: Named, body: Owned) -> File:
     if (file.file_scope, file.user_id) != (body.scope, user_id):
         name = free_name(call, file, user_id)
         files.change({"id": file.id}, file_scope=body.scope, user_id=user_id, file_name=name, updated_at=now())
-    return shown(File, files.one(id=file.id) or file)
+    return view(File, files.one(id=file.id) or file)
 
 
 @route("DELETE /v1/files/{file_id}")
@@ -291,7 +291,7 @@ async def delete_many(
     call: Call, body: FileIds, *, user_id: UserName | None = None, hard_delete: bool = True
 ) -> DeletedFiles:
     """Delete several files; those that cannot be reached are listed as failed."""
-    wanted = seen(call.tenant.id, call.user(user_id), deleted=hard_delete)
+    wanted = visible(call.tenant.id, call.user(user_id), deleted=hard_delete)
     deleted: list[str] = []
     failed: list[str] = []
     for file_id in dict.fromkeys(body.file_ids):
@@ -325,7 +325,7 @@ async def statistics(call: Call, query: Named) -> FileStatistics:
 
 
 def _find(call: Call, user_name: str | None, *, deleted: bool = False) -> FileRow:
-    conditions = seen(call.tenant.id, call.user(user_name), deleted=deleted)
+    conditions = visible(call.tenant.id, call.user(user_name), deleted=deleted)
     return found(call.store.files.one(id=call.path["file_id"], **conditions), "file", call.path["file_id"])
 
 

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, Response
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.store.rows import ConnectionProvider, ConnectionRow, ConnectionStatus, shown
+from lumnisai_core.local.lumnis.store.rows import ConnectionProvider, ConnectionRow, ConnectionStatus, view
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import Once, RouteTable
@@ -284,7 +284,7 @@ async def list_(
     disabled = call.store.disabled_apps(call.tenant.id)
     known = _known(call, call.user_id(user_id), None, provider)
     connections = [
-        shown(Connection, item, metadata={}, is_enabled=item.app_name not in disabled)
+        view(Connection, item, metadata={}, is_enabled=item.app_name not in disabled)
         for item in known
         if not wanted or item.app_name in wanted
     ]
@@ -405,7 +405,7 @@ def _state(call: Call, user_id: str, app: str, provider: str | None) -> Connecti
     enabled = app not in call.store.disabled_apps(call.tenant.id)
     if not known:
         return ConnectionState(app_name=app, status="not_connected", is_enabled=enabled)
-    return shown(ConnectionState, known[0], is_enabled=enabled)
+    return view(ConnectionState, known[0], is_enabled=enabled)
 
 
 def _complete(call: Call, connection: ConnectionRow, error: str | None) -> None:

@@ -89,7 +89,7 @@ class Availability(TypedDict):
 @route("GET /v1/model-preferences")
 async def list_(call: Call, *, include_defaults: bool = True) -> Preferences:
     """Show all preferences; kinds of work without one get the default unless the request excludes defaults."""
-    return _shown(call, defaults=include_defaults)
+    return _all(call, defaults=include_defaults)
 
 
 @route("PUT /v1/model-preferences")
@@ -98,7 +98,7 @@ async def update(call: Call, body: Choices) -> Preferences:
     with call.store.transaction():
         for model_type, choice in body.preferences.items():
             _keep(call, model_type, choice)
-    return _shown(call, defaults=True)
+    return _all(call, defaults=True)
 
 
 @route("PATCH /v1/model-preferences/{model_type}")
@@ -140,7 +140,7 @@ def _availability(choice: TypedChoice, held: Collection[str] | None) -> Availabi
     }
 
 
-def _shown(call: Call, *, defaults: bool) -> Preferences:
+def _all(call: Call, *, defaults: bool) -> Preferences:
     chosen = {item.model_type: item for item in call.store.preferences.all(tenant_id=call.tenant.id)}
     applied = [name for name in _DEFAULTS if name not in chosen] if defaults else []
     since = call.tenant.created_at

@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 from lumnisai_core.local.lumnis.routes.threads import find_thread, new_thread
 from lumnisai_core.local.lumnis.runs import CreateRun
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.store.rows import ArtifactColumns, Feedback, FeedbackType, Run, RunRow, Status, shown
+from lumnisai_core.local.lumnis.store.rows import ArtifactColumns, Feedback, FeedbackType, Run, RunRow, Status, view
 from lumnisai_core.local.web.errors import ApiError, not_found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_text import dumps
@@ -81,7 +81,7 @@ async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
             thread = find_thread(call, body.thread_id, body.user_id)
         run = call.runs.accept(thread, user_id or thread.user_id, body, created_at)
         accepted.append(run)
-        return shown(CreatedRun, run)
+        return view(CreatedRun, run)
 
     reply = call.once(accept)
     for run in accepted:
@@ -96,7 +96,7 @@ async def get(call: Call, *, user_id: UserName | None = None, wait: float = 0.0)
     if wait > 0 and run.completed_at is None:
         await call.runs.hold(run.response_id, min(wait, call.service.settings.max_wait))
         run = _find(call, user_id)
-    return call.shown([run])[0]
+    return call.replies([run])[0]
 
 
 @route("GET /v1/responses")
@@ -111,7 +111,7 @@ async def list_(call: Call, query: ListRuns) -> Runs:
         since=query.start_date and query.start_date.isoformat(),
         before=after and after.isoformat(),
     )
-    return {"responses": call.shown(runs), "total": total, "limit": query.limit, "offset": query.offset}
+    return {"responses": call.replies(runs), "total": total, "limit": query.limit, "offset": query.offset}
 
 
 @route("POST /v1/responses/{response_id}/cancel", refused=(409,))
@@ -128,8 +128,8 @@ async def artifacts(call: Call, query: Page) -> Artifacts:
     """Show a page of the artifacts of a run, in its order."""
     run, stored = _find(call, query.user_id), call.store.artifacts
     rows, total = stored.page(query.limit, query.offset, oldest_first=True, response_id=run.response_id)
-    shown_ = [shown(Artifact, row, uri=f"artifact_{row.artifact_id}", bytes=len(row.text.encode())) for row in rows]
-    return {"artifacts": shown_, "total": total, "limit": query.limit, "offset": query.offset}
+    items = [view(Artifact, row, uri=f"artifact_{row.artifact_id}", bytes=len(row.text.encode())) for row in rows]
+    return {"artifacts": items, "total": total, "limit": query.limit, "offset": query.offset}
 
 
 # Feedback

@@ -69,8 +69,8 @@ async def create(call: Call, query: Named, body: CreateSkill) -> Once[Skill]:
 @route("GET /v1/skills")
 async def list_(call: Call, query: ListSkills) -> Skills:
     """Show a page of skills, newest first."""
-    seen = {"visible_to": call.user(query.user_id), "category": query.category, "is_active": query.is_active}
-    skills, total = call.page(call.store.skills, query, **seen)
+    chosen = {"visible_to": call.user(query.user_id), "category": query.category, "is_active": query.is_active}
+    skills, total = call.page(call.store.skills, query, **chosen)
     return {"skills": skills, "total": total, "page": query.page, "page_size": query.page_size}
 
 

@@ -72,7 +72,7 @@ async def responses(call: Call, query: Page) -> list[Run]:
     """Show a page of a thread's runs, newest first, as a bare list."""
     thread = find_thread(call, call.path["thread_id"], query.user_id)
     user_id = call.user(query.user_id)
-    return call.shown(call.page(call.store.runs, query, user_id=user_id, thread_id=thread.thread_id)[0])
+    return call.replies(call.page(call.store.runs, query, user_id=user_id, thread_id=thread.thread_id)[0])
 
 
 def new_thread(call: Call, user_id: str | None, created_at: str, title: str | None = None) -> Thread:

@@ -13,7 +13,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.store.rows import ApiKeyMode, Run, Thread, User, shown
+from lumnisai_core.local.lumnis.store.rows import ApiKeyMode, Run, Thread, User, view
 from lumnisai_core.local.web.errors import not_found
 from lumnisai_core.local.web.ids import now, tenant_id_of
 from lumnisai_core.local.web.json_text import Json, written
@@ -88,7 +88,7 @@ async def health(_call: Call) -> Health:
 async def own_tenant(call: Call) -> Tenant:
     """Show the tenant of the key."""
     tenant = call.fresh_tenant()
-    return shown(Tenant, tenant, developer_id=tenant_id_of(tenant.id))
+    return view(Tenant, tenant, developer_id=tenant_id_of(tenant.id))
 
 
 @route("GET /v1/tenants/{tenant_id}")
@@ -161,7 +161,7 @@ async def delete(call: Call) -> Text:
 async def responses(call: Call, query: Numbered) -> list[Run]:
     """Show a page of a user's runs, newest first, as a bare list."""
     user = await get(call)
-    return call.shown(call.page(call.store.runs, query, user_id=user.id)[0])
+    return call.replies(call.page(call.store.runs, query, user_id=user.id)[0])
 
 
 @route("GET /v1/users/{user}/threads")

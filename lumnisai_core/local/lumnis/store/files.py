@@ -25,7 +25,7 @@ _CONDITIONS = {
 }
 
 
-def seen(tenant_id: str, user_id: str | None, *, deleted: bool = False) -> dict[str, Any]:
+def visible(tenant_id: str, user_id: str | None, *, deleted: bool = False) -> dict[str, Any]:
     """Return the conditions of files that a request may see: those of the tenant, and of the user if one is named."""
     return {"tenant_id": tenant_id, "seen_by": user_id or "", "is_deleted": None if deleted else False}
 
@@ -37,7 +37,7 @@ def of_kind(types: Sequence[str] | None, tags: Sequence[str] | None) -> dict[str
 
 
 class Files(Table[FileRow]):
-    """All files, and the pieces of their texts. For conditions see `seen` and `of_kind`; `owner` may be empty."""
+    """All files, and the pieces of their texts. For conditions see `visible` and `of_kind`; `owner` may be empty."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database, "files", FileRow, conditions=_CONDITIONS)

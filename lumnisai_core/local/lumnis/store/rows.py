@@ -45,7 +45,7 @@ KeyProvider = Annotated[
 _Shape = TypeVar("_Shape", bound=AnyRow)
 
 
-def shown(shape: type[_Shape], row: AnyRow, **more: Any) -> _Shape:
+def view(shape: type[_Shape], row: AnyRow, **more: Any) -> _Shape:
     """Return the columns of a row that a shape has, with its further fields."""
     columns = {name: getattr(row, name) for name in row.__dataclass_fields__ if name in shape.__dataclass_fields__}
     return shape(**{**columns, **more})

@@ -79,16 +79,12 @@ class Store:
         """
         return self._db.execute(query, (run.thread_id, run.response_id)).fetchall()
 
-    def update_run(self, response_id: str, **values: str | None) -> None:
-        """Store new values of the named columns."""
-        self.runs.change({"response_id": response_id}, **values)
-
     def end_run(self, run: RunRow, title: str | None, left: Iterable[ArtifactRow], **values: str | None) -> None:
         """Store the end of a run with its artifacts; a thread without a title gets that of the run."""
         with self.transaction():
             for artifact in left:
                 self.artifacts.add(artifact)
-            self.update_run(run.response_id, **values)
+            self.runs.change({"response_id": run.response_id}, **values)
             self._db.execute(
                 "UPDATE threads SET title = coalesce(title, ?), updated_at = ? WHERE thread_id = ?",
                 (title, values["completed_at"], run.thread_id),
