@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from lumnisai_core.local.engines.base import Engine
-from lumnisai_core.local.liminal.detection import Detection, Detector, PatternDetector, resolved, terms_in
+from lumnisai_core.local.liminal.detection import Detection, Detector, resolved, terms_in
+from lumnisai_core.local.liminal.patterns import PatternDetector
 
 Action = Literal["redact", "mask", "allow", "block"]
 
