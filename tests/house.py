@@ -53,7 +53,7 @@ _LLAMA_INDEX = ("lumnisai_integrations/llama_index", "lumnisai_integrations/_com
 
 #: Where each third-party package may be imported: a folder and everything below it, or a file.
 PLACES = {
-    "IPython": ("lumnisai_integrations/_shared/display", "lumnisai_integrations/notebook.py"),
+    "IPython": ("lumnisai_integrations/_shared/display.py", "lumnisai_integrations/notebook.py"),
     "aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
     "httpx": ("lumnisai_core/_transport/pool.py", "lumnisai_core/_transport/pool_aiohttp.py"),
     "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
@@ -68,7 +68,7 @@ PLACES = {
     "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
-    "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display"),
+    "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
     "stdnum": ("lumnisai_core/local/liminal/registries.py",),
     "starlette": ("lumnisai_core/local",),
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it

@@ -150,7 +150,7 @@ class Body:
     """
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head = Answer(response.status_code, response.headers)
+        self.head: Answer = Answer(response.status_code, response.headers)
         self._request = request
         self._response = response
 
@@ -275,7 +275,7 @@ class AsyncBody:
     """
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head = Answer(response.status_code, response.headers)
+        self.head: Answer = Answer(response.status_code, response.headers)
         self._request = request
         self._response = response
 

@@ -31,16 +31,11 @@ class RetryPolicy(NamedTuple):
 class CoolDown:
     """A pause that all requests of a client share after the service refused one because of too many."""
 
-    def __init__(self) -> None:
-        self._over_at = 0.0
+    over_at = 0.0
 
     def begin(self, now: float, seconds: float) -> None:
         """Begin a pause, or prolong the present one."""
-        self._over_at = max(self._over_at, now + seconds)
-
-    def left(self, now: float) -> float:
-        """Return the seconds that are left, 0 if there is no pause."""
-        return max(0.0, self._over_at - now)
+        self.over_at = max(self.over_at, now + seconds)
 
 
 def next_try(

@@ -21,8 +21,16 @@ from lumnisai_core.local.engines.base import AgentEngines, Engine, RunReport, Ru
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
 from lumnisai_core.local.liminal.settings import LiminalSettings
-from lumnisai_core.local.lumnis.keys import clean_key, expiry_by_key, names_by_key
-from lumnisai_core.local.lumnis.settings import ArtifactShape, DownloadMode, LimitMode, PollMode, Settings
+from lumnisai_core.local.lumnis.settings import (
+    ArtifactShape,
+    DownloadMode,
+    LimitMode,
+    PollMode,
+    Settings,
+    clean_key,
+    expiry_by_key,
+    names_by_key,
+)
 from lumnisai_core.local.running import Running, plan_of
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.ids import utc

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -21,7 +21,7 @@ class LumnisService(Service):
     """The agent platform: an API key in a header, and errors in five shapes."""
 
     #: Together with GET, all methods but POST can be repeated. These set a state and are sent with a key of their own.
-    keyed_methods = frozenset({"PUT", "PATCH", "DELETE"})
+    keyed_methods: ClassVar[frozenset[str]] = frozenset({"PUT", "PATCH", "DELETE"})
 
     def read_error(self, status: int, headers: Mapping[str, str], body: Any) -> Problem:
         """Read an answer that is not 2xx."""

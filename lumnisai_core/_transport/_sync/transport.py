@@ -172,7 +172,7 @@ class Transport:
         while True:
             tries += 1
             # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if cooling := min(self._cool_down.left(time.monotonic()), policy.budget):
+            if (cooling := min(self._cool_down.over_at - time.monotonic(), policy.budget)) > 0:
                 sleep(cooling)
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
@@ -257,7 +257,7 @@ class Transport:
         receive: Callable[[Body], Answer] | None,
     ) -> Answer | TransportError:
         service, hooks = self._service, self._hooks
-        info = request_info(request, tries) if hooks.used else None
+        info = request_info(request, tries) if any(hooks) else None
         if info is not None and hooks.on_request is not None:
             notify(hooks.on_request, info)
         began = time.monotonic()

@@ -156,18 +156,10 @@ class Engine(Protocol):
 
 
 class AgentEngines:
-    """Chooses the engine of a run by its specialized agent.
+    """Chooses the engine of a run by its specialized agent; a ValueError names what is wrong with `engine` or `agents`.
 
-    A run of an agent without an engine of its own goes to the default engine, which finds the name in the request. A
-    default engine with an attribute `specialized_agents = False`, such as the built-in one, does not get it: the run
-    fails, because an answer would only look like the agent's.
-
-    Args:
-        engine: the default engine.
-        agents: engines by the name of the specialized agent.
-
-    Raises:
-        ValueError: a name is blank, or an engine is not an object with a method `run`.
+    A default engine with an attribute `specialized_agents = False`, such as the built-in one, does not get the runs of
+    an agent without an engine of its own: an answer would only look like the agent's.
     """
 
     def __init__(self, engine: Engine, agents: Mapping[str, Engine] | None = None) -> None:
@@ -180,11 +172,7 @@ class AgentEngines:
             _check(f"agents[{name!r}]", agent)
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
-        """Answer one run.
-
-        Raises:
-            EngineError: there is no engine for its specialized agent.
-        """
+        """Answer one run; one of an agent without an engine fails with `AGENT_NOT_AVAILABLE`."""
         name = request.specialized_agent
         if name is None:
             return await self._engine.run(request, report)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from starlette.responses import Response, StreamingResponse
+
 from lumnisai_core.local.liminal.detection import Detection
 from lumnisai_core.local.liminal.placeholders import Placed, Span, hashed, hydrated, opaque_token, pieces_of
-from lumnisai_core.local.liminal.service import Answered, Call, Service, with_session
+from lumnisai_core.local.liminal.service import Answered, Call, Service, enveloped
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy
 from lumnisai_core.local.liminal.shapes import (
     Analyze,
@@ -21,7 +23,7 @@ from lumnisai_core.local.liminal.shapes import (
     chat_reply,
 )
 from lumnisai_core.local.web.json_text import written
-from lumnisai_core.local.web.routes import Reply, RouteTable
+from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Object
 
 #: First segment of all paths.
@@ -39,49 +41,49 @@ _CATEGORIES = ((0.9, "VERY LIKELY"), (0.7, "LIKELY"), (0.0, "POSSIBLE"))
 
 
 @route("GET /auth/login/oauth/access-token", public=True)
-async def log_in_by_provider(call: Call) -> Reply:
+async def log_in_by_provider(call: Call) -> Response:
     """Open a session for an access token; here, the service's own token is one."""
     return call.service.log_in(call.request.headers.get("authorization", "").removeprefix("Bearer ").strip())
 
 
 @route("POST /auth/test-automation/login", public=True)
-async def log_in_by_token(call: Call) -> Reply:
+async def log_in_by_token(call: Call) -> Response:
     """Open a session for the environment token."""
     return call.service.log_in(call.request.headers.get("x-test-automation-api-key", "").strip())
 
 
 @route("GET /users/me")
-async def user(call: Call) -> Reply:
+async def user(call: Call) -> Response:
     """Show the user of a session, and set its cookie again."""
-    return with_session(call.reply(_USER), call.session)
+    return enveloped(_USER, call.session)
 
 
 # Model instances and threads
 
 
 @route("GET /model-instances")
-async def model_instances(call: Call) -> Reply:
+async def model_instances(call: Call) -> Response:
     """List the model instances."""
     instances = enumerate(call.service.settings.instances, start=1)
     return call.reply([{**_instance(*entry), "allowedTeams": [], "allowedUsers": []} for entry in instances])
 
 
 @route("GET /threads")
-async def list_threads(call: Call, query: ListThreads) -> Reply:
+async def list_threads(call: Call, query: ListThreads) -> Response:
     """List the threads of a source, oldest first; all here are of the source `sdk`."""
     threads = call.service.store.threads.all(oldest_first=True) if query.source == "sdk" else []
     return call.reply([_thread(call.service, thread) for thread in threads])
 
 
 @route("POST /threads")
-async def create_thread(call: Call, body: CreateThread) -> Reply:
+async def create_thread(call: Call, body: CreateThread) -> Response:
     """Make an empty thread."""
     instance = call.service.instance(body.model_instance_id)
     return call.reply(_thread(call.service, call.service.new_thread(instance, body.name)))
 
 
 @route("GET /threads/{threadId}")
-async def get_thread(call: Call, path: ThreadPath) -> Reply:
+async def get_thread(call: Call, path: ThreadPath) -> Response:
     """Show a thread with its chats."""
     return call.reply(_thread(call.service, call.service.thread(path.thread_id)))
 
@@ -121,7 +123,7 @@ def _thread(service: Service, thread: ThreadRow) -> Object:
 
 
 @route("POST /prompts/analyze")
-async def analyze(call: Call, body: Analyze) -> Reply:
+async def analyze(call: Call, body: Analyze) -> Response:
     """Show the sensitive spans of a text and the policy's action for each."""
     policy = call.service.instance(body.model_instance_id).policy
     found = await asyncio.to_thread(call.service.detections, body)
@@ -129,14 +131,14 @@ async def analyze(call: Call, body: Analyze) -> Reply:
 
 
 @route("POST /prompts/cleanse")
-async def cleanse(call: Call, body: Cleanse) -> Reply:
+async def cleanse(call: Call, body: Cleanse) -> Response:
     """Replace the sensitive spans of a text by placeholders."""
     _, placed, values = call.service.cleanse(body, await asyncio.to_thread(call.service.detections, body))
     return call.reply(_cleansed(placed, hashed(placed, values, call.service.hash_key)))
 
 
 @route("POST /prompts/hydrate")
-async def hydrate(call: Call, body: Hydrate) -> Reply:
+async def hydrate(call: Call, body: Hydrate) -> Response:
     """Put the values of a thread back into a text; without a thread, there are none."""
     call.service.instance(body.model_instance_id)
     values = {} if body.thread_id is None else call.service.store.values_of(call.service.thread(body.thread_id).id)
@@ -145,11 +147,11 @@ async def hydrate(call: Call, body: Hydrate) -> Reply:
 
 
 @route("POST /prompts/submit")
-async def submit(call: Call, body: Submit) -> Reply:
+async def submit(call: Call, body: Submit) -> Response:
     """Cleanse a prompt, answer it, and put the values back; as one answer, or as a stream of lines."""
     answered = await call.service.submit(body, await asyncio.to_thread(call.service.detections, body))
     if body.is_streaming:
-        return Reply(media_type="application/x-ndjson", stream=_lines(answered))
+        return StreamingResponse(_lines(answered), media_type="application/x-ndjson")
     return call.reply(_submitted(call.service, body, answered))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import Response
 
 from lumnisai_core.local.engines.base import Engine, EngineError, Message, RunRequest, SilentReport
 from lumnisai_core.local.liminal.detection import Detection, resolved
@@ -22,7 +23,6 @@ from lumnisai_core.local.web import app
 from lumnisai_core.local.web.errors import ApiError, InvalidRequest, found
 from lumnisai_core.local.web.ids import new_id
 from lumnisai_core.local.web.json_text import written
-from lumnisai_core.local.web.routes import Reply
 from lumnisai_core.local.web.text import short_title
 
 _LONGEST_TEXT = 1 << 20
@@ -111,7 +111,7 @@ class Service:
             raise ApiError(401, "UNAUTHORIZED", "The session is missing or has expired.")
         return Call(self, request, path, session)
 
-    def log_in(self, credential: str) -> Reply:
+    def log_in(self, credential: str) -> Response:
         """Return the reply to a login, which sets a cookie.
 
         Raises:
@@ -119,7 +119,7 @@ class Service:
         """
         if not hmac.compare_digest(credential.encode(), self._token.encode()):
             raise ApiError(401, "UNAUTHORIZED", "The token is not valid.")
-        return with_session(Reply(200, written({"data": {"ok": True}})), self.sessions.open())
+        return enveloped({"ok": True}, self.sessions.open())
 
     # Model instances and threads
 
@@ -236,15 +236,18 @@ class Call(app.Call):
         self.service = service
         self.session = session
 
-    def reply(self, data: Any) -> Reply:
+    def reply(self, data: Any) -> Response:
         """Return a reply with the envelope, and with a new session where the settings say so."""
-        reply = Reply(200, written({"data": data}))
-        return with_session(reply, self.service.sessions.open()) if self.service.settings.renew_cookie else reply
+        session = self.service.sessions.open() if self.service.settings.renew_cookie else None
+        return enveloped(data, session)
 
 
-def with_session(reply: Reply, session: str) -> Reply:
-    """Return a reply that sets the session cookie."""
-    return Reply(reply.status, reply.body, {**reply.headers, "set-cookie": f"session={session}; Path=/; HttpOnly"})
+def enveloped(data: Any, session: str | None = None) -> Response:
+    """Return a reply with the envelope, which sets the session cookie if there is a session."""
+    reply = Response(written({"data": data}), media_type="application/json")
+    if session is not None:
+        reply.headers["set-cookie"] = f"session={session}; Path=/; HttpOnly"
+    return reply
 
 
 def refused(error: ApiError) -> Any:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import astuple
 
 from lumnisai_core.local.liminal.shapes import ChatRow, ThreadRow
-from lumnisai_core.local.store.database import Database
-from lumnisai_core.local.store.table import Table
+from lumnisai_core.local.store.database import Database, Table
 
 #: The tables, as steps of the service's database.
 STEPS = (

@@ -20,11 +20,8 @@ _Consume = Callable[[list[str]], None]
 class LiveReport:
     """A run's progress list and title.
 
-    Args:
-        save: called in the event loop's thread with the whole list as JSON and the title, after every change.
-        consume: called in the event loop's thread with the ids of feedback that the engine has taken.
-        feedback: feedback from before the run began.
-        ids: give every entry and every tool call a permanent `id`.
+    `save` is called with the whole list as JSON and the title after every change, `consume` with the ids of feedback
+    that the engine has taken, both in the event loop's thread. With `ids`, entries and tool calls have permanent ones.
     """
 
     def __init__(

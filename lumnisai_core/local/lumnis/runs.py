@@ -5,26 +5,62 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import mimetypes
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from uuid import UUID, uuid5
+
+from pydantic import Field
 
 from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
 from lumnisai_core.local.lumnis.files.library import Library
-from lumnisai_core.local.lumnis.replies import artifacts_of
 from lumnisai_core.local.lumnis.report import LiveReport
 from lumnisai_core.local.lumnis.settings import Settings
-from lumnisai_core.local.lumnis.shapes import runs as shapes
-from lumnisai_core.local.lumnis.store.rows import RunRow
+from lumnisai_core.local.lumnis.store import rows
+from lumnisai_core.local.lumnis.store.rows import ArtifactRow, Role, RunRow, Thread
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.errors import ApiError
-from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, problem
 from lumnisai_core.local.web.json_text import Json, dumps
+from lumnisai_core.local.web.shapes import Object, Shape, UserName
 from lumnisai_core.local.web.text import short_title
 
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
 _STOP_GRACE = 1.0
 _logger = logging.getLogger("lumnisai.local")
+
+
+class MessageBody(Shape):
+    """One message."""
+
+    role: Role
+    content: str
+
+
+class FileBody(Shape):
+    """A file named by its address."""
+
+    name: str
+    uri: str
+    mime_type: str | None = None
+    size_bytes: int | None = None
+
+
+class CreateRun(Shape):
+    """Body of `POST /v1/responses`."""
+
+    messages: list[MessageBody] = Field(min_length=1)
+    thread_id: str | None = None
+    user_id: UserName | None = None
+    response_format: Object | None = None
+    response_format_instructions: str | None = None
+    model_overrides: Object | None = None
+    agent_config: Object | None = None
+    files: list[FileBody] | None = None
+    options: Object | None = None
+    specialized_agent: str | None = None
+    specialized_agent_params: Object | None = None
 
 
 class _Live:
@@ -70,7 +106,7 @@ class Runs:
                 error = dumps({"code": "SERVICE_RESTARTED", "message": _RESTARTED})
                 self._store.end_run(run, None, (), status="failed", error=error, completed_at=now())
 
-    def accept(self, thread: shapes.Thread, user_id: str | None, body: shapes.CreateRun, created_at: str) -> RunRow:
+    def accept(self, thread: Thread, user_id: str | None, body: CreateRun, created_at: str) -> RunRow:
         """Store a new run as queued; call `start` once the transaction around this is committed."""
         if body.response_format is not None:
             try:
@@ -80,21 +116,12 @@ class Runs:
                 raise ApiError(400, "INVALID_RESPONSE_FORMAT", message) from error
         rest = body.model_dump(mode="json", exclude={"messages", "thread_id", "user_id"}, exclude_none=True)
         run = RunRow(
-            response_id=new_id(),
             thread_id=thread.thread_id,
             tenant_id=thread.tenant_id,
             user_id=user_id,
-            status="queued",
-            progress=Json("[]"),
             input_messages=dumps([message.model_dump() for message in body.messages]),
-            output_text=None,
-            structured_response=None,
-            artifacts=None,
-            response_title=None,
-            error=None,
             options=None if body.options is None else dumps(body.options),
             created_at=created_at,
-            completed_at=None,
             request=dumps(rest),
         )
         self._store.add_run(run)
@@ -119,7 +146,7 @@ class Runs:
         except TimeoutError:
             return
 
-    def give(self, feedback: shapes.Feedback) -> bool:
+    def give(self, feedback: rows.Feedback) -> bool:
         """Store feedback and hand it to its run; false if the run has already ended."""
         live = self._live.get(feedback.response_id)
         if live is None:
@@ -231,13 +258,13 @@ class Runs:
         title = live.report.close() if live.report else None
         if title is None and values["status"] == "succeeded":
             title = _title_of(live.run)
-        artifacts = artifacts_of(live.run, values.get("artifacts"))
+        artifacts = _artifacts_of(live.run, values.get("artifacts"))
         self._store.end_run(live.run, title, artifacts, response_title=title, completed_at=now(), **values)
         self._live.pop(live.run.response_id, None)
         live.end()
 
 
-def _feedback_of(stored: shapes.Feedback) -> Feedback:
+def _feedback_of(stored: rows.Feedback) -> Feedback:
     """Return stored feedback as engines see it."""
     return Feedback(
         stored.feedback_id,
@@ -280,3 +307,48 @@ def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
         "structured_response": None if structured is None else dumps(structured),
         "artifacts": dumps([dict(item) for item in result.artifacts]) if result.artifacts else None,
     }
+
+
+# Artifacts
+
+
+def with_content(inline: Json[list[Object]] | None) -> Json[list[Object]] | None:
+    """Return inline artifacts (JSON) in the shape with one `content`."""
+    return None if inline is None else dumps([_content_of(item) for item in json.loads(inline)])
+
+
+def _content_of(item: Object) -> Object:
+    if not isinstance(item.get("parts"), list):
+        return {"type": "text", "content": "", **item}
+    language = {"language": item["language"]} if item.get("language") else {}
+    return {"type": "text", "content": _text_of(item), **language}
+
+
+def _text_of(item: Object) -> str:
+    parts = item["parts"] if isinstance(item.get("parts"), list) else []
+    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    return "\n".join(texts) if texts else str(item.get("content") or "")
+
+
+def _artifacts_of(run: RunRow, inline: str | None) -> list[ArtifactRow]:
+    """Read the inline artifacts of a run (JSON); of several with one id the last counts."""
+    made = (_artifact(run, index, item) for index, item in enumerate(json.loads(inline or "[]")))
+    return list({artifact.artifact_id: artifact for artifact in made}.values())
+
+
+def _artifact(run: RunRow, index: int, item: Object) -> ArtifactRow:
+    name = str(item.get("name") or f"artifact-{index + 1}")
+    own_id = str(item.get("artifactId") or item.get("artifact_id") or index)
+    try:
+        artifact_id = str(UUID(own_id.removeprefix("artifact_")))
+    except ValueError:
+        artifact_id = str(uuid5(UUID(run.response_id), own_id))
+    return ArtifactRow(
+        artifact_id=artifact_id,
+        response_id=run.response_id,
+        tenant_id=run.tenant_id,
+        user_id=run.user_id,
+        name=name,
+        mime_type=mimetypes.guess_type(name)[0] or "text/plain",
+        text=_text_of(item),
+    )

@@ -26,11 +26,7 @@ class Validator(Protocol):
 def compile_schema(
     schema: dict[str, Any] | bool, *, registry: jsonschema_rs.Registry | None = None, formats: bool = False
 ) -> Validator:
-    """Compile a schema. References to other documents are never read.
-
-    Raises:
-        SchemaError: the schema is not valid, or refers to another document.
-    """
+    """Compile a schema, or raise `SchemaError`. References to other documents are never read."""
     try:
         return jsonschema_rs.validator_for(schema, retriever=_refuse, registry=registry, validate_formats=formats)
     except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:

@@ -114,11 +114,7 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
 
     @overload
     async def invoke(
-        self,
-        messages: MessagesInput,
-        *,
-        stream: Literal[False] = False,
-        **parameters: Unpack[InvokeParameters],
+        self, messages: MessagesInput, *, stream: Literal[False] = False, **parameters: Unpack[InvokeParameters]
     ) -> ResponseObject: ...
 
     @overload

@@ -115,11 +115,7 @@ class Client(Api, ServiceClient):
 
     @overload
     def invoke(
-        self,
-        messages: MessagesInput,
-        *,
-        stream: Literal[False] = False,
-        **parameters: Unpack[InvokeParameters],
+        self, messages: MessagesInput, *, stream: Literal[False] = False, **parameters: Unpack[InvokeParameters]
     ) -> ResponseObject: ...
 
     @overload

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -52,14 +51,11 @@ def answer_from(query: Query) -> Answer:
 
 
 def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
-    """Answer with the results of tools: short ones as they are, of long ones the sentences that match the question.
-
-    Without results it is an ordinary answer.
-    """
+    """Answer with the results of tools, if there are any: short ones whole, of long ones the sentences that match."""
     if not results:
         return answer_from(query)
     texts = [_spoken(result) for result in results]
-    quoted = answer_from(replace(query, material=tuple(map(_readable, texts))))
+    quoted = answer_from(replace(query, material=tuple(texts)))
     best = (*quoted.best, *(part for part in quoted.parts if part not in quoted.best))
     text = "\n".join(texts)
     if len(text) > _SHORT:
@@ -111,24 +107,6 @@ def _spoken(result: ToolResult) -> str:
     if result.failed:
         return f"{name} failed: {result.content}" if result.content.strip() else f"{name} failed."
     return result.content if result.content.strip() else f"{name} returned nothing."
-
-
-def _readable(text: str) -> str:
-    """Write the values of a JSON text as lines of `name: value`; leave any other text as it is."""
-    value = _whole(text)
-    return text if value is None else "\n".join(_lines(value, ""))
-
-
-def _lines(value: Any, name: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _lines(item, str(key))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _lines(item, name)
-    else:
-        text = value if isinstance(value, str) else json.dumps(value)
-        yield f"{name}: {text}" if name else text
 
 
 def _objects(results: Sequence[ToolResult]) -> Iterator[Any]:

@@ -17,7 +17,7 @@ from typing import Any
 from lumnisai_core.local.engines.base import Message
 from lumnisai_core.local.engines.offline_engine.question import split_question
 from lumnisai_core.local.engines.offline_engine.sentences import Index
-from lumnisai_core.local.engines.offline_engine.tool_turns import Call, Exchange, decoded
+from lumnisai_core.local.engines.offline_engine.tool_turns import Call, Exchange
 from lumnisai_core.local.engines.samples.document import Document, Flat, Schema, Unsatisfiable, same
 from lumnisai_core.local.engines.samples.named_values import NamedValues, literal, name_parts
 from lumnisai_core.local.engines.samples.samples import sample
@@ -26,7 +26,7 @@ from lumnisai_core.local.web.text import word_set, words
 
 _LONG = 4_000
 _LONGEST_CALL = 4_000
-_MOST_CALLS, _MOST_ENDS, _MOST_OBJECTS = 8, 50, 100
+_MOST_CALLS, _MOST_ENDS = 8, 50
 _ENOUGH = 2
 _NAME_WEIGHT = 3
 #: The arguments of a call by place, and by name.
@@ -116,10 +116,7 @@ def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
 
 
 def arguments_from(schema: Schema, question: str, written: WrittenCall | None = None) -> Any:
-    """Return arguments that satisfy the schema of a tool's parameters, with the values that a question has for them.
-
-    If the question writes the call out, nothing else of it is an argument. Raises what `sample` raises.
-    """
+    """Return arguments that satisfy a schema, with the values of a written call or those that a question names."""
     ways = [flat.get("properties", {}) for flat in Document(schema).alternatives(schema)]
     names = list(dict.fromkeys(name for properties in ways for name in properties))
     known: dict[str, Any] = {}
@@ -127,10 +124,6 @@ def arguments_from(schema: Schema, question: str, written: WrittenCall | None = 
         positional, named = written
         known = named | dict(zip((name for name in names if name not in named), positional, strict=False))
         question = ""
-    for value, start, end in _written_objects(question):
-        if set(names).intersection(value):
-            known, question = value, question[:start] + question[end:]
-            break
     return sample(schema, NamedValues([question.strip()], answer=question.strip(), known=known, is_request=True))
 
 
@@ -147,18 +140,6 @@ def written_calls(text: str, name: str) -> Iterator[WrittenCall]:
                 break
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue
-
-
-def _written_objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """Yield the JSON objects in a text with start and end, among the first places where one may begin."""
-    start = text.find("{")
-    for _ in range(_MOST_OBJECTS):
-        if start < 0:
-            return
-        value, end = decoded(text, start)
-        if isinstance(value, dict):
-            yield value, start, end
-        start = text.find("{", end)
 
 
 def _among(call: Call, calls: Iterable[Call]) -> bool:

@@ -32,7 +32,7 @@ _QUOTED = re.compile(
     r"|\u300c([^\u300d\n]+)\u300d|\u300e([^\u300f\n]+)\u300f|\u00ab([^\u00bb\n]+)\u00bb"
 )
 _MARKS = " \"'`\u201c\u201d\u2018\u2019\u300c\u300d\u300e\u300f\u00ab\u00bb"
-_SIGN = re.compile(r"\s*[=:\uff1a]\s*")
+_SIGN = re.compile(r"[\"']?\s*[=:\uff1a]\s*")
 _COPULA = re.compile(r"\s+(?:is|are|was|were)\s+(?:the\s+)?", re.IGNORECASE)
 _LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORECASE)
 _REST = re.compile(r"[^\n,;\u3002\uff0c]+?(?=[,;\n\u3002\uff0c]|[.!?](?:\s|$)|\s+(?:and\s+)?\w+\s*[=:]|$)")
@@ -56,12 +56,11 @@ class Stage(IntEnum):
 class Place:
     """A place in a schema that takes one plain value.
 
-    `about` is its description, `options` are its choices if it has any, and `special` texts have a format or a pattern.
+    `options` are its choices if it has any, and `special` texts have a format or a pattern.
     """
 
     path: Path
     kind: str
-    about: str = ""
     options: tuple[Any, ...] | None = None
     special: bool = False
 
@@ -80,15 +79,11 @@ class Piece:
 
 
 class NamedValues:
-    """Values from sentences, or from one request.
+    """Values from the sentences that answer a question, best first, or (`is_request`) from one request as a whole.
 
-    Args:
-        best: the sentences that answer a question, best first; or a request as a whole.
-        others: further sentences, in which only named values are looked up.
-        answer: the text for properties such as `answer` or `query`. Default: the best sentence.
-        known: values by the name of a property, which win over the text.
-        is_request: whether `best` is a request, so that quotations and names in it are values even if nothing names
-            them, and its sentences are not.
+    In `others` only named values are looked up; `answer` is the text for properties such as `answer` or `query`;
+    `known` are values by the name of a property, which win over the text. Quotations and names in a request are values
+    even if nothing names them, and its sentences are not.
     """
 
     def __init__(
@@ -150,9 +145,8 @@ class NamedValues:
             yield from map(Piece, self._best)
             return
         yield from self._labelled_texts(place.path)
-        if not self._is_request and not place.special:
-            yield from self._in_best(self._names) if name & _TITLES else ()
-            yield from map(Piece, self._about(name | set(words(place.about))))
+        if not self._is_request and name & _TITLES:
+            yield from self._in_best(self._names)
 
     def _other_texts(self, path: Path) -> Iterator[Piece]:
         """Yield quotations, the names in a request, and the request itself."""
@@ -182,19 +176,15 @@ class NamedValues:
     @cached_property
     def _names(self) -> list[Piece]:
         """Capitalised names; a single word that begins a sentence comes last."""
-        inside: list[Piece] = []
-        first: list[Piece] = []
+        found: list[tuple[bool, Piece]] = []
         for match in _NAME.finditer(self._text):
             before = self._text[max(0, match.start() - 3) : match.start()].rstrip(" ")
-            begins = not before or before[-1] in ".!?:\n"
-            value = match.group()
-            word, _, rest = value.partition(" ")
-            if begins and rest and word.lower() in COMMON_WORDS:
-                value = rest
+            word, _, rest = match.group().partition(" ")
+            value = rest if rest and word.lower() in COMMON_WORDS else match.group()
             if value.lower() not in COMMON_WORDS:
-                found = first if begins and not rest else inside
-                found.append(Piece(value, match.end() - len(value), match.end()))
-        return inside + first
+                begins = not rest and (not before or before[-1] in ".!?:\n")
+                found.append((begins, Piece(value, match.end() - len(value), match.end())))
+        return [piece for _, piece in sorted(found, key=lambda item: item[0])]
 
     def _in_best(self, pieces: Iterable[Piece]) -> list[Piece]:
         return [piece for piece in pieces if piece.end <= self._answering]
@@ -254,12 +244,6 @@ class NamedValues:
             if word is not None and word.group().lower() in _SWITCH:
                 yield Piece(_SWITCH[word.group().lower()], *match.span())
 
-    def _about(self, wanted: set[str]) -> list[str]:
-        """Return sentences that share words with the name or the description of a property, most shared first."""
-        stems = set(map(_stem, wanted))
-        shared = [(len(stems & set(map(_stem, words(part)))), part) for part in self._sentences]
-        return [part for count, part in sorted(shared, key=lambda item: -item[0]) if count]
-
 
 def name_parts(name: str) -> list[str]:
     """Return the words of a name such as `max_results` or `maxResults`."""
@@ -309,10 +293,6 @@ def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
     """Return where the first of the separators that follows a match ends; the end of the match if none does."""
     ends = (found.end() for pattern in separators if (found := pattern.match(match.string, match.end())))
     return next(ends, match.end())
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def _number(text: str) -> int | float:

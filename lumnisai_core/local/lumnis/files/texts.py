@@ -22,11 +22,7 @@ class Unreadable(Exception):
 
 
 def read_text(path: Path, kind: str) -> str:
-    """Read the text of a file; lines end with a line feed.
-
-    Raises:
-        Unreadable: the file is broken or binary, or the reader of its type is not installed.
-    """
+    """Read the text of a file, with line feeds; `Unreadable` if it is broken or binary, or its reader is missing."""
     if kind == "pdf":
         text = _pdf(path)
     elif kind == "docx":
