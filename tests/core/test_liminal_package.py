@@ -78,6 +78,23 @@ def test_nothing_blocks_the_event_loop() -> None:
             asyncio.run(main(server.base_url, identity.base_url))
 
 
+def test_providers_may_be_coroutines() -> None:
+    """With asyncio; the blocking client says that it needs a plain function."""
+
+    class Provider:
+        async def get_access_token(self) -> str:
+            return "entra-token"
+
+    async def main(address: str) -> str | None:
+        async with await AsyncClient.authenticate_from_auth_provider(address, Provider()) as client:
+            return client.session_id
+
+    with canned_server([Canned(200, headers={"Set-Cookie": "session=s-1"})]) as server:
+        assert asyncio.run(main(server.base_url)) == "s-1"
+        with pytest.raises(exceptions.ValidationError, match="pass a plain function"):
+            Client.authenticate_from_auth_provider(server.base_url, Provider())
+
+
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
