@@ -22,7 +22,6 @@ FEWEST_LINES, MOST_LINES = 60, 500
 SHORTER: dict[str, str] = {
     "lumnisai_core/_transport/download.py": "a file on disk, for both halves",
     "lumnisai_core/_transport/forks.py": "what a forked child must not share, for pools and logins",
-    "lumnisai_core/_transport/redirect.py": "a pure decision of its own, with a table of tests",
     "lumnisai_core/_transport/secrets.py": "secrets of callers, for several resources",
     "lumnisai_core/_version.py": "read by the build",
     "lumnisai_core/local/web/ids.py": "ids and times, for all of the service",
