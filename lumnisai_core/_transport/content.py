@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.request import ExchangeFailed
+from lumnisai_core.exceptions import ConfigurationError
 
 #: Bytes that the body of an answer may have by default.
 MAX_ANSWER_SIZE = 128 << 20
@@ -22,6 +23,16 @@ _PIECE = 1 << 20
 
 #: What ``Accept-Encoding`` asks for.
 ENCODINGS = "gzip, deflate"
+
+
+def check_answer_size(size: object) -> None:
+    """Check a limit for the bodies of answers.
+
+    Raises:
+        ConfigurationError: It is not a positive whole number.
+    """
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ConfigurationError(f"max_answer_size must be a whole number of bytes, at least 1, not {size!r}.")
 
 
 def check_headers(headers: Iterable[tuple[bytes, bytes]]) -> None:

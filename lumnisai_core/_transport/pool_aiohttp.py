@@ -42,18 +42,16 @@ class _Transport(AiohttpTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         session = self.client = self.client if isinstance(self.client, aiohttp.ClientSession) else self.get_client()
         seconds = request.extensions["timeout"]
-        headers = dict(request.headers)
         data: Any = request.stream
         if isinstance(data, httpx.ByteStream):
             data = request.content or None
         else:
-            headers.pop("transfer-encoding", None)  # aiohttp sets it
-        url = request.url.copy_with(fragment=None)
+            request.headers.pop("transfer-encoding", None)  # aiohttp sets it
         try:
             response = await session.request(
                 request.method,
-                URL(str(url), encoded=True),
-                headers=headers,
+                URL(str(request.url), encoded=True),
+                headers=request.headers,
                 skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
                 data=data,
                 allow_redirects=False,

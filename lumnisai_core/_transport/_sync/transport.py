@@ -178,7 +178,7 @@ class Transport:
         request = service.request_for(call, timeout=self._timeout if timeout is None else timeout)
         policy = policy or self._policy
         if total is not None:
-            policy = policy._replace(budget=min(policy.budget, total))
+            policy = policy._replace(budget=max(0.0, min(policy.budget, total)))
         started = time.monotonic()
         tries = renewed = 0
         while True:

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from lumnisai_core._transport._async.transport import AsyncTransport
+from lumnisai_core._transport.content import MAX_ANSWER_SIZE, check_answer_size
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
 from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core._transport.waiting import check_async_callback
@@ -43,6 +44,7 @@ class AsyncClient(AsyncApi):
         on_request: Called with :class:`RequestInfo` before each try; it never contains the key.
         on_response: Called with :class:`ResponseInfo` after each answer.
         http_client: Your own HTTP client, for proxies and certificates. It is never closed.
+        max_answer_size: Bytes that an answer may have, compressed ones after inflation. Downloads to a file have no limit.
 
     Raises:
         ConfigurationError: The API key is missing, or a value is invalid.
@@ -63,6 +65,7 @@ class AsyncClient(AsyncApi):
         on_request: RequestHook | None = None,
         on_response: ResponseHook | None = None,
         http_client: AsyncHTTPClient | None = None,
+        max_answer_size: int = MAX_ANSWER_SIZE,
     ) -> None:
         settings = settings_from(
             api_key=api_key,
@@ -78,10 +81,11 @@ class AsyncClient(AsyncApi):
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_async_callback(name, hook)
+        check_answer_size(max_answer_size)
         # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
         from lumnisai_core._transport.pool import AsyncPool
 
-        pool = AsyncPool(settings.service, http_client)
+        pool = AsyncPool(settings.service, http_client, max_answer_size=max_answer_size)
         policy = RetryPolicy(max_retries=settings.max_retries)
         hooks = Hooks(on_request, on_response)
         transport = AsyncTransport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)

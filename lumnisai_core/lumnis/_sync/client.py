@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from lumnisai_core._transport._sync.transport import Transport
+from lumnisai_core._transport.content import MAX_ANSWER_SIZE, check_answer_size
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
 from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core._transport.waiting import check_callback
@@ -44,6 +45,7 @@ class Client(Api):
         on_request: Called with :class:`RequestInfo` before each try; it never contains the key.
         on_response: Called with :class:`ResponseInfo` after each answer.
         http_client: Your own HTTP client, for proxies and certificates. It is never closed.
+        max_answer_size: Bytes that an answer may have, compressed ones after inflation. Downloads to a file have no limit.
 
     Raises:
         ConfigurationError: The API key is missing, or a value is invalid.
@@ -64,6 +66,7 @@ class Client(Api):
         on_request: RequestHook | None = None,
         on_response: ResponseHook | None = None,
         http_client: HTTPClient | None = None,
+        max_answer_size: int = MAX_ANSWER_SIZE,
     ) -> None:
         settings = settings_from(
             api_key=api_key,
@@ -79,10 +82,11 @@ class Client(Api):
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_callback(name, hook)
+        check_answer_size(max_answer_size)
         # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
         from lumnisai_core._transport.pool import Pool
 
-        pool = Pool(settings.service, http_client)
+        pool = Pool(settings.service, http_client, max_answer_size=max_answer_size)
         policy = RetryPolicy(max_retries=settings.max_retries)
         hooks = Hooks(on_request, on_response)
         transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)
