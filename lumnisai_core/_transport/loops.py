@@ -57,9 +57,7 @@ class LoopBound(Generic[ClosableT]):
 
     async def close(self) -> None:
         """Close now."""
-        if self._closing.guard is not None:
-            await self._closing.guard.aclose()
-        await self._closing.done()
+        await self._closing.close()
 
 
 class _Closing:
@@ -70,6 +68,11 @@ class _Closing:
         self.guard: AsyncGenerator[None, None] | None = None
         self.dropped: weakref.finalize[..., object] | None = None
         self._lock: asyncio.Lock | None = asyncio.Lock()
+
+    async def close(self) -> None:
+        if self.guard is not None:
+            await self.guard.aclose()  # collected while it waits, it would start a task
+        await self.done()
 
     async def done(self) -> None:
         if self._lock is not None:
@@ -124,4 +127,4 @@ def _close_at_exit() -> None:
         loop = reference()
         if loop is not None and not loop.is_closed() and not loop.is_running():
             with suppress(Exception):
-                loop.run_until_complete(closing.done())
+                loop.run_until_complete(closing.close())

@@ -31,7 +31,7 @@ from lumnisai_core._transport.loops import LoopBound
 from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
 from lumnisai_core._transport.routes import Route, Routes
 from lumnisai_core._transport.service import Service
-from lumnisai_core._transport.sockets import Deadline, Limit
+from lumnisai_core._transport.sockets import Deadline, Limit, StreamedLimit
 from lumnisai_core.exceptions import ConfigurationError, LumnisAIError
 
 AsyncHTTPClient = httpx.AsyncClient
@@ -244,7 +244,8 @@ class AsyncPool:
             return await self._send(request, await _async_readable(request.content, files, renew))
 
     async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> httpx.Response:
-        built = _built(self._service, request, content)
+        limit = StreamedLimit if isinstance(request.content, Upload) else float
+        built = _built(self._service, request, content, limit)
         if self._client is not None:
             _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
             return await self._client.send(built, auth=None, follow_redirects=False, stream=True)
@@ -363,7 +364,7 @@ def _built(
     service: Service,
     request: Request,
     content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
-    limit: Callable[[float], float] = float,
+    limit: Callable[[float], float],
 ) -> httpx.Request:
     # Authorised at the last moment, so that each try has a signature of its own and no other frame a header with a key.
     authorised = service.authorise(request) if request.authorised else request
@@ -456,7 +457,7 @@ def _failures(request: Request) -> Iterator[None]:
         raise
     except (TimeoutError, httpx.ReadTimeout) as error:
         seconds = request.timeout + request.held
-        raise ExchangeFailed(f"timeout: no complete answer within {seconds:g} s") from error
+        raise ExchangeFailed(f"timeout: no complete answer within {seconds:.3g} s") from error
     except httpx.TimeoutException as error:
         raise ExchangeFailed(f"{type(error).__name__}: not done within {request.timeout:g} s") from error
     except Exception as error:

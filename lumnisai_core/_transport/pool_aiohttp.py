@@ -26,7 +26,7 @@ def bulk_transport(context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
     """Return the aiohttp transport, which checks certificates with this context."""
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=30.0)
+        connector = _Connector(limit=0, ssl=context, keepalive_timeout=30.0)
         limits = {name: value for name, value in _HEADER_LIMITS.items() if name in _SESSION_PARAMETERS}
         made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **limits)
         # aiohttp would silently send some requests a second time, unseen by the caller's max_retries and hooks.
@@ -34,6 +34,16 @@ def bulk_transport(context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
         return made
 
     return _Transport(verify=context, client=session)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Drops what a server has not taken of an upload, for which a connection would stay open otherwise."""
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        transport = protocol.transport
+        if should_close and transport is not None and transport.get_write_buffer_size():
+            transport.abort()
+        super()._release(key, protocol, should_close=should_close)
 
 
 class _Transport(AiohttpTransport):

@@ -69,7 +69,7 @@ class Request(NamedTuple):
         query: Query parameters in order.
         headers: Headers; secret ones are read only when the request is sent.
         content: The body: bytes, or pieces that are read while they are sent.
-        timeout: Seconds for connecting, sending and each wait for data.
+        timeout: Seconds that a try may take; for streams and files, each piece of them.
         held: Seconds the service may take on top before it answers.
         authorised: Whether the service's credential or login goes along.
         repeatable: Whether sending it again cannot do the work twice.
@@ -124,7 +124,7 @@ def request_for(
         call: What to send.
         base_url: Address of the service.
         headers: Headers of every request to the service.
-        timeout: Seconds for connecting, sending and each wait for data.
+        timeout: Seconds that a try may take; for streams and files, each piece of them.
         keyed_methods: Methods that get an idempotency key of their own when the call brings none.
 
     Raises:

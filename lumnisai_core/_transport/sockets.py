@@ -55,6 +55,10 @@ class Limit(float):
         return limit
 
 
+class StreamedLimit(float):
+    """Seconds for one step of an upload by the asyncio client. For an HTTP library it is a number."""
+
+
 def _left(timeout: float | None) -> float | None:
     return min(timeout, timeout.deadline.check()) if isinstance(timeout, Limit) else timeout
 
@@ -71,8 +75,12 @@ class DeadlineBackend(httpcore.SyncBackend):
 
     def connect_tcp(self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any) -> _Stream:
         """Connect to the first address that answers; all of them share the time."""
+        try:
+            addresses = [address for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        for address in addresses:
             try:
                 return _Stream(super().connect_tcp(str(address[0]), port, _left(timeout), *args, **kwargs))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
@@ -153,11 +161,13 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._is_head = True
-        if len(buffer) < _LARGE and self._ahead is None:
+        if len(buffer) < _LARGE and not isinstance(timeout, StreamedLimit):
             await self._inner.write(buffer, timeout)
             return
         if self._ahead is None:
             self._ahead = asyncio.ensure_future(self._inner.read(_LARGE))
+        for _ in range(2):  # what has arrived is read first: an error in writing would throw it away
+            await asyncio.sleep(0)
         writing = asyncio.ensure_future(self._inner.write(buffer, timeout))
         try:
             await asyncio.wait({writing, self._ahead}, return_when=asyncio.FIRST_COMPLETED)

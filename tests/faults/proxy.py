@@ -211,8 +211,8 @@ class Proxy:
             case Fault.HEADERS:
                 return replace(answer, headers={**answer.headers, "x-padding": "x" * 100_000})
             case Fault.BROKEN_GZIP:
-                half = gzip.compress(answer.body)[:-20]
-                return replace(answer, body=half, headers={**answer.headers, "content-encoding": "gzip"})
+                cut = gzip.compress(answer.body)[:-20]
+                return replace(answer, body=cut, headers={**answer.headers, "content-encoding": "gzip"})
             case Fault.GARBAGE:
                 return replace(answer, body=b"\xff\xfe{]" + str(request.headers).encode())
             case Fault.ODD_ENUMS | Fault.NULLS | Fault.WRONG_TYPES:

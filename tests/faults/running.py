@@ -222,7 +222,7 @@ class _Trial:
                 user_id=self._user,
                 timeout=_SHORT_TIMEOUTS[self._cell.lasting] if stalled else _TIMEOUT,
                 on_request=self._heard,
-                **({"max_answer_size": 1 << 20} if self._cell.fault is Fault.ENDLESS else {}),
+                max_answer_size=1 << 20 if self._cell.fault is Fault.ENDLESS else 1 << 27,
                 **more,
             )
             client._transport._policy = _POLICY

@@ -37,7 +37,7 @@ class AsyncTransport:
     Args:
         service: The service to call.
         pool: The connections.
-        timeout: Seconds for connecting, sending and each wait for data.
+        timeout: Seconds that a try may take; for streams and files, each piece of them.
         policy: When to try again.
         hooks: The caller's hooks.
     """

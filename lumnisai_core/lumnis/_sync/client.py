@@ -36,7 +36,8 @@ class Client(Api):
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
         base_url: Address of the service, which may have a path. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds for connecting, for sending, and for an answer. Runs have their own limit, ``run_timeout``.
+        timeout: Seconds that a try may take, from connecting to the whole answer. Streams and files have it for each
+            piece. Runs have their own limit, ``run_timeout``.
         max_retries: Retries of requests that can be repeated without doing their work twice.
         scope: Default scope of calls: the data of one ``user`` (default) or of the whole ``tenant``.
         user_id: Default user of calls.
@@ -45,7 +46,8 @@ class Client(Api):
         on_request: Called with :class:`RequestInfo` before each try; it never contains the key.
         on_response: Called with :class:`ResponseInfo` after each answer.
         http_client: Your own HTTP client, for proxies and certificates. It is never closed.
-        max_answer_size: Bytes that an answer may have, compressed ones after inflation. Downloads to a file have no limit.
+        max_answer_size: Bytes that an answer may have, after inflation. Default: 128 MiB. Downloads to a file have no
+            limit.
 
     Raises:
         ConfigurationError: The API key is missing, or a value is invalid.
