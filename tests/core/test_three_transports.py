@@ -9,6 +9,7 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
