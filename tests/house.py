@@ -61,7 +61,9 @@ PLACES = {
     "PyInstaller": ("lumnisai_core/_pyinstaller",),
     "IPython": ("lumnisai_integrations/_shared/display.py", "lumnisai_integrations/notebook.py"),
     "aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
-    "httpx": ("lumnisai_core/_transport/pool.py", "lumnisai_core/_transport/pool_aiohttp.py"),
+    "anyio": ("lumnisai_core/_transport/routes.py",),  # httpx brings it
+    "httpcore": ("lumnisai_core/_transport/sockets.py",),  # httpx brings it
+    "httpx": tuple(f"lumnisai_core/_transport/{name}.py" for name in ("pool", "pool_aiohttp", "routes")),
     "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
     "jsonschema_rs": ("lumnisai_core/local",),
     "langchain": _LANGCHAIN,
@@ -81,6 +83,7 @@ PLACES = {
     "uvicorn": ("lumnisai_core/local",),
     "workflows": _LLAMA_INDEX,
     "yaml": ("lumnisai_core/local",),
+    "yarl": ("lumnisai_core/_transport/pool_aiohttp.py",),  # aiohttp brings it
 }
 
 #: Modules that pure code does not need.

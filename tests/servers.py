@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import socket
+import socketserver
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -219,3 +222,66 @@ def canned_server(answers: Sequence[Canned]) -> Iterator[CannedServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@dataclass
+class RawServer:
+    """A server over bare sockets.
+
+    Attributes:
+        base_url: Its address.
+        targets: The target of each request, byte for byte.
+        released: Set at the end of the test, for answers that wait.
+    """
+
+    base_url: str = ""
+    targets: list[str] = field(default_factory=list)
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def raw_server(answer: Callable[[RawServer, socket.socket, str], bytes | None]) -> Iterator[RawServer]:
+    """Serve what a function makes of each request.
+
+    Args:
+        answer: Gets the server, the connection and the request's target. It returns bytes to send, or None to close the
+            connection. Small bodies of requests are read, large ones are left.
+    """
+    server = RawServer()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            received = b""
+            try:
+                while True:
+                    while b"\r\n\r\n" not in received:
+                        if not (more := self.request.recv(65536)):
+                            return
+                        received += more
+                    head, _, body = received.partition(b"\r\n\r\n")
+                    length = re.search(rb"(?i)\ncontent-length: (\d+)", head)
+                    while length is not None and len(body) < int(length[1]) < 65536:
+                        body += self.request.recv(65536)
+                    target = head.split(b" ", 2)[1].decode()
+                    server.targets.append(target)
+                    received = b""
+                    if (content := answer(server, self.request, target)) is None:
+                        return
+                    self.request.sendall(content)
+            except OSError:
+                pass  # the client has had enough
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    listening = Server(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    server.base_url = f"http://127.0.0.1:{listening.server_address[1]}"
+    try:
+        yield server
+    finally:
+        server.released.set()
+        listening.shutdown()
+        thread.join()
+        listening.server_close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
@@ -31,6 +32,11 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _QUOTED_CHARACTERS = 300
 
+_CHARSET = re.compile(r"charset=[\"']?([\w.-]+)", re.IGNORECASE)
+
+#: Characters of a message that a platform has put together from several problems.
+_MESSAGE_CHARACTERS = 2000
+
 
 class Answer(NamedTuple):
     """An answer: status, headers (names in lower case) and the whole body."""
@@ -52,7 +58,8 @@ class Answer(NamedTuple):
     @property
     def request_id(self) -> str | None:
         """The service's name for this request."""
-        return self.headers.get("x-request-id")
+        name = self.headers.get("x-request-id")
+        return None if name is None else shortened(name)
 
     def cookie(self, name: str) -> str | None:
         """Return the value that the answer sets for a cookie, the last one if there are several."""
@@ -106,7 +113,7 @@ def json_of(call: Call[Any], answer: Answer) -> Any:
         TransportError: The body is not JSON.
     """
     try:
-        return json.loads(answer.body) if answer.body.strip() else None
+        return _parsed(answer) if answer.body.strip() else None
     except (ValueError, RecursionError) as error:
         raise _unreadable(call, answer, "is not JSON") from error
 
@@ -121,7 +128,7 @@ def read_with(call: Call[T], data: Any, answer: Answer) -> T:
         return call.read(data)
     except pydantic.ValidationError as error:
         places = ", ".join(".".join(map(str, item["loc"])) or "body" for item in error.errors(include_input=False))
-        raise _unreadable(call, answer, f"has an unexpected shape at {places}") from error
+        raise _unreadable(call, answer, f"has an unexpected shape at {shortened(places)}") from error
 
 
 def _unreadable(call: Call[Any], answer: Answer, problem: str) -> TransportError:
@@ -165,9 +172,22 @@ def nothing(data: Any) -> None:
 def error_detail(answer: Answer) -> Any:
     """Return the body of an error answer: parsed JSON, or its text, or None if it is empty."""
     try:
-        return json.loads(answer.body)
+        return _parsed(answer)
     except (ValueError, RecursionError):
         return answer.body.decode("utf-8", "replace") or None
+
+
+def _parsed(answer: Answer) -> Any:
+    """Parse JSON, which is UTF-8, 16 or 32, or else in the charset that the answer names."""
+    try:
+        return json.loads(answer.body)
+    except UnicodeDecodeError:
+        named = _CHARSET.search(answer.headers.get("content-type", ""))
+        if named is None:
+            raise
+        with suppress(LookupError):
+            return json.loads(answer.body.decode(named[1]))
+        raise
 
 
 def error_for(call: Call[Any], answer: Answer, problem: Problem, detail: Any, *, now: float) -> LumnisAIError:
@@ -183,11 +203,11 @@ def error_for(call: Call[Any], answer: Answer, problem: Problem, detail: Any, *,
     status = problem.status or (HTTPStatus.BAD_REQUEST if answer.is_success else answer.status)
     message = f"{call}: {_status_text(status)}"
     if problem.message and not call.confidential:
-        message += f": {problem.message}"
+        message += f": {shortened(problem.message, _MESSAGE_CHARACTERS)}"
     known: dict[str, Any] = {
         "status_code": int(status),
         "request_id": answer.request_id,
-        "code": problem.code,
+        "code": None if problem.code is None else shortened(problem.code),
         "detail": None if call.confidential else detail,
     }
     kind = problem.kind or _error_class(status)
@@ -246,10 +266,10 @@ def words_of(text: str) -> str:
     return shortened(" ".join(words if closing else [*words, text[end:]]))
 
 
-def shortened(text: str) -> str:
-    """Return a text on one line, cut after 300 characters."""
-    words = " ".join(text.split())
-    return words if len(words) <= _QUOTED_CHARACTERS else words[: _QUOTED_CHARACTERS - 1] + "…"
+def shortened(text: str, longest: int = _QUOTED_CHARACTERS) -> str:
+    """Return a text on one line, cut after so many characters."""
+    words = " ".join(text[: 8 * longest].split())
+    return words if len(words) <= longest else words[: longest - 1] + "…"
 
 
 def compact_json(data: Any) -> str:

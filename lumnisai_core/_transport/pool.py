@@ -1,4 +1,4 @@
-"""Pools of connections, which exchange one request for one answer. Only this file and ``pool_aiohttp`` name httpx."""
+"""Pools of connections, which exchange one request for one answer within its deadline and its limits."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ import logging
 import re
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import aclosing, closing, contextmanager, suppress
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from lumnisai_core._transport import forks
-from lumnisai_core._transport.answer import Answer
+from lumnisai_core._transport.answer import Answer, shortened
+from lumnisai_core._transport.content import ENCODINGS, MAX_ANSWER_SIZE, Content, Rechunked, check_headers
 from lumnisai_core._transport.loops import LoopBound
 from lumnisai_core._transport.request import ExchangeFailed, Request
-from lumnisai_core._transport.service import Service, is_loopback
+from lumnisai_core._transport.routes import Route, Routes
+from lumnisai_core._transport.service import Service
+from lumnisai_core._transport.sockets import Deadline, Limit, StreamedLimit
 from lumnisai_core._transport.upload import Upload
-from lumnisai_core.exceptions import ConfigurationError, ValidationError
-
-# httpx reports a client that was closed, or whose event loop was, as a RuntimeError.
-_FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError)
+from lumnisai_core.exceptions import ConfigurationError, LumnisAIError, ValidationError
 
 AsyncHTTPClient = httpx.AsyncClient
 HTTPClient = httpx.Client
@@ -49,8 +46,6 @@ def _hide_cookies(record: logging.LogRecord) -> bool:
 for _protocol in ("http11", "http2"):
     logging.getLogger(f"httpcore.{_protocol}").addFilter(_hide_cookies)
 
-_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
-
 
 class Pool:
     """Connections of a blocking client, made when first needed and shared by threads.
@@ -58,13 +53,17 @@ class Pool:
     Args:
         service: The service to talk to.
         client: The caller's own ``httpx.Client``, which is used as it is and never closed.
+        max_answer_size: Bytes that the body of an answer may have.
     """
 
-    def __init__(self, service: Service, client: httpx.Client | None = None) -> None:
+    def __init__(
+        self, service: Service, client: httpx.Client | None = None, *, max_answer_size: int = MAX_ANSWER_SIZE
+    ) -> None:
         if client is not None and not isinstance(client, httpx.Client):
             raise ConfigurationError(f"http_client must be an httpx.Client, not {type(client).__name__}.")
         self._service = service
         self._client = client
+        self._max_answer_size = max_answer_size
         self._routes = Routes()
         self._transports: dict[Route, httpx.BaseTransport] = {}
         self._closers: list[weakref.finalize[[], Pool]] = []
@@ -82,16 +81,9 @@ class Pool:
         """Send one request and read the whole answer.
 
         Raises:
-            ExchangeFailed: The connection failed, time ran out, or the answer broke off.
+            ExchangeFailed: The connection failed, time ran out, or the answer broke off or is too large.
         """
-        try:
-            response = self._response(request)
-            try:
-                return Answer(response.status_code, response.headers, response.read())
-            finally:
-                response.close()
-        except _FAILURES as error:
-            raise _failed(request, error) from error
+        return self.open(request).read()
 
     def open(self, request: Request) -> Body:
         """Send one request and return the answer with its body still to be read.
@@ -99,34 +91,30 @@ class Pool:
         Raises:
             ExchangeFailed: The connection failed, or time ran out.
         """
-        try:
-            return Body(request, self._response(request))
-        except _FAILURES as error:
-            raise _failed(request, error) from error
+        with _failures(request):
+            deadline = Deadline(request.timeout + request.held)
+            return Body(request, self._response(request, deadline), deadline, self._max_answer_size)
 
-    def _response(self, request: Request) -> httpx.Response:
+    def _response(self, request: Request, deadline: Deadline) -> httpx.Response:
         if not isinstance(request.content, Upload):
-            return self._send(request, request.content)
+            return self._send(request, request.content, deadline)
         with closing(request.content.chunks(request.timeout)) as chunks:
-            return self._send(request, chunks)
+            return self._send(request, _renewing(chunks, deadline.renew), deadline)
 
-    def _send(self, request: Request, content: bytes | Iterable[bytes] | None) -> httpx.Response:
-        built = _built(self._service, request, content)
+    def _send(self, request: Request, content: bytes | Iterable[bytes] | None, deadline: Deadline) -> httpx.Response:
+        built = _built(self._service, request, content, lambda seconds: Limit(seconds, deadline))
         if self._client is not None:
             _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
             return self._client.send(built, auth=None, follow_redirects=False, stream=True)
         # Redirects, retries, credentials and cookies are ours: the transport is all that is needed.
-        response = self._transport(request).handle_request(built)
-        response.request = built
-        return response
+        return self._transport(request).handle_request(built)
 
     def _transport(self, request: Request) -> httpx.BaseTransport:
-        route = self._routes.of(request)
+        route = self._routes.of(request.address)
         with self._lock:
             transport = self._transports.get(route)
             if transport is None:
-                transport = httpx.HTTPTransport(verify=route.verify, limits=_LIMITS, proxy=route.proxy)
-                self._transports[route] = transport
+                transport = self._transports[route] = self._routes.transport(route)
                 # Documented use never closes the client; its sockets must not be left to the collector.
                 self._closers.append(weakref.finalize(self, transport.close))
             return transport
@@ -136,7 +124,7 @@ class Pool:
         with self._lock:
             transports = list(self._transports.values())
             self._transports.clear()
-            self._routes = Routes()
+            self._routes.forget()
         for transport in transports:
             transport.close()
 
@@ -148,34 +136,54 @@ class Body:
         head: Status and headers, without the body.
     """
 
-    def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head: Answer = Answer(response.status_code, response.headers)
+    def __init__(self, request: Request, response: httpx.Response, deadline: Deadline, limit: int) -> None:
+        self.head: Answer = _head(response)
         self._request = request
         self._response = response
+        self._deadline = deadline
+        try:
+            check_headers(response.headers.raw)
+            self._content = Content(self.head, limit, is_inflated=response.is_stream_consumed)
+        except ExchangeFailed:
+            response.close()
+            raise
+
+    def _raw(self) -> Generator[bytes, None, None]:
+        response = self._response
+        for raw in response.iter_bytes() if response.is_stream_consumed else response.iter_raw():
+            self._deadline.check()
+            yield raw
 
     def read(self) -> Answer:
         """Read the whole body, and close the answer.
 
         Raises:
-            ExchangeFailed: The answer broke off, or time ran out.
+            ExchangeFailed: The answer broke off or is too large, or time ran out.
         """
         try:
-            return self.head._replace(body=self._response.read())
-        except _FAILURES as error:
-            raise _failed(self._request, error) from error
+            with _failures(self._request):
+                for raw in self._raw():
+                    if not self._content.collect(raw):
+                        break
+                return self.head._replace(body=self._content.collected())
         finally:
             self._response.close()
 
     def chunks(self, size: int | None = None) -> Generator[bytes, None, None]:
-        """Read the body piece by piece: as it comes, or in pieces of this size.
+        """Read the body piece by piece, each within the time of a try: as it comes, or in pieces of at least this size.
 
         Raises:
             ExchangeFailed: The answer broke off, or time ran out.
         """
-        try:
-            yield from self._response.iter_bytes(size)
-        except _FAILURES as error:
-            raise _failed(self._request, error) from error
+        joined = Rechunked(size)
+        with _failures(self._request):
+            self._deadline.renew()
+            for raw in self._raw():
+                for piece in self._content.pieces(raw):
+                    yield from joined.add(piece)
+                self._deadline.renew()
+            self._content.check_end()
+            yield from joined.rest()
 
     def close(self) -> None:
         """Close the answer, and its connection if the body was not read to its end."""
@@ -188,14 +196,19 @@ class AsyncPool:
     Args:
         service: The service to talk to.
         client: The caller's own ``httpx.AsyncClient``, which is used as it is and never closed.
+        max_answer_size: Bytes that the body of an answer may have.
     """
 
-    def __init__(self, service: Service, client: httpx.AsyncClient | None = None) -> None:
+    def __init__(
+        self, service: Service, client: httpx.AsyncClient | None = None, *, max_answer_size: int = MAX_ANSWER_SIZE
+    ) -> None:
         if client is not None and not isinstance(client, httpx.AsyncClient):
             raise ConfigurationError(f"http_client must be an httpx.AsyncClient, not {type(client).__name__}.")
         self._service = service
         self._client = client
+        self._max_answer_size = max_answer_size
         self._routes = Routes()
+        self._prepared: set[Route] = set()
         self._transports: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopTransports]
         self._transports = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
@@ -210,16 +223,9 @@ class AsyncPool:
         """Send one request and read the whole answer.
 
         Raises:
-            ExchangeFailed: The connection failed, time ran out, or the answer broke off.
+            ExchangeFailed: The connection failed, time ran out, or the answer broke off or is too large.
         """
-        try:
-            response = await self._response(request)
-            try:
-                return Answer(response.status_code, response.headers, await response.aread())
-            finally:
-                await response.aclose()
-        except _FAILURES as error:
-            raise _failed(request, error) from error
+        return await (await self.open(request)).read()
 
     async def open(self, request: Request) -> AsyncBody:
         """Send one request and return the answer with its body still to be read.
@@ -227,48 +233,60 @@ class AsyncPool:
         Raises:
             ExchangeFailed: The connection failed, or time ran out.
         """
-        try:
-            return AsyncBody(request, await self._response(request))
-        except _FAILURES as error:
-            raise _failed(request, error) from error
+        loop = _running_loop()
+        with _failures(request):
+            seconds = request.timeout + request.held
+            async with asyncio.timeout(seconds) as deadline:
+                response = await self._response(request, lambda: deadline.reschedule(loop.time() + seconds))
+            return AsyncBody(request, response, deadline.when() or 0.0, self._max_answer_size)
 
-    async def _response(self, request: Request) -> httpx.Response:
+    async def _response(self, request: Request, renew: Callable[[], None]) -> httpx.Response:
         if not isinstance(request.content, Upload):
             return await self._send(request, request.content)
         failures: list[ValidationError] = []
+        chunks = request.content.async_chunks(request.timeout, failures)
         try:
-            return await self._send(request, request.content.async_chunks(request.timeout, failures))
+            return await self._send(request, _async_renewing(chunks, renew))
         except Exception:
             if failures:
                 raise failures[0] from failures[0].__cause__
             raise
 
     async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> httpx.Response:
-        built = _built(self._service, request, content)
+        limit = StreamedLimit if isinstance(request.content, Upload) else float
+        built = _built(self._service, request, content, limit)
         if self._client is not None:
             _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
             return await self._client.send(built, auth=None, follow_redirects=False, stream=True)
-        response = await (await self._transport(request)).handle_async_request(built)
-        response.request = built
-        return response
+        transport = await self._transport(request)
+        if not request.repeatable:
+            for _ in range(2):  # the loop notices connections that the server has closed meanwhile
+                await asyncio.sleep(0)
+        return await transport.handle_async_request(built)
 
     async def _transport(self, request: Request) -> httpx.AsyncBaseTransport:
-        route, loop = self._routes.of(request), asyncio.get_running_loop()
+        route, loop = self._routes.of(request.address), asyncio.get_running_loop()
+        if route not in self._prepared:
+            # Certificates and the HTTP library come from the disk, which must not hold up the event loop.
+            await asyncio.to_thread(self._routes.async_transport, route, bulk=BULK_AVAILABLE)
+            self._prepared.add(route)
         with self._lock:
             transports = self._transports.setdefault(loop, {})
             bound = transports.get(route)
             if bound is None:
-                bound = transports[route] = LoopBound(_async_transport(route))
+                bound = transports[route] = LoopBound(self._routes.async_transport(route, bulk=BULK_AVAILABLE))
         await bound.started()
         return bound.held
 
     async def close(self) -> None:
         """Close the connections of the running loop; a later request opens new ones."""
-        with self._lock:
-            transports = self._transports.pop(asyncio.get_running_loop(), {})
-            self._routes = Routes()
-        for bound in transports.values():
-            await bound.close()
+        with suppress(RuntimeError):  # outside asyncio nothing was opened
+            loop = asyncio.get_running_loop()
+            with self._lock:
+                transports = self._transports.pop(loop, {})
+                self._routes.forget()
+            for bound in transports.values():
+                await bound.close()
 
 
 class AsyncBody:
@@ -278,111 +296,93 @@ class AsyncBody:
         head: Status and headers, without the body.
     """
 
-    def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head: Answer = Answer(response.status_code, response.headers)
+    def __init__(self, request: Request, response: httpx.Response, ends: float, limit: int) -> None:
+        self.head: Answer = _head(response)
         self._request = request
         self._response = response
+        self._ends = ends
+        self._limit = limit
+
+    def _opened(self) -> tuple[Content, AsyncIterator[bytes]]:
+        response = self._response
+        check_headers(response.headers.raw)
+        content = Content(self.head, self._limit, is_inflated=response.is_stream_consumed)
+        return content, response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw()
 
     async def read(self) -> Answer:
         """Read the whole body, and close the answer.
 
         Raises:
-            ExchangeFailed: The answer broke off, or time ran out.
+            ExchangeFailed: The answer broke off or is too large, or time ran out.
         """
         try:
-            return self.head._replace(body=await self._response.aread())
-        except _FAILURES as error:
-            raise _failed(self._request, error) from error
+            with _failures(self._request):
+                async with asyncio.timeout_at(self._ends):
+                    content, pieces = self._opened()
+                    async for raw in pieces:
+                        if not content.collect(raw):
+                            break
+                    return self.head._replace(body=content.collected())
         finally:
             await self._response.aclose()
 
     async def chunks(self, size: int | None = None) -> AsyncGenerator[bytes, None]:
-        """Read the body piece by piece: as it comes, or in pieces of this size.
+        """Read the body piece by piece, each within the time of a try: as it comes, or in pieces of at least this size.
 
         Raises:
             ExchangeFailed: The answer broke off, or time ran out.
         """
-        try:
-            async for chunk in self._response.aiter_bytes(size):
+        joined = Rechunked(size)
+        with _failures(self._request):
+            content, raws = self._opened()
+            while True:
+                async with asyncio.timeout(self._request.timeout + self._request.held):
+                    raw = await anext(raws, None)
+                if raw is None:
+                    break
+                for piece in content.pieces(raw):
+                    for chunk in joined.add(piece):
+                        yield chunk
+            content.check_end()
+            for chunk in joined.rest():
                 yield chunk
-        except _FAILURES as error:
-            raise _failed(self._request, error) from error
 
     async def aclose(self) -> None:
         """Close the answer, and its connection if the body was not read to its end."""
         await self._response.aclose()
 
 
-# Routes
-
-
-class Route(NamedTuple):
-    """The way to a host.
-
-    Attributes:
-        verify: Whether certificates are checked.
-        proxy: Address of the proxy, or None.
-    """
-
-    verify: bool
-    proxy: str | None
-
-
 #: The transports of one event loop.
 _LoopTransports = dict[Route, LoopBound[httpx.AsyncBaseTransport]]
 
 
-class Routes:
-    """The routes that a pool has looked up, by scheme and host."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, Route] = {}
-
-    def of(self, request: Request) -> Route:
-        """Return the route of a request."""
-        address = request.address
-        end = address.find("/", len("https://"))  # quicker than to take every address apart
-        host = address if end < 0 else address[:end]
-        route = self._known.get(host)
-        if route is None:
-            route = self._known[host] = route_to(host)
-        return route
-
-
-def route_to(url: str) -> Route:
-    """Return the way to a host through the proxy that the environment names; this machine is never behind one."""
-    parts = urlsplit(url)
-    if is_loopback(url):
-        return Route(verify=False, proxy=None)
-    if proxy_bypass(parts.hostname or ""):
-        return Route(verify=True, proxy=None)
-    proxies = getproxies()
-    return Route(verify=True, proxy=proxies.get(parts.scheme) or proxies.get("all"))
-
-
-def _async_transport(route: Route) -> httpx.AsyncBaseTransport:
-    if BULK_AVAILABLE and route.proxy is None:
-        # Imported here, because it takes longer than all the rest and blocking programs never need it.
-        from lumnisai_core._transport.pool_aiohttp import bulk_transport
-
-        return bulk_transport(verify=route.verify)
-    return httpx.AsyncHTTPTransport(verify=route.verify, limits=_LIMITS, proxy=route.proxy)
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            "The asynchronous client needs a running asyncio event loop (trio has another): use asyncio.run() or the "
+            "blocking client."
+        ) from error
 
 
 # Requests
 
 
 def _built(
-    service: Service, request: Request, content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None
+    service: Service,
+    request: Request,
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
+    limit: Callable[[float], float],
 ) -> httpx.Request:
     # Authorised at the last moment, so that each try has a signature of its own and no other frame a header with a key.
     authorised = service.authorise(request) if request.authorised else request
     url = _url(authorised.target)
-    headers = {"Host": url.netloc.decode(), "Accept-Encoding": "gzip, deflate"}
+    headers = {"Host": url.netloc.decode(), "Accept-Encoding": ENCODINGS}
     for name, value in authorised.headers.items():
         headers[name] = value if isinstance(value, str) else value.get_secret_value()
-    wait = request.timeout
-    timeouts = {"timeout": {"connect": wait, "read": wait + request.held, "write": wait, "pool": wait}}
+    wait, read = limit(request.timeout), limit(request.timeout + request.held)
+    timeouts = {"timeout": {"connect": wait, "read": read, "write": wait, "pool": wait}}
     if isinstance(request.content, Upload):
         if request.content.length is not None:
             headers["Content-Length"] = str(request.content.length)
@@ -409,11 +409,43 @@ def _add_defaults(client: httpx.Client | httpx.AsyncClient, built: httpx.Request
         client.cookies.set_cookie_header(built)
 
 
-def _failed(request: Request, error: Exception) -> ExchangeFailed:
-    kind = type(error).__name__
-    if isinstance(error, httpx.ReadTimeout):
-        return ExchangeFailed(f"{kind}: nothing came back within {request.timeout + request.held:g} s")
-    if isinstance(error, httpx.TimeoutException):
-        return ExchangeFailed(f"{kind}: not done within {request.timeout:g} s")
-    text = str(error).strip()
-    return ExchangeFailed(f"{kind}: {text}" if text else kind)
+def _renewing(chunks: Iterable[bytes], renew: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the pieces of a body; each has the time of a try."""
+    for chunk in chunks:
+        renew()
+        yield chunk
+    renew()
+
+
+async def _async_renewing(chunks: AsyncGenerator[bytes, None], renew: Callable[[], None]) -> AsyncIterator[bytes]:
+    """Do the same beside the event loop."""
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            renew()
+            yield chunk
+    renew()
+
+
+# Answers
+
+
+def _head(response: httpx.Response) -> Answer:
+    return Answer(response.status_code, response.headers)
+
+
+@contextmanager
+def _failures(request: Request) -> Iterator[None]:
+    """Report whatever an HTTP library raises as an exchange that failed."""
+    try:
+        yield
+    except (ExchangeFailed, LumnisAIError):
+        raise
+    except (TimeoutError, httpx.ReadTimeout) as error:
+        seconds = request.timeout + request.held
+        raise ExchangeFailed(f"timeout: no complete answer within {seconds:.3g} s") from error
+    except httpx.TimeoutException as error:
+        raise ExchangeFailed(f"{type(error).__name__}: not done within {request.timeout:g} s") from error
+    except Exception as error:
+        text = shortened(str(error))
+        kind = type(error).__name__
+        raise ExchangeFailed(f"{kind}: {text}" if text else kind) from error

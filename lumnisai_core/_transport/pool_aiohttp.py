@@ -1,92 +1,100 @@
-"""The asyncio transport of the extra ``aiohttp``, faster with many requests at once, with truthful errors.
+"""The asyncio transport of the extra ``aiohttp``, faster with many requests at once.
 
 httpx searches its whole pool on every asynchronous request; aiohttp does not, which matters from some hundred requests
-at once. The bridge between the two reports every failure of a connection as a ``ConnectTimeout``, as if nothing had
-been sent; this module restores the errors.
+at once. Deadlines are those of the pool, so that aiohttp needs a limit for connecting only.
 """
 
 from __future__ import annotations
 
+import inspect
 import ssl
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
+from yarl import URL
+
+#: Bytes and number of header fields; what is allowed in the end is decided for all transports alike.
+_HEADER_LIMITS: dict[str, Any] = {"max_line_size": 1 << 16, "max_field_size": 1 << 17, "max_headers": 1 << 13}
+
+_SESSION_PARAMETERS = inspect.signature(aiohttp.ClientSession).parameters
 
 
-def bulk_transport(*, verify: bool) -> httpx.AsyncBaseTransport:
-    """Return the aiohttp transport.
-
-    Args:
-        verify: Whether to check certificates.
-    """
-    context = httpx.create_ssl_context() if verify else False
+def bulk_transport(context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
+    """Return the aiohttp transport, which checks certificates with this context."""
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=0, ssl=context, keepalive_timeout=30.0)
-        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+        connector = _Connector(limit=0, ssl=context, keepalive_timeout=30.0)
+        limits = {name: value for name, value in _HEADER_LIMITS.items() if name in _SESSION_PARAMETERS}
+        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **limits)
         # aiohttp would silently send some requests a second time, unseen by the caller's max_retries and hooks.
         made._retry_connection = False
         return made
 
-    return _TruthfulTransport(
-        AiohttpTransport(verify=context if isinstance(context, ssl.SSLContext) else False, client=session)
-    )
+    return _Transport(verify=context, client=session)
 
 
-#: Errors that the bridge raises or lets through.
-_UNTRUE = (httpx.TransportError, aiohttp.ClientError, ValueError)
+class _Connector(aiohttp.TCPConnector):
+    """Drops what a server has not taken of an upload, for which a connection would stay open otherwise."""
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        transport = protocol.transport
+        if should_close and transport is not None and transport.get_write_buffer_size():
+            transport.abort()
+        super()._release(key, protocol, should_close=should_close)
 
 
-class _TruthfulTransport(httpx.AsyncBaseTransport):
-    """Restores the errors of another transport from their causes."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        self._inner = inner
+class _Transport(AiohttpTransport):
+    """Sends the target byte for byte, and raises the errors of aiohttp under the names that httpx has for them."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        session = self.client = self.client if isinstance(self.client, aiohttp.ClientSession) else self.get_client()
+        seconds = request.extensions["timeout"]
+        data: Any = request.stream
+        if isinstance(data, httpx.ByteStream):
+            data = request.content or None
+        else:
+            request.headers.pop("transfer-encoding", None)  # aiohttp sets it
         try:
-            response = await self._inner.handle_async_request(request)
-        except _UNTRUE as error:
-            raise true_error(error) from error.__cause__ or error
-        if isinstance(response.stream, httpx.AsyncByteStream):
-            response.stream = _TruthfulStream(response.stream)
-        return response
+            response = await session.request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=request.headers,
+                skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
+                data=data,
+                allow_redirects=False,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(sock_connect=seconds["connect"]),
+            )
+        except (aiohttp.ClientError, ValueError) as error:
+            raise true_error(error) from error
+        return httpx.Response(response.status, headers=list(response.raw_headers), stream=_Stream(response))
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
+class _Stream(httpx.AsyncByteStream):
+    """The body of an answer."""
 
-class _TruthfulStream(httpx.AsyncByteStream):
-    """Restores the errors of an answer's body."""
-
-    def __init__(self, inner: httpx.AsyncByteStream) -> None:
-        self._inner = inner
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._inner:
+            async for chunk in self._response.content.iter_any():
                 yield chunk
-        except _UNTRUE as error:
-            raise true_error(error) from error.__cause__ or error
+        except (aiohttp.ClientError, ValueError) as error:
+            raise true_error(error) from error
 
     async def aclose(self) -> None:
-        try:
-            await self._inner.aclose()
-        except _UNTRUE as error:
-            raise true_error(error) from error.__cause__ or error
+        """Give the connection back if the body was read to its end, and close it otherwise."""
+        self._response.close()
 
 
-def true_error(error: BaseException) -> httpx.TransportError:
-    """Return the httpx error for a failure of aiohttp.
-
-    Args:
-        error: An error of the bridge, whose cause is aiohttp's, or aiohttp's error itself.
-    """
-    cause = error.__cause__ or error
-    text = str(cause)
-    match cause:
+def true_error(error: Exception) -> httpx.TransportError:
+    """Return the httpx error for a failure of aiohttp."""
+    text = str(error)
+    match error:
         case aiohttp.ConnectionTimeoutError():
             return httpx.ConnectTimeout(text)
         case aiohttp.ServerTimeoutError():
@@ -99,7 +107,5 @@ def true_error(error: BaseException) -> httpx.TransportError:
             return httpx.RemoteProtocolError(text)
         case aiohttp.ClientOSError() | aiohttp.ClientConnectionError():
             return httpx.ReadError(text)
-        case httpx.TransportError():
-            return cause
         case _:
-            return httpx.RemoteProtocolError(f"{type(cause).__name__}: {text}")
+            return httpx.RemoteProtocolError(f"{type(error).__name__}: {text}")

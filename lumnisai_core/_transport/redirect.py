@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from lumnisai_core._transport.answer import Answer
+from lumnisai_core._transport.answer import Answer, shortened
 from lumnisai_core._transport.call import SAFE_METHODS
 from lumnisai_core._transport.request import Request, harmless, origin
 from lumnisai_core._transport.upload import Upload
@@ -31,9 +31,13 @@ def redirected(request: Request, answer: Answer) -> Request | None:
     location = answer.headers.get("location")
     if not location:
         return None
-    url = urljoin(request.url, location)
-    here, there = urlsplit(request.url), urlsplit(url)
-    if there.scheme not in ("http", "https") or not there.hostname:
+    try:
+        url = urljoin(request.url, location)
+        here, there = urlsplit(request.url), urlsplit(url)
+        usable = there.scheme in ("http", "https") and bool(there.hostname) and there.port != 0
+    except ValueError:  # half an IPv6 address, a port that is too large
+        raise _refused(request, answer, location, "which is not an address") from None
+    if not usable:
         raise _refused(request, answer, url, "which is not an http address")
     same_host = origin(request.url) == origin(url) or _only_becomes_secure(here, there)
     if request.method not in SAFE_METHODS and not (same_host and answer.status in _KEEP_METHOD):
@@ -51,9 +55,9 @@ def _only_becomes_secure(here: SplitResult, there: SplitResult) -> bool:
 
 
 def _refused(request: Request, answer: Answer, url: str, why: str) -> TransportError:
-    address = urlsplit(url)._replace(query="", fragment="").geturl()
+    address = url.partition("#")[0].partition("?")[0]
     return TransportError(
-        f"{request.method} {urlsplit(request.url).path}: {answer.status} redirects to {address}, {why}. "
+        f"{request.method} {urlsplit(request.url).path}: {answer.status} redirects to {shortened(address)}, {why}. "
         "Is the base URL the service's final address?",
         status_code=answer.status,
         request_id=answer.request_id,

@@ -12,6 +12,7 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from lumnisai_core._transport.call import SAFE_METHODS, Call, Headers, Query, QueryValue
+from lumnisai_core._transport.secrets import plain
 from lumnisai_core._transport.upload import Upload, multipart, utf8
 from lumnisai_core.exceptions import ValidationError
 
@@ -21,11 +22,24 @@ _IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 #: The only headers of a service that another host may see.
 HARMLESS_HEADERS = frozenset({"accept", "user-agent"})
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+#: Seconds that a try has at least.
+_SHORTEST_TRY = 0.05
+
+#: The ports that an address leaves out.
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ExchangeFailed(Exception):
-    """There is no complete answer. The text says what happened."""
+    """There is no complete answer. The text says what happened.
+
+    Args:
+        text: What happened.
+        is_final: Whether a further try would fail the same way.
+    """
+
+    def __init__(self, text: str, *, is_final: bool = False) -> None:
+        super().__init__(text)
+        self.is_final = is_final
 
 
 class Request(NamedTuple):
@@ -36,7 +50,7 @@ class Request(NamedTuple):
         query: Query parameters in order.
         headers: Headers; secret ones are read only when the request is sent.
         content: The body: bytes, or pieces that are read while they are sent.
-        timeout: Seconds for connecting, sending and each wait for data.
+        timeout: Seconds that a try may take; for streams and files, each piece of them.
         held: Seconds the service may take on top before it answers.
         authorised: Whether the service's credential or login goes along.
         repeatable: Whether sending it again cannot do the work twice.
@@ -55,6 +69,13 @@ class Request(NamedTuple):
     def with_headers(self, headers: Headers) -> Request:
         """Return the same request with further headers; they replace those of the same name in any case."""
         return self._replace(headers=merged(self.headers, headers))
+
+    def within(self, seconds: float) -> Request:
+        """Return the same request with a try that ends after so many seconds at the latest."""
+        if seconds >= self.timeout + self.held:
+            return self
+        seconds = max(seconds, _SHORTEST_TRY)
+        return self._replace(timeout=min(self.timeout, seconds), held=max(0.0, seconds - self.timeout))
 
     @property
     def address(self) -> str:
@@ -84,16 +105,24 @@ def request_for(
         call: What to send.
         base_url: Address of the service.
         headers: Headers of every request to the service.
-        timeout: Seconds for connecting, sending and each wait for data.
+        timeout: Seconds that a try may take; for streams and files, each piece of them.
         keyed_methods: Methods that get an idempotency key of their own when the call brings none.
 
     Raises:
-        ValidationError: The body cannot be written, or a file cannot be read.
+        ValidationError: The body or a parameter cannot be written, or a file cannot be read.
     """
     authorised = call.authorised
     if call.base_url is not None and origin(call.base_url) != origin(base_url):
         headers, authorised = harmless(headers), False
-    content, content_type = _content(call)
+    try:
+        content, content_type = _content(call)
+        query = query_pairs(call.query)
+        urlencode(query)
+    except UnicodeError:
+        raise ValidationError(f"{call}: a parameter has half of a surrogate pair, which cannot be sent.") from None
+    for name, value in call.headers.items():
+        if not f"{name}{plain(value)}".isascii():
+            raise ValidationError(f"{call}: the header {name!r} must be ASCII.")
     key = call.idempotency_key or (str(uuid4()) if call.method in keyed_methods else None)
     own: dict[str, str] = {**headers, "Accept": "*/*" if call.whole_answer else "application/json"}
     if content_type is not None:
@@ -103,7 +132,7 @@ def request_for(
     return Request(
         method=call.method,
         url=(call.base_url or base_url) + call.path,
-        query=query_pairs(call.query),
+        query=query,
         headers=merged(own, call.headers) if call.headers else own,
         content=content,
         timeout=timeout,
@@ -128,7 +157,7 @@ def _content(call: Call[Any]) -> tuple[bytes | Upload | None, str | None]:
 def origin(url: str) -> tuple[str, str | None, int | None]:
     """Return scheme, host and port of an address."""
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or DEFAULT_PORTS.get(parts.scheme)
 
 
 def merged(

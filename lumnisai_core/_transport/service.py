@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+import socket
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -168,6 +170,10 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+#: An IPv4 address with fewer than four parts, such as 127.1, which not all HTTP libraries know.
+_SHORT_ADDRESS = re.compile(r"^(https?://)((?:\d+\.){0,2}\d+)(?=[:/]|$)", re.IGNORECASE)
+
+
 def checked_base_url(url: str, *, variable: str, example: str) -> str:
     """Check a base URL and take off the trailing slash; a path stays.
 
@@ -198,4 +204,4 @@ def checked_base_url(url: str, *, variable: str, example: str) -> str:
             UserWarning,
             stacklevel=4,
         )
-    return text.rstrip("/")
+    return _SHORT_ADDRESS.sub(lambda found: found[1] + socket.inet_ntoa(socket.inet_aton(found[2])), text.rstrip("/"))

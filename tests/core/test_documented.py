@@ -343,6 +343,6 @@ def test_transport_errors_have_words() -> None:
     release = threading.Event()
     with canned_server([Canned(release=release)]) as server:
         with Client("k", base_url=server.base_url, timeout=0.05, max_retries=0) as client:
-            with pytest.raises(TransportError, match="nothing came back"):
+            with pytest.raises(TransportError, match="no complete answer"):
                 client.get_thread("t-1")
         release.set()

@@ -15,8 +15,9 @@ from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.login import Logins, Pause, invoke, next_step, pause, send
-from lumnisai_core._transport.pool import AsyncPool, Pool, Route, route_to
+from lumnisai_core._transport.pool import AsyncPool, Pool
 from lumnisai_core._transport.retry import RetryPolicy
+from lumnisai_core._transport.routes import Route, route_to
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError, ValidationError
 from tests.core.harbour import BADGE, Harbour, HarbourServer, harbour_server
 
@@ -161,8 +162,8 @@ def test_a_service_is_neither_copied_nor_pickled(copied: Callable[[object], obje
     [
         ("http://127.0.0.1:9/x", Route(verify=False, proxy=None)),
         ("https://localhost", Route(verify=False, proxy=None)),
-        ("https://harbour.example/x", Route(verify=True, proxy="http://proxy.example:1")),
-        ("http://harbour.example", Route(verify=True, proxy="http://all.example:2")),
+        ("https://harbour.example/x", Route(True, "http://proxy.example:1", "HTTPS_PROXY")),
+        ("http://harbour.example", Route(False, "http://all.example:2", "ALL_PROXY")),
         ("https://pier.example:8443", Route(verify=True, proxy=None)),
     ],
 )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import subprocess
+import sys
+import weakref
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -67,3 +70,43 @@ async def test_a_loop_that_continues_loses_the_connections_of_dropped_clients(lo
     assert closing
     await asyncio.gather(*closing)
     assert not loops.dropped_connections
+
+
+@pytest.mark.usefixtures("_transport")
+@pytest.mark.parametrize("run", [asyncio.run, run_and_close])
+def test_loops_that_are_over_are_collected(
+    local: LocalLumnis, run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    """One client for a program that has a loop for each job keeps none of them."""
+    client = AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123")
+    ended: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def job() -> None:
+        ended.append(weakref.ref(asyncio.get_running_loop()))
+        await client.list_responses()
+
+    for _ in range(3):
+        run(job())
+    gc.collect()
+    assert [reference() for reference in ended] == [None, None, None]
+
+
+_PROGRAM = """
+import asyncio, sys
+from lumnisai_core import AsyncClient
+from lumnisai_core._transport import pool
+
+pool.BULK_AVAILABLE = sys.argv[3] == "aiohttp"
+client = AsyncClient(sys.argv[1], base_url=sys.argv[2], user_id="user-123")
+loop = asyncio.new_event_loop()
+loop.run_until_complete(client.list_responses())
+"""
+
+
+@pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
+def test_a_program_may_end_with_its_loop_open(local: LocalLumnis, transport: str) -> None:
+    """As notebooks and patched loops leave it. The development mode has nothing to say about us."""
+    command = [sys.executable, "-X", "dev", "-c", _PROGRAM, local.api_key, local.base_url, transport]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    left = [line for line in ended.stderr.splitlines() if "unclosed event loop" not in line]  # the program's own
+    assert not left

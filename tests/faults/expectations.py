@@ -35,7 +35,11 @@ class Fault(StrEnum):
     ERROR_500 = "500, although the request is processed"
     ERROR_503 = "503"
     STALLED = "no answer within the timeout"
+    TRICKLED = "answer that trickles without end"
+    ENDLESS = "answer larger than `max_answer_size`"
+    HEADERS = "headers of 100 kB"
     TRUNCATED = "answer cut off"
+    BROKEN_GZIP = "compressed answer cut off"
     GARBAGE = "answer that is not JSON"
     REDIRECT = "redirect to another host"
     RESTART = "restart of the service"
@@ -86,6 +90,8 @@ def _raises(error: type[LumnisAIError], tries: int = 1) -> Outcome:
 Row = tuple[Outcome, Outcome, Outcome, Outcome]
 
 _ANSWERED: Row = (_answer(), _answer(), _answer(), _answer())
+#: A further try would cost the same and fail the same way.
+_TOO_LARGE: Row = (*(_raises(TransportError),) * 3, _raises(TransportError))
 _AGAIN: Row = (_answer(2), _answer(2), _answer(2), _raises(TransportError))
 _BUSY: Row = (_answer(2), _answer(2), _answer(2), _raises(RateLimitError))
 _ELSEWHERE: Row = (
@@ -111,7 +117,11 @@ EXPECTED: Mapping[Lasting, Mapping[Fault, Row]] = {
         Fault.ERROR_500: _AGAIN,
         Fault.ERROR_503: _AGAIN,
         Fault.STALLED: _AGAIN,
+        Fault.TRICKLED: _AGAIN,
+        Fault.ENDLESS: _TOO_LARGE,
+        Fault.HEADERS: _AGAIN,
         Fault.TRUNCATED: _AGAIN,
+        Fault.BROKEN_GZIP: _AGAIN,
         Fault.GARBAGE: _AGAIN,
         Fault.REDIRECT: _ELSEWHERE,
         # The run was in progress, so the service reports it as failed when it is back.
@@ -129,7 +139,11 @@ EXPECTED: Mapping[Lasting, Mapping[Fault, Row]] = {
         Fault.ERROR_500: _GIVEN_UP,
         Fault.ERROR_503: _GIVEN_UP,
         Fault.STALLED: _GIVEN_UP,
+        Fault.TRICKLED: _GIVEN_UP,
+        Fault.ENDLESS: _TOO_LARGE,
+        Fault.HEADERS: _GIVEN_UP,
         Fault.TRUNCATED: _GIVEN_UP,
+        Fault.BROKEN_GZIP: _GIVEN_UP,
         Fault.GARBAGE: _GIVEN_UP,
         Fault.REDIRECT: _ELSEWHERE,
         Fault.ODD_ENUMS: _ENDLESS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import re
 import socket
@@ -51,12 +52,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer; ``missing`` bytes of it are promised and never sent."""
+    """One answer.
+
+    Attributes:
+        missing: Bytes that are promised and never sent.
+        endless: Bytes that are sent again and again instead of the body, until the client has had enough.
+    """
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     missing: int = 0
+    endless: bytes = b""
 
     def written(self) -> bytes:
         """Return it as it goes over the wire."""
@@ -130,6 +137,8 @@ class Proxy:
             try:
                 while (request := await _read_request(reader)) is not None:
                     answer = await handle(request, reader)
+                    if answer.endless:
+                        await _write_without_end(writer, answer)
                     writer.write(answer.written())
                     await writer.drain()
                     if answer.missing:
@@ -195,6 +204,15 @@ class Proxy:
             case Fault.TRUNCATED:
                 half = len(answer.body) // 2
                 return replace(answer, body=answer.body[:half], missing=len(answer.body) - half)
+            case Fault.TRICKLED:
+                return replace(answer, endless=b" ")
+            case Fault.ENDLESS:
+                return replace(answer, endless=b" " * (1 << 16))
+            case Fault.HEADERS:
+                return replace(answer, headers={**answer.headers, "x-padding": "x" * 100_000})
+            case Fault.BROKEN_GZIP:
+                cut = gzip.compress(answer.body)[:-20]
+                return replace(answer, body=cut, headers={**answer.headers, "content-encoding": "gzip"})
             case Fault.GARBAGE:
                 return replace(answer, body=b"\xff\xfe{]" + str(request.headers).encode())
             case Fault.ODD_ENUMS | Fault.NULLS | Fault.WRONG_TYPES:
@@ -236,6 +254,15 @@ def _head(head: bytes) -> tuple[str, dict[str, str]]:
     first, *lines = head.decode("latin-1").split("\r\n")
     pairs = (line.split(":", 1) for line in lines)
     return first, {name.strip().lower(): value.strip() for name, value in pairs}
+
+
+async def _write_without_end(writer: asyncio.StreamWriter, answer: Answer) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n")
+    while not writer.is_closing():
+        writer.write(b"%x\r\n%b\r\n" % (len(answer.endless), answer.endless))
+        await writer.drain()
+        await asyncio.sleep(0.01 if len(answer.endless) == 1 else 0)
+    raise _CutOff
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -32,6 +32,9 @@ FILE = b"The tide turns at noon."
 _TIMEOUT = 10.0
 _SHORT_TIMEOUTS = {Lasting.ONCE: 0.25, Lasting.ALWAYS: 0.15}
 
+#: Faults that last until the client has had enough.
+_SLOW = (Fault.STALLED, Fault.TRICKLED)
+
 _POLICY = RetryPolicy(max_retries=MAX_RETRIES, first_pause=0.01)
 
 
@@ -207,10 +210,10 @@ class _Trial:
         # Whoever listens polls in short turns, so that a poll without an answer is soon given up.
         listening = {"on_progress": lambda update: self._seen.append(repr(update)), "progress_interval": 0.1}
         endless = {"run_timeout": 0.2} if self._cell.fault in (Fault.ODD_ENUMS, Fault.NULLS, Fault.WRONG_TYPES) else {}
-        return client.invoke(text, **(listening if self._cell.fault is Fault.STALLED else endless))
+        return client.invoke(text, **(listening if self._cell.fault in _SLOW else endless))
 
     def _call(self, action: Action) -> Any:
-        stalled = self._cell.fault is Fault.STALLED and self._world.proxy.plan is not None
+        stalled = self._cell.fault in _SLOW and self._world.proxy.plan is not None
 
         def make(kind: type[Client | AsyncClient], **more: Any) -> Any:
             client: Any = kind(
@@ -219,6 +222,7 @@ class _Trial:
                 user_id=self._user,
                 timeout=_SHORT_TIMEOUTS[self._cell.lasting] if stalled else _TIMEOUT,
                 on_request=self._heard,
+                max_answer_size=1 << 20 if self._cell.fault is Fault.ENDLESS else 1 << 27,
                 **more,
             )
             client._transport._policy = _POLICY

@@ -11,6 +11,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from lumnisai_core._transport._async.transport import AsyncTransport
+from lumnisai_core._transport.content import MAX_ANSWER_SIZE, check_answer_size
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
 from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core._transport.service import Service
@@ -34,6 +35,7 @@ class AsyncServiceClient:
         *,
         timeout: float,
         max_retries: int,
+        max_answer_size: int = MAX_ANSWER_SIZE,
         on_request: RequestHook | None,
         on_response: ResponseHook | None,
         http_client: AsyncHTTPClient | None,
@@ -41,10 +43,11 @@ class AsyncServiceClient:
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_async_callback(name, hook)
+        check_answer_size(max_answer_size)
         # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
         from lumnisai_core._transport.pool import AsyncPool
 
-        pool = AsyncPool(service, http_client)
+        pool = AsyncPool(service, http_client, max_answer_size=max_answer_size)
         hooks = Hooks(on_request, on_response)
         return AsyncTransport(service, pool, timeout=timeout, policy=RetryPolicy(max_retries=max_retries), hooks=hooks)
 

@@ -12,6 +12,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from lumnisai_core._transport._sync.transport import Transport
+from lumnisai_core._transport.content import MAX_ANSWER_SIZE, check_answer_size
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
 from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core._transport.service import Service
@@ -35,6 +36,7 @@ class ServiceClient:
         *,
         timeout: float,
         max_retries: int,
+        max_answer_size: int = MAX_ANSWER_SIZE,
         on_request: RequestHook | None,
         on_response: ResponseHook | None,
         http_client: HTTPClient | None,
@@ -42,10 +44,11 @@ class ServiceClient:
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
                 check_callback(name, hook)
+        check_answer_size(max_answer_size)
         # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
         from lumnisai_core._transport.pool import Pool
 
-        pool = Pool(service, http_client)
+        pool = Pool(service, http_client, max_answer_size=max_answer_size)
         hooks = Hooks(on_request, on_response)
         return Transport(service, pool, timeout=timeout, policy=RetryPolicy(max_retries=max_retries), hooks=hooks)
 

@@ -40,7 +40,7 @@ class Transport:
     Args:
         service: The service to call.
         pool: The connections.
-        timeout: Seconds for connecting, sending and each wait for data.
+        timeout: Seconds that a try may take; for streams and files, each piece of them.
         policy: When to try again.
         hooks: The caller's hooks.
     """
@@ -56,19 +56,27 @@ class Transport:
         self._cool_down = CoolDown()
         self._logins = Logins()
 
-    def send(self, call: Call[T], *, timeout: float | None = None, policy: RetryPolicy | None = None) -> T:
+    def send(
+        self,
+        call: Call[T],
+        *,
+        timeout: float | None = None,
+        policy: RetryPolicy | None = None,
+        total: float | None = None,
+    ) -> T:
         """Send a call, trying again where that is safe and promising.
 
         Args:
             call: The request and how to read its answer.
             timeout: Seconds instead of the client's setting.
             policy: When to try again instead of the client's setting.
+            total: Seconds that all tries together may take, the first one included. Default: no limit.
 
         Raises:
             LumnisAIError: There is no good answer; the error of the last try.
         """
         try:
-            return self._until_good(call, timeout=timeout, policy=policy)
+            return self._until_good(call, timeout=timeout, policy=policy, total=total)
         except (RateLimitError, TransportError) as error:
             if call.hint is not None:
                 error.add_note(call.hint)
@@ -153,6 +161,7 @@ class Transport:
         *,
         timeout: float | None = None,
         policy: RetryPolicy | None = None,
+        total: float | None = None,
         receive: Callable[[Body], Answer] | None = None,
         read: Callable[[Answer], T] | None = None,
         logging_in: bool = False,
@@ -163,6 +172,7 @@ class Transport:
             call: The request and how to read its answer.
             timeout: Seconds instead of the client's setting.
             policy: When to try again instead of the client's setting.
+            total: Seconds that all tries together may take. Default: no limit.
             receive: Takes the body of a good answer. Default: it becomes part of the answer.
             read: Reads the answer. Default: as the service and the call say.
             logging_in: Whether this call is part of a login, which cannot wait for a login.
@@ -171,6 +181,8 @@ class Transport:
         write = partial(service.request_for, call, timeout=self._timeout if timeout is None else timeout)
         request = beside(write) if call.form is not None and call.form.files else write()
         policy = policy or self._policy
+        if total is not None:
+            policy = policy._replace(budget=max(0.0, min(policy.budget, total)))
         started = time.monotonic()
         tries = renewed = 0
         while True:
@@ -182,7 +194,10 @@ class Transport:
             if request.authorised and service.needs_login and not logging_in:
                 self._log_in(logins)
                 logins, started = self._logins.count, time.monotonic()  # a login may wait for a person
-            answer = self._try(call, request, tries, receive)
+            # The first try has all of its time, further ones what is left of the budget.
+            limit = total if tries == 1 else policy.budget
+            left = None if limit is None else limit - (time.monotonic() - started)
+            answer = self._try(call, request if left is None else request.within(left), tries, receive)
             try:
                 if isinstance(answer, TransportError):
                     raise answer
@@ -283,6 +298,8 @@ class Transport:
             where = f"{service.name} at {service.base_url}" if call.base_url is None else request.address
             error = TransportError(f"{call}: no answer from {where}: {failure}")
             error.__cause__ = failure.__cause__
+            if failure.is_final:
+                raise error from failure.__cause__
             return error
         if info is not None and hooks.on_response is not None:
             hidden = answer.without(service.secrets())

@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from lumnisai_core._transport._async.client import AsyncServiceClient
+from lumnisai_core._transport.content import MAX_ANSWER_SIZE
 from lumnisai_core._transport.hooks import RequestHook, ResponseHook
 from lumnisai_core.lumnis._async.api import AsyncApi
 from lumnisai_core.lumnis._async.following import AsyncRunStream, start_run
@@ -32,7 +33,8 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
         api_key: API key. Default: environment variable ``LUMNISAI_API_KEY``.
         base_url: Address of the service, which may have a path. Default: ``LUMNISAI_BASE_URL``, then https://api.lumnis.ai.
         tenant_id: Tenant of a cross-tenant key. Default: ``LUMNISAI_TENANT_ID``, then the key's own tenant.
-        timeout: Seconds for connecting, for sending, and for an answer. Runs have their own limit, ``run_timeout``.
+        timeout: Seconds that a try may take, from connecting to the whole answer. Streams and files have it for each
+            piece. Runs have their own limit, ``run_timeout``.
         max_retries: Retries of requests that can be repeated without doing their work twice.
         scope: Default scope of calls: the data of one ``user`` (default) or of the whole ``tenant``.
         user_id: Default user of calls.
@@ -41,6 +43,8 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
         on_request: Called with :class:`RequestInfo` before each try; it never contains the key.
         on_response: Called with :class:`ResponseInfo` after each answer.
         http_client: Your own HTTP client, for proxies and certificates. It is never closed.
+        max_answer_size: Bytes that an answer may have, after inflation. Default: 128 MiB. Downloads to a file have no
+            limit.
 
     Raises:
         ConfigurationError: The API key is missing, or a value is invalid.
@@ -61,6 +65,7 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
         on_request: RequestHook | None = None,
         on_response: ResponseHook | None = None,
         http_client: AsyncHTTPClient | None = None,
+        max_answer_size: int = MAX_ANSWER_SIZE,
     ) -> None:
         settings = settings_from(
             api_key=api_key,
@@ -77,6 +82,7 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
             settings.service,
             timeout=settings.timeout,
             max_retries=settings.max_retries,
+            max_answer_size=max_answer_size,
             on_request=on_request,
             on_response=on_response,
             http_client=http_client,

@@ -18,7 +18,7 @@ from lumnisai_core._transport.waiting import (
     async_sleep,
     check_async_callback,
 )
-from lumnisai_core.exceptions import LumnisAIError, RunError
+from lumnisai_core.exceptions import LumnisAIError, RunError, TransportError
 from lumnisai_core.lumnis.calls.runs import (
     InvokeParameters,
     MessagesInput,
@@ -150,7 +150,7 @@ async def _follow(
 ) -> AsyncGenerator[RunUpdate, None]:
     began = time.monotonic()
     try:
-        started = await transport.send(start.call)
+        started = await transport.send(start.call, total=options.time_to_start)
         for update in watch.begin(started, complete=start.response_id is not None):
             yield update
         while not watch.over and not watch.detached:
@@ -160,7 +160,13 @@ async def _follow(
             if poll.pause:
                 await async_sleep(poll.pause)
             sent = time.monotonic()
-            response = await transport.send(get_call(started.response_id, wait=poll.wait))
+            call = get_call(started.response_id, wait=poll.wait)
+            try:
+                response = await transport.send(call, total=options.time_left(sent - began))
+            except TransportError as error:
+                if watch.next_poll(time.monotonic() - began) is None:
+                    raise timeout_error(watch.last, options.run_timeout) from error
+                raise
             for update in watch.accept(response, poll=poll, took=time.monotonic() - sent):
                 yield update
     except INTERRUPTS as interrupt:

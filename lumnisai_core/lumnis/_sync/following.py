@@ -19,7 +19,7 @@ from lumnisai_core._transport.waiting import (
     notify,
     sleep,
 )
-from lumnisai_core.exceptions import LumnisAIError, RunError
+from lumnisai_core.exceptions import LumnisAIError, RunError, TransportError
 from lumnisai_core.lumnis.calls.runs import (
     InvokeParameters,
     MessagesInput,
@@ -149,7 +149,7 @@ def _follow(
 ) -> Generator[RunUpdate, None]:
     began = time.monotonic()
     try:
-        started = transport.send(start.call)
+        started = transport.send(start.call, total=options.time_to_start)
         for update in watch.begin(started, complete=start.response_id is not None):
             yield update
         while not watch.over and not watch.detached:
@@ -159,7 +159,13 @@ def _follow(
             if poll.pause:
                 sleep(poll.pause)
             sent = time.monotonic()
-            response = transport.send(get_call(started.response_id, wait=poll.wait))
+            call = get_call(started.response_id, wait=poll.wait)
+            try:
+                response = transport.send(call, total=options.time_left(sent - began))
+            except TransportError as error:
+                if watch.next_poll(time.monotonic() - began) is None:
+                    raise timeout_error(watch.last, options.run_timeout) from error
+                raise
             for update in watch.accept(response, poll=poll, took=time.monotonic() - sent):
                 yield update
     except INTERRUPTS as interrupt:

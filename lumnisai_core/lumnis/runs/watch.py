@@ -22,6 +22,9 @@ WAIT_WITHOUT_LISTENER = 10.0
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
+#: Seconds that starting a run may take, however short ``run_timeout`` is.
+_SHORTEST_START = 1.0
+
 #: The service held a poll if the answer took this share of the requested wait, or this many seconds.
 _HELD_SHARE = 0.5
 _HELD_SECONDS = 1.0
@@ -40,6 +43,15 @@ class WatchOptions:
         check_seconds("progress_interval", self.progress_interval)
         if self.run_timeout is not None:
             check_seconds("run_timeout", self.run_timeout, endless=True)
+
+    @property
+    def time_to_start(self) -> float | None:
+        """Seconds that creating or finding the run may take. A very short ``run_timeout`` is for the run alone."""
+        return None if self.run_timeout is None else max(self.run_timeout, _SHORTEST_START)
+
+    def time_left(self, elapsed: float) -> float | None:
+        """Return the seconds that are left of ``run_timeout``, None without a limit."""
+        return None if self.run_timeout is None else self.run_timeout - elapsed
 
 
 def watch_options(parameters: WatchParameters, *, listening: bool) -> tuple[WatchOptions, tuple[ProgressCallback, ...]]:

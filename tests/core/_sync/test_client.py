@@ -210,9 +210,9 @@ def test_a_service_that_does_not_answer_in_time_is_a_transport_error() -> None:
     release = threading.Event()
     with canned_server([Canned(release=release)]) as server:
         with Client("lmn_1", base_url=server.base_url, timeout=0.05, max_retries=0) as client:
-            with pytest.raises(TransportError, match=r"nothing came back within 0\.05 s"):
+            with pytest.raises(TransportError, match=r"no complete answer within 0\.05 s"):
                 client.get_response("r-1")
-            with pytest.raises(TransportError, match=r"nothing came back within 0\.15 s"):
+            with pytest.raises(TransportError, match=r"no complete answer within 0\.15 s"):
                 client.get_response("r-1", wait=0.1)
         release.set()
 
