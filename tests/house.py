@@ -59,7 +59,7 @@ _LLAMA_INDEX = ("lumnisai_integrations/llama_index", "lumnisai_integrations/_com
 #: Where each third-party package may be imported: a folder and everything below it, or a file.
 PLACES = {
     "PyInstaller": ("lumnisai_core/_pyinstaller",),
-    "IPython": ("lumnisai_integrations/_shared/display", "lumnisai_integrations/notebook.py"),
+    "IPython": ("lumnisai_integrations/_shared/display.py", "lumnisai_integrations/notebook.py"),
     "aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
     "httpx": ("lumnisai_core/_transport/pool.py", "lumnisai_core/_transport/pool_aiohttp.py"),
     "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
@@ -71,9 +71,11 @@ PLACES = {
     "llama_index_instrumentation": _LLAMA_INDEX,
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
+    "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
-    "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display"),
+    "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
+    "stdnum": ("lumnisai_core/local/liminal/registries.py",),
     "starlette": ("lumnisai_core/local",),
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it
     "uvicorn": ("lumnisai_core/local",),

@@ -56,11 +56,6 @@ class Hooks(NamedTuple):
     on_request: RequestHook | None = None
     on_response: ResponseHook | None = None
 
-    @property
-    def used(self) -> bool:
-        """Whether there is a hook."""
-        return self.on_request is not None or self.on_response is not None
-
 
 def request_info(request: Request, tries: int, secrets: Iterable[str]) -> RequestInfo:
     """Describe a request, without its query, secret headers and the secrets in the address of a redirect."""

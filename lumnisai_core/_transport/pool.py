@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
@@ -34,6 +36,18 @@ BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
 
 #: Methods whose requests say how long their body is, also when it is empty.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+def _hide_cookies(record: logging.LogRecord) -> bool:
+    """Redact the cookies of answers, which the library logs at DEBUG: a session is as good as a key."""
+    message = record.getMessage()
+    if "set-cookie" in message.lower():
+        record.msg, record.args = re.sub(r"(?i)(set-cookie', b')[^']*", r"\1[redacted]", message), ()
+    return True
+
+
+for _protocol in ("http11", "http2"):
+    logging.getLogger(f"httpcore.{_protocol}").addFilter(_hide_cookies)
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
 
@@ -135,7 +149,7 @@ class Body:
     """
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head = Answer(response.status_code, response.headers)
+        self.head: Answer = Answer(response.status_code, response.headers)
         self._request = request
         self._response = response
 
@@ -265,7 +279,7 @@ class AsyncBody:
     """
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head = Answer(response.status_code, response.headers)
+        self.head: Answer = Answer(response.status_code, response.headers)
         self._request = request
         self._response = response
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
 from pydantic import SecretStr
 
-from lumnisai_core._transport.call import SAFE_METHODS, Call, Headers, json_bytes, query_pairs
+from lumnisai_core._transport.call import SAFE_METHODS, Call, Headers, Query, QueryValue
 from lumnisai_core._transport.upload import Upload, multipart, utf8
+from lumnisai_core.exceptions import ValidationError
 
 #: Methods that leave the same state however often the request arrives.
 _IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
@@ -139,3 +142,31 @@ def merged(
 def harmless(headers: Mapping[str, Any]) -> dict[str, Any]:
     """Return the headers that another host may see."""
     return {name: value for name, value in headers.items() if name.lower() in HARMLESS_HEADERS}
+
+
+def query_pairs(query: Query) -> list[tuple[str, str]]:
+    """Write query values as text: ``true``, ``a,b``, whole numbers without a point; None is left out."""
+    if not query:
+        return []
+    pairs = query if isinstance(query, tuple) else query.items()
+    return [(name, _query_text(value)) for name, value in pairs if value is not None]
+
+
+def _query_text(value: QueryValue) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def json_bytes(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
+    """Write a JSON body as compact UTF-8. NaN, bytes, halves of surrogate pairs and the like are ValidationErrors."""
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(f"The request cannot be written as JSON: {error}") from error

@@ -37,7 +37,7 @@ class CoolDown:
     """A pause that all requests of a client share after the service refused one because of too many."""
 
     def __init__(self) -> None:
-        self._over_at = 0.0
+        self.over_at = 0.0
         self._spread = 0.0
 
     def begin(self, now: float, seconds: float, *, spread: float = 0.0) -> None:
@@ -48,12 +48,12 @@ class CoolDown:
             seconds: Length of the pause.
             spread: Seconds over which the requests that wait are sent after it.
         """
-        self._over_at = max(self._over_at, now + seconds)
+        self.over_at = max(self.over_at, now + seconds)
         self._spread = spread
 
     def left(self, now: float, *, chance: float = 0.0) -> float:
         """Return the seconds to wait, 0 if there is no pause; ``chance``, from 0 to 1, spreads those who wait."""
-        left = self._over_at - now
+        left = self.over_at - now
         return left + chance * self._spread if left > 0 else 0.0
 
 

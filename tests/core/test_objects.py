@@ -80,7 +80,7 @@ def test_copies_share_the_connections(local: LocalLumnis) -> None:
 @pytest.mark.parametrize("client", [Client(KEY, user_id="u"), AsyncNamed("harbour")])
 def test_a_pickle_is_refused_in_words(client: Client | AsyncClient) -> None:
     """The key would be in it; the error says what to do instead."""
-    with pytest.raises(TypeError, match=r"make a client in each process, for example .* LUMNISAI_API_KEY") as caught:
+    with pytest.raises(TypeError, match=r"make a client in each process") as caught:
         pickle.dumps(client)
     assert KEY not in str(caught.value)
 

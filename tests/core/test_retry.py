@@ -73,9 +73,9 @@ def test_clients_that_were_sent_away_together_come_back_spread_out() -> None:
 
 
 def test_a_cool_down_is_shared_and_the_longest_counts() -> None:
-    """It ends by itself; a shorter one does not cut it."""
+    """A shorter one does not cut it, a longer one prolongs it."""
     cool_down = CoolDown()
-    assert cool_down.left(0.0) == 0.0
+    assert cool_down.over_at == 0.0
     cool_down.begin(10.0, 5.0)
     cool_down.begin(11.0, 1.0)
     assert (cool_down.left(12.0), cool_down.left(15.0), cool_down.left(99.0)) == (3.0, 0.0, 0.0)

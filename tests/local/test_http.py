@@ -155,7 +155,7 @@ def test_an_unexpected_fault_is_a_500_without_a_trace(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A fault of the service is a 500 with the request id; the reason is in the log, not in the body."""
-    monkeypatch.setattr("lumnisai_core.local.store.table.Table.page", None)
+    monkeypatch.setattr("lumnisai_core.local.store.database.Table.page", None)
     reply = api.get("/v1/responses")
     assert (reply.status_code, reply.json()["error"]["code"]) == (500, "INTERNAL_ERROR")
     assert reply.json()["error"]["details"]["request_id"] == reply.headers["x-request-id"]

@@ -12,8 +12,13 @@ from hypothesis import strategies as st
 from lumnisai_core.local import Message
 from lumnisai_core.local.engines.offline_engine.answers import answer_from, enveloped
 from lumnisai_core.local.engines.offline_engine.question import query_of
-from lumnisai_core.local.engines.offline_engine.tool_calls import arguments_from, calls_for, envelope_of, written_calls
-from lumnisai_core.local.engines.offline_engine.tool_turns import exchange_of
+from lumnisai_core.local.engines.offline_engine.tool_calls import (
+    arguments_from,
+    calls_for,
+    envelope_of,
+    exchange_of,
+    written_calls,
+)
 from tests.local.envelopes import TEXT, WHOLE, Schema, arguments, envelope, flat_envelope, tool
 
 NUMBER: Schema = {"type": "number"}
@@ -94,7 +99,6 @@ CHINESE, JAPANESE = "\u4f60\u597d\u554a\u96c6\u56e2", "\u3053\u3093\u306b\u3061\
             ADDRESS,
             {"address": {"street": "Main Street 5", "city": "Bergen"}, "tags": ["home", "work"]},
         ),
-        ('Save {"a": 5, "b": [6]} now', arguments(a=WHOLE, b={"type": "array"}), {"a": 5, "b": [6]}),
         ("Sum 1, 2.5 and 3", arguments(values={"type": "array", "items": NUMBER}), {"values": [1, 2.5, 3]}),
         ("values = [1, 2]", arguments(values={"type": "array", "items": NUMBER}), {"values": [1, 2]}),
         (

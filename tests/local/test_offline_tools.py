@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from lumnisai_core.local import Message
-from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, envelope_of
-from lumnisai_core.local.engines.offline_engine.tool_turns import exchange_of
+from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, envelope_of, exchange_of
 from lumnisai_core.local.engines.samples.document import Unsatisfiable
 from lumnisai_integrations._shared.tools import Tool, ToolOffer, tool_calls_text, tool_result_text
 from tests.local.conftest import Serve
@@ -116,6 +115,9 @@ def test_a_run_that_calls_reports_the_calls(serve: Serve) -> None:
     assert not any(entry["tool_calls"] for entry in run["progress"])
 
 
+ROWS = json.dumps(
+    [*({"about": f"Port {number}."} for number in range(99)), {"about": "North Quay has a range of 4.1 metres."}]
+)
 LONG = " ".join(f"Port {number} lies on the coast." for number in range(60)) + " North Quay has a range of 4.1 metres."
 
 
@@ -129,6 +131,7 @@ LONG = " ".join(f"Port {number} lies on the coast." for number in range(60)) + "
         ([RETURNED, tool_result_text("Rain in Rome.", name="get_weather", call_id="2")], "It's sunny.\nRain in Rome."),
         ([f"{RETURNED}\n{tool_result_text('Rain.', name=None, call_id=None)}"], "It's sunny.\nRain."),
         ([tool_result_text(LONG, name="search", call_id="1")], "North Quay has a range of 4.1 metres."),
+        ([tool_result_text(ROWS, name="search", call_id="1")], '"about": "North Quay has a range of 4.1 metres."'),
     ],
 )
 def test_an_answer_quotes_the_results_of_the_tools(serve: Serve, results: list[str], text: str) -> None:

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Generic, TypeVar
 
 from lumnisai_core._transport._async.transport import AsyncTransport
-from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.answer import model
+from lumnisai_core._transport.call import Call, QueryValue
 from lumnisai_core._transport.walk import Place, Walk
-from lumnisai_core._transport.wire import Page
+from lumnisai_core._transport.wire import Page, WireModel
 
 T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=WireModel)
 SettingsT = TypeVar("SettingsT")
 
 
@@ -23,6 +25,10 @@ class AsyncResource(Generic[SettingsT]):
 
     async def _send(self, call: Call[T]) -> T:
         return await self._transport.send(call)
+
+    async def _get(self, kind: type[ModelT], route: str, /, **query: QueryValue) -> ModelT:
+        """Read one object; query parameters that are None are left out."""
+        return await self._send(Call("GET", route, model(kind), query=query))
 
     async def _iterate(
         self, fetch: Callable[[Place], Awaitable[Page[T] | list[T]]], page_size: int, *, numbered: bool = False

@@ -15,7 +15,7 @@ from lumnisai_core._transport.request import ExchangeFailed, merged
 from lumnisai_core._transport.secrets import redact
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import AsyncReady
-from lumnisai_core.exceptions import TransportError
+from lumnisai_core.exceptions import TransportError, TruncatedStreamError
 
 if TYPE_CHECKING:
     from lumnisai_core._transport.pool import AsyncBody
@@ -150,8 +150,8 @@ class AsyncReading(Generic[T]):
         self._count += 1
         return result
 
-    def _broken(self, failure: Exception) -> TransportError:
-        error = TransportError(
+    def _broken(self, failure: Exception) -> TruncatedStreamError:
+        error = TruncatedStreamError(
             f"{self.call}: the stream broke off after {self._count} events: {failure}",
             request_id=self._head.request_id,
         )

@@ -175,8 +175,8 @@ class AsyncTransport:
         while True:
             tries += 1
             # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if cooling := self._cool_down.left(time.monotonic(), chance=_chance()):
-                await async_sleep(min(cooling, policy.budget))
+            if self._cool_down.over_at > (now := time.monotonic()):
+                await async_sleep(min(self._cool_down.left(now, chance=_chance()), policy.budget))
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 await self._log_in(logins)
@@ -268,7 +268,7 @@ class AsyncTransport:
         receive: Callable[[AsyncBody], Awaitable[Answer]] | None,
     ) -> Answer | TransportError:
         service, hooks = self._service, self._hooks
-        info = request_info(request, tries, service.secrets()) if hooks.used else None
+        info = request_info(request, tries, service.secrets()) if any(hooks) else None
         if info is not None and hooks.on_request is not None:
             await async_notify(hooks.on_request, info)
         began = time.monotonic()
@@ -291,6 +291,15 @@ class AsyncTransport:
         return answer
 
     # Logging in
+
+    async def log_in(self) -> None:
+        """Log in now, if nothing can be sent before that.
+
+        Raises:
+            LumnisAIError: The login failed.
+        """
+        if self._service.needs_login:
+            await self._log_in(self._logins.count)
 
     def _is_login_over(self, request: Request, error: LumnisAIError) -> bool:
         is_sent_again = not isinstance(request.content, Upload) or request.content.replayable

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from lumnisai_core._transport._sync.transport import Transport
-from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.answer import model
+from lumnisai_core._transport.call import Call, QueryValue
 from lumnisai_core._transport.walk import Place, Walk
-from lumnisai_core._transport.wire import Page
+from lumnisai_core._transport.wire import Page, WireModel
 
 T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=WireModel)
 SettingsT = TypeVar("SettingsT")
 
 
@@ -24,6 +26,10 @@ class Resource(Generic[SettingsT]):
 
     def _send(self, call: Call[T]) -> T:
         return self._transport.send(call)
+
+    def _get(self, kind: type[ModelT], route: str, /, **query: QueryValue) -> ModelT:
+        """Read one object; query parameters that are None are left out."""
+        return self._send(Call("GET", route, model(kind), query=query))
 
     def _iterate(
         self, fetch: Callable[[Place], Page[T] | list[T]], page_size: int, *, numbered: bool = False

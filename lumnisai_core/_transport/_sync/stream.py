@@ -16,7 +16,7 @@ from lumnisai_core._transport.request import ExchangeFailed, merged
 from lumnisai_core._transport.secrets import redact
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import Ready
-from lumnisai_core.exceptions import TransportError
+from lumnisai_core.exceptions import TransportError, TruncatedStreamError
 
 if TYPE_CHECKING:
     from lumnisai_core._transport.pool import Body
@@ -151,8 +151,8 @@ class Reading(Generic[T]):
         self._count += 1
         return result
 
-    def _broken(self, failure: Exception) -> TransportError:
-        error = TransportError(
+    def _broken(self, failure: Exception) -> TruncatedStreamError:
+        error = TruncatedStreamError(
             f"{self.call}: the stream broke off after {self._count} events: {failure}",
             request_id=self._head.request_id,
         )

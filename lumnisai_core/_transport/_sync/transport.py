@@ -176,8 +176,8 @@ class Transport:
         while True:
             tries += 1
             # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if cooling := self._cool_down.left(time.monotonic(), chance=_chance()):
-                sleep(min(cooling, policy.budget))
+            if self._cool_down.over_at > (now := time.monotonic()):
+                sleep(min(self._cool_down.left(now, chance=_chance()), policy.budget))
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 self._log_in(logins)
@@ -269,7 +269,7 @@ class Transport:
         receive: Callable[[Body], Answer] | None,
     ) -> Answer | TransportError:
         service, hooks = self._service, self._hooks
-        info = request_info(request, tries, service.secrets()) if hooks.used else None
+        info = request_info(request, tries, service.secrets()) if any(hooks) else None
         if info is not None and hooks.on_request is not None:
             notify(hooks.on_request, info)
         began = time.monotonic()
@@ -292,6 +292,15 @@ class Transport:
         return answer
 
     # Logging in
+
+    def log_in(self) -> None:
+        """Log in now, if nothing can be sent before that.
+
+        Raises:
+            LumnisAIError: The login failed.
+        """
+        if self._service.needs_login:
+            self._log_in(self._logins.count)
 
     def _is_login_over(self, request: Request, error: LumnisAIError) -> bool:
         is_sent_again = not isinstance(request.content, Upload) or request.content.replayable

@@ -1,5 +1,7 @@
 """Engines: the protocol, one asynchronous method that turns a request into a result, and the choice by agent."""
 
+# ruff: noqa: ARG002 - a silent report drops what it receives
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -79,11 +81,9 @@ class RunReport(Protocol):
 
     def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
         """Append a progress entry and return its index."""
-        ...
 
     def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
         """Add tool calls to an existing entry, which grows in place."""
-        ...
 
     def replace(
         self,
@@ -94,19 +94,46 @@ class RunReport(Protocol):
         tool_calls: list[ToolCall] | None = None,
     ) -> None:
         """Change parts of an existing entry; None leaves a part as it is."""
-        ...
 
     def reset(self) -> None:
         """Delete all entries, for a run that starts over."""
-        ...
 
     def title(self, text: str) -> None:
         """Set the short title of the run."""
-        ...
 
     def feedback(self) -> list[Feedback]:
         """Return the feedback that came in since the last call, oldest first; it counts as consumed."""
-        ...
+
+
+class SilentReport:
+    """A report that nobody reads, for answers outside a run."""
+
+    def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
+        """Drop a progress entry."""
+        return 0
+
+    def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
+        """Drop tool calls."""
+
+    def replace(
+        self,
+        index: int,
+        *,
+        message: str | None = None,
+        state: str | None = None,
+        tool_calls: list[ToolCall] | None = None,
+    ) -> None:
+        """Drop the new parts of an entry."""
+
+    def reset(self) -> None:
+        """Do nothing: there are no entries."""
+
+    def title(self, text: str) -> None:
+        """Drop the title."""
+
+    def feedback(self) -> list[Feedback]:
+        """Return nothing: nobody can comment."""
+        return []
 
 
 @runtime_checkable
@@ -119,22 +146,13 @@ class Engine(Protocol):
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         """Answer one run; raise `EngineError` to fail it; being cancelled means the run was cancelled."""
-        ...
 
 
 class AgentEngines:
-    """Chooses the engine of a run by its specialized agent.
+    """Chooses the engine of a run by its specialized agent; a ValueError names what is wrong with `engine` or `agents`.
 
-    A run of an agent without an engine of its own goes to the default engine, which finds the name in the request. A
-    default engine with an attribute `specialized_agents = False`, such as the built-in one, does not get it: the run
-    fails, because an answer would only look like the agent's.
-
-    Args:
-        engine: the default engine.
-        agents: engines by the name of the specialized agent.
-
-    Raises:
-        ValueError: a name is blank, or an engine is not an object with a method `run`.
+    A default engine with an attribute `specialized_agents = False`, such as the built-in one, does not get the runs of
+    an agent without an engine of its own: an answer would only look like the agent's.
     """
 
     def __init__(self, engine: Engine, agents: Mapping[str, Engine] | None = None) -> None:
@@ -147,11 +165,7 @@ class AgentEngines:
             _check(f"agents[{name!r}]", agent)
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
-        """Answer one run.
-
-        Raises:
-            EngineError: there is no engine for its specialized agent.
-        """
+        """Answer one run; one of an agent without an engine fails with `AGENT_NOT_AVAILABLE`."""
         name = request.specialized_agent
         if name is None:
             return await self._engine.run(request, report)

@@ -10,8 +10,7 @@ from typing import TypeVar
 from lumnisai_core.local.engines.base import EngineError, RunReport, RunRequest, RunResult
 from lumnisai_core.local.engines.offline_engine import answers
 from lumnisai_core.local.engines.offline_engine.question import Query, query_of
-from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, envelope_of
-from lumnisai_core.local.engines.offline_engine.tool_turns import Exchange, exchange_of
+from lumnisai_core.local.engines.offline_engine.tool_calls import Exchange, calls_for, envelope_of, exchange_of
 from lumnisai_core.local.engines.samples.document import Unsatisfiable
 from lumnisai_core.local.web.json_schema import SchemaError
 from lumnisai_core.local.web.json_text import dumps

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Any
 
@@ -13,39 +14,25 @@ from lumnisai_core.local.engines.base import Feedback, ToolCall
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import dumps
 
-_Save = Callable[[str, str | None], None]
-_Consume = Callable[[list[str]], None]
 
-
+@dataclass(eq=False, slots=True)
 class LiveReport:
     """A run's progress list and title.
 
-    Args:
-        save: called in the event loop's thread with the whole list as JSON and the title, after every change.
-        consume: called in the event loop's thread with the ids of feedback that the engine has taken.
-        feedback: feedback from before the run began.
-        ids: give every entry and every tool call a permanent `id`.
+    `save` is called with the whole list as JSON and the title after every change, `consume` with the ids of feedback
+    that the engine has taken, both in the event loop's thread. With `ids`, entries and tool calls have permanent ones.
     """
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        save: _Save,
-        consume: _Consume,
-        feedback: Iterable[Feedback] = (),
-        *,
-        ids: bool = False,
-    ) -> None:
-        self._loop = loop
-        self._consume = consume
-        self._feedback = list(feedback)
-        self._ids = ids
-        self._thread = threading.get_ident()
-        self._save = save
-        self._lock = threading.Lock()
-        self._entries: list[dict[str, Any]] = []
-        self._title: str | None = None
-        self._closed = False
+    _loop: asyncio.AbstractEventLoop
+    _save: Callable[[str, str | None], None]
+    _consume: Callable[[list[str]], None]
+    _feedback: list[Feedback]
+    _ids: bool
+    _thread: int = field(default_factory=threading.get_ident)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _entries: list[dict[str, Any]] = field(default_factory=list)
+    _title: str | None = None
+    _closed: bool = False
 
     def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
         """Append a progress entry and return its index."""

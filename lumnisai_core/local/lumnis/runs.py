@@ -5,22 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import mimetypes
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
+from uuid import UUID, uuid5
+
+from pydantic import Field
 
 from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
 from lumnisai_core.local.lumnis.files.library import Library
-from lumnisai_core.local.lumnis.replies import artifacts_of
 from lumnisai_core.local.lumnis.report import LiveReport
 from lumnisai_core.local.lumnis.settings import Settings
-from lumnisai_core.local.lumnis.shapes import runs as shapes
-from lumnisai_core.local.lumnis.store.rows import RunRow
+from lumnisai_core.local.lumnis.store import rows
+from lumnisai_core.local.lumnis.store.rows import ArtifactRow, Role, RunRow, Thread
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.errors import ApiError
-from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, problem
 from lumnisai_core.local.web.json_text import Json, dumps
+from lumnisai_core.local.web.shapes import Object, Shape, UserName
 from lumnisai_core.local.web.text import short_title
 
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
@@ -30,15 +36,47 @@ _DISK_PAUSE = 0.5
 _logger = logging.getLogger("lumnisai.local")
 
 
+class MessageBody(Shape):
+    """One message."""
+
+    role: Role
+    content: str
+
+
+class FileBody(Shape):
+    """A file named by its address."""
+
+    name: str
+    uri: str
+    mime_type: str | None = None
+    size_bytes: int | None = None
+
+
+class CreateRun(Shape):
+    """Body of `POST /v1/responses`."""
+
+    messages: list[MessageBody] = Field(min_length=1)
+    thread_id: str | None = None
+    user_id: UserName | None = None
+    response_format: Object | None = None
+    response_format_instructions: str | None = None
+    model_overrides: Object | None = None
+    agent_config: Object | None = None
+    files: list[FileBody] | None = None
+    options: Object | None = None
+    specialized_agent: str | None = None
+    specialized_agent_params: Object | None = None
+
+
+@dataclass(eq=False)
 class _Live:
     """A run that has not ended."""
 
-    def __init__(self, run: RunRow) -> None:
-        self.run = run
-        self.ended = asyncio.Event()
-        self.changed = asyncio.Event()
-        self.report: LiveReport | None = None
-        self.task: asyncio.Task[None] | None = None
+    run: RunRow
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    report: LiveReport | None = None
+    task: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
         """Wake the polls that wait for any change."""
@@ -73,7 +111,7 @@ class Runs:
                 error = dumps({"code": "SERVICE_RESTARTED", "message": _RESTARTED})
                 self._store.end_run(run, None, (), status="failed", error=error, completed_at=now())
 
-    def accept(self, thread: shapes.Thread, user_id: str | None, body: shapes.CreateRun, created_at: str) -> RunRow:
+    def accept(self, thread: Thread, user_id: str | None, body: CreateRun, created_at: str) -> RunRow:
         """Store a new run as queued; call `start` once the transaction around this is committed."""
         if body.response_format is not None:
             try:
@@ -83,21 +121,12 @@ class Runs:
                 raise ApiError(400, "INVALID_RESPONSE_FORMAT", message) from error
         rest = body.model_dump(mode="json", exclude={"messages", "thread_id", "user_id"}, exclude_none=True)
         run = RunRow(
-            response_id=new_id(),
             thread_id=thread.thread_id,
             tenant_id=thread.tenant_id,
             user_id=user_id,
-            status="queued",
-            progress=Json("[]"),
             input_messages=dumps([message.model_dump() for message in body.messages]),
-            output_text=None,
-            structured_response=None,
-            artifacts=None,
-            response_title=None,
-            error=None,
             options=None if body.options is None else dumps(body.options),
             created_at=created_at,
-            completed_at=None,
             request=dumps(rest),
         )
         self._store.add_run(run)
@@ -122,7 +151,7 @@ class Runs:
         except TimeoutError:
             return
 
-    def give(self, feedback: shapes.Feedback) -> bool:
+    def give(self, feedback: rows.Feedback) -> bool:
         """Store feedback and hand it to its run; false if the run has already ended."""
         live = self._live.get(feedback.response_id)
         if live is None:
@@ -161,10 +190,11 @@ class Runs:
 
     async def _execute(self, live: _Live) -> None:
         run = live.run
-        await self._write(live, lambda: self._store.update_run(run.response_id, status="in_progress"))
+        key = {"response_id": run.response_id}
+        await self._write(live, lambda: self._store.runs.change(key, status="in_progress"))
         early = map(_feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
         loop = asyncio.get_running_loop()
-        live.report = LiveReport(loop, self._saver(live), self._consume, early, ids=self._entry_ids)
+        live.report = LiveReport(loop, partial(self._save, live), self._consume, list(early), self._entry_ids)
         live.announce()
         try:
             request = await self._request(run)
@@ -181,7 +211,7 @@ class Runs:
             values = _failure("ENGINE_ERROR", f"{type(error).__name__}: {error}")
         await self._write(live, lambda: self._end(live, **values))
 
-    async def _write(self, live: _Live, write: Callable[[], None]) -> None:
+    async def _write(self, live: _Live, write: Callable[[], object]) -> None:
         """Write to the database, again and again while its disk is full: a run that was accepted has to end."""
         is_logged = False
         while not self._stopping and not live.ended.is_set():
@@ -199,20 +229,18 @@ class Runs:
             for feedback_id in ids:
                 self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
 
-    def _saver(self, live: _Live) -> Callable[[str, str | None], None]:
-        def save(progress: str, title: str | None) -> None:
-            try:
-                self._store.update_run(live.run.response_id, progress=progress, response_title=title)
-            except sqlite3.OperationalError as error:  # the next report brings all progress again
-                _logger.error("Progress of run %s cannot be stored: %s", live.run.response_id, error)
-            live.announce()
-
-        return save
+    def _save(self, live: _Live, progress: str, title: str | None) -> None:
+        key = {"response_id": live.run.response_id}
+        try:
+            self._store.runs.change(key, progress=progress, response_title=title)
+        except sqlite3.OperationalError as error:  # the next report brings all progress again
+            _logger.error("Progress of run %s cannot be stored: %s", live.run.response_id, error)
+        live.announce()
 
     async def _request(self, run: RunRow) -> RunRequest:
         new = tuple(_messages(run.input_messages))
         earlier: list[Message] = []
-        earlier_files: list[Mapping[str, Any]] = []
+        earlier_files: list[Object] = []
         for messages, answer, request in self._store.earlier_turns(run):
             earlier_files.extend(json.loads(request).get("files", ()))
             earlier.extend(_messages(messages))
@@ -220,8 +248,6 @@ class Runs:
                 earlier.append(Message("assistant", answer))
         fields = json.loads(run.request)
         own_files = fields.pop("files", [])
-        everything = (fields.get("options") or {}).get("use_files") is True
-        files = await self._files(run, earlier_files, own_files, everything=everything)
         return RunRequest(
             response_id=run.response_id,
             thread_id=run.thread_id,
@@ -229,33 +255,35 @@ class Runs:
             user_id=run.user_id,
             messages=(*earlier, *new),
             input_messages=new,
-            files=files,
+            files=await self._files(run, earlier_files, own_files, fields.get("options") or {}),
             **fields,
         )
 
     async def _files(
-        self, run: RunRow, earlier: list[Mapping[str, Any]], own: list[Mapping[str, Any]], *, everything: bool
+        self, run: RunRow, earlier: list[Object], own: list[Object], options: Object
     ) -> tuple[Mapping[str, Any], ...]:
         """Return the files of a run, and the stored ones of the thread's earlier runs."""
+        everything = options.get("use_files") is True
         if not earlier and not own and not everything:
             return ()
-        kept = await self._library.attached(run.tenant_id, run.user_id, earlier, everything=False)
-        stored = {str(item["uri"]): item for item in kept if "text" in item}
-        for item in await self._library.attached(run.tenant_id, run.user_id, own, everything=everything):
-            stored[str(item["uri"])] = item
-        return tuple(stored.values())
+        found = await self._library.attached(run.tenant_id, run.user_id, [*earlier, *own], everything=everything)
+        addresses = {str(item["uri"]) for item in own}
+        return tuple(item for item in found if "text" in item or str(item["uri"]) in addresses)
 
     def _end(self, live: _Live, **values: str | None) -> None:
         title = live.report.close() if live.report else None
         if title is None and values["status"] == "succeeded":
-            title = _title_of(live.run)
-        artifacts = artifacts_of(live.run, values.get("artifacts"))
-        self._store.end_run(live.run, title, artifacts, response_title=title, completed_at=now(), **values)
+            messages = list(_messages(live.run.input_messages))
+            of_user = [message.content for message in messages if message.role == "user"]
+            title = short_title((of_user or [messages[-1].content])[-1])
+        made = (_artifact(live.run, *item) for item in enumerate(json.loads(values.get("artifacts") or "[]")))
+        artifacts = {artifact.artifact_id: artifact for artifact in made}  # of several with one id the last counts
+        self._store.end_run(live.run, title, artifacts.values(), response_title=title, completed_at=now(), **values)
         self._live.pop(live.run.response_id, None)
         live.end()
 
 
-def _feedback_of(stored: shapes.Feedback) -> Feedback:
+def _feedback_of(stored: rows.Feedback) -> Feedback:
     """Return stored feedback as engines see it."""
     return Feedback(
         stored.feedback_id,
@@ -270,11 +298,6 @@ def _feedback_of(stored: shapes.Feedback) -> Feedback:
 
 def _messages(text: str) -> Iterator[Message]:
     return (Message(**item) for item in json.loads(text))
-
-
-def _title_of(run: RunRow) -> str:
-    messages = list(_messages(run.input_messages))
-    return short_title(next((item.content for item in reversed(messages) if item.role == "user"), messages[-1].content))
 
 
 def _failure(code: str, message: str) -> dict[str, str | None]:
@@ -298,3 +321,42 @@ def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
         "structured_response": None if structured is None else dumps(structured),
         "artifacts": dumps([dict(item) for item in result.artifacts]) if result.artifacts else None,
     }
+
+
+# Artifacts
+
+
+def with_content(inline: Json[list[Object]] | None) -> Json[list[Object]] | None:
+    """Return inline artifacts (JSON) in the shape with one `content`."""
+    return None if inline is None else dumps([_content_of(item) for item in json.loads(inline)])
+
+
+def _content_of(item: Object) -> Object:
+    if not isinstance(item.get("parts"), list):
+        return {"type": "text", "content": "", **item}
+    language = {"language": item["language"]} if item.get("language") else {}
+    return {"type": "text", "content": _text_of(item), **language}
+
+
+def _text_of(item: Object) -> str:
+    parts = item["parts"] if isinstance(item.get("parts"), list) else []
+    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    return "\n".join(texts) if texts else str(item.get("content") or "")
+
+
+def _artifact(run: RunRow, index: int, item: Object) -> ArtifactRow:
+    name = str(item.get("name") or f"artifact-{index + 1}")
+    own_id = str(item.get("artifactId") or item.get("artifact_id") or index)
+    try:
+        artifact_id = str(UUID(own_id.removeprefix("artifact_")))
+    except ValueError:
+        artifact_id = str(uuid5(UUID(run.response_id), own_id))
+    return ArtifactRow(
+        artifact_id=artifact_id,
+        response_id=run.response_id,
+        tenant_id=run.tenant_id,
+        user_id=run.user_id,
+        name=name,
+        mime_type=mimetypes.guess_type(name)[0] or "text/plain",
+        text=_text_of(item),
+    )

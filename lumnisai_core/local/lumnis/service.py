@@ -10,22 +10,49 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
-from lumnisai_core.local.lumnis.keys import Keys
-from lumnisai_core.local.lumnis.replies import run_reply
-from lumnisai_core.local.lumnis.runs import Runs
+from lumnisai_core.local.lumnis.runs import Runs, with_content
 from lumnisai_core.local.lumnis.settings import Settings
-from lumnisai_core.local.lumnis.shapes.runs import Run
-from lumnisai_core.local.lumnis.store.rows import RunRow, TenantRow
+from lumnisai_core.local.lumnis.store.rows import Run, RunRow, TenantRow, view
 from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.store.database import Row, Table
 from lumnisai_core.local.web import app
-from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.faults import FaultPlan
-from lumnisai_core.local.web.ids import user_id_of
+from lumnisai_core.local.web.ids import is_past, now, user_id_of
 from lumnisai_core.local.web.json_text import Json, dumps, written
 from lumnisai_core.local.web.routes import Once
+from lumnisai_core.local.web.shapes import Numbered, Page
 
 _T = TypeVar("_T")
-_NOBODY = TenantRow("", "", "", "platform", None)
+_NOBODY = TenantRow(key_hash="", id="", name="", created_at="")
+
+
+class Keys:
+    """The keys that clients may send."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._tenants: dict[str, TenantRow] = {}
+        self._expiry: dict[str, str] = {}
+
+    def admit(self, key: str, tenant: str | None = None, expires_at: str | None = None) -> TenantRow:
+        """Admit a key, to a tenant by name or, on first sight, to one of its own."""
+        hashed = _hash(key)
+        self._tenants[hashed] = self._store.tenant(hashed, tenant)
+        self._expiry.pop(hashed, None)
+        if expires_at is not None:
+            self._expiry[hashed] = expires_at
+        return self._tenants[hashed]
+
+    def tenant_of(self, key: str) -> TenantRow | None:
+        """Return the tenant of a key; None if the key is unknown or has expired."""
+        hashed = _hash(key)
+        expires_at = self._expiry.get(hashed)
+        return None if expires_at is not None and is_past(expires_at, now()) else self._tenants.get(hashed)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +69,7 @@ class Service:
     owner: TenantRow
 
     def open_call(self, request: Request, path: Mapping[str, str], key: str | None) -> Call:
-        """Return the call of a request that came with a key, or to a public route.
-
-        Raises:
-            ApiError: the key is unknown or has expired.
-        """
+        """Return the call of a request with a key, or to a public route; refuse an unknown or expired key."""
         tenant = _NOBODY if key is None else self.keys.tenant_of(key)
         if tenant is None:
             raise ApiError(401, "INVALID_API_KEY", "The API key is missing or not valid.")
@@ -72,23 +95,28 @@ class Call(app.Call):
         """Return the stable id of the user, if one is named."""
         return None if name is None else self.user_id(name)
 
-    def shown(self, runs: Iterable[RunRow]) -> list[Run]:
-        """Return runs as this service shows them."""
-        return [run_reply(run, self.service.settings.artifact_shape) for run in runs]
+    def find(self, table: Table[Row], kind: str, **conditions: str | None) -> Row:
+        """Return a row of the tenant or refuse; the first condition is the name that the request has for it."""
+        return found(table.one(tenant_id=self.tenant.id, **conditions), kind, str(next(iter(conditions.values()))))
+
+    def page(self, table: Table[Row], query: Page | Numbered, **conditions: Any) -> tuple[list[Row], int]:
+        """Return a page of the rows of the tenant that meet the conditions, newest first, and how many there are."""
+        return table.page(query.limit, query.offset, tenant_id=self.tenant.id, **conditions)
+
+    def replies(self, runs: Iterable[RunRow]) -> list[Run]:
+        """Return runs as this service shows them: with the artifacts as engines made them, or with one `content`."""
+        if self.service.settings.artifact_shape == "parts":
+            return [view(Run, run) for run in runs]
+        return [view(Run, run, artifacts=with_content(run.artifacts)) for run in runs]
 
     def fresh_tenant(self) -> TenantRow:
         """Return the tenant as it is stored now."""
-        return self.store.tenant_now(self.tenant)
+        return self.store.tenants.one(id=self.tenant.id) or self.tenant
 
     def once(self, make: Callable[[], _T], *, about: Any = None) -> Once[_T]:
-        """Make something new, or replay the reply if the request's idempotency key was used for it before.
+        """Make something new in a transaction, or replay the reply if the request's idempotency key was used before.
 
-        Args:
-            make: makes it, inside a transaction.
-            about: what tells requests with one key apart; default: their bodies.
-
-        Raises:
-            ApiError: the key was used for a different request.
+        `about` tells requests with one key apart, by default their bodies; a key of a different request is refused.
         """
         key = self.request.headers.get("idempotency-key", "").strip()
         with self.store.transaction():

@@ -1,14 +1,17 @@
-"""Settings of the embedded service, checked."""
+"""Settings of the embedded service, checked; keys of tenants among them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
 
 from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.web.faults import Fault
+from lumnisai_core.local.web.ids import utc
 from lumnisai_core.local.web.layers import RecordedRequest
 
 PollMode = Literal["end-only", "on-change"]
@@ -20,15 +23,9 @@ _CHOICES = {"poll": PollMode, "download": DownloadMode, "limits": LimitMode, "ar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The options of `LocalLumnis`, with engines and keys made ready.
+    """The options of `LocalLumnis`, checked, with engines and keys made ready: names of tenants and times by key.
 
-    Args:
-        tenants: names of tenants by their keys.
-        key_expiry: when keys expire, as times on the wire.
-        record: called with each request before it is processed.
-
-    Raises:
-        ValueError: an option is not one of its choices, or of the wrong kind.
+    `record` is called with each request before it is processed.
     """
 
     engine: Engine
@@ -59,3 +56,33 @@ class Settings:
             raise ValueError(f"entry_ids must be True or False, got {self.entry_ids!r}")
         if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 <= self.port <= 65535:
             raise ValueError(f"port must be a whole number from 0 to 65535, got {self.port!r}")
+
+
+def clean_key(key: str | None, default: str | None = None) -> str:
+    """Return a key without spaces around it; default: a fresh random one. A blank key is a ValueError."""
+    if key is not None and not key.strip():
+        raise ValueError("api_key must be a non-empty string")
+    return (key or default or f"lmn_local_{secrets.token_urlsafe(24)}").strip()
+
+
+def names_by_key(tenants: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Turn keys by name into names by key, in the same order; a ValueError explains what is wrong, without any key."""
+    names: dict[str, str] = {}
+    for name, keys in ((name.strip(), keys) for name, keys in tenants.items()):
+        if not name:
+            raise ValueError("names in tenants must be non-empty strings")
+        if isinstance(keys, str) or not keys:
+            raise ValueError(f"tenants[{name!r}] must be a list of at least one key")
+        for key in map(str.strip, keys):
+            if not key:
+                raise ValueError(f"keys in tenants[{name!r}] must be non-empty strings")
+            if names.setdefault(key, name) != name:
+                raise ValueError(f"tenants {names[key]!r} and {name!r} must not share a key")
+    return names
+
+
+def expiry_by_key(expiry: Mapping[str, datetime], known: Collection[str]) -> dict[str, str]:
+    """Return when keys expire, as times on the wire; a ValueError if a key is not known, without the key."""
+    if any(key.strip() not in known for key in expiry):
+        raise ValueError("key_expiry names a key that is neither api_key nor one of tenants")
+    return {key.strip(): utc(moment) for key, moment in expiry.items()}

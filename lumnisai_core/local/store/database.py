@@ -1,11 +1,17 @@
-"""An SQLite file: opened for one service at a time, and brought up to date step by step."""
+"""An SQLite file, opened for one service at a time and brought up to date step by step; and its tables of rows."""
+
+# ruff: noqa: S608 - statements are built from names of columns and conditions of this package, never from values
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import Field, fields
 from pathlib import Path
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+from lumnisai_core.local.web.json_text import Json
 
 
 class StoreError(Exception):
@@ -74,3 +80,89 @@ class Database:
             if self.sql.in_transaction:  # SQLite gives up some by itself
                 self.sql.execute("ROLLBACK")
             raise
+
+
+class AnyRow(Protocol):
+    """A dataclass whose fields are the columns of a table."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+
+Row = TypeVar("Row", bound=AnyRow)
+_CONDITIONS = {"visible_to": "(user_id IS NULL OR user_id = ?)", "since": "created_at >= ?", "before": "created_at < ?"}
+#: Columns that SQLite returns as another type, by the beginning of their annotation.
+_TYPES: dict[str, Callable[[Any], Any]] = {"bool": bool, "Json": Json}
+
+
+class Table(Generic[Row]):
+    """Rows of one kind; `key` is the column that decides between rows of the same moment.
+
+    Conditions name columns and the values they must have; `visible_to` is a user who sees rows without an owner and
+    their own, `since` and `before` are times of creation; `conditions` has more as SQL with one mark, by name. A
+    condition whose value is None does not count.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        kind: type[Row],
+        key: str = "rowid",
+        conditions: Mapping[str, str] | None = None,
+    ) -> None:
+        self._sql = database.sql
+        self._name = name
+        self._kind = kind
+        self._conditions = {**_CONDITIONS, **(conditions or {})}
+        self.columns = tuple(column.name for column in fields(kind))
+        self._order = ("created_at", key) if "created_at" in self.columns else (key,)
+        columns = [(column.name, str(column.type)) for column in fields(kind)]
+        self._types = [(name, read) for name, type_ in columns for of, read in _TYPES.items() if type_.startswith(of)]
+
+    def add(self, row: Row, verb: str = "INSERT") -> Row:
+        """Store a new row and return it; `verb` may be `INSERT OR REPLACE`."""
+        marks = ", ".join("?" for _ in self.columns)
+        values = [getattr(row, name) for name in self.columns]
+        self._sql.execute(f"{verb} INTO {self._name} ({', '.join(self.columns)}) VALUES ({marks})", values)
+        return row
+
+    def one(self, **conditions: Any) -> Row | None:
+        """Return a row that meets the conditions."""
+        return next(iter(self.all(limit=1, **conditions)), None)
+
+    def all(self, *, limit: int = -1, offset: int = 0, oldest_first: bool = False, **conditions: Any) -> list[Row]:
+        """Return the rows that meet the conditions, newest first by default."""
+        where, values = self.where(conditions)
+        order = ", ".join(f"{name} {'ASC' if oldest_first else 'DESC'}" for name in self._order)
+        query = f"SELECT {', '.join(self.columns)} FROM {self._name} {where} ORDER BY {order} LIMIT ? OFFSET ?"
+        return [self._row(found) for found in self._sql.execute(query, [*values, limit, offset])]
+
+    def page(self, limit: int, offset: int, *, oldest_first: bool = False, **conditions: Any) -> tuple[list[Row], int]:
+        """Return a page of the rows that meet the conditions, and how many there are."""
+        where, values = self.where(conditions)
+        total = int(self._sql.execute(f"SELECT count(*) FROM {self._name} {where}", values).fetchone()[0])
+        return self.all(limit=limit, offset=offset, oldest_first=oldest_first, **conditions), total
+
+    def change(self, conditions: dict[str, Any], **values: Any) -> None:
+        """Store new values in the rows that meet the conditions."""
+        if values:
+            where, wanted = self.where(conditions)
+            names = ", ".join(f"{name} = ?" for name in values)
+            self._sql.execute(f"UPDATE {self._name} SET {names} {where}", [*values.values(), *wanted])
+
+    def remove(self, **conditions: Any) -> int:
+        """Delete the rows that meet the conditions; return how many there were."""
+        where, values = self.where(conditions)
+        return self._sql.execute(f"DELETE FROM {self._name} {where}", values).rowcount
+
+    def where(self, conditions: Mapping[str, Any]) -> tuple[str, list[Any]]:
+        """Return conditions as SQL, and its values."""
+        counting = {name: value for name, value in conditions.items() if value is not None}
+        texts = [self._conditions.get(name, f"{name} = ?") for name in counting]
+        return f"WHERE {' AND '.join(texts)}" if texts else "", list(counting.values())
+
+    def _row(self, found: Sequence[Any]) -> Row:
+        values = dict(zip(self.columns, found, strict=True))
+        for name, read in self._types:
+            values[name] = None if values[name] is None else read(values[name])
+        return self._kind(**values)

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import Any
 
 from starlette.datastructures import FormData
+from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lumnisai_core.local.web.errors import ApiError
+from lumnisai_core.local.web.errors import ApiError, invalid
 from lumnisai_core.local.web.ids import new_id
 from lumnisai_core.local.web.json_text import read_json, written
-from lumnisai_core.local.web.routes import Once, Reply, Route, Router
+from lumnisai_core.local.web.routes import Once, Route, Router
 from lumnisai_core.local.web.shapes import read
-from lumnisai_core.local.web.uploads import at_most, read_form
 
 _DRAIN_FACTOR = 8
+_DRAINED = 16_000_000
+_MAX_FILES = 100
 _logger = logging.getLogger("lumnisai.local")
 
 
 class Call:
-    """One request on its way to an endpoint.
-
-    Attributes:
-        path: Parameters of the path as they came.
-        data: The JSON value of the body; None before it is read.
-    """
+    """One request on its way to an endpoint: the parameters of its path, and the JSON value of its body once read."""
 
     def __init__(self, request: Request, path: Mapping[str, str]) -> None:
         self.request = request
@@ -41,8 +38,15 @@ class Call:
         return str(self.request.base_url).rstrip("/")
 
     async def form(self, limit: int) -> FormData:
-        """Read a multipart body of at most `limit` bytes; close it after use."""
-        return await read_form(self.request, limit)
+        """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use."""
+        headers = self.request.headers
+        if not headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            raise invalid("The body must be multipart/form-data.", "multipart_invalid")
+        body = _at_most(self.request, limit, _DRAINED)
+        try:
+            return await MultiPartParser(headers, body, max_files=_MAX_FILES, max_fields=_MAX_FILES).parse()
+        except MultiPartException as error:
+            raise invalid(error.message, "multipart_invalid") from error
 
 
 class App:
@@ -54,6 +58,7 @@ class App:
             that needs no key. It raises `ApiError` for a key that is not valid.
         max_body: largest JSON body, in bytes.
         clamp: lower a `limit` or `page_size` above its maximum instead of refusing it.
+        body_of: the body of a refusal.
     """
 
     def __init__(
@@ -63,11 +68,13 @@ class App:
         *,
         max_body: int,
         clamp: bool = False,
+        body_of: Callable[[ApiError], object] = lambda error: error.body,
     ) -> None:
         self._router = Router(routes)
         self._open_call = open_call
         self._max_body = max_body
         self._clamp = clamp
+        self._body_of = body_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -78,16 +85,17 @@ class App:
         try:
             reply = await self._answer(request)
         except ApiError as error:
-            reply = _refusal(error)
+            reply = self._refusal(error)
         except ClientDisconnect:
             return
         except Exception:
             _logger.exception("Request %s failed", request_id)
             text = "The service failed to answer; its log has the reason."
-            reply = _refusal(ApiError(500, "INTERNAL_ERROR", text, request_id=request_id))
-        await _response(reply, request_id)(scope, receive, send)
+            reply = self._refusal(ApiError(500, "INTERNAL_ERROR", text, request_id=request_id))
+        reply.headers["x-request-id"] = request_id
+        await reply(scope, receive, send)
 
-    async def _answer(self, request: Request) -> Reply:
+    async def _answer(self, request: Request) -> Response:
         found = self._router.find(request.scope["path"])
         if found is None:
             raise ApiError(404, "NOT_FOUND", f"There is nothing at {request.url.path[:200]}.")
@@ -96,11 +104,13 @@ class App:
         if route is None:
             allowed = ", ".join(routes)
             text = f"{request.method} is not possible here; try {allowed}."
-            return _refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": allowed})
+            return self._refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": allowed})
         path = dict(zip(route.parameters, values, strict=True))
         call = self._open_call(request, path, None if route.public else _credential(request))
-        parts = {name: await self._part(name, call, route) for name in route.parts}
-        return _reply(await route.endpoint(call, **parts), route.status)
+        arguments: dict[str, Any] = {}
+        for name in route.parts:
+            arguments |= route.arguments(name, await self._part(name, call, route))
+        return _reply(await route.endpoint(call, **arguments), route.status)
 
     async def _part(self, name: str, call: Call, route: Route) -> Any:
         """Read and check the path, the query or the body."""
@@ -110,19 +120,58 @@ class App:
         if name == "query":
             return read(shape, dict(call.request.query_params), "query", clamp=self._clamp)
         drained = (_DRAIN_FACTOR - 1) * self._max_body
-        raw = b"".join([chunk async for chunk in at_most(call.request, self._max_body, drained)])
+        raw = b"".join([chunk async for chunk in _at_most(call.request, self._max_body, drained)])
         call.data = read_json(raw) if raw or not route.optional else None
         if route.optional and call.data is None:
             call.data = {}
         return read(shape, call.data, "body", clamp=self._clamp)
 
+    def _refusal(self, error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
+        closing = {"connection": "close"} if error.status == 413 else {}
+        return _json(written(self._body_of(error)), error.status, {**closing, **(headers or {})})
 
-def _reply(returned: object, status: int) -> Reply:
-    if isinstance(returned, Reply):
+
+class Mounts:
+    """Applications by the first segment of their paths.
+
+    Args:
+        root: answers all other paths.
+        mounted: the applications; each sees whole paths.
+    """
+
+    def __init__(self, root: ASGIApp, mounted: Mapping[str, ASGIApp]) -> None:
+        self._root = root
+        self._mounted = mounted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        first = scope.get("path", "").lstrip("/").partition("/")[0]
+        await self._mounted.get(first, self._root)(scope, receive, send)
+
+
+async def _at_most(request: Request, limit: int, drained: int) -> AsyncGenerator[bytes, None]:
+    """Yield a body; read up to `drained` bytes past the limit, so that the sender gets to see the refusal."""
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            yield chunk
+        elif size > limit + drained:
+            break
+    if size > limit:
+        raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The body is larger than {limit} bytes.")
+
+
+def _reply(returned: object, status: int) -> Response:
+    if isinstance(returned, Response):
         return returned
     if isinstance(returned, Once):
-        return Reply(201 if returned.is_new else 200, returned.text)
-    return Reply(204) if returned is None else Reply(status, written(returned))
+        return _json(returned.text, 201 if returned.is_new else 200)
+    return Response(status_code=204) if returned is None else _json(written(returned), status)
+
+
+def _json(text: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(text, status, headers, "application/json")
 
 
 def _credential(request: Request) -> str:
@@ -136,18 +185,3 @@ def _request_id(request: Request) -> str:
     """Return the caller's request id if it can be a header and a line of a log, else a new one."""
     sent = request.headers.get("x-request-id", "")
     return sent if 0 < len(sent) <= 128 and sent.isascii() and sent.isprintable() else new_id()
-
-
-def _refusal(error: ApiError, headers: Mapping[str, str] | None = None) -> Reply:
-    closing = {"connection": "close"} if error.status == 413 else {}
-    return Reply(error.status, written(error.body), {**closing, **(headers or {})})
-
-
-def _response(reply: Reply, request_id: str) -> Response:
-    headers = {**reply.headers, "x-request-id": request_id}
-    if reply.file is not None:
-        headers["x-content-type-options"] = "nosniff"
-        return FileResponse(reply.file, reply.status, headers, reply.media_type, filename=reply.file_name)
-    if reply.body is None:
-        return Response(status_code=reply.status, headers=headers)
-    return Response(reply.body, reply.status, headers, reply.media_type)

@@ -75,11 +75,7 @@ def invalid(message: str, kind: str = "value_error", *names: str) -> InvalidRequ
 
 
 def found(item: _T | None, kind: str, name: str) -> _T:
-    """Return an item that was looked up.
-
-    Raises:
-        ApiError: there is none.
-    """
+    """Return an item that was looked up; refuse the request if there is none."""
     if item is None:
         raise not_found(kind, name)
     return item

@@ -17,6 +17,18 @@ from lumnisai_core.local.web.routes import PARAMETER, Route, Router
 UNTOUCHED = "/v1/_local/"
 _ROUTE = re.compile(r"\*|(?P<method>[A-Z]+|\*) (?P<path>/\S*|\*)")
 _ACTIONS = ("status", "reset", "stall", "truncate", "garbage", "duplicate")
+#: Kind and bounds of the fields that are numbers.
+_NUMBERS = {
+    "times": ("whole number", 1, math.inf),
+    "after": ("whole number", 0, math.inf),
+    "seed": ("whole number", -math.inf, math.inf),
+    "status": ("whole number", 200, 599),
+    "probability": ("number", 0, 1),
+    "latency": ("number", 0, math.inf),
+    "stall": ("number", 0, math.inf),
+    "retry_after": ("number", 0, math.inf),
+}
+_OPTIONAL = ("times", "status", "stall", "retry_after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +80,15 @@ class Fault:
             raise ValueError(
                 f"Fault.route must be like 'POST /v1/responses', '* /v1/responses' or '*', got {self.route!r}"
             )
-        _check_whole("times", self.times, 1)
-        _check_whole("after", self.after, 0)
-        _check_whole("seed", self.seed, None)
-        _check_whole("status", self.status, 200, 599)
-        _check_number("probability", self.probability, 1.0)
-        _check_number("latency", self.latency)
-        _check_number("stall", self.stall)
-        if isinstance(self.retry_after, datetime):
-            if self.retry_after.tzinfo is None:
-                raise ValueError("Fault.retry_after must have a time zone when it is a date")
-        else:
-            _check_number("retry_after", self.retry_after)
+        for name, bounds in _NUMBERS.items():
+            self._check_number(name, *bounds)
+        if isinstance(self.retry_after, datetime) and self.retry_after.tzinfo is None:
+            raise ValueError("Fault.retry_after must have a time zone when it is a date")
         if self.reset not in (None, "before", "after"):
             raise ValueError(f"Fault.reset must be 'before' or 'after', got {self.reset!r}")
         for name in ("truncate", "garbage", "duplicate"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"Fault.{name} must be True or False, got {getattr(self, name)!r}")
-        self._check_actions()
-
-    def _check_actions(self) -> None:
         values = {name: getattr(self, name) for name in _ACTIONS}
         chosen = [name for name, value in values.items() if value is not None and value is not False]
         if len(chosen) > 1:
@@ -97,6 +98,15 @@ class Fault:
         for name in ("retry_after", "body"):
             if getattr(self, name) is not None and self.status is None:
                 raise ValueError(f"Fault.{name} needs a status")
+
+    def _check_number(self, name: str, kind: str, low: float, high: float) -> None:
+        value = getattr(self, name)
+        if (value is None and name in _OPTIONAL) or isinstance(value, datetime):
+            return
+        fits = isinstance(value, int if kind == "whole number" else int | float) and not isinstance(value, bool)
+        if not fits or not low <= value <= high or not math.isfinite(value):
+            bounds = (f" from {low:g}" if low > -math.inf else "") + (f" to {high:g}" if high < math.inf else "")
+            raise ValueError(f"Fault.{name} must be a {kind}{bounds}, got {value!r}")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -129,12 +139,7 @@ class Fault:
 
 @dataclass(slots=True)
 class Armed:
-    """A fault of a plan and its counts.
-
-    Attributes:
-        seen: Requests of its route that reached it.
-        done: How often it has happened.
-    """
+    """A fault of a plan, with how many requests of its route reached it and how often it has happened."""
 
     fault: Fault
     seen: int = 0
@@ -159,14 +164,8 @@ class Armed:
 class FaultPlan:
     """Decides which fault happens to which request.
 
-    The first fault in order that applies is the one; those behind it do not see the request, nor count it.
-
-    Args:
-        routes: the routes that faults may be about.
-        faults: the faults from the start.
-
-    Raises:
-        ValueError: a fault is about a route that does not exist.
+    The first fault in order that applies is the one; those behind it do not see the request, nor count it. A fault
+    about a route that is not among `routes` is a ValueError.
     """
 
     def __init__(self, routes: Iterable[Route] = (), faults: Iterable[Fault] = ()) -> None:
@@ -219,24 +218,6 @@ def _matches(fault: Fault, method: str, outline: str | None) -> bool:
 def _outline(path: str) -> str:
     """Return a path without the names of its parameters and without a slash at its end."""
     return PARAMETER.sub("{}", path).rstrip("/")
-
-
-def _check_whole(name: str, value: Any, low: int | None, high: int | None = None) -> None:
-    if value is None and name in ("times", "status"):
-        return
-    bounds = "" if low is None else f" from {low}" + ("" if high is None else f" to {high}")
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or (low is not None and value < low) or (high is not None and value > high):
-        raise ValueError(f"Fault.{name} must be a whole number{bounds}, got {value!r}")
-
-
-def _check_number(name: str, value: Any, high: float = math.inf) -> None:
-    if value is None and name in ("stall", "retry_after"):
-        return
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    bounds = "0 or more" if high == math.inf else f"from 0 to {high:g}"
-    if not number or not 0 <= value <= high or not math.isfinite(value):
-        raise ValueError(f"Fault.{name} must be a number, {bounds}, got {value!r}")
 
 
 def _date(text: str) -> datetime:

@@ -19,11 +19,7 @@ def ago(delta: timedelta) -> str:
 
 
 def utc(moment: datetime) -> str:
-    """Return a time as it is on the wire; one without a zone is in UTC.
-
-    Raises:
-        ValueError: it is not a datetime.
-    """
+    """Return a time as it is on the wire; one without a zone is in UTC."""
     if not isinstance(moment, datetime):
         raise ValueError(f"expires_at must be a datetime, got {moment!r}")
     zoned = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

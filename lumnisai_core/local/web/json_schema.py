@@ -16,23 +16,15 @@ class Validator(Protocol):
 
     def is_valid(self, instance: Any) -> bool:
         """Tell whether the value satisfies the schema."""
-        ...
 
     def validate(self, instance: Any) -> None:
         """Raise if the value does not satisfy the schema."""
-        ...
 
 
-def compile_schema(
-    schema: dict[str, Any] | bool, *, registry: jsonschema_rs.Registry | None = None, formats: bool = False
-) -> Validator:
-    """Compile a schema. References to other documents are never read.
-
-    Raises:
-        SchemaError: the schema is not valid, or refers to another document.
-    """
+def compile_schema(schema: dict[str, Any] | bool, *, formats: bool = False) -> Validator:
+    """Compile a schema, or raise `SchemaError`. References to other documents are never read."""
     try:
-        return jsonschema_rs.validator_for(schema, retriever=_refuse, registry=registry, validate_formats=formats)
+        return jsonschema_rs.validator_for(schema, retriever=_refuse, validate_formats=formats)
     except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
         raise SchemaError(_reason(error)) from error
 

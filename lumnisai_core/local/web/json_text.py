@@ -31,23 +31,14 @@ class Json(str, Generic[T_co]):
 
 
 def dumps(value: object) -> Json[Any]:
-    """Return compact JSON.
-
-    Raises:
-        ValueError: the value holds NaN, infinity or a lone surrogate.
-        TypeError: it holds something that JSON cannot express.
-    """
+    """Return compact JSON, or raise for NaN, infinity, a lone surrogate and what JSON cannot express."""
     text = _encode(value)
     text.encode()
     return Json(text)
 
 
 def written(value: object) -> str:
-    """Return a reply as JSON text: dataclasses as objects of their fields, `Json` as it is.
-
-    Raises:
-        ValueError, TypeError: as for `dumps`.
-    """
+    """Return a reply as JSON text: dataclasses as objects of their fields, `Json` as it is."""
     if isinstance(value, Json):
         return value
     if isinstance(value, list | tuple):
@@ -65,11 +56,7 @@ def written(value: object) -> str:
 
 
 def read_json(body: bytes) -> Any:
-    """Parse a body; strict about NaN, numbers without bounds, lone surrogates, depth and encoding.
-
-    Raises:
-        InvalidRequest: the body is not JSON.
-    """
+    """Parse a body; strict about NaN, numbers without bounds, lone surrogates, depth and encoding."""
     try:
         data = from_json(body, allow_inf_nan=False)
         if _MAYBE_HUGE.search(body) and not _is_finite(data):

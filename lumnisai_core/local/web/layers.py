@@ -14,17 +14,17 @@ from http import HTTPStatus
 from typing import Any
 
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.faults import Fault, FaultPlan, http_date
 from lumnisai_core.local.web.json_text import written
 
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-test-automation-api-key"})
 _GARBAGE = b'\xff\xfe{"response_id": ]'
 _CODES = {429: "RATE_LIMITED", 500: "INTERNAL_ERROR"}
 _BODILESS = (204, 205, 304)
-_Headers = list[tuple[bytes, bytes]]
 
 
 async def _read_whole(receive: Receive) -> bytes | None:
@@ -82,52 +82,15 @@ class RecordingApp:
             return
         request = Request(scope)
         headers = {name: value for name, value in request.headers.items() if name not in _CREDENTIALS}
-        query = dict(request.query_params)
-        self._record(RecordedRequest(scope["method"], scope["path"], query, headers, _parsed(body), body))
+        query, value = dict(request.query_params), None
+        with suppress(ValueError):
+            value = json.loads(body)
+        self._record(RecordedRequest(scope["method"], scope["path"], query, headers, value, body))
         await self._app(scope, _replayed(body, receive), send)
 
 
-def _parsed(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One complete answer."""
-
-    status: int
-    headers: _Headers
-    body: bytes
-
-    @classmethod
-    def of(cls, status: int, media_type: bytes, body: bytes, more: _Headers) -> _Answer:
-        """Return an answer with a body."""
-        return cls(status, [(b"content-type", media_type), (b"content-length", b"%d" % len(body)), *more], body)
-
-    async def send(self, send: Send) -> None:
-        """Send it."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": self.body})
-
-    async def send_half(self, send: Send) -> None:
-        """Promise more than is sent; an answer without a body gets one that never comes."""
-        kept = [header for header in self.headers if header[0].lower() != b"content-length"]
-        headers = [*kept, (b"content-length", b"%d" % max(len(self.body), 2))]
-        status = 200 if self.status in _BODILESS else self.status
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        half = self.body[: len(self.body) // 2]
-        await send({"type": "http.response.body", "body": half, "more_body": True})
-
-
 class FaultyApp:
-    """Passes requests on, and carries out the faults that are due.
-
-    Args:
-        connection: finds the open connection of a client address.
-    """
+    """Passes requests on, and carries out the faults that are due; `connection` finds that of a client address."""
 
     def __init__(self, app: ASGIApp, plan: FaultPlan, connection: Callable[[Any], asyncio.Transport | None]) -> None:
         self._app = app
@@ -151,7 +114,7 @@ class FaultyApp:
             return
         await self._pause(fault.latency)
         if fault.status is not None:
-            await _refusal(fault, fault.status).send(send)
+            await _refusal(fault, fault.status)(scope, receive, send)
             return
         if fault.reset != "before":
             answer = await self._answer(scope, body, receive)
@@ -159,18 +122,18 @@ class FaultyApp:
                 await self._answer(scope, body, receive)
             await self._pause(fault.stall or 0)
             if fault.truncate:
-                await answer.send_half(send)
+                await _send_half(answer, send)
             elif fault.garbage:
-                await _Answer.of(200, b"application/json", _GARBAGE, []).send(send)
+                await Response(_GARBAGE, media_type="application/json")(scope, receive, send)
             elif fault.reset is None and fault.stall is None:
-                await answer.send(send)
+                await answer(scope, receive, send)
         if fault.truncate:
             transport.close()
         elif fault.reset or fault.stall is not None:
             _reset(transport)
         await hung_up(receive)
 
-    async def _answer(self, scope: Scope, body: bytes, receive: Receive) -> _Answer:
+    async def _answer(self, scope: Scope, body: bytes, receive: Receive) -> Response:
         """Let the application process a request; return its answer instead of sending it."""
         head: Message = {}
         chunks: list[bytes] = []
@@ -182,7 +145,9 @@ class FaultyApp:
                 chunks.append(message.get("body", b""))
 
         await self._app(dict(scope), _replayed(body, receive), keep)
-        return _Answer(head["status"], list(head["headers"]), b"".join(chunks))
+        answer = Response(b"".join(chunks), head["status"])
+        answer.raw_headers = list(head["headers"])
+        return answer
 
     async def _pause(self, seconds: float) -> None:
         if not seconds:
@@ -198,18 +163,28 @@ async def hung_up(receive: Receive) -> None:
         pass
 
 
-def _refusal(fault: Fault, status: int) -> _Answer:
-    more: _Headers = []
+async def _send_half(answer: Response, send: Send) -> None:
+    """Promise more than is sent; an answer without a body gets one that never comes."""
+    body = bytes(answer.body)
+    kept = [header for header in answer.raw_headers if header[0].lower() != b"content-length"]
+    headers = [*kept, (b"content-length", b"%d" % max(len(body), 2))]
+    status = 200 if answer.status_code in _BODILESS else answer.status_code
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+
+
+def _refusal(fault: Fault, status: int) -> Response:
+    headers: dict[str, str] = {}
     if isinstance(fault.retry_after, datetime):
-        more = [(b"retry-after", http_date(fault.retry_after).encode())]
+        headers = {"retry-after": http_date(fault.retry_after)}
     elif fault.retry_after is not None:
-        more = [(b"retry-after", f"{fault.retry_after:g}".encode())]
+        headers = {"retry-after": f"{fault.retry_after:g}"}
     if status in _BODILESS:
-        return _Answer(status, more, b"")
+        return Response(status_code=status, headers=headers)
     if isinstance(fault.body, str):
-        return _Answer.of(status, b"text/plain; charset=utf-8", fault.body.encode(), more)
+        return PlainTextResponse(fault.body, status, headers)
     body = ApiError(status, _code(status), "This fault was planned.").body if fault.body is None else fault.body
-    return _Answer.of(status, b"application/json", written(body).encode(), more)
+    return Response(written(body), status, headers, "application/json")
 
 
 def _code(status: int) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -107,25 +107,6 @@ class Listener(uvicorn.Server):
                 loop.remove_reader(sock.fileno())
         for _ in range(_ACCEPT_STEPS):
             await asyncio.sleep(0)
-
-
-@asynccontextmanager
-async def served(app: ASGIApp | None, sock: socket.socket | None) -> AsyncIterator[None]:
-    """Serve a further application inside the block, if there is one."""
-    if app is None or sock is None:
-        yield
-        return
-
-    async def nothing() -> None:
-        """Nothing has to be stopped."""
-
-    listener = Listener(app, on_started=lambda: None, on_stopping=nothing)
-    task = asyncio.create_task(listener.serve(sockets=[sock]))
-    try:
-        yield
-    finally:
-        listener.stop()
-        await task
 
 
 def address(host: str, sock: socket.socket) -> str:

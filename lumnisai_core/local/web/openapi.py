@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import WithDefaultSchema
 
 from lumnisai_core.local.web.errors import Error, Invalid
 from lumnisai_core.local.web.routes import Route
@@ -50,48 +52,52 @@ def openapi(routes: Iterable[Route], title: str, version: str) -> _Object:
     }
 
 
+class _Generator(GenerateJsonSchema):
+    """Schemas without titles of fields; a reply has all of its fields, so their defaults do not matter."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Leave out titles that repeat the names of fields."""
+        del schema
+        return False
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        """Return whether a field is required: in a reply, unless it is declared as `NotRequired`."""
+        if self.mode == "serialization":
+            return bool(field.get("required", total))
+        return super().field_is_required(field, total)
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        """Return the schema of a field with a default."""
+        return self.generate_inner(schema["schema"]) if self.mode == "serialization" else super().default_schema(schema)
+
+
 class _Shapes:
     """Turns types into schemas; shared ones are collected under one name each."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, _Object] = {}
 
-    def reply(self, shape: Any) -> _Object:
-        """Return the schema of a reply; it has no fields besides its own."""
-        return self._schema(shape, "serialization", closed=True)
-
-    def request(self, shape: Any) -> _Object:
-        """Return the schema of a request."""
-        return self._schema(shape, "validation", closed=False)
-
     def fields(self, model: type[BaseModel] | None) -> tuple[dict[str, _Object], set[str]]:
         """Return the schema of every field of a model, and the names of those required."""
         if model is None:
             return {}, set()
-        schema = self.request(model)
+        schema = self.schema(model, "validation")
         found = self.definitions.pop(schema["$ref"].rpartition("/")[2]) if "$ref" in schema else schema
         return found.get("properties", {}), set(found.get("required", ()))
 
-    def _schema(self, shape: Any, mode: Literal["validation", "serialization"], *, closed: bool) -> _Object:
-        schema = TypeAdapter(shape).json_schema(mode=mode, ref_template="#/components/schemas/{model}")
-        for name, definition in schema.pop("$defs", {}).items():
-            self.definitions[name] = _tidy(definition, closed=closed)
-        schema = _tidy(schema, closed=closed)
-        if "title" not in schema or "properties" not in schema:
-            return schema
-        self.definitions[schema["title"]] = schema
-        return {"$ref": f"#/components/schemas/{schema['title']}"}
-
-
-def _tidy(schema: _Object, *, closed: bool) -> _Object:
-    """Return a schema without titles of fields; with `closed`, no further fields are possible."""
-    tidy: _Object = dict(schema)
-    if "properties" in tidy:
-        parts = {name: {k: v for k, v in part.items() if k != "title"} for name, part in tidy["properties"].items()}
-        tidy["properties"] = parts
-        if closed:
-            tidy["additionalProperties"] = False
-    return tidy
+    def schema(self, shape: Any, mode: Literal["validation", "serialization"] = "serialization") -> _Object:
+        """Return the schema of a request, or of a reply, which has all of its fields and no others."""
+        template = "#/components/schemas/{model}"
+        schema = TypeAdapter(shape).json_schema(mode=mode, ref_template=template, schema_generator=_Generator)
+        found = schema.pop("$defs", {})
+        if "title" in schema and "properties" in schema:
+            found[schema["title"]] = schema
+            schema = {"$ref": template.format(model=schema["title"])}
+        for definition in found.values() if mode == "serialization" else ():
+            if "properties" in definition:
+                definition["additionalProperties"] = False
+        self.definitions.update(found)
+        return schema
 
 
 def _parameters(route: Route, shapes: _Shapes) -> Iterator[_Object]:
@@ -118,7 +124,7 @@ def _not_null(schema: _Object) -> _Object:
 
 def _body(route: Route, shapes: _Shapes) -> _Object:
     if "body" in route.parts:
-        content = {_JSON: {"schema": shapes.request(route.parts["body"])}}
+        content = {_JSON: {"schema": shapes.schema(route.parts["body"], "validation")}}
         return {"requestBody": {"required": not route.optional, "content": content}}
     if route.form is None:
         return {}
@@ -135,7 +141,7 @@ def _responses(route: Route, shapes: _Shapes) -> _Object:
     with_body = "body" in route.parts or route.form is not None
     found: dict[int, _Object] = {}
     for status, shape in route.replies.items():
-        found[status] = _content(None if shape is None else shapes.reply(shape))
+        found[status] = _content(None if shape is None else shapes.schema(shape))
     for status, media_type in route.media_types.items():
         found[status] = _content({}, media_type) if media_type else _content(None)
     refused = dict.fromkeys(route.refused, route.refusal)
@@ -143,7 +149,7 @@ def _responses(route: Route, shapes: _Shapes) -> _Object:
     refused |= {status: Error for status, does in follows.items() if does}
     if with_body or route.parts:
         refused[422] = Invalid
-    found |= {status: _content(shapes.reply(shape)) for status, shape in refused.items()}
+    found |= {status: _content(shapes.schema(shape)) for status, shape in refused.items()}
     return {str(status): {"description": HTTPStatus(status).phrase, **found[status]} for status in sorted(found)}
 
 

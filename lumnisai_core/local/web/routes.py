@@ -1,36 +1,28 @@
-"""Routes: declared once, at their endpoints, and found by method and path; and the kinds of replies."""
+"""Routes: declared once, at their endpoints, and found by method and path; and replies for repeated requests."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from inspect import Parameter, signature
 from typing import Any, Generic, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
+from starlette.responses import Response
 
 from lumnisai_core.local.web.errors import Error
 from lumnisai_core.local.web.json_text import Json
+from lumnisai_core.local.web.shapes import Shape
 
 Endpoint = Callable[..., Awaitable[object]]
 _Endpoint = TypeVar("_Endpoint", bound=Endpoint)
 T_co = TypeVar("T_co", covariant=True)
 #: A parameter in the path of a route.
 PARAMETER = re.compile(r"\{([^}/]*)\}")
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A reply that an endpoint writes itself: a status and a text, or a file, or no body."""
-
-    status: int = 200
-    body: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    media_type: str = "application/json"
-    file: Path | None = None
-    file_name: str | None = None
+#: Name of the shapes that are made from the parameters of an endpoint.
+_SINGLE = "Single"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +47,9 @@ class Route:
     """A method and a path with the endpoint that answers them.
 
     The parameters `path`, `query` and `body` of the endpoint are annotated with the shapes that these parts of a
-    request are checked against; its return annotation is the shape of the reply. `None` is a reply without a body,
-    `Once` one that is kept for repeated requests, `Reply` one that the endpoint writes itself, `NoReturn` none at all.
+    request are checked against; its keyword-only parameters are single parameters of the path or the query. Its return
+    annotation is the shape of the reply. `None` is a reply without a body, `Once` one that is kept for repeated
+    requests, `Response` one that the endpoint writes itself, `NoReturn` none at all.
 
     Args:
         status: status of a reply with a body.
@@ -65,7 +58,7 @@ class Route:
         form: the multipart body, which the endpoint reads itself.
         refused: statuses of refusals besides those that follow from everything else.
         refusal: shape of the refusals in `refused`.
-        media_types: media types of a `Reply`, by status; None for no body.
+        media_types: media types of a `Response`, by status; None for no body.
     """
 
     method: str
@@ -87,7 +80,18 @@ class Route:
     @cached_property
     def parts(self) -> Mapping[str, type[BaseModel]]:
         """The shapes of `path`, `query` and `body`, in that order, as far as the endpoint takes them."""
-        return {name: self._hints[name] for name in ("path", "query", "body") if name in self._hints}
+        fields: dict[str, dict[str, Any]] = {}
+        for name, parameter in signature(self.endpoint).parameters.items():
+            if parameter.kind is Parameter.KEYWORD_ONLY:
+                default = ... if parameter.default is Parameter.empty else parameter.default
+                part = fields.setdefault("path" if name in self.parameters else "query", {})
+                part[name] = (self._hints[name], default)
+        single = {part: create_model(_SINGLE, __base__=Shape, **fields[part]) for part in sorted(fields)}
+        return single | {name: self._hints[name] for name in ("path", "query", "body") if name in self._hints}
+
+    def arguments(self, part: str, read: BaseModel) -> dict[str, Any]:
+        """Return a part of a request that was read as arguments of the endpoint."""
+        return dict(read) if type(read).__name__ == _SINGLE else {part: read}
 
     @cached_property
     def replies(self) -> Mapping[int, Any]:
@@ -95,7 +99,7 @@ class Route:
         returned = self._hints["return"]
         if self.once:
             return dict.fromkeys((201, 200), get_args(returned)[0])
-        if returned in (NoReturn, Reply):
+        if returned is NoReturn or (isinstance(returned, type) and issubclass(returned, Response)):
             return {}
         return {204: None} if returned is type(None) else {self.status: returned}
 
@@ -109,70 +113,39 @@ class Route:
         return get_type_hints(self.endpoint, include_extras=True)
 
 
-class RouteTable:
-    """The routes of a module, in the order of their declarations."""
+class RouteTable(list[Route]):
+    """The routes of a module, in the order of their declarations. `prefix` begins all their paths."""
 
-    def __init__(self) -> None:
-        self._routes: list[Route] = []
-
-    def __iter__(self) -> Iterator[Route]:
-        return iter(self._routes)
+    def __init__(self, prefix: str = "") -> None:
+        super().__init__()
+        self._prefix = prefix
 
     def __call__(self, line: str, **declared: Any) -> Callable[[_Endpoint], _Endpoint]:
-        """Declare the decorated function as the endpoint of a line.
-
-        Args:
-            line: method and path, such as `"GET /v1/users/{user}"`.
-            **declared: further fields of `Route`.
-        """
+        """Declare the decorated function as the endpoint of a line such as `GET /v1/users`, with fields of `Route`."""
         method, _, path = line.partition(" ")
 
         def declare(endpoint: _Endpoint) -> _Endpoint:
-            self._routes.append(Route(method, path, endpoint, **declared))
+            self.append(Route(method, self._prefix + path, endpoint, **declared))
             return endpoint
 
         return declare
-
-
-class _Node:
-    """The routes of one path, and the paths that continue it by one segment."""
-
-    def __init__(self) -> None:
-        self.routes: dict[str, Route] = {}
-        self.literals: dict[str, _Node] = {}
-        self.parameter: _Node | None = None
-
-    def grow(self, segment: str) -> _Node:
-        """Return the node of a further segment, made when missing."""
-        if not segment.startswith("{"):
-            return self.literals.setdefault(segment, _Node())
-        self.parameter = self.parameter or _Node()
-        return self.parameter
-
-    def find(self, segments: Sequence[str]) -> tuple[dict[str, Route], tuple[str, ...]] | None:
-        """Return the routes of a path and the values of its parameters."""
-        if not segments:
-            return (self.routes, ()) if self.routes else None
-        first, rest = segments[0], segments[1:]
-        literal = self.literals.get(first)
-        if literal is not None and (found := literal.find(rest)):
-            return found
-        if self.parameter is not None and first and (found := self.parameter.find(rest)):
-            return found[0], (first, *found[1])
-        return None
 
 
 class Router:
     """Finds the routes of a path; a literal segment goes before a parameter."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._root = _Node()
-        for route in routes:
-            node = self._root
-            for segment in route.path.split("/"):
-                node = node.grow(segment)
-            node.routes[route.method] = route
+        self._paths: dict[int, dict[tuple[str, ...], dict[str, Route]]] = {}
+        # A brace sorts behind all letters, so that literal segments are tried first.
+        for route in sorted(routes, key=lambda route: route.path.split("/")):
+            segments = tuple(PARAMETER.sub("{", route.path).split("/"))
+            self._paths.setdefault(len(segments), {}).setdefault(segments, {})[route.method] = route
 
     def find(self, path: str) -> tuple[Mapping[str, Route], tuple[str, ...]] | None:
         """Return the routes of a path by method, and the values of its parameters in order; None if there are none."""
-        return self._root.find(path.split("/"))
+        sent = path.split("/")
+        for segments, routes in self._paths.get(len(sent), {}).items():
+            pairs = list(zip(segments, sent, strict=True))
+            if all(segment == value or (segment == "{" and value) for segment, value in pairs):
+                return routes, tuple(value for segment, value in pairs if segment == "{")
+        return None

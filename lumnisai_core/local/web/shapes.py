@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, WithJsonSchema
 from pydantic_core import CoreSchema
 from pydantic_core.core_schema import literal_schema
 from typing_extensions import TypedDict
@@ -75,6 +67,11 @@ class Numbered(Named):
     page_size: int = Field(20, ge=1, le=100)
 
     @property
+    def limit(self) -> int:
+        """How many items a page has."""
+        return self.page_size
+
+    @property
     def offset(self) -> int:
         """How many items come before this page."""
         return (self.page - 1) * self.page_size
@@ -103,24 +100,19 @@ class Text(TypedDict):
 
 
 def read(model: type[_Model], data: Any, where: Literal["body", "query", "path"], *, clamp: bool = False) -> _Model:
-    """Check parsed data against a shape; with `clamp`, lower a `limit` or `page_size` that is above its maximum.
-
-    Raises:
-        InvalidRequest: with one entry for each thing that is wrong.
-    """
+    """Check parsed data against a shape; with `clamp`, lower a `limit` or `page_size` that is above its maximum."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         if clamp and (lowered := {item["loc"][0]: item["ctx"]["le"] for item in details if _is_too_much(item)}):
             return read(model, {**data, **lowered}, where)
-        raise InvalidRequest([_entry(item, where) for item in details]) from error
+        wrong: list[InvalidPart] = [
+            {"loc": [where, *item["loc"]], "msg": item["msg"], "type": item["type"]} for item in details
+        ]
+        raise InvalidRequest(wrong) from error
 
 
 def _is_too_much(item: Mapping[str, Any]) -> bool:
     """Tell whether an error is about a `limit` or `page_size` above its maximum."""
     return item["type"] == "less_than_equal" and len(item["loc"]) == 1 and item["loc"][0] in _AMOUNTS
-
-
-def _entry(item: Mapping[str, Any], where: str) -> InvalidPart:
-    return {"loc": [where, *item["loc"]], "msg": item["msg"], "type": item["type"]}

@@ -6,18 +6,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from copy import copy
-from functools import cached_property
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, Unpack, overload
+from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 from uuid import UUID
 
-from pydantic import GetCoreSchemaHandler, SecretStr
-from pydantic_core import CoreSchema, core_schema
+from pydantic import SecretStr
 
-from lumnisai_core._transport._sync.transport import Transport
-from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._transport.retry import RetryPolicy
-from lumnisai_core._transport.waiting import check_callback
+from lumnisai_core._transport._sync.client import ServiceClient
+from lumnisai_core._transport.hooks import RequestHook, ResponseHook
 from lumnisai_core.lumnis._sync.api import Api
 from lumnisai_core.lumnis._sync.following import RunStream, start_run
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput
@@ -28,7 +23,7 @@ if TYPE_CHECKING:
     from lumnisai_core._transport.pool import HTTPClient
 
 
-class Client(Api):
+class Client(Api, ServiceClient):
     """Blocking client of the Lumnis platform.
 
     It can be used from several threads, also inside a running event loop; connections are opened on
@@ -79,18 +74,15 @@ class Client(Api):
             auth=auth,
             default_headers=default_headers,
         )
-        for name, hook in (("on_request", on_request), ("on_response", on_response)):
-            if hook is not None:
-                check_callback(name, hook)
-        # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
-        from lumnisai_core._transport.pool import Pool
-
-        pool = Pool(settings.service, http_client)
-        policy = RetryPolicy(max_retries=settings.max_retries)
-        hooks = Hooks(on_request, on_response)
-        transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)
+        transport = self._connected(
+            settings.service,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+            on_request=on_request,
+            on_response=on_response,
+            http_client=http_client,
+        )
         super().__init__(transport, settings)
-        self._owner = True
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -123,11 +115,7 @@ class Client(Api):
 
     @overload
     def invoke(
-        self,
-        messages: MessagesInput,
-        *,
-        stream: Literal[False] = False,
-        **parameters: Unpack[InvokeParameters],
+        self, messages: MessagesInput, *, stream: Literal[False] = False, **parameters: Unpack[InvokeParameters]
     ) -> ResponseObject: ...
 
     @overload
@@ -171,46 +159,3 @@ class Client(Api):
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
         run: RunStream = self.invoke(messages, stream=True, **parameters)
         return run
-
-    # Copies and fields
-
-    def __copy__(self) -> Self:
-        """Return a client that shares this client's connections, and leaves them open when it is closed."""
-        client = type(self).__new__(type(self))
-        for name, value in vars(self).items():
-            # What was made on first use, such as the resources, knows the user of its client.
-            if not isinstance(getattr(type(self), name, None), cached_property):
-                setattr(client, name, value)
-        client._owner = False
-        return client
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Do the same as ``copy.copy``: neither keys nor connections are doubled."""
-        return copy(self)
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError(
-            f"{self!r} holds an API key and connections and cannot be pickled: make a client in each process, for "
-            "example from the environment variable LUMNISAI_API_KEY."
-        )
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Let pydantic models have clients as fields; JSON shows their text, without the key."""
-        as_text = core_schema.to_string_ser_schema(when_used="json")
-        return core_schema.is_instance_schema(cls, serialization=as_text)
-
-    # Closing
-
-    def close(self) -> None:
-        """Close the connections. A client from :meth:`for_user` leaves those of its parent open."""
-        if self._owner:
-            self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -10,8 +10,7 @@ from typing import Any
 
 from lumnisai_core.local.engines.offline_engine.question import NOTHING, QUESTION_MARKS, Query
 from lumnisai_core.local.engines.offline_engine.sentences import Index, common_words, sentences, unique
-from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope
-from lumnisai_core.local.engines.offline_engine.tool_turns import ToolResult, decoded
+from lumnisai_core.local.engines.offline_engine.tool_calls import Envelope, ToolResult, decoded
 from lumnisai_core.local.engines.samples.document import Schema, Unsatisfiable
 from lumnisai_core.local.engines.samples.named_values import NamedValues
 from lumnisai_core.local.engines.samples.samples import sample
@@ -52,10 +51,7 @@ def answer_from(query: Query) -> Answer:
 
 
 def answer_from_results(query: Query, results: Sequence[ToolResult]) -> Answer:
-    """Answer with the results of tools: short ones as they are, of long ones the sentences that match the question.
-
-    Without results it is an ordinary answer.
-    """
+    """Answer with the results of tools, if there are any: short ones whole, of long ones the sentences that match."""
     if not results:
         return answer_from(query)
     texts = [_spoken(result) for result in results]
@@ -114,21 +110,9 @@ def _spoken(result: ToolResult) -> str:
 
 
 def _readable(text: str) -> str:
-    """Write the values of a JSON text as lines of `name: value`; leave any other text as it is."""
+    """Write a JSON text with each value on a line of its own; leave any other text as it is."""
     value = _whole(text)
-    return text if value is None else "\n".join(_lines(value, ""))
-
-
-def _lines(value: Any, name: str) -> Iterator[str]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _lines(item, str(key))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _lines(item, name)
-    else:
-        text = value if isinstance(value, str) else json.dumps(value)
-        yield f"{name}: {text}" if name else text
+    return text if value is None else json.dumps(value, indent=0, ensure_ascii=False)
 
 
 def _objects(results: Sequence[ToolResult]) -> Iterator[Any]:

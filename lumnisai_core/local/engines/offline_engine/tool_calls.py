@@ -1,4 +1,6 @@
-"""Tool calls: the tools that a response format offers, which of them a question is about, and their arguments.
+"""Tool calls: those of a conversation and their results; which tools a question is about, and their arguments.
+
+Tool turns are written as text; they are taken out of a conversation before anything else is read in it.
 
 Clients with tools of their own ask for `{"tool_calls": [{"name", "args"}]}` or an answer `{"content"}`, as one of two
 objects or as one object in which `tool_calls` may be null. Such a format is recognised by its shape alone.
@@ -7,6 +9,7 @@ objects or as one object in which `tool_calls` may be null. Such a format is rec
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -17,7 +20,6 @@ from typing import Any
 from lumnisai_core.local.engines.base import Message
 from lumnisai_core.local.engines.offline_engine.question import split_question
 from lumnisai_core.local.engines.offline_engine.sentences import Index
-from lumnisai_core.local.engines.offline_engine.tool_turns import Call, Exchange, decoded
 from lumnisai_core.local.engines.samples.document import Document, Flat, Schema, Unsatisfiable, same
 from lumnisai_core.local.engines.samples.named_values import NamedValues, literal, name_parts
 from lumnisai_core.local.engines.samples.samples import sample
@@ -26,7 +28,7 @@ from lumnisai_core.local.web.text import word_set, words
 
 _LONG = 4_000
 _LONGEST_CALL = 4_000
-_MOST_CALLS, _MOST_ENDS, _MOST_OBJECTS = 8, 50, 100
+_MOST_CALLS, _MOST_ENDS = 8, 50
 _ENOUGH = 2
 _NAME_WEIGHT = 3
 #: The arguments of a call by place, and by name.
@@ -36,6 +38,100 @@ _GENERIC = word_set(
     """use using used tool tools function functions method call calls calling run value values result results return
     returns input inputs output outputs argument arguments parameter parameters get set apply"""
 )
+_RESULT = re.compile(r'^(\{"tool_result": ?\{[^\n]*\}\})[ \t]*\n', re.MULTILINE)
+_RESULT_END = re.compile(r"^\[end of tool result\][ \t]*$", re.MULTILINE)
+_CALLS = re.compile(r'^\{"tool_calls": ?\[', re.MULTILINE)
+#: Calls come last in a turn: of many places that look like them only so many are tried.
+_TRIED = 8
+_decoder = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A tool call."""
+
+    name: str
+    args: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """The result of a tool call."""
+
+    name: str | None
+    content: str
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A conversation without its tool turns.
+
+    `called` and `results` are those since the user's last message; `waits` is true if nothing followed the results yet.
+    """
+
+    messages: tuple[Message, ...]
+    called: tuple[Call, ...] = ()
+    results: tuple[ToolResult, ...] = ()
+    waits: bool = False
+
+
+def exchange_of(messages: Iterable[Message]) -> Exchange:
+    """Separate the tool turns of a conversation. Results from before the user's last message become messages."""
+    plain: list[Message] = []
+    called: list[Call] = []
+    results: list[ToolResult] = []
+    waits = False
+    for message in messages:
+        rest = message.content
+        if message.role == "assistant":
+            calls, rest = _split_calls(rest)
+            called += calls
+        elif message.role == "user":
+            found, rest = _split_results(rest)
+            results += found
+            if rest or not found:
+                plain += (Message("assistant", result.content) for result in results)
+                called, results = [], []
+        waits = bool(results) and (waits if message.role == "system" else message.role == "user")
+        if rest or not message.content.strip():
+            plain.append(Message(message.role, rest))
+    return Exchange(tuple(plain), tuple(called), tuple(results), waits)
+
+
+def decoded(text: str, start: int = 0) -> tuple[Any, int]:
+    """Return the JSON value that begins at a place, and where it ends; None and the next place if there is none."""
+    try:
+        return _decoder.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None, start + 1
+
+
+def _split_calls(text: str) -> tuple[list[Call], str]:
+    for match in list(_CALLS.finditer(text))[-_TRIED:]:
+        value, end = decoded(text, match.start())
+        items = [item for item in value["tool_calls"] if isinstance(item, dict)] if value else []
+        if calls := [Call(item["name"], item.get("args", {})) for item in items if isinstance(item.get("name"), str)]:
+            return calls, (text[: match.start()] + text[end:]).strip()
+    return [], text
+
+
+def _split_results(text: str) -> tuple[list[ToolResult], str]:
+    results: list[ToolResult] = []
+    rest, start = "", 0
+    while (match := _RESULT.search(text, start)) and (end := _RESULT_END.search(text, match.end())):
+        head, _ = decoded(match[1])
+        about, kept = head and head["tool_result"], end.end()
+        if isinstance(about, dict):
+            name, content = about.get("name"), text[match.end() : end.start()].removesuffix("\n")
+            results.append(ToolResult(name if isinstance(name, str) else None, content, about.get("status") == "error"))
+            kept = match.start()
+        rest += text[start:kept]
+        start = end.end()
+    return (results, (rest + text[start:]).strip()) if results else ([], text)
+
+
+# The tools on offer
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +212,7 @@ def calls_for(envelope: Envelope, exchange: Exchange) -> list[Call]:
 
 
 def arguments_from(schema: Schema, question: str, written: WrittenCall | None = None) -> Any:
-    """Return arguments that satisfy the schema of a tool's parameters, with the values that a question has for them.
-
-    If the question writes the call out, nothing else of it is an argument. Raises what `sample` raises.
-    """
+    """Return arguments that satisfy a schema, with the values of a written call or those that a question names."""
     ways = [flat.get("properties", {}) for flat in Document(schema).alternatives(schema)]
     names = list(dict.fromkeys(name for properties in ways for name in properties))
     known: dict[str, Any] = {}
@@ -127,10 +220,6 @@ def arguments_from(schema: Schema, question: str, written: WrittenCall | None = 
         positional, named = written
         known = named | dict(zip((name for name in names if name not in named), positional, strict=False))
         question = ""
-    for value, start, end in _written_objects(question):
-        if set(names).intersection(value):
-            known, question = value, question[:start] + question[end:]
-            break
     return sample(schema, NamedValues([question.strip()], answer=question.strip(), known=known, is_request=True))
 
 
@@ -147,18 +236,6 @@ def written_calls(text: str, name: str) -> Iterator[WrittenCall]:
                 break
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 continue
-
-
-def _written_objects(text: str) -> Iterator[tuple[dict[str, Any], int, int]]:
-    """Yield the JSON objects in a text with start and end, among the first places where one may begin."""
-    start = text.find("{")
-    for _ in range(_MOST_OBJECTS):
-        if start < 0:
-            return
-        value, end = decoded(text, start)
-        if isinstance(value, dict):
-            yield value, start, end
-        start = text.find("{", end)
 
 
 def _among(call: Call, calls: Iterable[Call]) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from fractions import Fraction
+import json
+import re
+from collections.abc import Callable, Mapping
 from itertools import islice, product
-from operator import add
 from typing import Any
 from urllib.parse import unquote
-
-import jsonschema_rs
 
 from lumnisai_core.local.web.json_schema import SchemaError, Validator, compile_schema
 
@@ -18,20 +15,21 @@ Schema = dict[str, Any] | bool
 Flat = dict[str, Any]
 
 CHOICES = "\0choices"
-"""Private keyword for `anyOf`, `oneOf`, `if` and dependencies: lists of branches, each with one that a value needs."""
+"""Private keyword for `anyOf` and `oneOf`: lists of branches, each with one that a value needs."""
 
-_ROOT = "urn:lumnis:schema"
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_NAMES = ("$anchor", "$dynamicAnchor", "$id", "id")
 _DEFINITIONS = ("$schema", "$defs", "definitions")
 _MAX_BRANCHES = 64
 _MAX_CHOICES = 8
 _KINDS = ("object", "string", "number", "integer", "array", "boolean", "null")
 _HINTS = {
     "object": {"properties", "required", "additionalProperties", "minProperties", "patternProperties"},
-    "array": {"items", "prefixItems", "minItems", "contains", "uniqueItems"},
+    "array": {"items", "prefixItems", "minItems", "uniqueItems"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
     "string": {"pattern", "minLength", "maxLength", "format"},
+}
+_BOUNDS: Mapping[str, Callable[[Any, Any], Any]] = {
+    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"), max),
+    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"), min),
 }
 _distinct = compile_schema({"uniqueItems": True})
 
@@ -45,13 +43,9 @@ class Document:
 
     def __init__(self, root: Schema) -> None:
         self.root = root
-        self._registry = jsonschema_rs.Registry([(_ROOT, root)]) if isinstance(root, dict) else None
+        references = re.findall(r'"\$ref": "([^"]*)"', json.dumps(root))
+        self._has_parts = all(name.startswith(("#/$defs/", "#/definitions/")) for name in references)
         self._checks: dict[int, tuple[Schema, Validator | None]] = {}
-        self._named: dict[str, Schema] = {}
-        for node in _nodes(root):
-            for key in _NAMES:
-                if isinstance(node.get(key), str):
-                    self._named.setdefault(node[key].lstrip("#"), node)
 
     def flat(self, schema: Schema, seen: frozenset[str] = frozenset()) -> Flat:
         """Merge a part with its references and all of `allOf`, keeping its choices, or raise `Unsatisfiable`."""
@@ -60,11 +54,10 @@ class Document:
                 raise Unsatisfiable("a false schema allows no value")
             return {}
         flat = _own_keywords(schema)
-        for key in _REFERENCES:
-            if isinstance(reference := schema.get(key), str):
-                if reference in seen:
-                    raise Unsatisfiable(f"reference {reference} refers to itself")
-                flat = merge(flat, self.flat(self._follow(reference), seen | {reference}))
+        if isinstance(reference := schema.get("$ref"), str):
+            if reference in seen:
+                raise Unsatisfiable(f"reference {reference} refers to itself")
+            flat = merge(flat, self.flat(self._follow(reference), seen | {reference}))
         for part in schema.get("allOf", ()):
             flat = merge(flat, self.flat(part, seen))
         return flat
@@ -101,52 +94,22 @@ class Document:
     def check(self, schema: Schema) -> Validator | None:
         """Return a check for a part; None if it cannot be compiled by itself."""
         if id(schema) not in self._checks:
-            part = _absolute(schema)
-            if isinstance(part, dict) and isinstance(self.root, dict) and "$schema" in self.root:
-                part = {"$schema": self.root["$schema"], **part}
             try:
-                check = compile_schema(part, registry=self._registry, formats=True)
+                check = compile_schema(self.alone(schema), formats=True) if self._has_parts else None
             except SchemaError:
                 check = None
             self._checks[id(schema)] = (schema, check)
         return self._checks[id(schema)][1]
 
     def _follow(self, reference: str) -> Schema:
-        base, _, fragment = reference.partition("#")
-        node: Any = self._named.get(base, self.root) if base else self.root
-        if fragment and not fragment.startswith("/"):
-            return self._named.get(fragment, True)
-        for part in unquote(fragment).split("/")[1:]:
+        node: Any = self.root
+        for part in unquote(reference).lstrip("#").split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             try:
                 node = node[int(key)] if isinstance(node, list) else node[key]
             except (KeyError, IndexError, ValueError, TypeError):
                 raise Unsatisfiable(f"reference {reference} leads nowhere") from None
         return node if isinstance(node, dict | bool) else True
-
-
-def _absolute(node: Any) -> Any:
-    """Return a part in which local references lead into the whole document."""
-    if isinstance(node, list):
-        return [_absolute(item) for item in node]
-    if not isinstance(node, dict):
-        return node
-    made = {key: _absolute(item) for key, item in node.items() if key not in ("$id", "id") or isinstance(item, dict)}
-    for key in _REFERENCES:
-        if isinstance(reference := node.get(key), str) and reference.startswith("#"):
-            made[key] = _ROOT + reference
-    return made
-
-
-def _nodes(root: Any) -> Iterator[dict[str, Any]]:
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, dict):
-            yield node
-            stack.extend(node.values())
-        elif isinstance(node, list):
-            stack.extend(node)
 
 
 def same(one: Any, two: Any) -> bool:
@@ -163,15 +126,9 @@ def kinds(flat: Flat) -> list[str]:
 
 
 def _own_keywords(schema: Mapping[str, Any]) -> Flat:
-    """Return the keywords of one schema in the form that `merge` takes, older drafts written as the newest one."""
-    flat = {key: value for key, value in schema.items() if key not in (*_REFERENCES, "allOf", "if", "then", "else")}
+    """Return the keywords of one schema in the form that `merge` takes."""
+    flat = {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
     choices = [list(flat.pop(key)) for key in ("anyOf", "oneOf") if key in flat]
-    if "if" in schema:
-        choices.append([schema.get("else", True), {"allOf": [schema["if"], schema.get("then", True)]}])
-    for key in ("dependentRequired", "dependentSchemas", "dependencies"):
-        for name, part in flat.pop(key, {}).items():
-            then = {"required": part} if isinstance(part, list) else part
-            choices.append([True, {"required": [name], "allOf": [then]}])
     if choices:
         flat[CHOICES] = choices
     counts = [key for key in flat if key[:3] in ("min", "max") and key[3:4].isupper()]
@@ -180,75 +137,24 @@ def _own_keywords(schema: Mapping[str, Any]) -> Flat:
         flat["enum"] = [flat.pop("const")]
     if isinstance(flat.get("type"), str):
         flat["type"] = [flat["type"]]
-    for bound, strict in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(flat.get(strict), bool) and flat.pop(strict) and bound in flat:
-            flat[strict] = flat.pop(bound)
     if isinstance(flat.get("items"), list):
         flat["prefixItems"], flat["items"] = flat.pop("items"), flat.pop("additionalItems", True)
     return flat
 
 
-# Merging
-
-
 def merge(one: Flat, two: Flat) -> Flat:
-    """Return keywords that demand what both demand, as far as building a value needs it; the rest is checked."""
-    merged = dict(one)
-    for key, value in two.items():
-        merged[key] = _RULES.get(key, _first)(merged[key], value) if key in merged else value
+    """Return keywords that demand what both demand, as far as building a value needs it; values are checked anyway."""
+    merged = {**one, **two}
+    for key in one.keys() & two.keys():
+        if key in ("properties", "patternProperties"):
+            both = {name: {"allOf": [one[key][name], two[key][name]]} for name in one[key].keys() & two[key].keys()}
+            merged[key] = {**one[key], **two[key], **both}
+        elif key in ("items", "additionalProperties") and one[key] != two[key]:
+            merged[key] = {"allOf": [one[key], two[key]]}
+        elif key in (CHOICES, "required"):
+            merged[key] = [*one[key], *(part for part in two[key] if part not in one[key])]
+        elif key in _BOUNDS:
+            merged[key] = _BOUNDS[key](one[key], two[key])
+        elif key == "type":
+            merged[key] = [kind for kind in one[key] if kind in two[key]] or two[key]
     return merged
-
-
-def _first(one: Any, two: Any) -> Any:
-    return one or two
-
-
-def _all(one: Schema, two: Schema) -> Schema:
-    return one if one == two else {"allOf": [one, two]}
-
-
-def _by_name(one: Mapping[str, Schema], two: Mapping[str, Schema]) -> dict[str, Schema]:
-    return {**one, **two, **{name: _all(one[name], two[name]) for name in one if name in two}}
-
-
-def _by_position(one: Sequence[Schema], two: Sequence[Schema]) -> list[Schema]:
-    pairs = [_all(a, b) for a, b in zip(one, two, strict=False)]
-    return [*pairs, *max(one, two, key=len)[len(pairs) :]]
-
-
-def _union(one: Sequence[str], two: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys([*one, *two]))
-
-
-def _common(one: Sequence[Any], two: Sequence[Any]) -> list[Any]:
-    common = [value for value in one if any(same(value, other) for other in two)]
-    if not common:
-        raise Unsatisfiable("no value is in every enum")
-    return common
-
-
-def _types(one: Sequence[str], two: Sequence[str]) -> list[str]:
-    common = [kind for kind in one if kind in two or (kind == "integer" and "number" in two)]
-    common += [kind for kind in two if kind == "integer" and "number" in one and kind not in common]
-    if not common:
-        raise Unsatisfiable(f"a value cannot be {'/'.join(one)} and {'/'.join(two)} at once")
-    return common
-
-
-def _common_multiple(one: float | Fraction, two: float | Fraction) -> Fraction:
-    steps = [Fraction(str(one)), Fraction(str(two))]
-    return Fraction(math.lcm(*(step.numerator for step in steps)), math.gcd(*(step.denominator for step in steps)))
-
-
-_RULES: Mapping[str, Callable[[Any, Any], Any]] = {
-    **dict.fromkeys(("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"), max),
-    **dict.fromkeys(("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"), min),
-    **dict.fromkeys(("items", "additionalProperties", "contains", "propertyNames"), _all),
-    **dict.fromkeys(("properties", "patternProperties", "$defs", "definitions"), _by_name),
-    CHOICES: add,
-    "prefixItems": _by_position,
-    "required": _union,
-    "enum": _common,
-    "type": _types,
-    "multipleOf": _common_multiple,
-}

@@ -32,13 +32,12 @@ _QUOTED = re.compile(
     r"|\u300c([^\u300d\n]+)\u300d|\u300e([^\u300f\n]+)\u300f|\u00ab([^\u00bb\n]+)\u00bb"
 )
 _MARKS = " \"'`\u201c\u201d\u2018\u2019\u300c\u300d\u300e\u300f\u00ab\u00bb"
-_SIGN = re.compile(r"\s*[=:\uff1a]\s*")
+_SIGN = re.compile(r"[\"']?\s*[=:\uff1a]\s*")
 _COPULA = re.compile(r"\s+(?:is|are|was|were)\s+(?:the\s+)?", re.IGNORECASE)
 _LINK = re.compile(r"\s+(?:(?:of|to|as|named|called)\s+)?(?:the\s+)?", re.IGNORECASE)
 _REST = re.compile(r"[^\n,;\u3002\uff0c]+?(?=[,;\n\u3002\uff0c]|[.!?](?:\s|$)|\s+(?:and\s+)?\w+\s*[=:]|$)")
 _LIST = re.compile(r"\[[^\]\n]*\]|[^.;\n!?]+")
 _COMMA = re.compile(r"\s*(?:,\s*(?:and\s+|or\s+)?|\s+and\s+|\s+or\s+|、|\uff0c)\s*")
-_WORD = re.compile(r"\w+")
 _MOST_PLACES = 50
 _MOST_SENTENCES = 400
 _MOST_TOKENS = 2_000
@@ -50,20 +49,6 @@ class Stage(IntEnum):
     NAMED = 1
     GUESSED = 2
     NEUTRAL = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a schema that takes one plain value.
-
-    `about` is its description, `options` are its choices if it has any, and `special` texts have a format or a pattern.
-    """
-
-    path: Path
-    kind: str
-    about: str = ""
-    options: tuple[Any, ...] | None = None
-    special: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +65,11 @@ class Piece:
 
 
 class NamedValues:
-    """Values from sentences, or from one request.
+    """Values from the sentences that answer a question, best first, or (`is_request`) from one request as a whole.
 
-    Args:
-        best: the sentences that answer a question, best first; or a request as a whole.
-        others: further sentences, in which only named values are looked up.
-        answer: the text for properties such as `answer` or `query`. Default: the best sentence.
-        known: values by the name of a property, which win over the text.
-        is_request: whether `best` is a request, so that quotations and names in it are values even if nothing names
-            them, and its sentences are not.
+    In `others` only named values are looked up; `answer` is the text for properties such as `answer` or `query`;
+    `known` are values by the name of a property, which win over the text. Quotations and names in a request are values
+    even if nothing names them, and its sentences are not.
     """
 
     def __init__(
@@ -127,32 +108,36 @@ class NamedValues:
                 yield Piece(texts, *found.span())
                 yield Piece([literal(str(part)) for part in parts if part != ""], *found.span())
 
-    def candidates(self, place: Place, stage: Stage) -> Iterator[Piece]:
-        """Yield values for a place: those that the text names, or those that may be meant."""
-        named = stage is Stage.NAMED
-        if place.options is not None:
-            yield from self._choices(place.options, place.path) if named else ()
-        elif place.kind == "string":
-            yield from self._texts(place) if named else self._other_texts(place.path)
-        elif place.kind in ("number", "integer"):
-            yield from self._near_numbers(place.path) if named else self._in_best(self._numbers)
-        elif place.kind == "boolean":
-            yield from self._switches(place.path) if named else ()
+    def candidates(
+        self, stage: Stage, path: Path, kind: str, options: Sequence[Any] | None = None, *, special: bool = False
+    ) -> Iterable[Piece]:
+        """Return values for a plain place: those that the text names, or those that may be meant.
 
-    def _texts(self, place: Place) -> Iterator[Piece]:
+        `options` are its choices if it has any, and `special` texts have a format or a pattern.
+        """
+        named = stage is Stage.NAMED
+        if options is not None:
+            return self._choices(options, path) if named else ()
+        if kind == "string":
+            return self._texts(path, special=special) if named else self._other_texts(path)
+        if kind in ("number", "integer"):
+            return self._near_numbers(path) if named else self._in_best(self._numbers)
+        switches = self._choices(list(_SWITCH), path, anywhere=False) if named and kind == "boolean" else ()
+        return [Piece(_SWITCH[piece.value], piece.start, piece.end) for piece in switches]
+
+    def _texts(self, path: Path, *, special: bool) -> Iterator[Piece]:
         """Yield the answer, a labelled value, a name or whole sentences, as the name of the property suggests."""
-        name = _name_words(place.path)
-        if place.special:
+        name = _name_words(path)
+        if special:
             yield from self._tokens
         if not self._is_request and (not name or name & _PROSE):
-            if self._answer and not _is_item(place.path):
+            if self._answer and not _is_item(path):
                 yield Piece(self._answer)
             yield from map(Piece, self._best)
             return
-        yield from self._labelled_texts(place.path)
-        if not self._is_request and not place.special:
-            yield from self._in_best(self._names) if name & _TITLES else ()
-            yield from map(Piece, self._about(name | set(words(place.about))))
+        yield from self._labelled_texts(path)
+        if not self._is_request and name & _TITLES:
+            yield from self._in_best(self._names)
 
     def _other_texts(self, path: Path) -> Iterator[Piece]:
         """Yield quotations, the names in a request, and the request itself."""
@@ -182,19 +167,15 @@ class NamedValues:
     @cached_property
     def _names(self) -> list[Piece]:
         """Capitalised names; a single word that begins a sentence comes last."""
-        inside: list[Piece] = []
-        first: list[Piece] = []
+        found: list[tuple[bool, Piece]] = []
         for match in _NAME.finditer(self._text):
             before = self._text[max(0, match.start() - 3) : match.start()].rstrip(" ")
-            begins = not before or before[-1] in ".!?:\n"
-            value = match.group()
-            word, _, rest = value.partition(" ")
-            if begins and rest and word.lower() in COMMON_WORDS:
-                value = rest
+            word, _, rest = match.group().partition(" ")
+            value = rest if rest and word.lower() in COMMON_WORDS else match.group()
             if value.lower() not in COMMON_WORDS:
-                found = first if begins and not rest else inside
-                found.append(Piece(value, match.end() - len(value), match.end()))
-        return inside + first
+                begins = not rest and (not before or before[-1] in ".!?:\n")
+                found.append((begins, Piece(value, match.end() - len(value), match.end())))
+        return [piece for _, piece in sorted(found, key=lambda item: item[0])]
 
     def _in_best(self, pieces: Iterable[Piece]) -> list[Piece]:
         return [piece for piece in pieces if piece.end <= self._answering]
@@ -232,8 +213,8 @@ class NamedValues:
             near += [(-len(distances), sum(distances), piece)] if distances else []
         return [piece for *_, piece in sorted(near, key=lambda item: item[:2])]
 
-    def _choices(self, options: Sequence[Any], path: Path) -> list[Piece]:
-        """Return the choices that stand after the name, then those that occur; of two in one place the longer."""
+    def _choices(self, options: Sequence[Any], path: Path, *, anywhere: bool = True) -> list[Piece]:
+        """Return the choices that stand after the name, then those that occur `anywhere`; the longer of two first."""
         labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._places(*_labels(path))}
         found: list[tuple[bool, Piece]] = []
         for option in options:
@@ -241,24 +222,11 @@ class NamedValues:
                 continue
             spoken = _spelled(str(option))
             spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
-            anywhere = isinstance(option, str) and bool(words(" ".join(name_parts(option))))
+            speaks = anywhere and isinstance(option, str) and bool(words(" ".join(name_parts(option))))
             for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
-                if anywhere or match.start() in labelled:
+                if speaks or match.start() in labelled:
                     found += [(match.start() not in labelled, Piece(option, *match.span()))]
         return [piece for _, piece in sorted(found, key=lambda item: (item[0], item[1].start, -item[1].end))]
-
-    def _switches(self, path: Path) -> Iterator[Piece]:
-        """Yield true or false where the text has it after the name."""
-        for match in self._places(_label(path)):
-            word = _WORD.match(self._text, _end(match, _SIGN, _COPULA, _LINK))
-            if word is not None and word.group().lower() in _SWITCH:
-                yield Piece(_SWITCH[word.group().lower()], *match.span())
-
-    def _about(self, wanted: set[str]) -> list[str]:
-        """Return sentences that share words with the name or the description of a property, most shared first."""
-        stems = set(map(_stem, wanted))
-        shared = [(len(stems & set(map(_stem, words(part)))), part) for part in self._sentences]
-        return [part for count, part in sorted(shared, key=lambda item: -item[0]) if count]
 
 
 def name_parts(name: str) -> list[str]:
@@ -309,10 +277,6 @@ def _end(match: re.Match[str], *separators: re.Pattern[str]) -> int:
     """Return where the first of the separators that follows a match ends; the end of the match if none does."""
     ends = (found.end() for pattern in separators if (found := pattern.match(match.string, match.end())))
     return next(ends, match.end())
-
-
-def _stem(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def _number(text: str) -> int | float:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from lumnisai_core.local.engines.samples.document import CHOICES, Document, Flat, Schema, Unsatisfiable, kinds, same
-from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Place, Stage
+from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Stage
 from lumnisai_core.local.engines.samples.scalars import fitted, is_special, neutral, options
 from lumnisai_core.local.web.json_schema import compile_schema, problem
 
@@ -23,11 +23,7 @@ _NOTHING = object()
 
 
 def sample(schema: Schema, source: NamedValues | None = None) -> Any:
-    """Return a value that satisfies the schema; the same one for the same arguments.
-
-    Args:
-        schema: a JSON Schema document.
-        source: where values come from. Default: all values are neutral.
+    """Return a value that satisfies a JSON Schema, the same one for the same arguments; without a source a neutral one.
 
     Raises:
         SchemaError: the schema is not valid.
@@ -59,14 +55,13 @@ class _Sampler:
         self._found = dict.fromkeys(Stage, 0)
         self.reason = ""
 
-    def values(self, schema: Schema, path: Path, about: str = "", last: Stage = Stage.NEUTRAL) -> Iterator[Any]:
+    def values(self, schema: Schema, path: Path, last: Stage = Stage.NEUTRAL) -> Iterator[Any]:
         """Yield valid values, the best first, up to the stage `last`."""
         flat = self._document.flat(schema)
         if len(path) > _MAX_DEPTH:
             raise Unsatisfiable("the schema demands endless nesting")
-        about = str(flat.get("description") or flat.get("title") or about)
         check = self._document.check(schema)
-        for stage, candidates in self._candidates(flat, path, about, last):
+        for stage, candidates in self._candidates(flat, path, last):
             for value in candidates:
                 if check is None or check.is_valid(value):
                     if stage is not None:
@@ -84,9 +79,7 @@ class _Sampler:
             raise Unsatisfiable(f"nothing fits at {'/'.join(path) or 'the top'}")
         return found
 
-    def _candidates(
-        self, flat: Flat, path: Path, about: str, last: Stage
-    ) -> Iterator[tuple[Stage | None, Iterator[Any]]]:
+    def _candidates(self, flat: Flat, path: Path, last: Stage) -> Iterator[tuple[Stage | None, Iterator[Any]]]:
         """Yield values to try with their stage, which objects and lists do not have: their parts have one each."""
         source, mark = self._source, len(self._used)
         if source is not None and path:
@@ -101,9 +94,8 @@ class _Sampler:
             elif source is None or stage is Stage.NEUTRAL:
                 yield stage, neutral(kind, branch)
             else:
-                choices = tuple(options(kind, branch)) if "enum" in branch else None
-                place = Place(path, kind, about, choices, is_special(branch))
-                found = self._free(source.candidates(place, stage))
+                choices = options(kind, branch) if "enum" in branch else None
+                found = self._free(source.candidates(stage, path, kind, choices, special=is_special(branch)))
                 yield stage, (fitted(kind, branch, value) for value in found)
 
     def _ways(self, flat: Flat, path: Path, last: Stage) -> Iterator[tuple[Stage, Flat, str]]:
@@ -192,8 +184,7 @@ class _Sampler:
         names = list(flat.get("properties", ()))
         for pattern in flat.get("patternProperties", {}):
             names += neutral("string", {"pattern": pattern})
-        names += neutral("string", self._document.flat(flat.get("propertyNames", True)))
-        for name in names:
+        for name in (*names, *neutral("string", {})):
             if name not in made:
                 with suppress(Unsatisfiable):
                     made[name] = self._value(self._property(flat, name), (*path, name))
@@ -205,15 +196,12 @@ class _Sampler:
     def _array(self, flat: Flat, path: Path, variant: int, last: Stage) -> list[Any]:
         prefix, rest = flat.get("prefixItems", []), flat.get("items", True)
         most = flat.get("maxItems", _MAX_ITEMS)
-        contained = flat.get("minContains", 1) if "contains" in flat else 0
-        least = max(flat.get("minItems", 0), min(most, len(prefix) + contained))
+        least = max(flat.get("minItems", 0), min(most, len(prefix)))
         if least > _MAX_ITEMS:
             raise Unsatisfiable(f"the offline engine makes no list of more than {_MAX_ITEMS} items")
         made: list[Any] = []
         for position in range(max(least, min(most, self._wanted(prefix, rest, path)))):
             schema = prefix[position] if position < len(prefix) else rest
-            if least - contained <= position < least:
-                schema = {"allOf": [schema, flat["contains"]]}
             place = (*path, str(position))
             if position < least:
                 made.append(self._item(schema, place, made, variant, unique=flat.get("uniqueItems", False)))

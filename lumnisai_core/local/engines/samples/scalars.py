@@ -1,14 +1,20 @@
-"""Neutral texts, numbers and choices for the keywords of a JSON Schema."""
+"""Neutral texts, numbers and choices for the keywords of a JSON Schema, patterns included."""
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Iterator
 from fractions import Fraction
+from random import Random
 from typing import Any
 
 from lumnisai_core.local.engines.samples.document import Flat, same
-from lumnisai_core.local.engines.samples.patterns import examples
 
+_parser: Any = importlib.import_module("re._parser")
+_compiler: Any = importlib.import_module("re._compiler")
+_PRINTABLE = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_.@/:" + "".join(map(chr, range(32, 127)))
+_MAX_REPEAT = 2_000
 _NEUTRAL = ("unknown", "none", "not given", "n/a", "-", "text", "sample", "value", "item")
 _FORMATS: dict[str, tuple[str, ...]] = {
     "date": ("2000-01-01", "2000-01-02", "2001-01-01"),
@@ -91,7 +97,7 @@ def _texts(flat: Flat) -> Iterator[str]:
     least = min(flat.get("minLength", 0), _MAX_LENGTH)
     yield from _of_format(flat)
     if "pattern" in flat:
-        yield from examples(flat["pattern"], least)
+        yield from _matching(flat["pattern"], least)
     if flat.get("maxLength", least + 1) < len(_NEUTRAL[0]):
         yield from ("", *"abcdefghijklmnopqrstuvwxyz")
     for text in (*_NEUTRAL, *(f"item{number}" for number in range(1, 1 + _MAX_TEXTS))):
@@ -112,3 +118,54 @@ def _numbers(flat: Flat) -> Iterator[int | float]:
     if low is not None and high is not None:
         yield from (float(low) + (float(high) - float(low)) * part / 64 for part in range(65))
     yield from (float(start) + sign * 10.0**-power for power in range(12) for sign in (1, -1))
+
+
+# Patterns
+
+
+def _matching(pattern: str, least: int) -> Iterator[str]:
+    """Yield texts that likely match a regular expression, made from its parsed form; `least` is a length to aim at."""
+    try:
+        tree = _parser.parse(re.sub(r"\(\?<(?![=!])", "(?P<", pattern).replace("\\/", "/"))
+    except (re.error, OverflowError, RecursionError):
+        return
+    random = Random(0)  # noqa: S311 - repeatable on purpose, nothing secret
+    for extra in (0, 1, 2, 3, least, least // 2, least // 4):
+        for _ in range(3):
+            yield _Maker(random, extra).make(tree)
+    if not pattern.endswith("$"):
+        text = _Maker(random, 0).make(tree)
+        yield from (f"{text}{number}" for number in range(1, 100))
+
+
+class _Maker:
+    """Makes one text; optional repetitions get `extra` more than their least number."""
+
+    def __init__(self, random: Random, extra: int) -> None:
+        self._random = random
+        self._extra = extra
+        self._characters: dict[tuple[str, int], list[str]] = {}
+
+    def make(self, tree: Any) -> str:
+        return "".join(self._one(tree, operation, argument) for operation, argument in tree)
+
+    def _one(self, tree: Any, operation: Any, argument: Any) -> str:
+        match str(operation):
+            case "LITERAL":
+                return chr(argument)
+            case "NOT_LITERAL" | "ANY" | "IN":
+                place = (str(operation), id(argument))
+                if place not in self._characters:
+                    one = _compiler.compile(type(tree)(tree.state, [(operation, argument)]))
+                    self._characters[place] = [char for char in _PRINTABLE if one.match(char)]
+                return self._random.choice(self._characters[place] or [""])
+            case "MAX_REPEAT" | "MIN_REPEAT" | "POSSESSIVE_REPEAT":
+                least, most, part = argument
+                count = min(least + self._extra, int(most), max(least, _MAX_REPEAT))
+                return "".join(self.make(part) for _ in range(count))
+            case "BRANCH":
+                return self.make(self._random.choice(argument[1]))
+            case "SUBPATTERN":
+                return self.make(argument[3])
+            case _:
+                return ""

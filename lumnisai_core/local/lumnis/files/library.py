@@ -8,11 +8,12 @@ import hmac
 import itertools
 import logging
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from starlette.requests import Request
@@ -20,10 +21,10 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from lumnisai_core.local.lumnis.files.texts import Unreadable, read_text
-from lumnisai_core.local.lumnis.store.files import FileFilter
+from lumnisai_core.local.lumnis.store.files import visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
-from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.text import spaced
 
 _BATCH = 100
@@ -37,11 +38,9 @@ _logger = logging.getLogger("lumnisai.local")
 
 
 class Library:
-    """All files of a service. Every method belongs to the service's event loop.
+    """All files of a service, in a folder under their ids; `pause` is in seconds, between the steps of processing.
 
-    Args:
-        folder: where the files are kept, under their ids; made when needed.
-        pause: seconds between the steps of processing a file, so that callers can watch them.
+    Every method belongs to the service's event loop.
     """
 
     def __init__(self, store: Store, folder: Path, pause: float) -> None:
@@ -56,12 +55,21 @@ class Library:
         """Return the path of a file's bytes."""
         return self._folder / str(UUID(file_id))
 
+    def keep(self, file_id: str, source: BinaryIO) -> str:
+        """Copy an upload to its place and return its SHA-256 digest. Blocks; call it in a thread."""
+        path = self.path(file_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
     def recover(self) -> None:
         """Read the files that were not read yet; delete the remains of uploads that never ended."""
         for file in self._files.unfinished():
             self.process(file)
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
-            if path.is_file() and self._files.by_id(path.stem) is None:
+            if path.is_file() and self._files.one(id=path.stem) is None:
                 path.unlink()
 
     def process(self, file: FileRow) -> None:
@@ -80,7 +88,7 @@ class Library:
     def remove(self, file_id: str) -> None:
         """Delete a file with everything made from it."""
         self.delete_from_disk([file_id])
-        self._files.remove(file_id)
+        self._files.delete(file_id)
 
     def delete_from_disk(self, ids: Iterable[str]) -> None:
         """Delete the bytes and texts of files that are deleted in the database."""
@@ -105,7 +113,7 @@ class Library:
         """
         found = [await self._resolved(tenant_id, user_id, item) for item in named]
         room = _ENOUGH_CONTEXT
-        files = self._files.page(FileFilter(tenant_id, user_id), -1, 0)[0] if everything else []
+        files = self._files.all(**visible(tenant_id, user_id)) if everything else []
         for file in files:
             await self._ready(file.id)
             text = await self.lines(file)
@@ -118,9 +126,9 @@ class Library:
 
     async def _resolved(self, tenant_id: str, user_id: str | None, item: Mapping[str, Any]) -> Mapping[str, Any]:
         stored_id = str(item.get("uri", "")).removeprefix("artifact_").removeprefix("file_")
-        if self._files.one(stored_id, FileFilter(tenant_id, user_id)):
+        if self._files.one(id=stored_id, **visible(tenant_id, user_id)):
             await self._ready(stored_id)
-            file = self._files.one(stored_id, FileFilter(tenant_id, user_id))
+            file = self._files.one(id=stored_id, **visible(tenant_id, user_id))
             return item if file is None else {**item, "text": await self.lines(file)}
         artifact = self._artifacts.one(tenant_id=tenant_id, artifact_id=stored_id, user_id=user_id)
         return item if artifact is None else {**item, "text": artifact.text}
@@ -133,8 +141,7 @@ class Library:
         try:
             async with self._turn:
                 await self._step(file.id, processing_status="parsing")
-                chunks = await asyncio.to_thread(self._read, file)
-                await self._embed(file.id, chunks)
+                await self._embed(file.id, *await asyncio.to_thread(self._read, file))
         except Unreadable as error:
             await self._step(file.id, processing_status="error", error_message=str(error), processed_at=now())
         except Exception:
@@ -142,21 +149,17 @@ class Library:
             message = "The service failed to process the file; its log has the reason."
             await self._step(file.id, processing_status="error", error_message=message, processed_at=now())
 
-    def _read(self, file: FileRow) -> list[tuple[ChunkRow, str]]:
+    def _read(self, file: FileRow) -> tuple[list[tuple[ChunkRow, str]], int]:
+        """Keep the text of a file; return its pieces and how many lines it has."""
         text = read_text(self.path(file.id), file.file_type)
         with suppress(FileNotFoundError):
             self._text(file.id).write_text(text, encoding="utf-8", newline="\n")
-        return _cut(file.id, text)
+        return _cut(file.id, text), text.count("\n") + (text[-1:] not in ("", "\n"))
 
-    async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]]) -> None:
-        self._files.remove_chunks(file_id)
-        total_lines = await asyncio.to_thread(_count_lines, self._text(file_id))
+    async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]], total_lines: int) -> None:
+        self._files.delete_chunks(file_id)
         await self._step(
-            file_id,
-            processing_status="embedding",
-            total_chunks=len(chunks),
-            chunks_embedded=0,
-            total_lines=total_lines,
+            file_id, processing_status="embedding", total_chunks=len(chunks), chunks_embedded=0, total_lines=total_lines
         )
         for start in range(0, len(chunks), _BATCH):
             batch = chunks[start : start + _BATCH]
@@ -165,7 +168,7 @@ class Library:
         await self._step(file_id, processing_status="completed", processed_at=now())
 
     async def _step(self, file_id: str, **values: Any) -> None:
-        self._files.change(file_id, **values, updated_at=now())
+        self._files.change({"id": file_id}, **values, updated_at=now())
         await asyncio.sleep(self._pause)
 
     def _text(self, file_id: str) -> Path:
@@ -179,19 +182,8 @@ def _lines(path: Path, start: int | None, end: int | None) -> str:
         return "".join(itertools.islice(file, (start or 1) - 1, end))
 
 
-def _count_lines(path: Path) -> int:
-    if not path.exists():
-        return 0
-    with path.open(encoding="utf-8", newline="\n") as file:
-        return sum(1 for _ in file)
-
-
 class Blobs:
-    """An application without credentials that serves files by signed links, as blob storage does.
-
-    Args:
-        base_url: address that the links lead to.
-    """
+    """An application without credentials that serves files by signed links to `base_url`, as blob storage does."""
 
     def __init__(self, store: Store, library: Library, base_url: str) -> None:
         self._files = store.files
@@ -206,8 +198,7 @@ class Blobs:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http":
-            await self._answer(Request(scope, receive))(scope, receive, send)
+        await self._answer(Request(scope, receive))(scope, receive, send)
 
     def _answer(self, request: Request) -> Response:
         file_id, expires = request.url.path.strip("/"), request.query_params.get("expires", "")
@@ -215,7 +206,7 @@ class Blobs:
         valid = hmac.compare_digest(signature.encode(), self._sign(file_id, expires).encode())
         if request.method not in ("GET", "HEAD") or not valid or int(expires) < time.time():
             return PlainTextResponse("This link is not valid.", 403)
-        file = self._files.by_id(file_id)
+        file = self._files.one(id=file_id)
         if file is None or file.deleted_at is not None:
             return PlainTextResponse("The file is gone.", 404)
         return FileResponse(self._library.path(file.id), media_type=file.mime_type, filename=file.file_name)
@@ -229,7 +220,6 @@ def _cut(file_id: str, text: str) -> list[tuple[ChunkRow, str]]:
     return [
         (
             ChunkRow(
-                id=new_id(),
                 file_id=file_id,
                 chunk_index=index,
                 chunk_text=piece,

@@ -22,21 +22,24 @@ class Unreadable(Exception):
 
 
 def read_text(path: Path, kind: str) -> str:
-    """Read the text of a file; lines end with a line feed.
-
-    Raises:
-        Unreadable: the file is broken or binary, or the reader of its type is not installed.
-    """
-    if kind == "pdf":
-        text = _pdf(path)
-    elif kind == "docx":
-        text = _docx(path)
-    else:
-        with path.open("rb") as file:
-            _check(file.read(_PEEK), kind)
-        text = _decode(path.read_bytes(), kind)
-        text = _html(text) if kind in ("html", "htm", "xhtml") else text
+    """Read the text of a file, with line feeds; `Unreadable` if it is broken or binary, or its reader is missing."""
+    reader = {"pdf": _pdf, "docx": _docx}.get(kind, _plain)
+    try:
+        text = reader(path, kind)
+    except Unreadable:
+        raise
+    except Exception as error:
+        if reader is _plain:
+            raise
+        raise Unreadable(f"The {kind.upper()} file cannot be read: {error}") from error
     return text.replace("\r\n", "\n").replace("\r", "\n").encode(errors="replace").decode()
+
+
+def _plain(path: Path, kind: str) -> str:
+    with path.open("rb") as file:
+        _check(file.read(_PEEK), kind)
+    text = _decode(path.read_bytes(), kind)
+    return _html(text) if kind in ("html", "htm", "xhtml") else text
 
 
 def _decode(raw: bytes, kind: str) -> str:
@@ -94,35 +97,24 @@ class _HtmlText(HTMLParser):
             self._parts.append(data.replace("\n", " "))
 
 
-def _pdf(path: Path) -> str:
+def _pdf(path: Path, _: str) -> str:
     """Read the pages in order, with an empty line between them."""
-    pypdf = _optional("pypdf", "PDF", "pypdf")
-    try:
-        reader = pypdf.PdfReader(path)
-        if reader.is_encrypted and not reader.decrypt(""):
-            raise Unreadable("The PDF file is encrypted; it cannot be read without its password.")
-        return "\n\n".join(page.extract_text().strip() for page in reader.pages)
-    except Unreadable:
-        raise
-    except Exception as error:
-        raise Unreadable(f"The PDF file cannot be read: {error}") from error
+    reader = _optional("pypdf", "PDF", "pypdf").PdfReader(path)
+    if reader.is_encrypted and not reader.decrypt(""):
+        raise Unreadable("The PDF file is encrypted; it cannot be read without its password.")
+    return "\n\n".join(page.extract_text().strip() for page in reader.pages)
 
 
-def _docx(path: Path) -> str:
+def _docx(path: Path, _: str) -> str:
     """Read paragraphs and tables in order: an empty line between them, a line for each row, tabs between cells."""
     docx = _optional("docx", "DOCX", "python-docx")
-    try:
-        with path.open("rb") as file:
-            if file.read(len(_OLE)) == _OLE:
-                raise Unreadable("The DOCX file is encrypted, or is in an older format with the wrong ending.")
-            if sum(part.file_size for part in ZipFile(file).infolist()) > _MAX_UNPACKED:
-                raise Unreadable(f"The DOCX file is larger than {_MAX_UNPACKED} bytes when it is unpacked.")
-            blocks = map(_block, docx.Document(file).iter_inner_content())
-            return "\n\n".join(block for block in blocks if block.strip())
-    except Unreadable:
-        raise
-    except Exception as error:
-        raise Unreadable(f"The DOCX file cannot be read: {error}") from error
+    with path.open("rb") as file:
+        if file.read(len(_OLE)) == _OLE:
+            raise Unreadable("The DOCX file is encrypted, or is in an older format with the wrong ending.")
+        if sum(part.file_size for part in ZipFile(file).infolist()) > _MAX_UNPACKED:
+            raise Unreadable(f"The DOCX file is larger than {_MAX_UNPACKED} bytes when it is unpacked.")
+        blocks = map(_block, docx.Document(file).iter_inner_content())
+        return "\n\n".join(block for block in blocks if block.strip())
 
 
 def _block(block: Any) -> str:

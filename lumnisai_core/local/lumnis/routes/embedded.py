@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from importlib.resources import files
 
 from pydantic import RootModel
+from starlette.responses import HTMLResponse
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.faults import Armed, Fault, FaultPlan
-from lumnisai_core.local.web.routes import Reply, RouteTable
+from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Object
 
 route = RouteTable()
@@ -32,10 +33,10 @@ class Faults(TypedDict):
 
 
 @route("GET /", public=True)
-async def page(_call: Call) -> Reply:
+async def page(_call: Call) -> HTMLResponse:
     """Show the page. It holds no data: it asks for a key and reads the API with it."""
     text, headers = _page()
-    return Reply(200, text, headers, "text/html")
+    return HTMLResponse(text, headers=headers)
 
 
 @route("GET /v1/_local/faults")

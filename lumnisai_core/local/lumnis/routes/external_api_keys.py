@@ -2,43 +2,86 @@
 
 from __future__ import annotations
 
-from lumnisai_core.local.lumnis.replies import shown
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, ConfigDict, Field
+from typing_extensions import TypedDict
+
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes.external_api_keys import Key, KeyMode, KeyPath, KeyQuery, StoreKey, WhoseKeys
-from lumnisai_core.local.lumnis.store.rows import KeyRow
-from lumnisai_core.local.web.errors import found, not_found
-from lumnisai_core.local.web.ids import is_past, new_id, now
+from lumnisai_core.local.lumnis.store.rows import ApiKeyMode, KeyColumns, KeyProvider, KeyRow, view
+from lumnisai_core.local.web.errors import not_found
+from lumnisai_core.local.web.ids import is_past, now
 from lumnisai_core.local.web.routes import Once, RouteTable
-from lumnisai_core.local.web.shapes import Text
+from lumnisai_core.local.web.shapes import Shape, Text
 
 route = RouteTable()
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _none_if_empty(text: str) -> str | None:
+    return text or None
+
+
+class StoreKey(Shape):
+    """Body of `POST /v1/external-api-keys`. The key itself is checked and dropped."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(hide_input_in_errors=True)
+
+    provider: KeyProvider
+    api_key: str = Field(min_length=3, max_length=2000, repr=False)
+    key_name: Annotated[str, Field(max_length=100), AfterValidator(_none_if_empty)] | None = None
+    expires_at: Annotated[datetime, AfterValidator(_in_utc)] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key(KeyColumns):
+    """A key of a model provider, without the key itself."""
+
+    is_active: bool
+    created_by: str | None = None
+
+
+class KeyMode(Shape):
+    """Body of `PATCH /v1/external-api-keys/mode`."""
+
+    mode: ApiKeyMode
+
+
+class WhoseKeys(TypedDict):
+    """Whose keys are used."""
+
+    api_key_mode: ApiKeyMode
 
 
 @route("POST /v1/external-api-keys")
 async def store(call: Call, body: StoreKey) -> Once[Key]:
     """Store a key; one of the same provider and name is replaced and keeps its id and age."""
-    return call.once(lambda: _shown(_keep(call, body)))
+    return call.once(lambda: _view(_keep(call, body)))
 
 
 @route("GET /v1/external-api-keys")
 async def list_(call: Call) -> list[Key]:
     """Show all keys, newest first, as a bare list."""
-    return [_shown(key) for key in call.store.keys.all(tenant_id=call.tenant.id)]
+    return [_view(key) for key in call.store.keys.all(tenant_id=call.tenant.id)]
 
 
 @route("GET /v1/external-api-keys/{key}")
 async def get(call: Call) -> Key:
     """Show one key by its id."""
-    key_id = call.path["key"]
-    return _shown(found(call.store.keys.one(tenant_id=call.tenant.id, key_id=key_id), "key", key_id))
+    return _view(call.find(call.store.keys, "key", key_id=call.path["key"]))
 
 
 @route("DELETE /v1/external-api-keys/{key}")
-async def delete(call: Call, path: KeyPath, query: KeyQuery) -> Text:
+async def delete(call: Call, *, key: KeyProvider, key_name: str | None = None) -> Text:
     """Delete the keys of a provider, or the one of that name."""
-    if not call.store.keys.remove(tenant_id=call.tenant.id, provider=path.key, key_name=query.key_name):
-        raise not_found("key of", path.key)
-    return {"message": f"The key of {path.key} was deleted."}
+    if not call.store.keys.remove(tenant_id=call.tenant.id, provider=key, key_name=key_name):
+        raise not_found("key of", key)
+    return {"message": f"The key of {key} was deleted."}
 
 
 @route("GET /v1/external-api-keys/mode")
@@ -50,29 +93,24 @@ async def mode(call: Call) -> WhoseKeys:
 @route("PATCH /v1/external-api-keys/mode")
 async def set_mode(call: Call, body: KeyMode) -> WhoseKeys:
     """Choose whose keys are used."""
-    call.store.set_key_mode(call.tenant.id, body.mode)
+    call.store.tenants.change({"id": call.tenant.id}, api_key_mode=body.mode, updated_at=now())
     return {"api_key_mode": body.mode}
 
 
-def _shown(key: KeyRow) -> Key:
+def _view(key: KeyRow) -> Key:
     """Return a key; it is active until it expires."""
-    return shown(Key, key, is_active=not is_past(key.expires_at, now()), created_by=None)
+    return view(Key, key, is_active=not is_past(key.expires_at, now()))
 
 
 def _keep(call: Call, body: StoreKey) -> KeyRow:
-    keys, moment = call.store.keys, now()
+    keys = call.store.keys
     same = keys.all(tenant_id=call.tenant.id, provider=body.provider)
-    known = next((key for key in same if key.key_name == body.key_name), None)
-    if known is not None:
-        keys.remove(key_id=known.key_id)
-    return keys.add(
-        KeyRow(
-            key_id=known.key_id if known else new_id(),
-            tenant_id=call.tenant.id,
-            provider=body.provider,
-            key_name=body.key_name,
-            expires_at=None if body.expires_at is None else body.expires_at.isoformat(timespec="microseconds"),
-            created_at=known.created_at if known else moment,
-            updated_at=moment,
-        )
+    older = [key for key in same if key.key_name == body.key_name]
+    for key in older:
+        keys.remove(key_id=key.key_id)
+    kept = {"key_id": older[0].key_id, "created_at": older[0].created_at} if older else {}
+    expires_at = None if body.expires_at is None else body.expires_at.isoformat(timespec="microseconds")
+    key = KeyRow(
+        tenant_id=call.tenant.id, provider=body.provider, key_name=body.key_name, expires_at=expires_at, **kept
     )
+    return keys.add(key)

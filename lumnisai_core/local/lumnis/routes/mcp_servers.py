@@ -2,46 +2,128 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import TypedDict
+
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes import mcp_servers as shapes
-from lumnisai_core.local.web.errors import found, invalid
-from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.lumnis.store.rows import Server, ServerScope, Transport
+from lumnisai_core.local.web.errors import invalid
+from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Once, RouteTable
+from lumnisai_core.local.web.shapes import Id, Object, Shape, Text, UserName
 
-_TESTED: shapes.ServerTested = {
+_Name = Annotated[str, Field(min_length=1, max_length=255)]
+_Description = Annotated[str, Field(max_length=1000)]
+_Url = Annotated[str, Field(max_length=1024, pattern=r"^https?://\S+$")]
+route = RouteTable()
+
+
+class ServerConfig(Shape):
+    """How a server is reached; also the body of `POST /v1/mcp-servers/test`."""
+
+    transport: Transport
+    command: str | None = Field(None, min_length=1, max_length=255)
+    args: list[str] | None = None
+    url: _Url | None = None
+    env: dict[str, str] | None = Field(None, repr=False)
+    headers: dict[str, str] | None = Field(None, repr=False)
+
+    @model_validator(mode="after")
+    def _can_be_reached(self) -> ServerConfig:
+        needed = "command" if self.transport == "stdio" else "url"
+        if getattr(self, needed) is None:
+            raise ValueError(f"transport {self.transport} needs {needed}")
+        return self
+
+
+class CreateServer(ServerConfig):
+    """Body of `POST /v1/mcp-servers`."""
+
+    name: _Name
+    scope: ServerScope
+    description: _Description | None = None
+    user_identifier: UserName | None = None
+
+    @model_validator(mode="after")
+    def _has_an_owner(self) -> CreateServer:
+        if (self.scope == "user") != (self.user_identifier is not None):
+            verb = "needs" if self.scope == "user" else "forbids"
+            raise ValueError(f"scope {self.scope} {verb} user_identifier")
+        return self
+
+
+class PatchServer(Shape):
+    """Body of `PATCH /v1/mcp-servers/{id}`; a missing field stays as it is."""
+
+    name: _Name = ""
+    description: _Description | None = None
+    url: _Url | None = None
+    env: dict[str, str] | None = Field(None, repr=False)
+    headers: dict[str, str] | None = Field(None, repr=False)
+    is_active: bool = True
+
+
+class ListServers(Shape):
+    """Query of `GET /v1/mcp-servers`."""
+
+    scope: Literal["tenant", "user", "all"] = "all"
+    user_identifier: UserName | None = None
+    is_active: bool | None = None
+    skip: int = Field(0, ge=0, le=2**62)
+    limit: int = Field(100, ge=1, le=100)
+
+
+class Servers(TypedDict):
+    """A page of MCP servers."""
+
+    servers: list[Server]
+    total: int
+    skip: int
+    limit: int
+
+
+class ServerTools(TypedDict):
+    """The tools of an MCP server."""
+
+    server_id: Id
+    server_name: str
+    tools: list[Object]
+    total: int
+
+
+class ServerTested(Text):
+    """The result of testing an MCP server."""
+
+    success: bool
+    tool_count: int | None
+    error_details: str | None
+
+
+_VALID: ServerTested = {
     "success": True,
     "message": "The settings are valid. The embedded service does not connect to MCP servers.",
     "tool_count": 0,
     "error_details": None,
 }
-route = RouteTable()
 
 
 @route("POST /v1/mcp-servers")
-async def create(call: Call, body: shapes.CreateServer) -> Once[shapes.Server]:
+async def create(call: Call, body: CreateServer) -> Once[Server]:
     """Register a server; its environment and headers are checked and dropped."""
-    moment = now()
-    server = shapes.Server(
-        id=new_id(),
+    server = Server(
         tenant_id=call.tenant.id,
         user_id=call.user(body.user_identifier),
-        scope=body.scope,
-        name=body.name,
-        description=body.description,
-        transport=body.transport,
-        command=body.command,
         args=None if body.args is None else dumps(body.args),
-        url=body.url,
-        is_active=True,
-        created_at=moment,
-        updated_at=moment,
+        **body.model_dump(include={"scope", "name", "description", "transport", "command", "url"}),
     )
     return call.once(lambda: call.store.servers.add(server))
 
 
 @route("GET /v1/mcp-servers")
-async def list_(call: Call, query: shapes.ListServers) -> shapes.Servers:
+async def list_(call: Call, query: ListServers) -> Servers:
     """Show a page of servers, newest first; with a user, the tenant's and that user's."""
     servers, total = call.store.servers.page(
         query.limit,
@@ -55,49 +137,44 @@ async def list_(call: Call, query: shapes.ListServers) -> shapes.Servers:
 
 
 @route("GET /v1/mcp-servers/{server_id}")
-async def get(call: Call) -> shapes.Server:
+async def get(call: Call) -> Server:
     """Show one server."""
-    return _find(call)
+    return call.find(call.store.servers, "server", id=call.path["server_id"])
 
 
 @route("PATCH /v1/mcp-servers/{server_id}")
-async def update(call: Call, body: shapes.PatchServer) -> shapes.Server:
+async def update(call: Call, body: PatchServer) -> Server:
     """Change parts of a server."""
-    server = _find(call)
+    server = await get(call)
     changes = body.model_dump(exclude_unset=True, exclude={"env", "headers"})
     if server.transport != "stdio" and changes.get("url", server.url) is None:
         raise invalid(f"{server.transport} needs a url", "missing", "url")
     call.store.servers.change({"id": server.id}, **changes, updated_at=now())
-    return _find(call)
+    return await get(call)
 
 
 @route("DELETE /v1/mcp-servers/{server_id}")
 async def delete(call: Call) -> None:
     """Delete a server."""
-    call.store.servers.remove(id=_find(call).id)
+    call.store.servers.remove(id=(await get(call)).id)
 
 
 @route("GET /v1/mcp-servers/{server_id}/tools")
-async def tools(call: Call) -> shapes.ServerTools:
+async def tools(call: Call) -> ServerTools:
     """Show the tools of a server: none are known."""
-    server = _find(call)
+    server = await get(call)
     return {"server_id": server.id, "server_name": server.name, "tools": [], "total": 0}
 
 
 @route("POST /v1/mcp-servers/{server_id}/test")
-async def check(call: Call) -> shapes.ServerTested:
+async def check(call: Call) -> ServerTested:
     """Check a registered server, as far as that is possible without connecting."""
-    _find(call)
-    return _TESTED
+    await get(call)
+    return _VALID
 
 
 @route("POST /v1/mcp-servers/test")
-async def check_config(_call: Call, body: shapes.ServerConfig) -> shapes.ServerTested:
+async def check_config(_call: Call, body: ServerConfig) -> ServerTested:
     """Check settings, as far as that is possible without connecting."""
     del body
-    return _TESTED
-
-
-def _find(call: Call) -> shapes.Server:
-    server_id = call.path["server_id"]
-    return found(call.store.servers.one(id=server_id, tenant_id=call.tenant.id), "server", server_id)
+    return _VALID

@@ -2,35 +2,86 @@
 
 from __future__ import annotations
 
-from lumnisai_core.local.lumnis.replies import artifact_reply, shown
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import TypedDict
+
 from lumnisai_core.local.lumnis.routes.threads import find_thread, new_thread
+from lumnisai_core.local.lumnis.runs import CreateRun
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes import runs as shapes
-from lumnisai_core.local.lumnis.store.rows import RunRow
-from lumnisai_core.local.web.errors import ApiError, found, not_found
-from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.lumnis.store.rows import ArtifactColumns, Feedback, FeedbackType, Run, RunRow, Status, view
+from lumnisai_core.local.web.errors import ApiError, not_found
+from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Once, RouteTable
-from lumnisai_core.local.web.shapes import Named, Page
+from lumnisai_core.local.web.shapes import Id, Listed, Named, Object, Page, Shape, Text, Time, UserName
 
 _NOTE = "Feedback is consumed by the run while it is active, in order of arrival."
 route = RouteTable()
 
 
+@dataclass(frozen=True, slots=True)
+class CreatedRun:
+    """A run that was accepted."""
+
+    response_id: Id
+    thread_id: Id
+    tenant_id: Id
+    status: Status
+    created_at: Time
+
+
+class Runs(Listed):
+    """A page of runs."""
+
+    responses: list[Run]
+
+
+class ListRuns(Page):
+    """Query of `GET /v1/responses`; both dates are inclusive."""
+
+    status: Status | None = None
+    start_date: date | None = None
+    end_date: date | None = None
+
+
+class Cancelled(Text):
+    """A run was cancelled."""
+
+    status: Literal["cancelled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact(ArtifactColumns):
+    """A document that a run made."""
+
+    uri: str
+    bytes: int
+
+
+class Artifacts(Listed):
+    """A page of artifacts."""
+
+    artifacts: list[Artifact]
+
+
 @route("POST /v1/responses", refused=(400, 404))
-async def create(call: Call, body: shapes.CreateRun) -> Once[shapes.CreatedRun]:
+async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
     """Accept a run; it begins at once, in a new thread or in the one that the request names."""
     accepted: list[RunRow] = []
 
-    def accept() -> shapes.CreatedRun:
+    def accept() -> CreatedRun:
         user_id, created_at = call.user(body.user_id), now()
         if body.thread_id is None:
-            thread = new_thread(call, user_id, created_at=created_at)
+            thread = new_thread(call, user_id, created_at)
         else:
             thread = find_thread(call, body.thread_id, body.user_id)
         run = call.runs.accept(thread, user_id or thread.user_id, body, created_at)
         accepted.append(run)
-        return shown(shapes.CreatedRun, run)
+        return view(CreatedRun, run)
 
     reply = call.once(accept)
     for run in accepted:
@@ -39,32 +90,32 @@ async def create(call: Call, body: shapes.CreateRun) -> Once[shapes.CreatedRun]:
 
 
 @route("GET /v1/responses/{response_id}")
-async def get(call: Call, query: shapes.Poll) -> shapes.Run:
-    """Show a run; with `wait`, hold the answer back until there is something to tell."""
-    run = _find(call, query.user_id)
-    if query.wait > 0 and run.completed_at is None:
-        await call.runs.hold(run.response_id, min(query.wait, call.service.settings.max_wait))
-        run = _find(call, query.user_id)
-    return call.shown([run])[0]
+async def get(call: Call, *, user_id: UserName | None = None, wait: float = 0.0) -> Run:
+    """Show a run; with `wait`, in seconds, hold the answer back until there is something to tell."""
+    run = _find(call, user_id)
+    if wait > 0 and run.completed_at is None:
+        await call.runs.hold(run.response_id, min(wait, call.service.settings.max_wait))
+        run = _find(call, user_id)
+    return call.replies([run])[0]
 
 
 @route("GET /v1/responses")
-async def list_(call: Call, query: shapes.ListRuns) -> shapes.Runs:
+async def list_(call: Call, query: ListRuns) -> Runs:
     """Show a page of runs, newest first."""
-    runs, total = call.store.runs.page(
-        query.limit,
-        query.offset,
-        tenant_id=call.tenant.id,
+    after = query.end_date + timedelta(days=1) if query.end_date and query.end_date < date.max else None
+    runs, total = call.page(
+        call.store.runs,
+        query,
         user_id=call.user(query.user_id),
         status=query.status,
-        since=query.since,
-        before=query.before,
+        since=query.start_date and query.start_date.isoformat(),
+        before=after and after.isoformat(),
     )
-    return {"responses": call.shown(runs), "total": total, "limit": query.limit, "offset": query.offset}
+    return {"responses": call.replies(runs), "total": total, "limit": query.limit, "offset": query.offset}
 
 
 @route("POST /v1/responses/{response_id}/cancel", refused=(409,))
-async def cancel(call: Call, query: Named) -> shapes.Cancelled:
+async def cancel(call: Call, query: Named) -> Cancelled:
     """Stop a run that has not ended."""
     run = _find(call, query.user_id)
     if not call.runs.cancel(run.response_id):
@@ -73,36 +124,68 @@ async def cancel(call: Call, query: Named) -> shapes.Cancelled:
 
 
 @route("GET /v1/responses/{response_id}/artifacts")
-async def artifacts(call: Call, query: Page) -> shapes.Artifacts:
+async def artifacts(call: Call, query: Page) -> Artifacts:
     """Show a page of the artifacts of a run, in its order."""
     run, stored = _find(call, query.user_id), call.store.artifacts
     rows, total = stored.page(query.limit, query.offset, oldest_first=True, response_id=run.response_id)
-    artifacts = [artifact_reply(row) for row in rows]
-    return {"artifacts": artifacts, "total": total, "limit": query.limit, "offset": query.offset}
+    items = [view(Artifact, row, uri=f"artifact_{row.artifact_id}", bytes=len(row.text.encode())) for row in rows]
+    return {"artifacts": items, "total": total, "limit": query.limit, "offset": query.offset}
+
+
+# Feedback
+
+
+class GiveFeedback(Shape):
+    """Body of `POST /v1/responses/{id}/feedback`."""
+
+    feedback_text: str = Field(min_length=1, max_length=5000)
+    feedback_type: FeedbackType = "suggestion"
+    user_id: UserName | None = None
+    progress_id: str | None = Field(None, max_length=255)
+    tool_call_id: str | None = Field(None, max_length=255)
+    tool_args_update: Object | None = None
+
+    @model_validator(mode="after")
+    def _arguments_of_a_call(self) -> GiveFeedback:
+        if self.tool_args_update is not None and self.tool_call_id is None:
+            raise ValueError("tool_args_update needs tool_call_id")
+        return self
+
+
+class GivenFeedback(TypedDict):
+    """Feedback that was accepted."""
+
+    feedback_id: Id
+    created_at: Time
+
+
+class AllFeedback(TypedDict):
+    """All feedback for a run."""
+
+    response_id: Id
+    progress_id_filter: str | None
+    total_feedback: int
+    consumed_count: int
+    unconsumed_count: int
+    feedback: list[Feedback]
+    note: str
 
 
 @route("POST /v1/responses/{response_id}/feedback")
-async def give_feedback(call: Call, body: shapes.GiveFeedback) -> Once[shapes.GivenFeedback]:
+async def give_feedback(call: Call, body: GiveFeedback) -> Once[GivenFeedback]:
     """Give feedback to an active run; its engine gets it in order of arrival."""
     run = _find(call, None)
     giver = call.user(body.user_id)
     if None not in (giver, run.user_id) and giver != run.user_id:
         raise not_found("response", run.response_id)
 
-    def make() -> shapes.GivenFeedback:
-        feedback = shapes.Feedback(
-            feedback_id=new_id(),
+    def make() -> GivenFeedback:
+        feedback = Feedback(
             response_id=run.response_id,
             tenant_id=call.tenant.id,
             user_id=giver,
-            feedback_text=body.feedback_text,
-            feedback_type=body.feedback_type,
-            progress_id=body.progress_id,
-            tool_call_id=body.tool_call_id,
             tool_args_update=None if body.tool_args_update is None else dumps(body.tool_args_update),
-            is_consumed=False,
-            consumed_at=None,
-            created_at=now(),
+            **body.model_dump(exclude={"user_id", "tool_args_update"}),
         )
         if not call.runs.give(feedback):
             raise ApiError(409, "ALREADY_FINISHED", f"The run has already ended: {run.status}.")
@@ -112,14 +195,14 @@ async def give_feedback(call: Call, body: shapes.GiveFeedback) -> Once[shapes.Gi
 
 
 @route("GET /v1/responses/{response_id}/feedback")
-async def feedback(call: Call, query: shapes.ListFeedback) -> shapes.AllFeedback:
+async def feedback(call: Call, *, user_id: UserName | None = None, progress_id: str | None = None) -> AllFeedback:
     """Show the feedback for a run, oldest first, and how much of it the engine has taken."""
-    run, stored = _find(call, query.user_id), call.store.feedback
-    rows = stored.all(response_id=run.response_id, progress_id=query.progress_id, oldest_first=True)
+    run, stored = _find(call, user_id), call.store.feedback
+    rows = stored.all(response_id=run.response_id, progress_id=progress_id, oldest_first=True)
     consumed = sum(item.is_consumed for item in rows)
     return {
         "response_id": run.response_id,
-        "progress_id_filter": query.progress_id,
+        "progress_id_filter": progress_id,
         "total_feedback": len(rows),
         "consumed_count": consumed,
         "unconsumed_count": len(rows) - consumed,
@@ -129,6 +212,5 @@ async def feedback(call: Call, query: shapes.ListFeedback) -> shapes.AllFeedback
 
 
 def _find(call: Call, user_name: str | None) -> RunRow:
-    response_id = call.path["response_id"]
-    run = call.store.runs.one(tenant_id=call.tenant.id, response_id=response_id, user_id=call.user(user_name))
-    return found(run, "response", response_id)
+    response_id, user_id = call.path["response_id"], call.user(user_name)
+    return call.find(call.store.runs, "response", response_id=response_id, user_id=user_id)

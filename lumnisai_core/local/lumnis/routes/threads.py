@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes.runs import CreateThread, PatchThread, Run, Thread, Threads
-from lumnisai_core.local.web.errors import found
-from lumnisai_core.local.web.ids import new_id, now
+from lumnisai_core.local.lumnis.store.rows import Run, Thread
+from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import Once, RouteTable
-from lumnisai_core.local.web.shapes import Named, Page
+from lumnisai_core.local.web.shapes import Listed, Named, Page, Shape, UserName
 
 route = RouteTable()
+
+
+class PatchThread(Shape):
+    """Body of `PATCH /v1/threads/{id}`."""
+
+    title: str | None = Field(None, max_length=500)
+
+
+class CreateThread(PatchThread):
+    """Body of `POST /v1/threads`; it may be missing."""
+
+    user_id: UserName | None = None
+
+
+class Threads(Listed):
+    """A page of threads."""
+
+    threads: list[Thread]
 
 
 @route("POST /v1/threads", optional=True)
 async def create(call: Call, body: CreateThread) -> Once[Thread]:
     """Make an empty thread."""
-    return call.once(lambda: new_thread(call, call.user(body.user_id), body.title))
+    return call.once(lambda: new_thread(call, call.user(body.user_id), now(), body.title))
 
 
 @route("GET /v1/threads/{thread_id}")
@@ -27,8 +46,7 @@ async def get(call: Call, query: Named) -> Thread:
 @route("GET /v1/threads")
 async def list_(call: Call, query: Page) -> Threads:
     """Show a page of threads, newest first."""
-    user_id = call.user(query.user_id)
-    threads, total = call.store.threads.page(query.limit, query.offset, tenant_id=call.tenant.id, user_id=user_id)
+    threads, total = call.page(call.store.threads, query, user_id=call.user(query.user_id))
     return {"threads": threads, "total": total, "limit": query.limit, "offset": query.offset}
 
 
@@ -53,35 +71,18 @@ async def delete(call: Call, query: Named) -> None:
 async def responses(call: Call, query: Page) -> list[Run]:
     """Show a page of a thread's runs, newest first, as a bare list."""
     thread = find_thread(call, call.path["thread_id"], query.user_id)
-    runs, _ = call.store.runs.page(
-        query.limit,
-        query.offset,
-        tenant_id=call.tenant.id,
-        user_id=call.user(query.user_id),
-        thread_id=thread.thread_id,
-    )
-    return call.shown(runs)
+    user_id = call.user(query.user_id)
+    return call.replies(call.page(call.store.runs, query, user_id=user_id, thread_id=thread.thread_id)[0])
 
 
-def new_thread(call: Call, user_id: str | None, title: str | None = None, created_at: str | None = None) -> Thread:
+def new_thread(call: Call, user_id: str | None, created_at: str, title: str | None = None) -> Thread:
     """Store a new thread."""
-    created_at = created_at or now()
-    return call.store.threads.add(
-        Thread(
-            thread_id=new_id(),
-            tenant_id=call.tenant.id,
-            user_id=user_id,
-            title=title,
-            created_at=created_at,
-            updated_at=created_at,
-            response_count=0,
-            last_response_at=None,
-        )
+    thread = Thread(
+        tenant_id=call.tenant.id, user_id=user_id, title=title, created_at=created_at, updated_at=created_at
     )
+    return call.store.threads.add(thread)
 
 
 def find_thread(call: Call, thread_id: str, user_name: str | None) -> Thread:
     """Return a thread of the tenant, and of the user if the request names one."""
-    user_id = call.user(user_name)
-    thread = call.store.threads.one(tenant_id=call.tenant.id, thread_id=thread_id, user_id=user_id)
-    return found(thread, "thread", thread_id)
+    return call.find(call.store.threads, "thread", thread_id=thread_id, user_id=call.user(user_name))

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import mimetypes
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import replace
+from typing import Literal, TypeVar
 
+from pydantic import model_validator
 from starlette.datastructures import FormData, UploadFile
+from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.service import Call
-from lumnisai_core.local.lumnis.shapes.files import BulkUpload, BulkUploaded, FailedUpload, Upload, Uploaded
-from lumnisai_core.local.lumnis.store.rows import FileRow
+from lumnisai_core.local.lumnis.store.rows import FileRow, FileScope, ProcessingStatus
 from lumnisai_core.local.web.errors import ApiError, InvalidRequest, invalid
-from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Form, Once, RouteTable
-from lumnisai_core.local.web.shapes import read
-from lumnisai_core.local.web.uploads import keep
+from lumnisai_core.local.web.shapes import Id, Shape, Text, UserName, read
 
 _SLACK = 100_000
 _BULK = 10
@@ -27,19 +26,57 @@ _MAX_NAME = 200
 _MAX_TAGS = 10
 _MAX_TAG = 50
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]")
-_Fields = TypeVar("_Fields", bound=BulkUpload)
+_Fields = TypeVar("_Fields", bound="BulkUpload")
 route = RouteTable()
 
 
-@dataclass(frozen=True, slots=True)
-class _Received:
-    """An upload whose bytes are in their place."""
+class Owned(Shape):
+    """Who a file belongs to: the whole tenant, or a user who must be named."""
 
-    file_id: str
-    name: str
-    mime_type: str
-    size: int
-    digest: str
+    scope: FileScope
+    user_id: UserName | None = None
+
+    @model_validator(mode="after")
+    def _a_user_is_named(self) -> Owned:
+        if self.scope == "user" and self.user_id is None:
+            raise ValueError("scope user needs user_id")
+        return self
+
+
+class BulkUpload(Owned):
+    """Text parts of `POST /v1/files/bulk-upload`; `tags` are comma-joined."""
+
+    tags: str | None = None
+
+
+class Upload(BulkUpload):
+    """Text parts of `POST /v1/files/upload`."""
+
+    duplicate_handling: Literal["error", "skip", "replace", "suffix"] = "suffix"
+
+
+class Uploaded(Text):
+    """A file that was taken."""
+
+    file_id: Id
+    file_name: str
+    status: ProcessingStatus
+
+
+class FailedUpload(TypedDict):
+    """A file that was not taken."""
+
+    filename: str
+    error: str
+
+
+class BulkUploaded(TypedDict):
+    """The outcome for several files."""
+
+    uploaded: list[Uploaded]
+    failed: list[FailedUpload]
+    total_uploaded: int
+    total_failed: int
 
 
 @route("POST /v1/files/upload", form=Form(Upload, "file"))
@@ -47,27 +84,27 @@ async def upload(call: Call) -> Once[Uploaded]:
     """Take one file; the reply does not wait for its processing."""
     form = await call.form(call.service.settings.max_file + _SLACK)
     try:
-        wanted = _fields(Upload, form)
-        tags = _read_tags(wanted.tags)
+        wanted, tags = _fields(Upload, form)
         part = form.get("file")
         if not isinstance(part, UploadFile):
             raise invalid("Field required", "missing", "file")
-        received = await _receive(call, part)
+        received, digest = await _receive(call, part, wanted, tags)
     finally:
         await form.close()
     taken: list[FileRow] = []
 
     def make() -> Uploaded:
-        file, is_new = _add(call, wanted, wanted.duplicate_handling, tags, received)
-        if is_new:
-            taken.append(file)
-        return _uploaded(file, "The file is being processed." if is_new else "There already is a file of that name.")
+        file = _add(call, received, wanted.duplicate_handling)
+        if file.id != received.id:
+            return _uploaded(file, "There already is a file of that name.")
+        taken.append(file)
+        return _uploaded(file)
 
     try:
-        reply = call.once(make, about=[wanted.model_dump(), received.name, received.digest])
+        reply = call.once(make, about=[wanted.model_dump(), received.file_name, digest])
     finally:
         if not taken:
-            call.library.path(received.file_id).unlink(missing_ok=True)
+            call.library.path(received.id).unlink(missing_ok=True)
     for file in taken:
         call.library.process(file)
     return reply if taken else Once(reply.text, is_new=False)
@@ -80,91 +117,72 @@ async def bulk_upload(call: Call) -> BulkUploaded:
     failed: list[FailedUpload] = []
     taken: list[FileRow] = []
     try:
-        wanted = _fields(BulkUpload, form)
-        tags = _read_tags(wanted.tags)
+        wanted, tags = _fields(BulkUpload, form)
         parts = [part for part in form.getlist("files") if isinstance(part, UploadFile)]
         if not parts:
             raise invalid("Field required", "missing", "files")
         for part in parts:
             try:
-                received = await _receive(call, part)
+                received, _ = await _receive(call, part, wanted, tags)
             except ApiError as error:
-                failed.append({"filename": part.filename or "", "error": _reason(error)})
+                reason = error.errors[0]["msg"] if isinstance(error, InvalidRequest) else error.message
+                failed.append({"filename": part.filename or "", "error": reason})
             else:
-                taken.append(_add(call, wanted, "suffix", tags, received)[0])
+                taken.append(_add(call, received, "suffix"))
     finally:
         await form.close()
     for file in taken:
         call.library.process(file)
-    uploaded = [_uploaded(file, "The file is being processed.") for file in taken]
-    return {
-        "uploaded": uploaded,
-        "failed": failed,
-        "total_uploaded": len(uploaded),
-        "total_failed": len(failed),
-    }
+    uploaded = [_uploaded(file) for file in taken]
+    return {"uploaded": uploaded, "failed": failed, "total_uploaded": len(uploaded), "total_failed": len(failed)}
 
 
-def _fields(shape: type[_Fields], form: FormData) -> _Fields:
-    return read(shape, {name: value for name, value in form.items() if isinstance(value, str) and value}, "body")
+def _fields(shape: type[_Fields], form: FormData) -> tuple[_Fields, list[str]]:
+    """Read the text parts of a form, and the tags among them."""
+    wanted = read(shape, {name: value for name, value in form.items() if isinstance(value, str) and value}, "body")
+    tags = tags_of(wanted.tags)
+    if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_TAG for tag in tags):
+        raise invalid(f"at most {_MAX_TAGS} tags of at most {_MAX_TAG} characters", "value_error", "tags")
+    return wanted, tags
 
 
-async def _receive(call: Call, part: UploadFile) -> _Received:
+async def _receive(call: Call, part: UploadFile, wanted: BulkUpload, tags: list[str]) -> tuple[FileRow, str]:
+    """Put an uploaded file in its place; return it, not stored yet, and the digest of its content."""
     name, size, max_file = _clean_name(part.filename or ""), part.size or 0, call.service.settings.max_file
     if not name:
         raise invalid("a file needs a name", "value_error", "file")
     if size > max_file:
         raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The file is larger than {max_file} bytes.")
-    file_id = new_id()
-    digest = await asyncio.to_thread(keep, part.file, call.library.path(file_id))
-    return _Received(file_id, name, _mime_type(name, part.content_type), size, digest)
+    declared = (part.content_type or "").partition(";")[0].strip().lower()
+    file = FileRow(
+        tenant_id=call.tenant.id,
+        user_id=call.user(wanted.user_id) if wanted.scope == "user" else None,
+        file_name=name,
+        original_file_name=name,
+        file_type=name.rpartition(".")[2].lower() if "." in name.strip(".") else "bin",
+        mime_type=mimetypes.guess_type(name)[0] or declared or "application/octet-stream",
+        file_size=size,
+        file_scope=wanted.scope,
+        tags=dumps(tags) if tags else None,
+    )
+    return file, await asyncio.to_thread(call.library.keep, file.id, part.file)
 
 
-def _add(
-    call: Call, wanted: BulkUpload, duplicate_handling: str, tags: Iterable[str], received: _Received
-) -> tuple[FileRow, bool]:
+def _add(call: Call, received: FileRow, duplicate_handling: str) -> FileRow:
     """Store the new file, or return the one that takes its place."""
-    files, tenant_id = call.store.files, call.tenant.id
-    user_id = call.user(wanted.user_id) if wanted.scope == "user" else None
-    same = files.named(tenant_id, user_id, received.name)
+    files = call.store.files
+    same = files.named(received.tenant_id, received.user_id, received.file_name)
     if same is not None and duplicate_handling == "skip":
-        return same, False
+        return same
     if same is not None and duplicate_handling == "error":
-        raise ApiError(409, "DUPLICATE_FILE", f"There already is a file called {received.name}.")
+        raise ApiError(409, "DUPLICATE_FILE", f"There already is a file called {received.file_name}.")
     if same is not None and duplicate_handling == "replace":
         call.library.remove(same.id)
-    moment, kept_tags = now(), list(tags)
-    file = FileRow(
-        id=received.file_id,
-        tenant_id=tenant_id,
-        user_id=user_id,
-        file_name=free_name(received.name, lambda name: files.named(tenant_id, user_id, name) is not None),
-        original_file_name=received.name,
-        file_type=_file_type(received.name),
-        mime_type=received.mime_type,
-        file_size=received.size,
-        file_scope=wanted.scope,
-        processing_status="pending",
-        error_message=None,
-        total_chunks=0,
-        chunks_embedded=0,
-        total_lines=0,
-        tags=dumps(kept_tags) if kept_tags else None,
-        created_at=moment,
-        updated_at=moment,
-        processed_at=None,
-        deleted_at=None,
-    )
-    files.add(file)
-    return file, True
+    return files.add(replace(received, file_name=free_name(call, received, received.user_id)))
 
 
-def _uploaded(file: FileRow, message: str) -> Uploaded:
+def _uploaded(file: FileRow, message: str = "The file is being processed.") -> Uploaded:
     return {"file_id": file.id, "file_name": file.file_name, "status": file.processing_status, "message": message}
-
-
-def _reason(error: ApiError) -> str:
-    return error.errors[0]["msg"] if isinstance(error, InvalidRequest) else error.message
 
 
 def _clean_name(name: str) -> str:
@@ -176,35 +194,17 @@ def _clean_name(name: str) -> str:
     return last if len(last) <= _MAX_NAME else f"{stem[: _MAX_NAME - len(ending) - 1]}{dot}{ending}"[:_MAX_NAME]
 
 
-def _file_type(name: str) -> str:
-    """Return the ending of a name in lower case; `bin` without one."""
-    return name.rpartition(".")[2].lower() if "." in name.strip(".") else "bin"
-
-
-def _mime_type(name: str, declared: str | None) -> str:
-    """Return the media type that a name suggests, or else the one that the sender declared."""
-    plain = (declared or "").partition(";")[0].strip().lower()
-    return mimetypes.guess_type(name)[0] or plain or "application/octet-stream"
-
-
-def free_name(name: str, taken: Callable[[str], bool]) -> str:
-    """Return the name, with a number before its ending if it is taken."""
+def free_name(call: Call, file: FileRow, user_id: str | None) -> str:
+    """Return the name of a file, with a number before its ending if the owner has a file of that name."""
+    name = candidate = file.file_name
     stem, dot, ending = name.rpartition(".") if "." in name.strip(".") else (name, "", "")
-    number, candidate = 0, name
-    while taken(candidate):
-        number += 1
+    for number in itertools.count(1):
+        if call.store.files.named(file.tenant_id, user_id, candidate) is None:
+            break
         candidate = f"{stem}_({number}){dot}{ending}"
     return candidate
 
 
-def _read_tags(text: str | None) -> list[str]:
-    """Read comma-joined tags: trimmed, in lower case, each once.
-
-    Raises:
-        InvalidRequest: there are too many, or one is too long.
-    """
-    tags = list(dict.fromkeys(tag.strip().lower() for tag in (text or "").split(",") if tag.strip()))
-    if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_TAG for tag in tags):
-        message = f"at most {_MAX_TAGS} tags of at most {_MAX_TAG} characters"
-        raise invalid(message, "value_error", "tags")
-    return tags
+def tags_of(text: str | None) -> list[str]:
+    """Read comma-joined tags: trimmed, in lower case, each once."""
+    return list(dict.fromkeys(tag.strip().lower() for tag in (text or "").split(",") if tag.strip()))

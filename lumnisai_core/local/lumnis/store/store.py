@@ -2,83 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import astuple
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from lumnisai_core.local.lumnis.shapes.mcp_servers import Server
-from lumnisai_core.local.lumnis.shapes.model_preferences import Preference
-from lumnisai_core.local.lumnis.shapes.runs import Feedback, Thread
-from lumnisai_core.local.lumnis.shapes.skills import Skill, Usage
-from lumnisai_core.local.lumnis.shapes.users import ApiKeyMode, User
+from lumnisai_core.local.lumnis.store import rows
 from lumnisai_core.local.lumnis.store.files import Files
-from lumnisai_core.local.lumnis.store.rows import ArtifactRow, ConnectionRow, KeyRow, RunRow, TenantRow
+from lumnisai_core.local.lumnis.store.rows import ArtifactRow, RunRow, TenantRow
 from lumnisai_core.local.lumnis.store.schema import STEPS
-from lumnisai_core.local.store.database import Database
-from lumnisai_core.local.store.table import Table
+from lumnisai_core.local.store.database import Database, Table
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
 
 _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 
 
 class Store:
-    """The service's database, held by one service at a time.
+    """The service's database; see `Database`. `further` makes the tables of other platforms."""
 
-    Args:
-        path: the file; made when missing.
-        durable: whether the file must stay whole when the machine crashes; stored data survives a killed process in
-            any case.
-    """
-
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._database = database = Database(path, STEPS, durable=durable)
+    def __init__(self, path: Path, *, durable: bool = True, further: Sequence[str] = ()) -> None:
+        self.database = database = Database(path, (*STEPS, *further), durable=durable)
         self._db = database.sql
         self.close = database.close
         self.transaction = database.transaction
-        self.threads = Table(database, "threads", Thread)
+        self.tenants = Table(database, "tenants", TenantRow, key="key_hash")
+        self.threads = Table(database, "threads", rows.Thread)
         self.runs = Table(database, "runs", RunRow)
-        self.users = Table(database, "users", User)
-        self.keys = Table(database, "keys", KeyRow)
-        self.preferences = Table(database, "preferences", Preference)
-        self.feedback = Table(database, "feedback", Feedback)
+        self.users = Table(database, "users", rows.User)
+        self.keys = Table(database, "keys", rows.KeyRow)
+        self.preferences = Table(database, "preferences", rows.Preference)
+        self.feedback = Table(database, "feedback", rows.Feedback)
         self.artifacts = Table(database, "artifacts", ArtifactRow)
-        self.servers = Table(database, "servers", Server)
-        self.skills = Table(database, "skills", Skill)
-        self.usages = Table(database, "usages", Usage)
-        self.connections = Table(database, "connections", ConnectionRow)
+        self.servers = Table(database, "servers", rows.Server)
+        self.skills = Table(database, "skills", rows.Skill)
+        self.usages = Table(database, "usages", rows.Usage)
+        self.connections = Table(database, "connections", rows.ConnectionRow)
         self.files = Files(database)
         self._db.execute("DELETE FROM idempotency WHERE created_at <= ?", (ago(_IDEMPOTENCY_LIFETIME),))
 
-    # Tenants
-
     def tenant(self, key_hash: str, name: str | None = None) -> TenantRow:
         """Return the tenant of a hashed key, made on first sight: its own, or the one of that name."""
-        known = self._tenant("key_hash", key_hash)
+        known = self.tenants.one(key_hash=key_hash)
         tenant_id = tenant_id_of(key_hash if name is None else f"tenant:{name}")
         if known is None or (name is not None and known.id != tenant_id):
-            new = TenantRow(tenant_id, name or "Local tenant", now(), "platform", None)
-            known = self._tenant("id", tenant_id) or new
-            query = """
-                INSERT OR REPLACE INTO tenants (key_hash, id, name, created_at, api_key_mode, updated_at)
-                VALUES (?, ?, ?, ?, ?, ?)
-            """
-            self._db.execute(query, (key_hash, *astuple(known)))
+            new = TenantRow(key_hash=key_hash, id=tenant_id, name=name or "Local tenant")
+            known = replace(self.tenants.one(id=tenant_id) or new, key_hash=key_hash)
+            self.tenants.add(known, "INSERT OR REPLACE")
         return known
-
-    def tenant_now(self, tenant: TenantRow) -> TenantRow:
-        """Return a tenant as it is now."""
-        return self._tenant("id", tenant.id) or tenant
-
-    def _tenant(self, column: str, value: str) -> TenantRow | None:
-        query = f"SELECT id, name, created_at, api_key_mode, updated_at FROM tenants WHERE {column} = ?"  # noqa: S608
-        found = self._db.execute(query, (value,)).fetchone()
-        return None if found is None else TenantRow(*found)
-
-    def set_key_mode(self, tenant_id: str, mode: ApiKeyMode) -> None:
-        """Choose whose keys a tenant's runs use."""
-        self._db.execute("UPDATE tenants SET api_key_mode = ?, updated_at = ? WHERE id = ?", (mode, now(), tenant_id))
 
     # Threads and runs
 
@@ -108,16 +79,12 @@ class Store:
         """
         return self._db.execute(query, (run.thread_id, run.response_id)).fetchall()
 
-    def update_run(self, response_id: str, **values: str | None) -> None:
-        """Store new values of the named columns."""
-        self.runs.change({"response_id": response_id}, **values)
-
     def end_run(self, run: RunRow, title: str | None, left: Iterable[ArtifactRow], **values: str | None) -> None:
         """Store the end of a run with its artifacts; a thread without a title gets that of the run."""
         with self.transaction():
             for artifact in left:
                 self.artifacts.add(artifact)
-            self.update_run(run.response_id, **values)
+            self.runs.change({"response_id": run.response_id}, **values)
             self._db.execute(
                 "UPDATE threads SET title = coalesce(title, ?), updated_at = ? WHERE thread_id = ?",
                 (title, values["completed_at"], run.thread_id),
@@ -129,8 +96,6 @@ class Store:
         for table in ("feedback", "artifacts", "usages", "runs"):
             self._db.execute(f"DELETE FROM {table} WHERE response_id IN ({chosen})", values)  # noqa: S608
 
-    # Users
-
     def delete_user(self, tenant_id: str, user_id: str) -> list[str]:
         """Delete a user and everything that is theirs; return the ids of their files."""
         owner: dict[str, Any] = {"tenant_id": tenant_id, "user_id": user_id}
@@ -138,13 +103,15 @@ class Store:
             self._delete_runs("tenant_id = ? AND user_id = ?", tenant_id, user_id)
             for thread in self.threads.all(**owner):
                 self._delete_runs("thread_id = ?", thread.thread_id)
+            files = [file.id for file in self.files.all(**owner)]
+            for file_id in files:
+                self.files.delete(file_id)
             for table in (self.threads, self.feedback, self.servers, self.skills, self.usages, self.connections):
                 table.remove(**owner)
-            files = self.files.delete_of_user(tenant_id, user_id)
             self.users.remove(tenant_id=tenant_id, id=user_id)
         return files
 
-    # Integrations
+    # Apps that a tenant has switched off
 
     def disabled_apps(self, tenant_id: str) -> set[str]:
         """Return the apps a tenant has switched off."""

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, path, text
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject
@@ -45,7 +45,7 @@ class Users(Resource[Settings]):
         Raises:
             NotFoundError: The user does not exist.
         """
-        return self._send(Call("GET", path(_ONE, user_id), model(UserObject)))
+        return self._get(UserObject, path(_ONE, user_id))
 
     def list(self, *, page: int = 1, page_size: int = 20) -> UserList:
         """List users (GET /v1/users).
@@ -54,8 +54,7 @@ class Users(Resource[Settings]):
             page: Number of the page, from 1.
             page_size: Users on the page, 1 to 100.
         """
-        query = numbered_page_query(page=page, page_size=page_size)
-        return self._send(Call("GET", _ROUTE, model(UserList), query=query))
+        return self._get(UserList, _ROUTE, **numbered_page_query(page=page, page_size=page_size))
 
     def iter(self, *, page_size: int = 20) -> Iterator[UserObject]:
         """Iterate over all users.

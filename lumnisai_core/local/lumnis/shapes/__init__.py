@@ -1,1 +1,0 @@
-"""Shapes of requests and replies by subject. A dataclass is also the row of a table."""
