@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -12,6 +13,8 @@ import httpx
 import pytest
 
 from lumnisai_core.local import EngineError, RunReport, RunRequest, RunResult, Script, Step
+from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.store.database import Table
 from tests.local.conftest import Serve
 from tests.local.support import PATIENCE, Api, HeldEngine
 
@@ -295,3 +298,24 @@ def test_any_text_comes_back_unchanged(api: Api, text: str) -> None:
     run = api.finish(text)
     assert run["input_messages"][0]["content"] == text
     assert run["output_text"] == f"user: {text}"
+
+
+@pytest.mark.parametrize(("kind", "method"), [(Store, "end_run"), (Table, "change")])
+def test_a_run_ends_although_the_disk_was_full(
+    kind: type[Any], method: str, serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be stored waits until there is room; nothing that was accepted is in progress for ever."""
+    real, failures = getattr(kind, method), iter(range(3))
+
+    def write(*arguments: Any, **values: Any) -> None:
+        if "status" in values and next(failures, None) is not None:
+            raise sqlite3.OperationalError("database or disk is full")
+        real(*arguments, **values)
+
+    api = serve(Script(output_text="done"))
+    monkeypatch.setattr("lumnisai_core.local.lumnis.runs._DISK_PAUSE", 0.01)
+    monkeypatch.setattr(kind, method, write)
+    with caplog.at_level(logging.ERROR, "lumnisai.local"):
+        run = api.finish("How high is the tide?")
+    assert (run["status"], run["output_text"]) == ("succeeded", "done")
+    assert "database or disk is full" in caplog.text

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import mimetypes
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,6 +31,8 @@ from lumnisai_core.local.web.text import short_title
 
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
 _STOP_GRACE = 1.0
+#: Seconds until a run that could not be stored is tried again.
+_DISK_PAUSE = 0.5
 _logger = logging.getLogger("lumnisai.local")
 
 
@@ -187,7 +190,8 @@ class Runs:
 
     async def _execute(self, live: _Live) -> None:
         run = live.run
-        self._store.runs.change({"response_id": run.response_id}, status="in_progress")
+        key = {"response_id": run.response_id}
+        await self._write(live, lambda: self._store.runs.change(key, status="in_progress"))
         early = map(_feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
         loop = asyncio.get_running_loop()
         live.report = LiveReport(loop, partial(self._save, live), self._consume, list(early), self._entry_ids)
@@ -205,8 +209,20 @@ class Runs:
         except Exception as error:
             _logger.exception("The engine failed run %s", run.response_id)
             values = _failure("ENGINE_ERROR", f"{type(error).__name__}: {error}")
-        if not self._stopping and not live.ended.is_set():
-            self._end(live, **values)
+        await self._write(live, lambda: self._end(live, **values))
+
+    async def _write(self, live: _Live, write: Callable[[], object]) -> None:
+        """Write to the database, again and again while its disk is full: a run that was accepted has to end."""
+        is_logged = False
+        while not self._stopping and not live.ended.is_set():
+            try:
+                write()
+                return
+            except sqlite3.OperationalError as error:
+                if not is_logged:
+                    _logger.error("Run %s cannot be stored and waits: %s", live.run.response_id, error)
+                is_logged = True
+                await asyncio.sleep(_DISK_PAUSE)
 
     def _consume(self, ids: list[str]) -> None:
         with self._store.transaction():
@@ -214,7 +230,11 @@ class Runs:
                 self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
 
     def _save(self, live: _Live, progress: str, title: str | None) -> None:
-        self._store.runs.change({"response_id": live.run.response_id}, progress=progress, response_title=title)
+        key = {"response_id": live.run.response_id}
+        try:
+            self._store.runs.change(key, progress=progress, response_title=title)
+        except sqlite3.OperationalError as error:  # the next report brings all progress again
+            _logger.error("Progress of run %s cannot be stored: %s", live.run.response_id, error)
         live.announce()
 
     async def _request(self, run: RunRow) -> RunRequest:

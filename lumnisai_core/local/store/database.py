@@ -75,10 +75,11 @@ class Database:
         self.sql.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self.sql.execute("COMMIT")  # fails, too, when the disk is full
         except BaseException:
-            self.sql.execute("ROLLBACK")
+            if self.sql.in_transaction:  # SQLite gives up some by itself
+                self.sql.execute("ROLLBACK")
             raise
-        self.sql.execute("COMMIT")
 
 
 class AnyRow(Protocol):
