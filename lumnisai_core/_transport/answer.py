@@ -11,11 +11,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import pydantic
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.retry import parse_retry_after
-from lumnisai_core._transport.secrets import without_secret, without_secret_bytes
+from lumnisai_core._transport.secrets import plain, without_secret, without_secret_bytes
 from lumnisai_core._transport.wire import logger
 from lumnisai_core.exceptions import (
     AuthenticationError,
@@ -66,11 +66,11 @@ class Answer(NamedTuple):
         found = re.findall(rf"(?:^|,)\s*{re.escape(name)}=([^;,\s]*)", self.headers.get("set-cookie", ""))
         return found[-1].strip('"') if found else None
 
-    def without(self, secrets: Iterable[str]) -> Answer:
+    def without(self, secrets: Iterable[str | SecretStr]) -> Answer:
         """Return the same answer with secrets redacted in its headers and body."""
         headers, body = self.headers, self.body
         values = "\n".join(headers.values())
-        for secret in secrets:
+        for secret in map(plain, secrets):
             body = without_secret_bytes(body, secret)
             if without_secret(values, secret) != values:
                 headers = {name: without_secret(value, secret) for name, value in headers.items()}

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from pydantic import SecretStr
+
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.request import Request
-from lumnisai_core._transport.secrets import without_secret
+from lumnisai_core._transport.secrets import plain, without_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,11 @@ class Hooks(NamedTuple):
     on_response: ResponseHook | None = None
 
 
-def request_info(request: Request, tries: int, secrets: Iterable[str]) -> RequestInfo:
+def request_info(request: Request, tries: int, secrets: Iterable[str | SecretStr]) -> RequestInfo:
     """Describe a request, without its query, secret headers and the secrets in the address of a redirect."""
     headers = {name: value for name, value in request.headers.items() if isinstance(value, str)}
     address = request.address
-    for secret in secrets:
+    for secret in map(plain, secrets):
         address = without_secret(address, secret)
     return RequestInfo(request.method, address, headers, tries)
 

@@ -8,7 +8,7 @@ import re
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
-from contextlib import aclosing, closing, contextmanager, suppress
+from contextlib import aclosing, closing, suppress
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -433,19 +433,24 @@ def _head(response: httpx.Response) -> Answer:
     return Answer(response.status_code, response.headers)
 
 
-@contextmanager
-def _failures(request: Request) -> Iterator[None]:
-    """Report whatever an HTTP library raises as an exchange that failed."""
-    try:
-        yield
-    except (ExchangeFailed, LumnisAIError):
-        raise
-    except (TimeoutError, httpx.ReadTimeout) as error:
-        seconds = request.timeout + request.held
-        raise ExchangeFailed(f"timeout: no complete answer within {seconds:.3g} s") from error
-    except httpx.TimeoutException as error:
-        raise ExchangeFailed(f"{type(error).__name__}: not done within {request.timeout:g} s") from error
-    except Exception as error:
-        text = shortened(str(error))
-        kind = type(error).__name__
-        raise ExchangeFailed(f"{kind}: {text}" if text else kind) from error
+class _failures:  # noqa: N801 - used like a function; one made of a generator costs more
+    """Reports whatever an HTTP library raises inside a block as an exchange that failed."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, Exception) and not isinstance(error, (ExchangeFailed, LumnisAIError)):
+            raise ExchangeFailed(_problem(self._request, error)) from error
+
+
+def _problem(request: Request, error: Exception) -> str:
+    kind, text = type(error).__name__, shortened(str(error))
+    if isinstance(error, (TimeoutError, httpx.ReadTimeout)):
+        return f"timeout: no complete answer within {request.timeout + request.held:.3g} s"
+    if isinstance(error, httpx.TimeoutException):
+        return f"{kind}: not done within {request.timeout:.3g} s"
+    return f"{kind}: {text}" if text else kind

@@ -33,7 +33,7 @@ def plain(secret: str | SecretStr) -> str:
 
 
 @contextmanager
-def concealed(*secrets: str) -> Iterator[None]:
+def concealed(*secrets: str | SecretStr) -> Iterator[None]:
     """Redact these texts in every error of ours that leaves the block, because services quote what they refuse."""
     try:
         yield
@@ -42,9 +42,9 @@ def concealed(*secrets: str) -> Iterator[None]:
         raise
 
 
-def redact(error: LumnisAIError, secrets: Iterable[str]) -> None:
+def redact(error: LumnisAIError, secrets: Iterable[str | SecretStr]) -> None:
     """Redact these texts in everything that an error shows, also in what it was raised from."""
-    known = sorted((secret for secret in secrets if len(secret) >= _SHORTEST), key=len, reverse=True)
+    known = sorted((secret for secret in map(plain, secrets) if len(secret) >= _SHORTEST), key=len, reverse=True)
     error.message = _without(error.message, known)
     error.args = (error.message,)
     error.detail = _without(error.detail, known)

@@ -96,9 +96,9 @@ class Service:
         """Return a request with its credential, signature or cookie; called anew for each try, just before it."""
         return request._replace(headers={**request.headers, **self._authorisation})
 
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[SecretStr, ...]:
         """Return what must not show in results, errors and logs although the service quotes it."""
-        return () if self._credential is None else (self._credential.get_secret_value(),)
+        return () if self._credential is None else (self._credential,)
 
     # Logging in
 

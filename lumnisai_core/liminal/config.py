@@ -124,10 +124,10 @@ class LiminalService(Service):
         """Return a request with the session cookie."""
         return request.with_headers({"Cookie": SecretStr(f"session={self._session}")})
 
-    def secrets(self) -> tuple[str, ...]:
+    def secrets(self) -> tuple[SecretStr, ...]:
         """Return the session and the token."""
-        token = self._token.get_secret_value() if self._token else None
-        return tuple(secret for secret in (self._session, token) if secret)
+        session = SecretStr(self._session) if self._session else None
+        return tuple(secret for secret in (session, self._token) if secret)
 
     # Reading
 

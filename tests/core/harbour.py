@@ -96,8 +96,8 @@ class Harbour(Service):
             headers["Cookie"] = SecretStr(f"session={self._session}")
         return request.with_headers(headers)
 
-    def secrets(self) -> tuple[str, ...]:
-        return tuple(text for text in (self._session, self._badge) if isinstance(text, str))
+    def secrets(self) -> tuple[SecretStr, ...]:
+        return tuple(SecretStr(text) for text in (self._session, self._badge) if isinstance(text, str))
 
     def received(self, answer: Answer) -> None:
         self._session = answer.cookie("session") or self._session

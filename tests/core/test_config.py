@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import SecretStr
 
 from lumnisai_core import Scope
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict, ValidationError
@@ -27,10 +28,10 @@ def test_an_argument_wins_over_the_environment_and_that_over_the_default() -> No
     default = made()
     assert (default.service.base_url, default.tenant_id, default.scope) == ("https://api.lumnis.ai", None, Scope.USER)
     from_environment = made(environment, api_key=None)
-    assert from_environment.service.secrets() == ("lmn_env",)
+    assert from_environment.service.secrets() == (SecretStr("lmn_env"),)
     assert (from_environment.service.base_url, from_environment.tenant_id) == ("https://env.example/x", "t-env")
     by_argument = made(environment, base_url="https://arg.example", tenant_id=UUID(int=1))
-    assert by_argument.service.secrets() == ("lmn_secret",)
+    assert by_argument.service.secrets() == (SecretStr("lmn_secret"),)
     assert (by_argument.service.base_url, by_argument.tenant_id) == ("https://arg.example", str(UUID(int=1)))
 
 
@@ -51,7 +52,7 @@ def test_a_key_that_cannot_be_a_header_is_refused_without_showing_it(key: str) -
 
 def test_a_line_end_after_the_key_is_forgiven() -> None:
     """Keys read from files often end in one."""
-    assert made(api_key="lmn_1\n").service.secrets() == ("lmn_1",)
+    assert made(api_key="lmn_1\n").service.secrets() == (SecretStr("lmn_1"),)
 
 
 @pytest.mark.parametrize(
