@@ -31,6 +31,9 @@ HTTPClient = httpx.Client
 #: Whether the extra ``aiohttp`` is installed.
 BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
 
+#: Share of a try's time that a named pipe may take to send something: less than all, so that the error names the pipe.
+_WAIT = 0.9
+
 #: Methods whose requests say how long their body is, also when it is empty.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -98,7 +101,7 @@ class Pool:
     def _response(self, request: Request, deadline: Deadline) -> httpx.Response:
         if not isinstance(request.content, Upload):
             return self._send(request, request.content, deadline)
-        with closing(request.content.chunks(request.timeout)) as chunks:
+        with closing(request.content.chunks(_WAIT * request.timeout)) as chunks:
             return self._send(request, _renewing(chunks, deadline.renew), deadline)
 
     def _send(self, request: Request, content: bytes | Iterable[bytes] | None, deadline: Deadline) -> httpx.Response:
@@ -244,7 +247,7 @@ class AsyncPool:
         if not isinstance(request.content, Upload):
             return await self._send(request, request.content)
         failures: list[ValidationError] = []
-        chunks = request.content.async_chunks(request.timeout, failures)
+        chunks = request.content.async_chunks(_WAIT * request.timeout, failures)
         try:
             return await self._send(request, _async_renewing(chunks, renew))
         except Exception:

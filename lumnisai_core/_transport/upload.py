@@ -91,7 +91,7 @@ class FilePart(NamedTuple):
         poll = select.poll()
         poll.register(pipe, select.POLLIN)
         if not poll.poll(wait * 1000):
-            raise ValidationError(f"{self}: nothing came through the pipe within {wait:g} s.")
+            raise ValidationError(f"{self}: nothing came through the pipe within {wait:.3g} s.")
         return os.read(pipe, size)
 
     def _unreadable(self, error: Exception) -> ValidationError:
