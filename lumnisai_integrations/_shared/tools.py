@@ -245,7 +245,7 @@ def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
     return f"{content}\n{written}" if content else written
 
 
-def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str = "success") -> str:
-    """Return the result of a tool call as a turn of the user; ``status`` is ``success`` or ``error``."""
-    head = json.dumps({"tool_result": {"name": name, "id": call_id, "status": status}}, ensure_ascii=False)
-    return f"{head}\n{content}\n[end of tool result]"
+def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str | None = None) -> str:
+    """Return the result of a tool call as a turn of the user; ``status`` is ``success``, ``error`` or unknown."""
+    about = {"name": name, "id": call_id} | ({} if status is None else {"status": status})
+    return f"{json.dumps({'tool_result': about}, ensure_ascii=False)}\n{content}\n[end of tool result]"

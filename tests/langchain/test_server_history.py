@@ -15,7 +15,7 @@ from lumnisai_core import Client
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script
 from lumnisai_integrations.langchain import LumnisChatMessageHistory
-from lumnisai_integrations.langchain.lumnis.calls import continuation
+from lumnisai_integrations.langchain.lumnis.calls import turn_of
 from tests.conftest import Serve
 from tests.langchain.conftest import USER, Connect
 from tests.servers import RecordingEngine
@@ -53,14 +53,14 @@ def kept(text: str, thread_id: str, *, persisted: bool = True, kind: type[BaseMe
 def test_only_what_the_thread_lacks_is_sent(
     messages: list[BaseMessage], thread_id: str | None, history: Any, expected: tuple[str | None, list[int]]
 ) -> None:
-    going_on = continuation(messages, thread_id, history)
+    going_on = turn_of(messages, thread_id, history).decide()
     assert (going_on.thread_id, list(going_on.send)) == expected
 
 
 @pytest.mark.parametrize("messages", [[FIRST, answer("t")], [kept("Who?", "t")]])
 def test_a_thread_that_has_everything_is_not_run_again(messages: list[BaseMessage]) -> None:
     with pytest.raises(ValidationError, match="nothing to send"):
-        continuation(messages, None, "server")
+        turn_of(messages, None, "server").decide()
 
 
 def test_an_unknown_history_is_refused(local: LocalLumnis, connect: Connect) -> None:

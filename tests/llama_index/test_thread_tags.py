@@ -10,7 +10,7 @@ from llama_index.core.memory import ChatMemoryBuffer
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.lumnis.conversation import continuation
+from lumnisai_integrations.llama_index.lumnis.conversation import turn_of
 from tests.llama_index.conftest import ANSWER, HELLO, Stage
 from tests.llama_index.test_agents import multiply
 from tests.llama_index.test_function_calling import calls, says
@@ -66,7 +66,7 @@ def test_tags_name_the_thread_and_what_it_holds(
 ) -> None:
     """The messages themselves stay as they are."""
     before = [message.model_copy(deep=True) for message in messages]
-    continued = continuation(messages, thread_id)
+    continued = turn_of(messages, thread_id).decide()
     assert (continued.thread_id, continued.send) == expected
     assert messages == before
 

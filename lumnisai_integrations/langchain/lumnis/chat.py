@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
@@ -132,15 +133,30 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> ChatResult:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, kwargs), progress_callback(run_manager)
-            return self._result(call, self._client().invoke(call.messages, on_progress=listener, **call.parameters))
+            client = self._client()
+            with call.turn.sending() as sent:
+                while True:
+                    try:
+                        response = client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return self._result(call, sent.answered(response))
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, kwargs), async_progress_callback(run_manager)
-            response = await self._aclient().invoke(call.messages, on_progress=listener, **call.parameters)
-            return self._result(call, response)
+            client = self._aclient()
+            with call.turn.sending() as sent:
+                while True:
+                    try:
+                        response = await client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return self._result(call, sent.answered(response))
 
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
         message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)
@@ -176,9 +192,18 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
-            with self._client().invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
-                for update in updates:
-                    yield from items(writer, update)
+            client = self._client()
+            with call.turn.sending() as sent:
+                while True:
+                    run = client.invoke(sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent))
+                    try:
+                        with run as updates:
+                            for update in updates:
+                                yield from items(writer, sent.answered(update))
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return
 
     async def _awritten(
         self,
@@ -191,11 +216,19 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
-            run = self._aclient().invoke(call.messages, stream=True, on_progress=listener, **call.parameters)
-            async with run as updates:
-                async for update in updates:
-                    for item in items(writer, update):
-                        yield item
+            client = self._aclient()
+            with call.turn.sending() as sent:
+                while True:
+                    run = client.invoke(sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent))
+                    try:
+                        async with run as updates:
+                            async for update in updates:
+                                for item in items(writer, sent.answered(update)):
+                                    yield item
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return
 
     # Thread and user of the config. They are read here, not while running, so that caches and traces see them, too.
 

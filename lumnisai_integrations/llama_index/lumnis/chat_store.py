@@ -16,14 +16,16 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from lumnisai_core import Scope
 from lumnisai_core.exceptions import ConfigurationError
-from lumnisai_integrations._shared.conversation import Conversation
+from lumnisai_integrations._shared.conversation import Conversation, instructions_of
 from lumnisai_integrations._shared.locks import changing
+from lumnisai_integrations._shared.sending import note_instructions
 from lumnisai_integrations._shared.thread_reading import aread_runs
 from lumnisai_integrations.llama_index.lumnis.conversation import (
     ChatConversation,
     chat_messages,
     put,
     replaced,
+    run_messages,
     status_of,
 )
 from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
@@ -96,7 +98,8 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         session = await self._read(key)
         if session.thread_id is None and session.unsent:
             session = await self._begin(key)
-        messages = chat_messages(session, status)
+        # Only the queue is read for a run.
+        messages = chat_messages(session, status) if status is None else run_messages(session, status)
         begin = offset or 0
         return messages[begin : None if limit is None else begin + limit]
 
@@ -178,6 +181,7 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         if (thread := known.thread_id) is None:
             return known
         runs = await aread_runs(self.aclient(), known)
+        note_instructions(thread, instructions_of(runs))
         _, session = await self._change(key, lambda known: known.accept(thread, runs))
         return session
 

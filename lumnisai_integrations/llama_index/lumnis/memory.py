@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import BaseMemory
 from pydantic import Field, PrivateAttr
@@ -14,15 +14,17 @@ from pydantic import Field, PrivateAttr
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.clients import Id
-from lumnisai_integrations._shared.conversation import Conversation
+from lumnisai_integrations._shared.conversation import Conversation, instructions_of
 from lumnisai_integrations._shared.locks import changing
+from lumnisai_integrations._shared.sending import note_instructions
 from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
 from lumnisai_integrations.llama_index.lumnis.conversation import (
     ChatConversation,
     chat_messages,
+    expect,
     put,
     replaced,
-    tagged,
+    run_messages,
     tags_of,
 )
 from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM
@@ -107,8 +109,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         """Return the conversation for the next run, as copies with tags.
 
         Args:
-            input: The next message of the user, if it is not part of the memory yet. Then the result is never empty: an
-                empty message of the system has the tags of the thread for the first run.
+            input: The next message of the user, if it is not part of the memory yet.
             **kwargs: Ignored.
 
         Raises:
@@ -212,6 +213,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
             self.thread_id = self.conversation.thread_id
 
     def _accept(self, thread_id: str, runs: Sequence[ResponseObject]) -> None:
+        note_instructions(thread_id, instructions_of(runs))
         self._change(lambda known: known.accept(thread_id, runs, questions_first=True))
 
     def _begin(self, thread_id: str) -> bool:
@@ -223,7 +225,5 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         return self.thread_id is None and (question is not None or bool(self.conversation.unsent))
 
     def _for_run(self, question: str | None) -> list[ChatMessage]:
-        messages = chat_messages(self.conversation)
-        if messages or question is None:
-            return messages
-        return [tagged(ChatMessage(role=MessageRole.SYSTEM, content=""), self.thread_id, is_stored=True)]
+        expect(self.conversation, question)
+        return run_messages(self.conversation)
