@@ -17,8 +17,8 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from lumnisai_core import ResponseObject, ResponseStatus
-from lumnisai_integrations._shared.texts import too_long
-from lumnisai_integrations._shared.tools import json_or_text, tool_calls_text
+from lumnisai_integrations._shared.texts import too_long, tool_calls_text
+from lumnisai_integrations._shared.tools import json_or_text
 
 #: Keys of ``additional_kwargs`` in both frameworks: the thread of a message and whether that thread holds it.
 THREAD_ID = "lumnis_thread_id"

@@ -1,13 +1,26 @@
-"""Texts of turns: tool calls and results that are read back, and lines instead of what cannot be sent. Pure."""
+"""Texts of turns: tool calls and their results, and lines instead of what cannot be sent. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lumnisai_integrations._shared.tools import json_or_text
 
 _END_OF_RESULT = "[end of tool result]"
+
+
+def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
+    """Return an assistant turn: its text, then its tool calls, each with ``id``, ``name`` and ``args``."""
+    written = json.dumps({"tool_calls": [dict(call) for call in calls]}, ensure_ascii=False, default=str)
+    return f"{content}\n{written}" if content else written
+
+
+def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str | None = None) -> str:
+    """Return the result of a tool call as a turn of the user; ``status`` is ``success``, ``error`` or unknown."""
+    about = {"name": name, "id": call_id} | ({} if status is None else {"status": status})
+    return f"{json.dumps({'tool_result': about}, ensure_ascii=False)}\n{content}\n{_END_OF_RESULT}"
 
 
 def read_tool_calls(text: str) -> tuple[str, list[dict[str, Any]]]:

@@ -38,14 +38,14 @@ def kept(text: str, thread_id: str, *, persisted: bool = True, kind: type[BaseMe
         ([FIRST, answer("t"), NEXT], None, "client", (None, [0, 1, 2])),
         ([FIRST, answer("t"), NEXT], "u", "client", ("u", [0, 1, 2])),
         ([SYSTEM, FIRST], None, "server", (None, [0, 1])),
-        ([SYSTEM, FIRST, answer("t"), NEXT], None, "server", ("t", [3])),
+        ([SYSTEM, FIRST, answer("t"), NEXT], None, "server", ("t", [0, 3])),  # its instructions are not known
         ([FIRST, answer("t"), NEXT, answer("t2"), NEXT], None, "server", ("t2", [4])),
         ([FIRST, answer("t", provider="openai"), NEXT], None, "server", (None, [0, 1, 2])),
         ([FIRST, answer("t"), NEXT], "t", "server", ("t", [2])),
         ([FIRST, answer("t"), NEXT], "u", "server", ("u", [0, 1, 2])),
         # What a history of a thread returns is known to be there, whoever remembers the conversation.
         ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "client", ("t", [0, 3])),
-        ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "server", ("t", [3])),
+        ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "server", ("t", [0, 3])),
         ([kept("Who?", "t"), kept("More.", "t", persisted=False), NEXT], None, "client", ("t", [1, 2])),
         ([kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], "u", "client", ("u", [0, 1, 2])),
     ],

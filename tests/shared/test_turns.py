@@ -16,6 +16,9 @@ WAITS_FOR_T = Tags("t")
 ANSWER_OF_T = Tags("t", is_answer=True)
 ANSWER_OF_U = Tags("u", is_answer=True)
 #: As a memory returns them for a run: each message has an id, and the last one says that it is.
+KEPT = Tags("t", is_stored=True, message_id="k")
+WAITS = Tags("t", message_id="w")
+REASONING = Tags(role="assistant")
 QUESTION = Tags("t", message_id="q", is_latest=True)
 STORED_QUESTION = replace(QUESTION, is_stored=True)
 LAST_ANSWER = Tags("t", role="assistant", is_stored=True, message_id="a", is_latest=True)
@@ -57,24 +60,28 @@ def test_a_call_continues_the_thread_that_stores_its_messages(
     ("messages", "late", "sent"),
     [
         # The next turn: a question that waits is the last message, an agent takes steps, or a question comes late.
-        ([INSTRUCTION, STORED_ON_T, QUESTION], None, (0, 2)),
-        ([STORED_ON_T, WAITS_FOR_T, QUESTION], None, (1, 2)),
-        ([STORED_ON_T, replace(QUESTION, role="system")], None, (1,)),
+        ([INSTRUCTION, KEPT, QUESTION], None, (0, 2)),
+        ([KEPT, WAITS, QUESTION], None, (1, 2)),
+        ([KEPT, replace(QUESTION, role="system")], None, (1,)),
         ([QUESTION, ANSWER_OF_T, NEW], None, (2,)),
-        ([INSTRUCTION, STORED_ON_T, LAST_ANSWER, NEW], LateQuestion(), (0, 3)),
+        ([INSTRUCTION, KEPT, LAST_ANSWER, NEW], LateQuestion(), (0, 3)),
         ([INSTRUCTION, NEW], LateQuestion("t"), (0, 1)),
-        ([STORED_ON_T, LAST_CALLS, INSTRUCTION], None, (2,)),
+        ([KEPT, LAST_CALLS, INSTRUCTION], None, (2,)),
+        ([KEPT, STORED_QUESTION, REASONING, NEW], None, (3,)),
+        ([KEPT, LAST_ANSWER, REASONING, NEW, REASONING, NEW], None, (5,)),
+        ([KEPT, QUESTION, REASONING, NEW], None, (1, 2, 3)),
+        ([STORED_ON_T, NEW], None, (1,)),  # tagged by the caller, not by a memory
         # A side call: about what the thread holds, or about a part of it, or about a question that is sent elsewhere.
-        ([STORED_ON_T, STORED_ON_T, NEW], None, None),
-        ([STORED_ON_T, LAST_ANSWER, NEW], None, None),
-        ([STORED_ON_T, LAST_ANSWER, INSTRUCTION], None, None),
-        ([INSTRUCTION, STORED_ON_T, LAST_ANSWER], None, None),
-        ([STORED_ON_T, QUESTION, NEW], None, None),
-        ([STORED_ON_T, QUESTION, INSTRUCTION], None, None),
-        ([STORED_ON_T, STORED_QUESTION, NEW], None, None),
-        ([STORED_ON_T, WAITS_FOR_T], None, None),
-        ([STORED_ON_T, replace(LAST_ANSWER, is_stored=False)], None, None),
-        ([STORED_ON_T, NEW], LateQuestion(), None),
+        ([KEPT, KEPT, NEW], None, None),
+        ([KEPT, LAST_ANSWER, NEW], None, None),
+        ([KEPT, LAST_ANSWER, INSTRUCTION], None, None),
+        ([INSTRUCTION, KEPT, LAST_ANSWER], None, None),
+        ([KEPT, QUESTION, NEW], None, None),
+        ([KEPT, QUESTION, INSTRUCTION], None, None),
+        ([KEPT, STORED_QUESTION, NEW], None, None),
+        ([KEPT, WAITS], None, None),
+        ([KEPT, replace(LAST_ANSWER, is_stored=False)], None, None),
+        ([KEPT, NEW], LateQuestion(), None),
         ([NEW], LateQuestion(), None),
         ([QUESTION, ANSWER_OF_U, NEW], None, None),
     ],

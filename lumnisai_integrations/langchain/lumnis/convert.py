@@ -23,8 +23,8 @@ from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
-from lumnisai_integrations._shared.texts import left_out, sendable
-from lumnisai_integrations._shared.tools import ToolOffer, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.texts import left_out, sendable, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.lumnis.blocks import (
     arguments_text,
     artifact_data,

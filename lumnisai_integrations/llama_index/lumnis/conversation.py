@@ -29,8 +29,7 @@ from lumnisai_integrations._shared.conversation import (
     ThreadMessage,
 )
 from lumnisai_integrations._shared.sending import Turn, last_kept, note_kept
-from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result, sendable
-from lumnisai_integrations._shared.tools import tool_calls_text
+from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result, sendable, tool_calls_text
 from lumnisai_integrations._shared.turns import Answers, LateQuestion, Tags
 from lumnisai_integrations.llama_index.lumnis.convert import (
     RESPONSE_ID,
@@ -156,12 +155,8 @@ def _read(message: ThreadMessage[ChatMessage], unanswered: Sequence[ToolCallBloc
 def _tagged(copied: ChatMessage, kept: ThreadMessage[ChatMessage], thread_id: str | None) -> ChatMessage:
     tags: dict[str, Any] = {}
     if thread_id is not None:
-        message_id = kept.id or kept.run_id
-        known = {
-            MESSAGE_ID: message_id,
-            PERSISTED: kept.state is State.STORED,
-            IN_FLIGHT: kept.state is State.IN_FLIGHT,
-        }
+        known: dict[str, Any] = {MESSAGE_ID: kept.id or kept.run_id}
+        known |= {PERSISTED: kept.state is State.STORED, IN_FLIGHT: kept.state is State.IN_FLIGHT}
         tags = {THREAD_ID: thread_id} | {name: value for name, value in known.items() if value}
     copied.additional_kwargs = PlainKwargs(copied.additional_kwargs | tags)
     return copied

@@ -22,8 +22,8 @@ from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import PROBLEM, THREAD_ID
 from lumnisai_integrations._shared.runs import reasoning_text
-from lumnisai_integrations._shared.texts import left_out, sendable
-from lumnisai_integrations._shared.tools import ToolOffer, json_or_text, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.texts import left_out, sendable, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
 from lumnisai_integrations.llama_index.lumnis.function_calling import (
     PROBLEMS,
     blocks_of,
