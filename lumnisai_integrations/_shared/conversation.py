@@ -263,11 +263,11 @@ def _answers(run: ResponseObject) -> list[str]:
     if value is not None:
         known = {name: item for name, item in value.items() if item is not None}
         content, calls, written = known.get("content"), known.get("tool_calls"), json.dumps(value, ensure_ascii=False)
-        is_reply = isinstance(content, str) and not known.keys() - {"content", "tool_calls"}
-        if isinstance(calls, list) and calls and (is_reply or len(known) == 1):
-            texts = [tool_calls_text(content if is_reply else "", calls), *texts, written]
-        elif is_reply:
-            texts = [content, *texts, written]
+        words = content if isinstance(content, str) and not known.keys() - {"content", "tool_calls"} else None
+        if isinstance(calls, list) and calls and (words is not None or len(known) == 1):
+            texts = [tool_calls_text(words or "", calls), *texts, written]
+        elif words is not None:
+            texts = [words, *texts, written]
         else:
             texts = [*texts, written] if texts[0] else [written]
     return [text for at, text in enumerate(texts) if at == 0 or text]

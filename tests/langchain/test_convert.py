@@ -120,7 +120,7 @@ def test_of_older_messages_there_is_a_line_for_what_cannot_be_sent(
 
 def test_a_picture_that_a_tool_returns_becomes_a_line() -> None:
     """Also where its result is the newest message."""
-    blocks = [{"type": "text", "text": "Chart:"}, {"type": "image", "base64": "x"}]
+    blocks: list[str | dict[Any, Any]] = [{"type": "text", "text": "Chart:"}, {"type": "image", "base64": "x"}]
     lines: list[str] = []
     sent = convert_in([HumanMessage("Draw"), ToolMessage(blocks, tool_call_id="c")], lines=lines)
     assert f"Chart:\n{lines[0]}\n" in sent[-1]["content"]

@@ -125,7 +125,10 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             if isinstance(run, KnownRun):
                 return client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
             with run.turn.sending() as sent:
-                return sent.answered(client.invoke(sent.messages, on_progress=listener, **run.parameters_for(sent)))
+                response: ResponseObject = client.invoke(
+                    sent.messages, on_progress=listener, **run.parameters_for(sent)
+                )
+                return sent.answered(response)
 
     async def _arun(
         self, value: LumnisInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
@@ -136,8 +139,10 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             if isinstance(run, KnownRun):
                 return await client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
             with run.turn.sending() as sent:
-                parameters = run.parameters_for(sent)
-                return sent.answered(await client.invoke(sent.messages, on_progress=listener, **parameters))
+                response: ResponseObject = await client.invoke(
+                    sent.messages, on_progress=listener, **run.parameters_for(sent)
+                )
+                return sent.answered(response)
 
     def _updates(
         self,

@@ -9,10 +9,11 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import Annotated
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from lumnisai_core import Scope
 from lumnisai_core.exceptions import ConfigurationError
@@ -32,6 +33,11 @@ from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
 
 #: From a session to what replaces it; None to forget it.
 Change = Callable[[ChatConversation], ChatConversation | None]
+
+
+def _plain_path(path: object) -> object:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
 
 _saved_form = TypeAdapter(ChatConversation)
 _SECONDS_FOR_ANOTHER_WRITER = 30.0
@@ -62,8 +68,8 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
     Args:
         user_id: Owner of the sessions: the same as of the LLM. Needed in user scope.
         scope: ``user`` (default) or ``tenant``.
-        path: SQLite file for what the service does not keep. Several users may share a file and do not see each
-            other's sessions. Use one file for each service. Default: none; sessions end with the process.
+        path: SQLite file (text or ``Path``) for what the service does not keep. Several users may share a file and do
+            not see each other's sessions. Use one file for each service. Default: none; sessions end with the process.
         threads: Threads of keys that the store does not know yet. Default: each gets a new one, when it is needed.
         api_key, base_url, tenant_id, timeout, max_retries: The connection, as of :class:`LumnisLLM`. No saved
             form contains the key.
@@ -73,7 +79,7 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         ConfigurationError: No API key, or an invalid value.
     """
 
-    path: str | None = None
+    path: Annotated[str, BeforeValidator(_plain_path)] | None = None
     threads: dict[str, str] = Field(default_factory=dict)
     sessions: dict[str, ChatConversation] = Field(default_factory=dict, repr=False)
 

@@ -28,7 +28,7 @@ from lumnisai_integrations.llama_index.lumnis.conversation import (
     tags_of,
 )
 from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM
-from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection, key_of, share
+from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
 
 
 class LumnisThreadMemory(LumnisConnection, BaseMemory):
@@ -49,7 +49,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         thread_id: Conversation to continue. Default: a new one, made when it is first needed.
         api_key, base_url, tenant_id, timeout, max_retries: The connection, as of :class:`LumnisLLM`.
         conversation: The messages, in a saved form.
-        connection: Reference to key and connections in a saved form, valid within one process.
+        connection: Reference to key and clients in a saved form, valid within one process.
 
     Raises:
         ConfigurationError: No API key, or an invalid value.
@@ -57,16 +57,10 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
 
     thread_id: Id | None = None
     conversation: ChatConversation = Field(default_factory=Conversation, repr=False)
-    connection: str | None = Field(default=None, repr=False)
-
     _is_made_here: bool = PrivateAttr(default=False)
 
     def __init__(self, **fields: Any) -> None:
-        fields.pop("class_name", None)  # part of what pydantic dumps
-        if fields.get("api_key") is None:
-            fields["api_key"] = key_of(fields.get("connection"), fields.get("base_url"))
         super().__init__(**fields)
-        self.connection, self._clients = share(self._client_settings())
         self.conversation = self._known()
 
     @classmethod
@@ -98,7 +92,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
                 f"chat_history begins a new conversation, but thread_id={kwargs['thread_id']} continues one that "
                 "exists: pass only one of the two."
             )
-        names = LumnisConnection.model_fields if isinstance(llm, LumnisLLM) else ()
+        names = LumnisConnection.model_fields.keys() - {"connection"} if isinstance(llm, LumnisLLM) else ()
         memory = cls(**{**{name: getattr(llm, name) for name in names}, **kwargs})
         memory.conversation = put(memory.conversation, chat_history or [])
         return memory
