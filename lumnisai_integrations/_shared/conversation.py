@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
@@ -140,6 +140,7 @@ class Conversation(Generic[M]):
         *,
         exchanges: bool = False,
         questions_first: bool = False,
+        sent: Mapping[str, str | None] | None = None,
     ) -> Conversation[M]:
         """Take in runs of the thread: what they store is no longer unsent.
 
@@ -149,6 +150,7 @@ class Conversation(Generic[M]):
             exchanges: Whether new messages were put as whole exchanges, which one half is enough to recognise.
             questions_first: Whether a question that is put after its run comes with its answer. Then one without an
                 answer is new, even if another user of the thread has just put the same.
+            sent: The run of each message that this process sends or has sent, by id; None while it is not over.
         """
         if thread_id != self.thread_id:
             return self
@@ -166,7 +168,7 @@ class Conversation(Generic[M]):
             # It is none of the messages that the thread holds, unless it is the last answer, which may be a new one.
             is_answer = exchanges and bool(stored) and unsent[at].role == stored[-1].role == ASSISTANT
             unsent[at] = replace(unsent[at], stored_before=len(stored) - is_answer)
-        found = match(unsent, stored, exchanges=exchanges)
+        found = match(unsent, stored, exchanges=exchanges, sent=sent)
         for at, place in found.items():
             if place is not None:
                 own = unsent[at]
@@ -301,11 +303,16 @@ def _in_flight(unsent: Sequence[ThreadMessage[M]], running: Iterable[ResponseObj
 
 
 def match(
-    unsent: Sequence[ThreadMessage[Any]], stored: Sequence[ThreadMessage[Any]], *, exchanges: bool = False
+    unsent: Sequence[ThreadMessage[Any]],
+    stored: Sequence[ThreadMessage[Any]],
+    *,
+    exchanges: bool = False,
+    sent: Mapping[str, str | None] | None = None,
 ) -> dict[int, int | None]:
     """Match unsent messages to stored ones, both oldest first; own stored ones are matched already.
 
-    Each stored message counts once. An answer is found by its run and a tool result by the id of its call. Others are
+    Each stored message counts once. An answer is found by its run, a message that was ``sent`` by the run that it was
+    sent to, and a tool result by the id of its call. Others are
     found in order and by text, among what is newer than their exchange or belongs to a run that an unsent message
     answers: first by the same text, then by one that wraps it, as agents do that add their state to a question.
 
@@ -316,10 +323,17 @@ def match(
     Returns:
         The index of the stored message by that of the unsent one; None where only the answer was recognised.
     """
-    candidates = _Candidates(unsent, stored)
+    candidates, runs = _Candidates(unsent, stored), sent or {}
     found: dict[int, int | None] = {}
+    for at, message in enumerate(unsent):
+        if (run_id := runs.get(message.id or "")) and (place := candidates.find_in(message, run_id)) is not None:
+            candidates.take(place)
+            found[at] = place
     last = -1
     for at, message in enumerate(unsent):
+        if at in found or (message.id or "") in runs:
+            last = max(last, found.get(at) or -1)
+            continue
         ends_exchange = exchanges and message.is_new and message.role == ASSISTANT
         place = candidates.find(message, newer_than=last)
         if place is None and ends_exchange and message.run_id is None:
@@ -353,6 +367,12 @@ class _Candidates:
     def answer_of(self, run_id: str | None) -> int | None:
         place = self._answers.get(run_id)
         return place if place in self._free else None
+
+    def find_in(self, message: ThreadMessage[Any], run_id: str) -> int | None:
+        """Find a message by its text among those of a run."""
+        texts = {_words(text) for text in (message.text, *message.wordings, too_long(message.text))}
+        places = (at for at, each in self._free.items() if each.run_id == run_id and each.role == message.role)
+        return next((at for at in places if not texts.isdisjoint(self._texts[at])), None)
 
     def find(self, message: ThreadMessage[Any], *, newer_than: int) -> int | None:
         """Find a message by its run or tool call, else by its text."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import SYSTEM
+from lumnisai_integrations._shared.conversation import SYSTEM, Conversation, instructions_of
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.texts import too_long
 from lumnisai_integrations._shared.turns import Answers, Continuation, LateQuestion, Tags, continue_thread
@@ -21,10 +21,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 RunT = TypeVar("RunT", ResponseObject, RunUpdate)
 
-_MOST_KNOWN = 100_000
+_MOST_KNOWN = 10_000
 
-#: Threads and ids of kept messages that a call sends or has sent. Tags of copies made before do not show this.
-_taken: dict[tuple[str, str], None] = {}
+#: The runs of kept messages that calls send or have sent, by thread and id; None until the run is over. Tags of copies
+#: made before do not show this.
+_taken: dict[str, dict[str, str | None]] = {}
 #: The last instructions of threads.
 _instructions: dict[str, tuple[str, ...]] = {}
 
@@ -71,9 +72,9 @@ class Turn:
             continued = self.decide()
             thread, lines = continued.thread_id, list[str]()
             sent = Sent(self.write(continued.send, lines), thread)
-            keys = [(thread, message_id) for message_id in continued.message_ids if thread is not None]
-            for key in keys:
-                _note(_taken, key, None)
+            ids = continued.message_ids
+            if thread is not None and ids:
+                _note(_taken, thread, _taken.get(thread, {}) | dict.fromkeys(ids))
             if thread is not None and _instructions.get(thread) != continued.instructions != ():
                 _instructions.pop(thread, None)
         for line in lines:
@@ -82,28 +83,31 @@ class Turn:
             yield sent
         except BaseException:  # also where a stream is left early
             with changing():
-                for key in keys:
-                    _taken.pop(key, None)
+                for message_id in ids:
+                    _taken.get(thread or "", {}).pop(message_id, None)
             raise
         thread = sent.answered_on if thread is None else thread
         with changing():
+            _taken.get(thread or "", {}).update(dict.fromkeys(ids, sent.run_id))
             # Other ones mean that calls have overlapped, so that it is not known whose are the last.
             if thread is not None and _instructions.get(thread, continued.instructions) != continued.instructions != ():
                 _instructions.pop(thread)
             else:
-                note_instructions(thread, continued.instructions)
+                _note_instructions(thread, continued.instructions)
 
 
 @dataclass
 class Sent:
-    """The messages of one run and its thread; ``answered_on`` is the thread of its answer."""
+    """The messages of one run and its thread; ``run_id`` is the run and ``answered_on`` the thread of its answer."""
 
     messages: list[dict[str, str]]
     thread_id: str | None
+    run_id: str | None = None
     answered_on: str | None = None
 
     def answered(self, update: RunT) -> RunT:
-        """Note the thread of an update or of the finished run, and return it."""
+        """Note run and thread of an update or of the finished run, and return it."""
+        self.run_id = update.response_id
         self.answered_on = update.thread_id or self.answered_on
         return update
 
@@ -130,11 +134,31 @@ def _warn_of_left_out(line: str) -> None:
     warnings.warn(f"A message of the conversation cannot be sent. The agent reads instead: {line}", stacklevel=2)
 
 
-def note_instructions(thread_id: str | None, texts: tuple[str, ...]) -> None:
+def _note_instructions(thread_id: str | None, texts: tuple[str, ...]) -> None:
     """Note the last instructions of a thread; without any, the earlier ones stay."""
     if texts and thread_id is not None:
         with changing():
             _note(_instructions, thread_id, texts)
+
+
+def note_read(conversation: Conversation[Any], runs: Sequence[ResponseObject]) -> None:
+    """Note what the reading of a thread says of its instructions, and of messages that calls have sent.
+
+    A message that still waits after its run was read is sent again: another one has taken its place there.
+    """
+    thread_id = conversation.thread_id
+    read = {*(run.response_id for run in runs), *(message.run_id for message in conversation.stored)} - {None}
+    with changing():
+        sent = _taken.get(thread_id or "", {})
+        for message in conversation.unsent:
+            if sent.get(message.id or "") in read:
+                del sent[message.id or ""]
+        _note_instructions(thread_id, instructions_of(runs))
+
+
+def runs_of_sent(thread_id: str | None) -> Mapping[str, str | None]:
+    """Return the run of each message that calls send or have sent to a thread, by id; None while it is not over."""
+    return dict(_taken.get(thread_id or "", {}))
 
 
 def note_kept(message_id: str) -> None:

@@ -92,7 +92,7 @@ def continue_thread(
     thread_id: str | None,
     answers: Answers = Answers.IGNORE,
     late: LateQuestion | None = None,
-    taken: Collection[tuple[str, str | None]] = (),
+    taken: Mapping[str, Collection[str]] | None = None,
     instructions: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Continuation:
     """Return the thread that a call continues and the messages, oldest first, that are not stored there yet.
@@ -102,7 +102,7 @@ def continue_thread(
         thread_id: The thread that the caller names. Default: that of the last message which names one.
         answers: The part that answers play.
         late: The question at the end of the call, if it is one that is put into its memory later.
-        taken: Thread and id of messages that other calls send or have sent.
+        taken: Ids of messages that other calls send or have sent, by thread.
         instructions: The last instructions of threads, as far as they are known. Those of the call are sent if they
             are others.
 
@@ -114,11 +114,11 @@ def continue_thread(
     thread = thread_id or _named_thread(messages, answers) or (None if late is None else late.thread_id)
     if thread is None or (thread_id is None and answers is Answers.COUNT and not _is_turn(messages, thread, late)):
         return outside
-    held = 0
+    known, held = (taken or {}).get(thread, ()), 0
     if answers is not Answers.IGNORE:
         of_thread = [at for at, tags in enumerate(messages) if tags.is_answer and tags.thread_id == thread]
         latest = _latest(messages, thread)
-        if latest is not None and (messages[latest].is_stored or (thread, messages[latest].message_id) in taken):
+        if latest is not None and (messages[latest].is_stored or messages[latest].message_id in known):
             of_thread += _steps(messages, latest)
         held = max(of_thread, default=-1) + 1
     left = [
@@ -126,7 +126,7 @@ def continue_thread(
         for at, tags in enumerate(messages)
         if at >= held and not tags.is_instruction and not (tags.is_stored and tags.thread_id == thread)
     ]
-    send = [at for at in left if not messages[at].is_in_flight and (thread, messages[at].message_id) not in taken]
+    send = [at for at in left if not messages[at].is_in_flight and messages[at].message_id not in known]
     if (instructions or {}).get(thread) != own:
         send = sorted([*send, *(at for at, tags in enumerate(messages) if tags.is_instruction)])
     if left and all(messages[at].is_instruction for at in send):
@@ -136,7 +136,7 @@ def continue_thread(
             f"Thread {thread} already holds all {len(messages)} messages, so there is nothing to send: add a new "
             "message of the user at the end."
         )
-    ids = tuple(known for at in send if (known := messages[at].message_id) is not None)
+    ids = tuple(message_id for at in send if (message_id := messages[at].message_id) is not None)
     return Continuation(thread, tuple(send), ids, own)
 
 

@@ -38,7 +38,7 @@ class Conversing(RuleBasedStateMachine):
         super().__init__()
         self.memory: Conversation[str] = Conversation().begin(THREAD)
         self.runs: list[ResponseObject] = []
-        self.taken: set[tuple[str, str | None]] = set()
+        self.sent: dict[str, str | None] = {}
         self.open: list[Call] = []
         self.asked: list[str] = []
         self.number = 0
@@ -52,21 +52,23 @@ class Conversing(RuleBasedStateMachine):
         return self.number
 
     def _read(self) -> None:
-        self.memory = self.memory.accept(THREAD, self.runs[::-1], questions_first=True)
+        self.memory = self.memory.accept(THREAD, self.runs[::-1], questions_first=True, sent=self.sent)
+        for message in self.memory.unsent:
+            if self.sent.get(message.id or ""):
+                del self.sent[message.id or ""]
 
     def _put(self, role: str, text: str, run_id: str | None = None, state: State = State.WAITING) -> str:
-        message: ThreadMessage[str] = ThreadMessage(
-            role, text, state, id=f"m{self._next()}", original=text, run_id=run_id
-        )
+        known = f"m{self._next()}"
+        message: ThreadMessage[str] = ThreadMessage(role, text, state, id=known, original=text, run_id=run_id)
         self.memory = self.memory.put([message])
-        return message.id or ""
+        return known
 
     def _messages(self, own: str | None) -> Sequence[ThreadMessage[str]]:
         self._read()
         return self.memory.up_to(own).messages
 
     def _decide(
-        self, messages: Sequence[ThreadMessage[str]], extra: Sequence[Tags], late: bool = False
+        self, messages: Sequence[ThreadMessage[str]], extra: Sequence[Tags] = (), late: bool = False
     ) -> Continuation:
         tags = [
             Tags(
@@ -85,7 +87,7 @@ class Conversing(RuleBasedStateMachine):
             thread_id=None,
             answers=Answers.COUNT,
             late=LateQuestion(THREAD) if late else None,
-            taken=self.taken,
+            taken={THREAD: self.sent},
         )
 
     def _start(self, messages: Sequence[ThreadMessage[str]], extra: Sequence[str], continued: Continuation) -> Call:
@@ -102,7 +104,7 @@ class Conversing(RuleBasedStateMachine):
         call = Call(continued, [text for role, text in sent if role == "user"], texts[-1], run)
         if continued.thread_id is not None:
             self.runs.append(run)
-            self.taken |= {(THREAD, known) for known in continued.message_ids}
+            self.sent |= dict.fromkeys(continued.message_ids)
         return call
 
     def _end(self, call: Call, *, succeeds: bool) -> ResponseObject:
@@ -110,8 +112,11 @@ class Conversing(RuleBasedStateMachine):
         answer = f"Answer {call.run.response_id}" if succeeds else None
         done = call.run.model_copy(update={"status": status, "output_text": answer})
         self.runs = [done if run.response_id == done.response_id else run for run in self.runs]
-        if not succeeds:
-            self.taken -= {(THREAD, known) for known in call.continuation.message_ids}
+        for known in call.continuation.message_ids:
+            if succeeds:
+                self.sent[known] = done.response_id
+            else:
+                del self.sent[known]
         return done
 
     @rule(text=TEXTS, succeeds=st.booleans(), can_be_sent=st.sampled_from([True, True, False]))
@@ -123,7 +128,7 @@ class Conversing(RuleBasedStateMachine):
         if not can_be_sent:
             return
         messages = self._messages(own)
-        call = self._start(messages, [], self._decide(messages, []))
+        call = self._start(messages, [], self._decide(messages))
         done = self._end(call, succeeds=succeeds)
         if succeeds:
             self._put("assistant", done.output_text or "", run_id=done.response_id)
@@ -135,7 +140,7 @@ class Conversing(RuleBasedStateMachine):
         self.asked.append(text)
         own = self._put("user", text)
         messages = self._messages(own)
-        self.open.append(self._start(messages, [], self._decide(messages, [])))
+        self.open.append(self._start(messages, [], self._decide(messages)))
 
     @rule(succeeds=st.booleans(), puts_answer=st.booleans())
     @precondition(lambda self: self.open)
@@ -172,7 +177,7 @@ class Conversing(RuleBasedStateMachine):
     def restart(self) -> None:
         """What is known comes from a saved form; the process knows of no calls."""
         self.memory = _saved_form.validate_json(_saved_form.dump_json(self.memory))
-        self.taken = set()
+        self.sent = {}
 
     @invariant()
     def nothing_is_doubled(self) -> None:

@@ -98,16 +98,16 @@ def test_only_the_next_turn_continues_the_thread_of_a_memory(
 @pytest.mark.parametrize(
     ("messages", "taken", "sent"),
     [
-        ([WAITS_FOR_T, QUESTION], [("t", "q")], ("t", (0,))),
-        ([WAITS_FOR_T, QUESTION], [("u", "q")], ("t", (0, 1))),
-        ([replace(WAITS_FOR_T, is_in_flight=True), QUESTION], [], ("t", (1,))),
+        ([WAITS_FOR_T, QUESTION], {"t": ["q"]}, ("t", (0,))),
+        ([WAITS_FOR_T, QUESTION], {"u": ["q"]}, ("t", (0, 1))),
+        ([replace(WAITS_FOR_T, is_in_flight=True), QUESTION], {}, ("t", (1,))),
         # The question is on its way already: its answer comes from a run outside.
-        ([INSTRUCTION, STORED_ON_T, QUESTION], [("t", "q")], (None, (0, 1, 2))),
-        ([STORED_ON_T, replace(QUESTION, is_in_flight=True)], [], (None, (0, 1))),
+        ([INSTRUCTION, STORED_ON_T, QUESTION], {"t": ["q"]}, (None, (0, 1, 2))),
+        ([STORED_ON_T, replace(QUESTION, is_in_flight=True)], {}, (None, (0, 1))),
     ],
 )
 def test_what_another_call_sends_is_not_sent_again(
-    messages: list[Tags], taken: list[tuple[str, str]], sent: tuple[str | None, tuple[int, ...]]
+    messages: list[Tags], taken: dict[str, list[str]], sent: tuple[str | None, tuple[int, ...]]
 ) -> None:
     """Also if the copies of messages were made before."""
     continuation = continue_thread(messages, thread_id=None, answers=Answers.COUNT, taken=taken)

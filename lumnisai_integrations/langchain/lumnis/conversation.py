@@ -27,10 +27,9 @@ from lumnisai_integrations._shared.conversation import (
     Conversation,
     State,
     ThreadMessage,
-    instructions_of,
 )
 from lumnisai_integrations._shared.locks import changing
-from lumnisai_integrations._shared.sending import last_kept, note_instructions, note_kept
+from lumnisai_integrations._shared.sending import last_kept, note_kept, note_read, runs_of_sent
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
 from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result
 from lumnisai_integrations._shared.tools import ToolOffer
@@ -122,8 +121,8 @@ class HistoryState:
     def _accept(self, thread_id: str | None, runs: Sequence[ResponseObject]) -> None:
         if thread_id is None or thread_id != self.conversation.thread_id:
             return
-        note_instructions(thread_id, instructions_of(runs))
-        self.conversation = self.conversation.accept(thread_id, runs, exchanges=True)
+        self.conversation = self.conversation.accept(thread_id, runs, exchanges=True, sent=runs_of_sent(thread_id))
+        note_read(self.conversation, runs)
         for run in reversed(runs):
             if run.status == ResponseStatus.SUCCEEDED:
                 self._runs.setdefault(run.response_id, run.model_copy(update={"progress": [], "artifacts": []}))

@@ -17,9 +17,9 @@ from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from lumnisai_core import Scope
 from lumnisai_core.exceptions import ConfigurationError
-from lumnisai_integrations._shared.conversation import Conversation, instructions_of
+from lumnisai_integrations._shared.conversation import Conversation
 from lumnisai_integrations._shared.locks import changing
-from lumnisai_integrations._shared.sending import note_instructions
+from lumnisai_integrations._shared.sending import note_read, runs_of_sent
 from lumnisai_integrations._shared.thread_reading import aread_runs
 from lumnisai_integrations.llama_index.lumnis.conversation import (
     ChatConversation,
@@ -187,8 +187,9 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         if (thread := known.thread_id) is None:
             return known
         runs = await aread_runs(self.aclient(), known)
-        note_instructions(thread, instructions_of(runs))
-        _, session = await self._change(key, lambda known: known.accept(thread, runs))
+        sent = runs_of_sent(thread)
+        _, session = await self._change(key, lambda known: known.accept(thread, runs, sent=sent))
+        note_read(session, runs)
         return session
 
     async def _begin(self, key: str) -> ChatConversation:

@@ -14,9 +14,9 @@ from pydantic import Field, PrivateAttr
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.clients import Id
-from lumnisai_integrations._shared.conversation import Conversation, instructions_of
+from lumnisai_integrations._shared.conversation import Conversation
 from lumnisai_integrations._shared.locks import changing
-from lumnisai_integrations._shared.sending import note_instructions
+from lumnisai_integrations._shared.sending import note_read, runs_of_sent
 from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
 from lumnisai_integrations.llama_index.lumnis.conversation import (
     ChatConversation,
@@ -207,8 +207,9 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
             self.thread_id = self.conversation.thread_id
 
     def _accept(self, thread_id: str, runs: Sequence[ResponseObject]) -> None:
-        note_instructions(thread_id, instructions_of(runs))
-        self._change(lambda known: known.accept(thread_id, runs, questions_first=True))
+        sent = runs_of_sent(thread_id)
+        self._change(lambda known: known.accept(thread_id, runs, questions_first=True, sent=sent))
+        note_read(self.conversation, runs)
 
     def _begin(self, thread_id: str) -> bool:
         self._change(lambda known: known.begin(thread_id))
