@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,11 +85,11 @@ class FeedbackEngine:
 
 
 class RecordingEngine:
-    """Plays scripts and keeps the requests."""
+    """Plays scripts, or the one that is chosen for a request, and keeps the requests."""
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, choose: Callable[[RunRequest], Script] | None = None) -> None:
         self.requests: list[RunRequest] = []
-        self._engine = ScriptedEngine(list(scripts))
+        self._engine = ScriptedEngine(list(scripts) if choose is None else choose)
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         self.requests.append(request)

@@ -332,7 +332,6 @@ def match(
     last = -1
     for at, message in enumerate(unsent):
         if at in found or (message.id or "") in runs:
-            last = max(last, found.get(at) or -1)
             continue
         ends_exchange = exchanges and message.is_new and message.role == ASSISTANT
         place = candidates.find(message, newer_than=last)
@@ -344,7 +343,9 @@ def match(
         if place is None:
             continue
         candidates.take(place)
-        found[at], last = place, max(last, place)
+        found[at] = place
+        if message.state is not State.IN_FLIGHT:  # overlapping runs end in any order
+            last = max(last, place)
         before = at - 1
         while ends_exchange and before >= 0 and unsent[before].is_new and unsent[before].role != ASSISTANT:
             found.setdefault(before, None)
@@ -386,7 +387,7 @@ class _Candidates:
         places = [
             at
             for at, each in self._free.items()
-            if at > newer_than
+            if (at > newer_than or message.state is State.IN_FLIGHT)
             and each.role == message.role
             and (at >= message.stored_before or each.run_id in self._answered)
         ]
