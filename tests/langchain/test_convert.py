@@ -29,7 +29,7 @@ CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
 
 BOTH_RESULTS = (
     '{"tool_result": {"name": null, "id": "c1", "status": "error"}}\nbad\n[end of tool result]\n'
-    '{"tool_result": {"name": null, "id": "c2", "status": "success"}}\nok\n[end of tool result]'
+    '{"tool_result": {"name": null, "id": "c2"}}\nok\n[end of tool result]'
 )
 
 

@@ -168,7 +168,7 @@ def _block_text(place: str, block: str | Mapping[str, Any]) -> str | None:
 def _tool_result(place: str, block: Mapping[str, Any]) -> str:
     content = block.get("content") or ""
     text = content if isinstance(content, str) else "\n".join(_block_texts(place, content))
-    status = "error" if block.get("is_error") else "success"
+    status = None if block.get("is_error") is None else "error" if block["is_error"] else "success"
     return tool_result_text(text, name=block.get("name"), call_id=block.get("tool_use_id"), status=status)
 
 
