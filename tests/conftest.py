@@ -65,3 +65,9 @@ async def async_client(local: LocalLumnis) -> AsyncIterator[AsyncClient]:
     """An asyncio client for one user of the shared service."""
     async with AsyncClient(local.api_key, base_url=local.base_url, user_id="user-123") as made:
         yield made
+
+
+@pytest.fixture
+def leave_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes this process one that has written none of the saved forms which are restored from then on."""
+    return lambda: monkeypatch.setattr("lumnisai_integrations._shared.clients._shared", {})

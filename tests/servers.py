@@ -88,11 +88,11 @@ class FeedbackEngine:
 
 
 class RecordingEngine:
-    """Plays scripts and keeps the requests."""
+    """Plays scripts, or the one that is chosen for a request, and keeps the requests."""
 
-    def __init__(self, *scripts: Script) -> None:
+    def __init__(self, *scripts: Script, choose: Callable[[RunRequest], Script] | None = None) -> None:
         self.requests: list[RunRequest] = []
-        self._engine = ScriptedEngine(list(scripts))
+        self._engine = ScriptedEngine(list(scripts) if choose is None else choose)
 
     async def run(self, request: RunRequest, report: RunReport) -> RunResult:
         self.requests.append(request)

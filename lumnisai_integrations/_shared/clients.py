@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pydantic import BaseModel, BeforeValidator, PrivateAttr, SecretStr
 
@@ -44,6 +44,7 @@ class Clients:
     def __init__(self) -> None:
         self._blocking: dict[ClientSettings, Client] = {}
         self._asyncio: dict[ClientSettings, AsyncClient] = {}
+        self.references: dict[ClientSettings, str] = {}
 
     def blocking(self, settings: ClientSettings) -> Client:
         """Return the blocking client of these settings. It opens nothing before its first request."""
@@ -77,8 +78,33 @@ class Clients:
         return type(self), ()
 
 
+_MOST_SHARED = 1000
+
+_shared: dict[str, tuple[ClientSettings, Clients]] = {}
+
+
+def share(settings: ClientSettings, clients: Clients) -> str:
+    """Return a reference to settings and clients that saved forms hold instead of the key, valid in this process."""
+    reference = clients.references.setdefault(settings, uuid4().hex)
+    _shared[reference] = settings, clients
+    if len(_shared) > _MOST_SHARED:
+        del _shared[next(iter(_shared))]
+    return reference
+
+
+def shared(reference: str | None, base_url: str | None) -> tuple[SecretStr | None, Clients | None]:
+    """Return the API key and the clients that belong to a reference, for the same service only."""
+    settings, clients = _shared.get(reference or "", (None, None))
+    if settings is None or settings.base_url != base_url:
+        return None, None
+    return settings.api_key, clients
+
+
 class Connection(BaseModel):
-    """Where the service is and for whom it works, as fields. A pickle does not hold the API key."""
+    """Where the service is and for whom it works, as fields.
+
+    A pickle does not hold the API key. In the process that wrote it, it finds the key and the clients again.
+    """
 
     base_url: str | None = None
     tenant_id: Id | None = None
@@ -93,7 +119,14 @@ class Connection(BaseModel):
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
-        return state | {"__dict__": state["__dict__"] | {self._key_field: None}}
+        reference = share(self._client_settings(), self._clients)
+        return state | {"__dict__": state["__dict__"] | {self._key_field: None}, "reference": reference}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        key, clients = shared(state.get("reference"), self.base_url)
+        if clients is not None:
+            self.__dict__[self._key_field], self._clients = key, clients
 
     def close(self) -> None:
         """Close the connections of blocking calls. Closing is optional; a later call opens new ones."""

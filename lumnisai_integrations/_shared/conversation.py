@@ -3,26 +3,33 @@
 A *thread* holds *runs*; a run stores the messages that were sent to it and its answer. A :class:`Conversation` is the
 messages of one thread, oldest first: the *stored* ones, then the *unsent* ones. The service stores messages only as
 part of a run, so ``put`` adds unsent messages, and ``accept`` takes in the runs that were read from the thread:
-:func:`match` finds which of the unsent messages they hold. A call has the :class:`Tags` of its messages, from which
-:func:`continue_thread` decides which thread it continues and which of them it has to send.
+:func:`match` finds which of the unsent messages they hold.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from lumnisai_core import ResponseObject, ResponseStatus
-from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.texts import too_long, tool_calls_text
+from lumnisai_integrations._shared.tools import json_or_text
 
-#: Keys of ``additional_kwargs`` for the thread of a message and for whether that thread holds it, in both frameworks.
+#: Keys of ``additional_kwargs`` in both frameworks: the thread of a message and whether that thread holds it.
 THREAD_ID = "lumnis_thread_id"
 PERSISTED = "lumnis_persisted"
+#: The id of a message that is kept for a thread; whether a run that is not over holds it; whether it was the last one
+#: when the messages were read for a run; why no run can take it.
+MESSAGE_ID = "lumnis_message_id"
+IN_FLIGHT = "lumnis_in_flight"
+LATEST = "lumnis_latest"
+PROBLEM = "lumnis_problem"
+TAGS = (THREAD_ID, PERSISTED, MESSAGE_ID, IN_FLIGHT, LATEST, PROBLEM)
 
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 
@@ -46,8 +53,9 @@ class ThreadMessage(Generic[M]):
 
     Attributes:
         role: ``system``, ``user`` or ``assistant``.
-        text: Its text.
+        text: Its text; of a message that no run can take, the line that is sent instead.
         state: Where it is.
+        id: Id of a message that was put.
         original: The framework's message; None for one that was read from the thread.
         run_id: The run that stores it; for an unsent answer, the run that it answers.
         wordings: Other texts of the same message: an object as JSON, calls with or without their ids.
@@ -63,6 +71,7 @@ class ThreadMessage(Generic[M]):
     role: str
     text: str
     state: State = State.WAITING
+    id: str | None = None
     original: M | None = None
     run_id: str | None = None
     wordings: tuple[str, ...] = ()
@@ -131,6 +140,7 @@ class Conversation(Generic[M]):
         *,
         exchanges: bool = False,
         questions_first: bool = False,
+        sent: Mapping[str, str | None] | None = None,
     ) -> Conversation[M]:
         """Take in runs of the thread: what they store is no longer unsent.
 
@@ -140,6 +150,7 @@ class Conversation(Generic[M]):
             exchanges: Whether new messages were put as whole exchanges, which one half is enough to recognise.
             questions_first: Whether a question that is put after its run comes with its answer. Then one without an
                 answer is new, even if another user of the thread has just put the same.
+            sent: The run of each message that this process sends or has sent, by id; None while it is not over.
         """
         if thread_id != self.thread_id:
             return self
@@ -157,7 +168,7 @@ class Conversation(Generic[M]):
             # It is none of the messages that the thread holds, unless it is the last answer, which may be a new one.
             is_answer = exchanges and bool(stored) and unsent[at].role == stored[-1].role == ASSISTANT
             unsent[at] = replace(unsent[at], stored_before=len(stored) - is_answer)
-        found = match(unsent, stored, exchanges=exchanges)
+        found = match(unsent, stored, exchanges=exchanges, sent=sent)
         for at, place in found.items():
             if place is not None:
                 own = unsent[at]
@@ -193,6 +204,14 @@ class Conversation(Generic[M]):
             return replace(self, unsent=tuple(left[held:]))
         return Conversation(unsent=tuple(_anew(message) for message in left))
 
+    def up_to(self, *message_ids: str | None) -> Conversation[M]:
+        """Return the conversation up to the first of these messages that is unsent; all of it if none is."""
+        for message_id in message_ids:
+            for at, message in enumerate(self.unsent, start=1):
+                if message_id is not None and message.id == message_id:
+                    return replace(self, unsent=self.unsent[:at])
+        return self
+
     def oldest(self, count: int) -> list[int]:
         """Return the positions of the oldest messages of the queue."""
         queue = [at for at, message in enumerate(self.messages) if not message.is_archived]
@@ -211,6 +230,15 @@ class Conversation(Generic[M]):
 def _anew(message: ThreadMessage[M]) -> ThreadMessage[M]:
     state = State.WAITING if message.state is State.STORED else message.state
     return replace(message, state=state, run_id=None, is_own=False, stored_before=0)
+
+
+def instructions_of(runs: Iterable[ResponseObject]) -> tuple[str, ...]:
+    """Return the last instructions among runs of a thread, newest first."""
+    for run in runs:
+        sent = run.input_messages if run.status == ResponseStatus.SUCCEEDED else ()
+        if texts := tuple(message.content for message in sent or () if str(message.role) == SYSTEM):
+            return texts
+    return ()
 
 
 def messages_of(run: ResponseObject) -> list[ThreadMessage[Any]]:
@@ -235,12 +263,15 @@ def _answers(run: ResponseObject) -> list[str]:
     # The texts of an answer; the words inside the object of a run with tools of the caller come first.
     value, texts = run.structured_response, [run.output_text or ""]
     if value is not None:
-        content, written = value.get("content"), json.dumps(value, ensure_ascii=False)
-        if len(value) == 1 and isinstance(content, str):
-            texts = [content, *texts, written]
+        known = {name: item for name, item in value.items() if item is not None}
+        content, calls, written = known.get("content"), known.get("tool_calls"), json.dumps(value, ensure_ascii=False)
+        words = content if isinstance(content, str) and not known.keys() - {"content", "tool_calls"} else None
+        if isinstance(calls, list) and calls and (words is not None or len(known) == 1):
+            texts = [tool_calls_text(words or "", calls), *texts, written]
+        elif words is not None:
+            texts = [words, *texts, written]
         else:
-            are_calls = len(value) == 1 and isinstance(value.get("tool_calls"), list)
-            texts = [written, *texts] if are_calls else [*texts, written]
+            texts = [*texts, written] if texts[0] else [written]
     return [text for at, text in enumerate(texts) if at == 0 or text]
 
 
@@ -272,11 +303,16 @@ def _in_flight(unsent: Sequence[ThreadMessage[M]], running: Iterable[ResponseObj
 
 
 def match(
-    unsent: Sequence[ThreadMessage[Any]], stored: Sequence[ThreadMessage[Any]], *, exchanges: bool = False
+    unsent: Sequence[ThreadMessage[Any]],
+    stored: Sequence[ThreadMessage[Any]],
+    *,
+    exchanges: bool = False,
+    sent: Mapping[str, str | None] | None = None,
 ) -> dict[int, int | None]:
     """Match unsent messages to stored ones, both oldest first; own stored ones are matched already.
 
-    Each stored message counts once. An answer is found by its run and a tool result by the id of its call. Others are
+    Each stored message counts once. An answer is found by its run, a message that was ``sent`` by the run that it was
+    sent to, and a tool result by the id of its call. Others are
     found in order and by text, among what is newer than their exchange or belongs to a run that an unsent message
     answers: first by the same text, then by one that wraps it, as agents do that add their state to a question.
 
@@ -287,10 +323,16 @@ def match(
     Returns:
         The index of the stored message by that of the unsent one; None where only the answer was recognised.
     """
-    candidates = _Candidates(unsent, stored)
+    candidates, runs = _Candidates(unsent, stored), sent or {}
     found: dict[int, int | None] = {}
+    for at, message in enumerate(unsent):
+        if (run_id := runs.get(message.id or "")) and (place := candidates.find_in(message, run_id)) is not None:
+            candidates.take(place)
+            found[at] = place
     last = -1
     for at, message in enumerate(unsent):
+        if at in found or (message.id or "") in runs:
+            continue
         ends_exchange = exchanges and message.is_new and message.role == ASSISTANT
         place = candidates.find(message, newer_than=last)
         if place is None and ends_exchange and message.run_id is None:
@@ -301,7 +343,9 @@ def match(
         if place is None:
             continue
         candidates.take(place)
-        found[at], last = place, max(last, place)
+        found[at] = place
+        if message.state is not State.IN_FLIGHT:  # overlapping runs end in any order
+            last = max(last, place)
         before = at - 1
         while ends_exchange and before >= 0 and unsent[before].is_new and unsent[before].role != ASSISTANT:
             found.setdefault(before, None)
@@ -325,6 +369,12 @@ class _Candidates:
         place = self._answers.get(run_id)
         return place if place in self._free else None
 
+    def find_in(self, message: ThreadMessage[Any], run_id: str) -> int | None:
+        """Find a message by its text among those of a run."""
+        texts = {_words(text) for text in (message.text, *message.wordings, too_long(message.text))}
+        places = (at for at, each in self._free.items() if each.run_id == run_id and each.role == message.role)
+        return next((at for at in places if not texts.isdisjoint(self._texts[at])), None)
+
     def find(self, message: ThreadMessage[Any], *, newer_than: int) -> int | None:
         """Find a message by its run or tool call, else by its text."""
         place, call_id = None, message.tool_call_id
@@ -332,16 +382,17 @@ class _Candidates:
             place = self.answer_of(message.run_id)
         elif call_id is not None:
             place = next((at for at, each in self._free.items() if each.tool_call_id == call_id), None)
-        if place is not None or message.state is State.UNSENDABLE:
+        if place is not None:
             return place
         places = [
             at
             for at, each in self._free.items()
-            if at > newer_than
+            if (at > newer_than or message.state is State.IN_FLIGHT)
             and each.role == message.role
             and (at >= message.stored_before or each.run_id in self._answered)
         ]
-        same = (at for text in (message.text, *message.wordings) for at in places if _words(text) in self._texts[at])
+        texts = (message.text, *message.wordings, too_long(message.text))
+        same = (at for text in texts for at in places if _words(text) in self._texts[at])
         wrapping = (at for at in places if _is_within(message.text.strip(), self._free[at]))
         return next(chain(same, wrapping), None)
 
@@ -358,75 +409,12 @@ def _is_within(text: str, stored: ThreadMessage[Any]) -> bool:
 
 
 def _words(text: str) -> str:
-    return " ".join(text.split())
+    # Frameworks write the object of an answer anew, with all its fields.
+    value = json_or_text(text) if text.lstrip().startswith("{") else text
+    return " ".join(text.split()) if value is text else json.dumps(_without_none(value), sort_keys=True)
 
 
-class Answers(StrEnum):
-    """The part that answers of runs play in the choice of a thread and of the messages to send.
-
-    ``IGNORE``: none. ``COUNT``: on the thread that the call continues, an answer stands for all messages before it but
-    the instructions, which are sent each time because another agent may have taken over. ``FOLLOW``: an answer also
-    names the thread to continue, and stands for the instructions, too.
-    """
-
-    IGNORE = "ignore"
-    COUNT = "count"
-    FOLLOW = "follow"
-
-
-@dataclass(frozen=True, slots=True)
-class Tags:
-    """The tags of a message of a call: its thread, and whether that holds it.
-
-    An answer of a run on the thread (``is_answer``) stands for the messages before it, too.
-    """
-
-    thread_id: str | None = None
-    is_stored: bool = False
-    is_answer: bool = False
-    is_instruction: bool = False
-
-
-class Continuation(NamedTuple):
-    """The thread that a call continues, None for a new one, and the positions of the messages to send."""
-
-    thread_id: str | None
-    send: tuple[int, ...]
-
-
-def continue_thread(
-    messages: Sequence[Tags], *, thread_id: str | None, answers: Answers = Answers.IGNORE
-) -> Continuation:
-    """Return the thread that a call continues and the messages, oldest first, that are not stored there yet.
-
-    Without a ``thread_id`` it is the thread of the last message which names one.
-
-    Raises:
-        ValidationError: The thread holds all messages, so that there is nothing to send.
-    """
-    thread = thread_id or _named_thread(messages, answers)
-    if thread is None:
-        return Continuation(None, tuple(range(len(messages))))
-    held = 0
-    if answers is not Answers.IGNORE:
-        of_thread = (at + 1 for at, tags in enumerate(messages) if tags.is_answer and tags.thread_id == thread)
-        held = max(of_thread, default=0)
-    resends = answers is Answers.COUNT
-    send = tuple(
-        at
-        for at, tags in enumerate(messages)
-        if not (tags.is_stored and tags.thread_id == thread) and (at >= held or (resends and tags.is_instruction))
-    )
-    if messages and not send:
-        raise ValidationError(
-            f"Thread {thread} already holds all {len(messages)} messages, so there is nothing to send: add a new "
-            "message of the user at the end."
-        )
-    return Continuation(thread, send)
-
-
-def _named_thread(messages: Sequence[Tags], answers: Answers) -> str | None:
-    for tags in reversed(messages):
-        if tags.thread_id and (answers is Answers.FOLLOW or not tags.is_answer or tags.is_stored):
-            return tags.thread_id
-    return None
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_none(item) for name, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value

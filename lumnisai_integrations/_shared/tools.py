@@ -237,15 +237,3 @@ def _short(value: object) -> str:
 
 def _unusable(response: ResponseObject, problem: str) -> StructuredOutputError:
     return StructuredOutputError.of_run(response, f"Run {response.response_id} was offered tools and {problem}.")
-
-
-def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
-    """Return an assistant turn: its text, then its tool calls, each with ``id``, ``name`` and ``args``."""
-    written = json.dumps({"tool_calls": [dict(call) for call in calls]}, ensure_ascii=False, default=str)
-    return f"{content}\n{written}" if content else written
-
-
-def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str = "success") -> str:
-    """Return the result of a tool call as a turn of the user; ``status`` is ``success`` or ``error``."""
-    head = json.dumps({"tool_result": {"name": name, "id": call_id, "status": status}}, ensure_ascii=False)
-    return f"{head}\n{content}\n[end of tool result]"

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import pickle
 import warnings
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -174,12 +175,18 @@ async def test_closed_models_go_on(model: ChatLumnis) -> None:
 
 
 async def test_models_are_copied_and_pickled(
-    model: ChatLumnis, local: LocalLumnis, monkeypatch: pytest.MonkeyPatch
+    model: ChatLumnis, local: LocalLumnis, monkeypatch: pytest.MonkeyPatch, leave_process: Callable[[], None]
 ) -> None:
-    """Copies and pickles work, made before and after first use; a pickle takes the key from the environment."""
-    assert local.api_key.encode() not in pickle.dumps(model)
+    """Copies and pickles work, made before and after first use.
+
+    A pickle takes the key from the process that wrote it, in another one from the environment.
+    """
+    written = pickle.dumps(model)
+    assert local.api_key.encode() not in written
+    assert pickle.loads(written).invoke("Tides rise.").content == model.invoke("Tides rise.").content
+    leave_process()
     with pytest.raises(ConfigurationError, match="LUMNISAI_API_KEY"):
-        pickle.loads(pickle.dumps(model)).invoke("Tides rise.")
+        pickle.loads(written).invoke("Tides rise.")
     monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
     fresh = [copy.deepcopy(model), pickle.loads(pickle.dumps(model))]
     expected = model.invoke("Tides rise.").content

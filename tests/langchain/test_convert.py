@@ -29,7 +29,7 @@ CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
 
 BOTH_RESULTS = (
     '{"tool_result": {"name": null, "id": "c1", "status": "error"}}\nbad\n[end of tool result]\n'
-    '{"tool_result": {"name": null, "id": "c2", "status": "success"}}\nok\n[end of tool result]'
+    '{"tool_result": {"name": null, "id": "c2"}}\nok\n[end of tool result]'
 )
 
 
@@ -74,7 +74,7 @@ BOTH_RESULTS = (
         (
             FunctionMessage(content="3", name="add"),
             "user",
-            '{"tool_result": {"name": "add", "id": null, "status": "success"}}\n3\n[end of tool result]',
+            '{"tool_result": {"name": "add", "id": null}}\n3\n[end of tool result]',
         ),
         (
             HumanMessage(
@@ -100,6 +100,38 @@ def test_system_messages_stand_anywhere() -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "content", "line"),
+    [
+        (HumanMessage([{"type": "text", "text": "See:"}, {"type": "image", "url": "x"}]), "See:\n", "of type 'image'"),
+        (HumanMessage("Cut \ud835 off"), "Cut ? off\n", r"'\ud835' at position 4"),
+        (AIMessage([{"type": "text", "text": "See:"}, {"type": "video", "url": "x"}]), "See:", "of type 'video'"),
+    ],
+)
+def test_of_older_messages_there_is_a_line_for_what_cannot_be_sent(
+    message: BaseMessage, content: str, line: str
+) -> None:
+    """The caller cannot change them any more; the newest one raises."""
+    lines: list[str] = []
+    old, new = convert_in([message, HumanMessage("And?")], lines=lines)
+    assert len(lines) == 1
+    assert line in lines[0]
+    assert (old["content"], new["content"]) == (content + lines[0], "And?")
+
+
+def test_a_picture_that_a_tool_returns_becomes_a_line() -> None:
+    """Also where its result is the newest message."""
+    blocks: list[str | dict[Any, Any]] = [{"type": "text", "text": "Chart:"}, {"type": "image", "base64": "x"}]
+    lines: list[str] = []
+    sent = convert_in([HumanMessage("Draw"), ToolMessage(blocks, tool_call_id="c")], lines=lines)
+    assert f"Chart:\n{lines[0]}\n" in sent[-1]["content"]
+
+
+def test_the_newest_message_has_no_lone_surrogate() -> None:
+    with pytest.raises(ValidationError, match=r"messages\[0\] has a lone surrogate, '.ud835' at position 1"):
+        convert_in([HumanMessage("a\ud835")])
+
+
+@pytest.mark.parametrize(
     ("messages", "said"),
     [
         ([], "no messages"),
@@ -108,7 +140,6 @@ def test_system_messages_stand_anywhere() -> None:
             r"messages\[1\].*'image_",
         ),
         ([HumanMessage([{"type": "audio", "base64": "x"}])], r"messages\[0\].*'audio'.*files="),
-        ([ToolMessage([{"type": "file", "base64": "x"}], tool_call_id="c")], "'file'"),
         ([HumanMessage([{"type": "tool_result", "content": [{"type": "image"}]}])], "'image'"),
         ([ChatMessage(content="x", role="narrator")], "'narrator'"),
         ([RemoveMessage(id="1")], "RemoveMessage"),

@@ -85,7 +85,7 @@ def test_the_call_wins_over_the_config_and_that_over_the_field() -> None:
     config = {"lumnis_user_id": "config", "lumnis_thread_id": "t-config"}
     run = run_of_input(settings, "Hi.", config, {"user_id": "call", "model": "openai:gpt-4o-mini"})
     assert isinstance(run, RunCall)
-    assert run.messages == [{"role": "user", "content": "Hi."}]
+    assert run.turn.write([0], []) == [{"role": "user", "content": "Hi."}]
     assert (run.parameters["user_id"], run.parameters["thread_id"]) == ("call", "t-config")
     assert run.parameters["model_overrides"] == {"smart_model": "openai:gpt-4o-mini"}
     assert run_of_input(settings, "Hi.", None, {}).parameters["thread_id"] == "t-field"

@@ -15,7 +15,7 @@ from lumnisai_core import Client
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script
 from lumnisai_integrations.langchain import LumnisChatMessageHistory
-from lumnisai_integrations.langchain.lumnis.calls import continuation
+from lumnisai_integrations.langchain.lumnis.calls import turn_of
 from tests.conftest import Serve
 from tests.langchain.conftest import USER, Connect
 from tests.servers import RecordingEngine
@@ -38,14 +38,14 @@ def kept(text: str, thread_id: str, *, persisted: bool = True, kind: type[BaseMe
         ([FIRST, answer("t"), NEXT], None, "client", (None, [0, 1, 2])),
         ([FIRST, answer("t"), NEXT], "u", "client", ("u", [0, 1, 2])),
         ([SYSTEM, FIRST], None, "server", (None, [0, 1])),
-        ([SYSTEM, FIRST, answer("t"), NEXT], None, "server", ("t", [3])),
+        ([SYSTEM, FIRST, answer("t"), NEXT], None, "server", ("t", [0, 3])),  # its instructions are not known
         ([FIRST, answer("t"), NEXT, answer("t2"), NEXT], None, "server", ("t2", [4])),
         ([FIRST, answer("t", provider="openai"), NEXT], None, "server", (None, [0, 1, 2])),
         ([FIRST, answer("t"), NEXT], "t", "server", ("t", [2])),
         ([FIRST, answer("t"), NEXT], "u", "server", ("u", [0, 1, 2])),
         # What a history of a thread returns is known to be there, whoever remembers the conversation.
         ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "client", ("t", [0, 3])),
-        ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "server", ("t", [3])),
+        ([SYSTEM, kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], None, "server", ("t", [0, 3])),
         ([kept("Who?", "t"), kept("More.", "t", persisted=False), NEXT], None, "client", ("t", [1, 2])),
         ([kept("Who?", "t"), kept("Ann.", "t", kind=AIMessage), NEXT], "u", "client", ("u", [0, 1, 2])),
     ],
@@ -53,14 +53,14 @@ def kept(text: str, thread_id: str, *, persisted: bool = True, kind: type[BaseMe
 def test_only_what_the_thread_lacks_is_sent(
     messages: list[BaseMessage], thread_id: str | None, history: Any, expected: tuple[str | None, list[int]]
 ) -> None:
-    going_on = continuation(messages, thread_id, history)
+    going_on = turn_of(messages, thread_id, history).decide()
     assert (going_on.thread_id, list(going_on.send)) == expected
 
 
 @pytest.mark.parametrize("messages", [[FIRST, answer("t")], [kept("Who?", "t")]])
 def test_a_thread_that_has_everything_is_not_run_again(messages: list[BaseMessage]) -> None:
     with pytest.raises(ValidationError, match="nothing to send"):
-        continuation(messages, None, "server")
+        turn_of(messages, None, "server").decide()
 
 
 def test_an_unknown_history_is_refused(local: LocalLumnis, connect: Connect) -> None:

@@ -169,6 +169,14 @@ class TestRestarts:
         await store_of(path=path).add_message("s-1", user("Hello"))
         assert stat.S_IMODE(Path(path).stat().st_mode) == 0o600
 
+    async def test_a_file_may_be_a_path(self, store_of: StoreOf, path: str, llm: LumnisLLM) -> None:
+        """And stays one in saved forms."""
+        store = store_of(path=Path(path))
+        await engine_on(store, llm).achat("Hello")
+        restored = LumnisChatStore.model_validate_json(store.model_dump_json())
+        assert await restored.count_messages("s-1") == 2
+        await restored.aclose()
+
     async def test_an_unusable_file_is_an_error(self, store_of: StoreOf, path: str, tmp_path: Path) -> None:
         """Before anything is sent, with its name."""
         Path(path).write_text("Not a database. " * 100)
@@ -177,12 +185,11 @@ class TestRestarts:
                 await store_of(path=unusable).add_message("s-1", user("Hello"))
 
     async def test_a_store_without_a_file_can_be_saved(
-        self, store_of: StoreOf, llm: LumnisLLM, local: LocalLumnis, monkeypatch: pytest.MonkeyPatch, client: Client
+        self, store_of: StoreOf, llm: LumnisLLM, local: LocalLumnis, client: Client
     ) -> None:
-        """What it knows is part of what pydantic dumps and of a pickle; the key is not."""
+        """What it knows is part of what pydantic dumps and of a pickle; the key is not, but it is found again."""
         store = store_of()
         await engine_on(store, llm).achat("Hello")
-        monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
         forms = [repr(store), store.model_dump_json(), repr(pickle.dumps(store))]
         assert not [form for form in forms if local.api_key in form]
         thread = await store.get_thread_id("s-1")

@@ -103,7 +103,7 @@ def test_tool_results(role: MessageRole) -> None:
     [sent] = convert_in([ChatMessage(role=role, content="42", additional_kwargs=known)])
     assert sent == {
         "role": "user",
-        "content": '{"tool_result": {"name": "add", "id": "c1", "status": "success"}}\n42\n[end of tool result]',
+        "content": '{"tool_result": {"name": "add", "id": "c1"}}\n42\n[end of tool result]',
     }
 
 

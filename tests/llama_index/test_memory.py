@@ -64,7 +64,7 @@ async def test_every_turn_of_a_chat_engine_is_on_the_thread_once(
     assert thread_turns(client, memory.thread_id) == both
     assert texts(engine.chat_history) == both
     assert client.threads.list(limit=1).total == before + 1
-    assert [int(answer[answer.index("(") + 1 : -1]) for answer in answers] == [2, 5, 8, 11, 14]  # system, user, answer
+    assert [int(answer[answer.index("(") + 1 : -1]) for answer in answers] == [2, 4, 6, 8, 10]  # instructions once
 
 
 class TestWhatIsReturned:
@@ -98,15 +98,11 @@ class TestWhatIsReturned:
         assert memory.thread_id is None
         assert client.threads.list(limit=1).total == before
 
-    async def test_before_the_first_turn_an_empty_message_names_the_thread(self, remember: Remember) -> None:
-        """Engines that put the question only after its run get the thread nevertheless."""
+    async def test_before_the_first_turn_there_are_no_messages(self, remember: Remember) -> None:
+        """Engines that put the question only after its run have nothing to condense then."""
         memory = remember()
-        (named,) = memory.get(input="Hello")
-        assert (named.role, named.content, are_stored([named])) == (MessageRole.SYSTEM, "", [True])
-        assert named.additional_kwargs["lumnis_thread_id"] == memory.thread_id
-        assert memory.get_all() == []
-        (named,) = await remember().aget(input="Hello")
-        assert are_stored([named]) == [True]
+        assert memory.get(input="Hello") == memory.get_all() == []
+        assert await remember().aget(input="Hello") == []
 
     async def test_turns_of_others_are_part_of_the_conversation(self, remember: Remember, client: Client) -> None:
         """A thread that exists is read, without the instructions of its runs; so is what comes to it elsewhere."""
@@ -155,8 +151,8 @@ class TestWhatIsReturned:
         assert {messages[0].additional_kwargs["lumnis_thread_id"] for messages in got} == {memory.thread_id}
         memory = remember()
         with ThreadPoolExecutor(8) as pool:
-            got = list(pool.map(lambda _: memory.get(input="Hello"), range(8)))
-        assert {messages[0].additional_kwargs["lumnis_thread_id"] for messages in got} == {memory.thread_id}
+            list(pool.map(lambda _: memory.get(input="Hello"), range(8)))
+        assert memory.thread_id is not None
         assert client.threads.list(limit=1).total == before + 2
 
     async def test_asynchronous_calls_do_not_block(self, remember: Remember) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pydantic
@@ -196,8 +196,10 @@ async def test_other_mistakes_are_refused(files: Library, reader: LumnisFilesRea
     assert files.asked() == []
 
 
-def test_saving_leaves_the_key_out(files: Library, reader: LumnisFilesReader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dicts, texts and pickles have all settings but the key, which then comes from the environment."""
+def test_saving_leaves_the_key_out(
+    files: Library, reader: LumnisFilesReader, monkeypatch: pytest.MonkeyPatch, leave_process: Callable[[], None]
+) -> None:
+    """Dicts, texts and pickles have all settings but the key, which in another process the environment has."""
     key = files.service.api_key
     expected = reader.load_data()
     written = pickle.dumps(reader)
@@ -205,6 +207,8 @@ def test_saving_leaves_the_key_out(files: Library, reader: LumnisFilesReader, mo
     for text in (repr(reader), reader.to_json(), str(reader.to_dict()), str(ReaderConfig(reader=reader).to_dict())):
         assert key not in text
     assert copy.deepcopy(reader).load_data() == expected
+    assert pickle.loads(written).load_data() == expected
+    leave_process()
     restored = pickle.loads(written)
     with pytest.raises(core.ConfigurationError, match="LUMNISAI_API_KEY"):
         restored.load_data()

@@ -178,8 +178,13 @@ async def test_errors_of_the_service(files: Library) -> None:
         lost.retrieve(QUESTION)
 
 
-def test_the_key_stays_hidden(files: Library, retriever: LumnisFilesRetriever, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither text nor pickle has it; copies keep it; what is restored takes it from the environment."""
+def test_the_key_stays_hidden(
+    files: Library,
+    retriever: LumnisFilesRetriever,
+    monkeypatch: pytest.MonkeyPatch,
+    leave_process: Callable[[], None],
+) -> None:
+    """Neither text nor pickle has it; copies keep it; in another process it comes from the environment."""
     key = files.service.api_key
     expected = retriever.retrieve(QUESTION)
     written = pickle.dumps(retriever)
@@ -188,6 +193,8 @@ def test_the_key_stays_hidden(files: Library, retriever: LumnisFilesRetriever, m
     for copied in (copy.copy(retriever), copy.deepcopy(retriever)):
         assert copied.retrieve(QUESTION) == expected
         copied.close()
+    assert pickle.loads(written).retrieve(QUESTION) == expected
+    leave_process()
     with pytest.raises(core.ConfigurationError, match="LUMNISAI_API_KEY"):
         pickle.loads(written).retrieve(QUESTION)
     monkeypatch.setenv("LUMNISAI_API_KEY", key)

@@ -94,13 +94,34 @@ def test_key_is_hidden(local: LocalLumnis, llm: LumnisLLM) -> None:
         llm.chat(HELLO)
 
 
-async def test_pickle(local: LocalLumnis, llm: LumnisLLM, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A restored LLM has all settings, takes the key from the environment, and says so when there is none."""
+@pytest.mark.parametrize(
+    "restore",
+    [
+        lambda llm: pickle.loads(pickle.dumps(llm)),
+        lambda llm: LumnisLLM.from_dict(llm.to_dict()),
+        lambda llm: LumnisLLM.from_json(llm.to_json()),
+        lambda llm: LumnisLLM.model_validate(llm.model_dump()),
+    ],
+)
+def test_an_llm_that_is_restored_in_the_same_process_works(
+    restore: Callable[[LumnisLLM], LumnisLLM], llm: LumnisLLM
+) -> None:
+    """It has the key and the connections of the first one, although no saved form holds them."""
+    restored = restore(llm)
+    assert restored.chat(HELLO).message.content == ANSWER
+    assert restored.client() is llm.client()
+
+
+async def test_pickle(
+    local: LocalLumnis, llm: LumnisLLM, monkeypatch: pytest.MonkeyPatch, leave_process: Callable[[], None]
+) -> None:
+    """In another process a restored LLM takes the key from the environment, and says so when there is none."""
     llm.chat(HELLO)
     await llm.achat(HELLO)
     written = pickle.dumps(llm)
+    assert pickle.loads(written).to_dict() == llm.to_dict()
+    leave_process()
     restored = pickle.loads(written)
-    assert restored.to_dict() == llm.to_dict()
     with pytest.raises(ConfigurationError, match="LUMNISAI_API_KEY"):
         restored.chat(HELLO)
     monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)

@@ -1,4 +1,4 @@
-"""A conversation: what its thread holds, what is still to be sent, and the thread that a call continues."""
+"""A conversation: the messages that its thread holds, and those still to be sent."""
 
 from __future__ import annotations
 
@@ -11,63 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumnisai_core import ResponseObject
-from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import (
-    Answers,
     Conversation,
     State,
-    Tags,
     ThreadMessage,
-    continue_thread,
     match,
     messages_of,
 )
+from lumnisai_integrations._shared.texts import too_long
 from lumnisai_integrations._shared.thread_reading import Reading
-
-NEW = Tags()
-INSTRUCTION = Tags(is_instruction=True)
-STORED_ON_T = Tags("t", is_stored=True)
-WAITS_FOR_T = Tags("t")
-ANSWER_OF_T = Tags("t", is_answer=True)
-ANSWER_OF_U = Tags("u", is_answer=True)
-
-
-class TestContinuing:
-    @pytest.mark.parametrize(
-        ("messages", "thread_id", "answers", "expected"),
-        [
-            ([], None, "ignore", (None, ())),
-            ([NEW], None, "ignore", (None, (0,))),
-            ([NEW], "t", "ignore", ("t", (0,))),
-            # What a thread holds is not sent again, and what waits for it is.
-            ([STORED_ON_T, STORED_ON_T, NEW], None, "ignore", ("t", (2,))),
-            ([STORED_ON_T, WAITS_FOR_T, NEW], None, "ignore", ("t", (1, 2))),
-            ([WAITS_FOR_T], None, "ignore", ("t", (0,))),
-            ([STORED_ON_T, NEW], "u", "ignore", ("u", (0, 1))),
-            # Answers are followed on request only.
-            ([NEW, ANSWER_OF_T, NEW], None, "ignore", (None, (0, 1, 2))),
-            ([NEW, ANSWER_OF_T, NEW], "t", "ignore", ("t", (0, 1, 2))),
-            ([NEW, ANSWER_OF_T, NEW], None, "follow", ("t", (2,))),
-            ([NEW, ANSWER_OF_T, NEW, ANSWER_OF_U, NEW], None, "follow", ("u", (4,))),
-            ([NEW, ANSWER_OF_T, NEW, ANSWER_OF_U, NEW], "t", "follow", ("t", (2, 3, 4))),
-            # They may count without being followed, and then not for instructions.
-            ([INSTRUCTION, NEW, ANSWER_OF_T, NEW], None, "count", (None, (0, 1, 2, 3))),
-            ([INSTRUCTION, NEW, ANSWER_OF_T, NEW], "t", "count", ("t", (0, 3))),
-            ([INSTRUCTION, NEW, ANSWER_OF_T, NEW], "t", "follow", ("t", (3,))),
-        ],
-    )
-    def test_a_call_continues_the_thread_that_stores_its_messages(
-        self, messages: list[Tags], thread_id: str | None, answers: str, expected: tuple[str | None, tuple[int, ...]]
-    ) -> None:
-        """Only what is not stored there is sent."""
-        continuation = continue_thread(messages, thread_id=thread_id, answers=Answers(answers))
-        assert (continuation.thread_id, continuation.send) == expected
-
-    @pytest.mark.parametrize(("messages", "answers"), [([STORED_ON_T], "ignore"), ([NEW, ANSWER_OF_T], "follow")])
-    def test_nothing_new_is_an_error(self, messages: list[Tags], answers: str) -> None:
-        """A run without a new message is refused before anything is sent."""
-        with pytest.raises(ValidationError, match="Thread t already holds all"):
-            continue_thread(messages, thread_id=None, answers=Answers(answers))
 
 
 def run(number: int, *sent: str, answer: str | None = None, **fields: Any) -> ResponseObject:
@@ -94,7 +46,12 @@ class TestRuns:
             # An object is an answer too. The words inside come first where they are all of it.
             (run(1, structured_response={"content": "Ähm"}, answer="In words"), [("assistant", "Ähm")]),
             (run(1, structured_response={"n": 1}, answer="One"), [("assistant", "One")]),
-            (run(1, structured_response={"n": 1}), [("assistant", "")]),
+            (run(1, structured_response={"n": 1}), [("assistant", '{"n": 1}')]),
+            (
+                run(1, structured_response={"tool_calls": [{"name": "add", "args": {}}], "content": None}),
+                [("assistant", '{"tool_calls": [{"name": "add", "args": {}}]}')],
+            ),
+            (run(1, structured_response={"tool_calls": None, "content": "Yes"}), [("assistant", "Yes")]),
             (run(1, structured_response={"tool_calls": []}), [("assistant", '{"tool_calls": []}')]),
         ],
     )
@@ -112,7 +69,7 @@ class TestRuns:
             (None, ()),
             ({"content": "Ähm"}, ("In words", '{"content": "Ähm"}')),
             ({"n": 1}, ('{"n": 1}',)),
-            ({"tool_calls": []}, ("In words",)),
+            ({"tool_calls": []}, ('{"tool_calls": []}',)),
         ],
     )
     def test_an_answer_has_all_its_wordings(self, value: Any, wordings: tuple[str, ...]) -> None:
@@ -159,9 +116,17 @@ class TestMatching:
             (lines("a:One.:r9"), STORED, {0: 1}),
             # Otherwise only what is newer than the exchange counts.
             ([replace(lines("u:yes")[0], stored_before=2)], STORED, {}),
-            # What was put here is matched already, and what cannot be sent was not sent.
+            # What was put here is matched already. What cannot be sent is found by the line that was sent instead.
             (lines("u:yes"), [replace(STORED[0], is_own=True)], {}),
-            ([ThreadMessage("user", "", State.UNSENDABLE)], lines("u::r1"), {}),
+            ([ThreadMessage("user", "[Left out]", State.UNSENDABLE)], lines("u:[Left out]:r1"), {0: 0}),
+            (lines("u:" + "x" * 99), [ThreadMessage("user", too_long("x" * 99), run_id="r")], {0: 0}),
+            # Objects are the same however they are written.
+            (
+                [ThreadMessage("assistant", '{"b":null,"a":1,"c":[{"d":null}]}')],
+                [ThreadMessage("assistant", '{"c": [{}], "a": 1}', run_id="r")],
+                {0: 0},
+            ),
+            ([ThreadMessage("assistant", '{"a":1}')], [ThreadMessage("assistant", '{"a": 2}', run_id="r")], {}),
             (lines("u:yes"), [], {}),
             ([], STORED, {}),
         ],

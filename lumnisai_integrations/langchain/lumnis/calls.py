@@ -15,7 +15,6 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import InvokeParameters, RunParameters
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import Answers, Continuation, continue_thread
 from lumnisai_integrations._shared.runs import (
     HISTORIES,
     SAMPLING_PARAMETERS,
@@ -26,6 +25,8 @@ from lumnisai_integrations._shared.runs import (
     ignored_warning,
     run_parameters,
 )
+from lumnisai_integrations._shared.sending import Sent, Turn
+from lumnisai_integrations._shared.turns import Answers, Tags
 from lumnisai_integrations.langchain.lumnis.convert import AnswerOptions, convert_in, tags_of
 from lumnisai_integrations.langchain.lumnis.function_calling import offer_of
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
@@ -51,11 +52,15 @@ CONFIG_KEYS = {"lumnis_thread_id": "thread_id", "lumnis_user_id": "user_id"}
 
 @dataclass(frozen=True, slots=True)
 class RunCall:
-    """One run to make: its messages, keywords for the client's ``invoke``, and how its answer becomes a message."""
+    """One run to make: the turn of its messages, keywords of ``invoke``, and how its answer becomes a message."""
 
-    messages: list[dict[str, str]]
+    turn: Turn
     parameters: dict[str, Any]
     answer: AnswerOptions = field(default_factory=AnswerOptions)
+
+    def parameters_for(self, sent: Sent) -> dict[str, Any]:
+        """Return the keywords of ``invoke`` for the messages that are sent."""
+        return {**self.parameters, "thread_id": sent.thread_id}
 
 
 def run_call(
@@ -71,19 +76,16 @@ def run_call(
     offer = offer_of(keywords, parameters["response_format"]) if keywords.get("tools") else None
     if offer is not None:
         parameters = offer.applied_to(parameters)
-    if _starts_new_thread(keywords):
-        continued = Continuation(None, tuple(range(len(messages))))
-    else:
-        continued = continuation(messages, parameters["thread_id"], history_of(fields, keywords))
-    parameters["thread_id"] = continued.thread_id
-    wire_messages = convert_in(messages)
+    history = None if _starts_new_thread(keywords) else history_of(fields, keywords)
+    turn = turn_of(messages, parameters["thread_id"], history)
+    parameters["thread_id"] = turn.check().thread_id
     answer: AnswerOptions = {
         "model_name": model_name_of(fields, keywords) or (parameters["model_overrides"] or {}).get("smart_model"),
         "structured": parameters["response_format"] is not None,
         "stop": stops_of(fields, stop),
         "offer": offer if offer is not None and offer.is_open else None,
     }
-    return RunCall([wire_messages[at] for at in continued.send], parameters, answer)
+    return RunCall(turn, parameters, answer)
 
 
 def _refuse_listener(keywords: Collection[str]) -> None:
@@ -123,11 +125,14 @@ def _starts_new_thread(keywords: Mapping[str, Any]) -> bool:
     return "thread_id" in keywords and keywords["thread_id"] is None
 
 
-def continuation(messages: Sequence[BaseMessage], thread_id: Any, history: History) -> Continuation:
-    """Return the thread to continue and the messages not stored there yet."""
-    named = None if thread_id is None else str(thread_id)
-    answers = Answers.FOLLOW if history == "server" else Answers.IGNORE
-    return continue_thread([tags_of(message) for message in messages], thread_id=named, answers=answers)
+def turn_of(messages: Sequence[BaseMessage], thread_id: Any, history: History | None) -> Turn:
+    """Return the messages of a call as the turn of a conversation; without a ``history`` as that of a new one."""
+    return Turn(
+        [Tags() if history is None else tags_of(message) for message in messages],
+        lambda positions, lines: convert_in(messages, positions, lines),
+        None if thread_id is None else str(thread_id),
+        Answers.FOLLOW if history == "server" else Answers.IGNORE,
+    )
 
 
 def history_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> History:
@@ -223,7 +228,7 @@ def start_of_input(
     if isinstance(run, KnownRun):
         raise ValidationError(f"{run.response_id} is a run already: follow it with resume({run.response_id!r}).")
     return RunCall(
-        run.messages, {name: value for name, value in run.parameters.items() if name in RunParameters.__annotations__}
+        run.turn, {name: value for name, value in run.parameters.items() if name in RunParameters.__annotations__}
     )
 
 

@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
-from lumnisai_core.exceptions import LumnisAIError
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
@@ -34,7 +34,7 @@ from lumnisai_integrations.langchain.lumnis.calls import (
     with_config,
 )
 from lumnisai_integrations.langchain.lumnis.convert import DEFAULT_MODEL_NAME, convert_out
-from lumnisai_integrations.langchain.lumnis.errors import model_error, model_errors
+from lumnisai_integrations.langchain.lumnis.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.function_calling import (
     StructuredChain,
     ToolBinding,
@@ -131,21 +131,32 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     def _generate(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
-        try:
+        with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, kwargs), progress_callback(run_manager)
-            return self._result(call, self._client().invoke(call.messages, on_progress=listener, **call.parameters))
-        except LumnisAIError as error:
-            raise model_error(error) from error.__cause__
+            client = self._client()
+            with call.turn.sending() as sent:
+                while True:
+                    try:
+                        response = client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return self._result(call, sent.answered(response))
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
-        try:
+        with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, kwargs), async_progress_callback(run_manager)
-            response = await self._aclient().invoke(call.messages, on_progress=listener, **call.parameters)
-            return self._result(call, response)
-        except LumnisAIError as error:
-            raise model_error(error) from error.__cause__
+            client = self._aclient()
+            with call.turn.sending() as sent:
+                while True:
+                    try:
+                        response = await client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return self._result(call, sent.answered(response))
 
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
         message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)
@@ -181,9 +192,18 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
-            with self._client().invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
-                for update in updates:
-                    yield from items(writer, update)
+            client = self._client()
+            with call.turn.sending() as sent:
+                while True:
+                    run = client.invoke(sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent))
+                    try:
+                        with run as updates:
+                            for update in updates:
+                                yield from items(writer, sent.answered(update))
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return
 
     async def _awritten(
         self,
@@ -196,11 +216,19 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
-            run = self._aclient().invoke(call.messages, stream=True, on_progress=listener, **call.parameters)
-            async with run as updates:
-                async for update in updates:
-                    for item in items(writer, update):
-                        yield item
+            client = self._aclient()
+            with call.turn.sending() as sent:
+                while True:
+                    run = client.invoke(sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent))
+                    try:
+                        async with run as updates:
+                            async for update in updates:
+                                for item in items(writer, sent.answered(update)):
+                                    yield item
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return
 
     # Thread and user of the config. They are read here, not while running, so that caches and traces see them, too.
 

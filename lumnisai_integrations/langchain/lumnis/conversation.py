@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolCall, ToolMessage
 from langchain_core.messages.tool import tool_call
@@ -17,17 +18,21 @@ from lumnisai_core import Message, ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import (
     ASSISTANT,
+    IN_FLIGHT,
+    MESSAGE_ID,
     PERSISTED,
+    TAGS,
     THREAD_ID,
     Conversation,
+    State,
     ThreadMessage,
 )
 from lumnisai_integrations._shared.locks import changing
+from lumnisai_integrations._shared.sending import last_kept, note_kept, note_read, runs_of_sent
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
-from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
+from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result
+from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out, tags_of
-
-_END_OF_RESULT = "[end of tool result]"
 
 
 class HistoryState:
@@ -80,10 +85,13 @@ class HistoryState:
         """
         with changing():
             self._accept(thread_id, runs)
-            known, stored = self.conversation, sorted(self._runs.values(), key=_age)
-        unsent = [message.original for message in known.unsent if message.original is not None]
+            known, stored = self.conversation.up_to(*last_kept()), sorted(self._runs.values(), key=_age)
         shown = stored_messages(stored, known.thread_id) if known.thread_id else []
-        return [*shown, *(unsent_message(message, known.thread_id) for message in unsent)]
+        for message in known.unsent:
+            if message.original is not None:
+                flying = {IN_FLIGHT: True} if message.state is State.IN_FLIGHT else {}
+                shown.append(unsent_message(message.original, known.thread_id, {MESSAGE_ID: message.id, **flying}))
+        return shown
 
     def start_adding(self, messages: Sequence[BaseMessage]) -> tuple[bool, bool]:
         """Check messages, and continue the thread of their answers if there is no thread yet.
@@ -102,6 +110,8 @@ class HistoryState:
     ) -> None:
         """Keep the messages that the thread, with the runs that were read, does not hold for the next run."""
         new = self._new(messages)
+        for message in new:
+            note_kept(message.id or "")
         with changing():
             self.conversation = self.conversation.put(new, exchanges=True)
             self._accept(thread_id, runs)
@@ -109,7 +119,8 @@ class HistoryState:
     def _accept(self, thread_id: str | None, runs: Sequence[ResponseObject]) -> None:
         if thread_id is None or thread_id != self.conversation.thread_id:
             return
-        self.conversation = self.conversation.accept(thread_id, runs, exchanges=True)
+        self.conversation = self.conversation.accept(thread_id, runs, exchanges=True, sent=runs_of_sent(thread_id))
+        note_read(self.conversation, runs)
         for run in reversed(runs):
             if run.status == ResponseStatus.SUCCEEDED:
                 self._runs.setdefault(run.response_id, run.model_copy(update={"progress": [], "artifacts": []}))
@@ -121,6 +132,7 @@ class HistoryState:
             ThreadMessage(
                 written["role"],
                 written["content"],
+                id=uuid4().hex,
                 original=unsent_message(message, None),
                 run_id=_run_id(message),
                 tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
@@ -164,10 +176,10 @@ def stored_messages(runs: Iterable[ResponseObject], thread_id: str) -> list[Base
     return messages
 
 
-def unsent_message(message: BaseMessage, thread_id: str | None) -> BaseMessage:
+def unsent_message(message: BaseMessage, thread_id: str | None, about: Mapping[str, Any] | None = None) -> BaseMessage:
     """Return a copy of a message for the next run, which will be sent to this thread if there is one yet."""
-    others = {name: value for name, value in message.additional_kwargs.items() if name not in (THREAD_ID, PERSISTED)}
-    tags = {} if thread_id is None else {THREAD_ID: thread_id, PERSISTED: False}
+    others = {name: value for name, value in message.additional_kwargs.items() if name not in TAGS}
+    tags = {} if thread_id is None else {THREAD_ID: thread_id, PERSISTED: False, **(about or {})}
     return message.model_copy(update={"additional_kwargs": others | tags})
 
 
@@ -202,31 +214,23 @@ def _sent_message(sent: Message, unanswered: list[ToolCall]) -> BaseMessage:
 
 
 def _calling_message(text: str) -> AIMessage:
-    content, _, last_line = text.rpartition("\n")
-    listed = _object(last_line).get("tool_calls")
-    calls = [_tool_call(item) for item in listed] if isinstance(listed, list) else []
-    known = [call for call in calls if call is not None]
-    return AIMessage(content, tool_calls=known) if known and len(known) == len(calls) else AIMessage(text)
-
-
-def _tool_call(item: Any) -> ToolCall | None:
-    if not isinstance(item, Mapping) or not isinstance(item.get("name"), str) or not isinstance(item.get("args"), dict):
-        return None
-    return tool_call(name=item["name"], args=item["args"], id=str(item.get("id")))
+    content, calls = read_tool_calls(text)
+    known = [tool_call(name=item["name"], args=item["args"], id=str(item.get("id"))) for item in calls]
+    return AIMessage(content, tool_calls=known)
 
 
 def _tool_message(text: str, unanswered: list[ToolCall]) -> ToolMessage | None:
-    head, _, rest = text.partition("\n")
-    result = _object(head).get("tool_result")
-    if not isinstance(result, Mapping) or not rest.endswith(_END_OF_RESULT):
+    found = read_tool_result(text)
+    if found is None:
         return None
+    result, content = found
     call = _call_of(result, unanswered)
     if call is None:  # other providers refuse a result without its call
         return None
     unanswered.remove(call)
     call["id"] = str(result.get("id") or call["id"])
     return ToolMessage(
-        rest.removesuffix(_END_OF_RESULT).removesuffix("\n"),
+        content,
         name=call["name"],
         tool_call_id=call["id"],
         status="error" if result.get("status") == "error" else "success",
@@ -237,8 +241,3 @@ def _call_of(result: Mapping[str, Any], unanswered: Sequence[ToolCall]) -> ToolC
     by_id = (call for call in unanswered if call["id"] == result.get("id"))
     by_name = (call for call in unanswered if call["name"] == result.get("name"))
     return next(by_id, None) or next(by_name, None)
-
-
-def _object(line: str) -> Mapping[str, Any]:
-    value = json_or_text(line)
-    return value if isinstance(value, dict) else {}

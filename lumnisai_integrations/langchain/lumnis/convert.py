@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
 from langchain_core.messages import (
@@ -21,10 +21,12 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import PERSISTED, THREAD_ID, Tags
+from lumnisai_integrations._shared.conversation import IN_FLIGHT, MESSAGE_ID, PERSISTED, SYSTEM, THREAD_ID
 from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
-from lumnisai_integrations._shared.tools import ToolOffer, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.texts import left_out, sendable, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import ToolOffer
+from lumnisai_integrations._shared.turns import Tags
 from lumnisai_integrations.langchain.lumnis.blocks import (
     arguments_text,
     artifact_data,
@@ -48,15 +50,58 @@ _UNSENT_BLOCKS = _REASONING_BLOCKS | _CALL_BLOCKS | _SERVER_BLOCKS
 _ARTIFACT_BLOCKS = frozenset({"file", "non_standard"})
 
 
-def convert_in(messages: Sequence[BaseMessage]) -> list[dict[str, str]]:
+def convert_in(
+    messages: Sequence[BaseMessage], positions: Collection[int] | None = None, lines: list[str] | None = None
+) -> list[dict[str, str]]:
     """Return a conversation as roles and texts.
 
     Text blocks are joined, an assistant's tool calls and their results become text, and the ``name`` of a message is
-    left out, because the wire has no field for these.
+    left out, because the wire has no field for these. Instead of what cannot be sent, such as a picture that a tool
+    returned, there is a line of text, which ``lines`` gets.
+
+    Raises:
+        ValidationError: The newest message of the user, or an instruction, cannot be sent.
     """
     if not messages:
         raise ValidationError("There are no messages: pass a text, or a list that ends with a HumanMessage.")
-    return [_wire_message(index, message) for index, message in enumerate(messages)]
+    lines = [] if lines is None else lines
+    kinds = (HumanMessage, ChatMessage)
+    newest = max((at for at, message in enumerate(messages) if isinstance(message, kinds)), default=None)
+    written = []
+    for at in range(len(messages)) if positions is None else positions:
+        message = messages[at]
+        if at != newest and isinstance(message, HumanMessage | AIMessage | ToolMessage | FunctionMessage):
+            message = _without_unsendable(at, message, lines)
+        sent = _wire_message(at, message)
+        content, problem = sendable(sent["content"])
+        if problem is not None:
+            if at == newest or isinstance(message, SystemMessage):
+                raise ValidationError(f"messages[{at}] has {problem}: replace it.")
+            lines.append(left_out(problem))
+            sent["content"] = f"{content}\n{lines[-1]}"
+        written.append(sent)
+    return written
+
+
+def _without_unsendable(index: int, message: BaseMessage, lines: list[str]) -> BaseMessage:
+    """Return a message with lines of text instead of the blocks that cannot be sent."""
+    if isinstance(message.content, str):
+        return message
+    blocks: list[Any] = []
+    for block in message.content:
+        try:
+            if not (isinstance(message, AIMessage) and _is_artifact(block)):
+                _block_text(f"messages[{index}]", block)
+            blocks.append(block)
+        except ValidationError:
+            kind = block.get("type") if isinstance(block, Mapping) else type(block).__name__
+            lines.append(left_out(f"a block of type {kind!r}"))
+            blocks.append({"type": "text", "text": lines[-1]})
+    return message.model_copy(update={"content": blocks})
+
+
+def _is_artifact(block: str | Mapping[str, Any]) -> bool:
+    return not isinstance(block, str) and block.get("type") in _ARTIFACT_BLOCKS
 
 
 def _wire_message(index: int, message: BaseMessage) -> dict[str, str]:
@@ -96,7 +141,7 @@ def _text(index: int, message: BaseMessage) -> str:
     # Answers are split into blocks anywhere; blocks that people write are paragraphs.
     place, content = f"messages[{index}]", message.content
     if isinstance(message, AIMessage):
-        sent = [block for block in content if isinstance(block, str) or block.get("type") not in _ARTIFACT_BLOCKS]
+        sent = [block for block in content if not _is_artifact(block)]
         return "".join(_block_texts(place, sent))
     return "\n".join(_block_texts(place, content))
 
@@ -125,7 +170,7 @@ def _block_text(place: str, block: str | Mapping[str, Any]) -> str | None:
 def _tool_result(place: str, block: Mapping[str, Any]) -> str:
     content = block.get("content") or ""
     text = content if isinstance(content, str) else "\n".join(_block_texts(place, content))
-    status = "error" if block.get("is_error") else "success"
+    status = None if block.get("is_error") is None else "error" if block["is_error"] else "success"
     return tool_result_text(text, name=block.get("name"), call_id=block.get("tool_use_id"), status=status)
 
 
@@ -218,12 +263,19 @@ def progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:
 
 
 def tags_of(message: BaseMessage) -> Tags:
-    """Return what a message says about its thread: in tags of a history, or in the metadata of an answer."""
+    """Return the tags of a message."""
     known = message.additional_kwargs
     if THREAD_ID in known:
         is_stored = bool(known.get(PERSISTED))
-        return Tags(known[THREAD_ID], is_stored=is_stored, is_answer=is_stored and isinstance(message, AIMessage))
+        return Tags(
+            known[THREAD_ID],
+            is_stored=is_stored,
+            is_answer=is_stored and isinstance(message, AIMessage),
+            message_id=known.get(MESSAGE_ID),
+            is_in_flight=bool(known.get(IN_FLIGHT)),
+        )
     facts = message.response_metadata
     if isinstance(message, AIMessage) and facts.get("model_provider") == "lumnis" and facts.get("thread_id"):
         return Tags(facts["thread_id"], is_answer=True)
-    return Tags()
+    is_instruction = message.type == "system" or getattr(message, "role", "").lower() in ("system", "developer")
+    return Tags(role=SYSTEM, text=str(message.text)) if is_instruction else Tags()

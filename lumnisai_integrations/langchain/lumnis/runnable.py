@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypedDict, Unpack, cast
 from uuid import UUID
 
@@ -13,9 +14,11 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FeedbackCreated, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
+from lumnisai_integrations._shared.sending import Sent
 from lumnisai_integrations.langchain.lumnis.calls import (
     KnownRun,
     LumnisInput,
+    RunCall,
     from_config,
     model_name_of,
     run_of_input,
@@ -121,8 +124,11 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             client, listener = self._client(), progress_callback(run_manager)
             if isinstance(run, KnownRun):
                 return client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
-            response: ResponseObject = client.invoke(run.messages, on_progress=listener, **run.parameters)
-            return response
+            with run.turn.sending() as sent:
+                response: ResponseObject = client.invoke(
+                    sent.messages, on_progress=listener, **run.parameters_for(sent)
+                )
+                return sent.answered(response)
 
     async def _arun(
         self, value: LumnisInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
@@ -132,8 +138,11 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             client, listener = self._aclient(), async_progress_callback(run_manager)
             if isinstance(run, KnownRun):
                 return await client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
-            response: ResponseObject = await client.invoke(run.messages, on_progress=listener, **run.parameters)
-            return response
+            with run.turn.sending() as sent:
+                response: ResponseObject = await client.invoke(
+                    sent.messages, on_progress=listener, **run.parameters_for(sent)
+                )
+                return sent.answered(response)
 
     def _updates(
         self,
@@ -146,10 +155,13 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             run = run_of_input(self.__dict__, next(inputs), config.get("configurable"), kwargs)
             client, listener = self._client(), progress_callback(run_manager)
             with (
-                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-                if isinstance(run, KnownRun)
-                else client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
-            ) as updates:
+                _sending(run) as sent,
+                (
+                    client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                    if isinstance(run, KnownRun)
+                    else client.invoke(sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent))
+                ) as updates,
+            ):
                 for update in updates:
                     yield from _items_of(update)
 
@@ -163,14 +175,15 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         with model_errors():
             run = run_of_input(self.__dict__, await anext(inputs), config.get("configurable"), kwargs)
             client, listener = self._aclient(), async_progress_callback(run_manager)
-            async with (
-                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-                if isinstance(run, KnownRun)
-                else client.invoke(run.messages, stream=True, on_progress=listener, **run.parameters)
-            ) as updates:
-                async for update in updates:
-                    for item in _items_of(update):
-                        yield item
+            with _sending(run) as sent:
+                async with (
+                    client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                    if isinstance(run, KnownRun)
+                    else client.invoke(sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent))
+                ) as updates:
+                    async for update in updates:
+                        for item in _items_of(update):
+                            yield item
 
     # Runs that outlive a call
 
@@ -193,12 +206,14 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     def _start(self, value: LumnisInput, **kwargs: Any) -> ResponseObject:
         with model_errors():
             run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
-            return self._client().responses.create(run.messages, **run.parameters)
+            with run.turn.sending() as sent:
+                return self._client().responses.create(sent.messages, **run.parameters_for(sent))
 
     async def _astart(self, value: LumnisInput, **kwargs: Any) -> ResponseObject:
         with model_errors():
             run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
-            return await self._aclient().responses.create(run.messages, **run.parameters)
+            with run.turn.sending() as sent:
+                return await self._aclient().responses.create(sent.messages, **run.parameters_for(sent))
 
     def resume(self, response_id: str | UUID, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Wait for the end of an existing run, such as one of :meth:`start` or one that outlasted ``run_timeout``.
@@ -286,3 +301,9 @@ def _items_of(update: RunUpdate) -> list[RunUpdate | ResponseObject]:
         return [update]
     # The stream of a run that did not succeed raises next.
     return [update.response] if update.response.status == ResponseStatus.SUCCEEDED else []
+
+
+@contextmanager
+def _sending(run: RunCall | KnownRun) -> Iterator[Sent]:
+    with nullcontext(Sent([], None)) if isinstance(run, KnownRun) else run.turn.sending() as sent:
+        yield sent

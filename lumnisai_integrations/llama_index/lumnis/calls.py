@@ -12,9 +12,9 @@ from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.files import check_number
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, TOOL_KEYWORDS, run_parameters
+from lumnisai_integrations._shared.sending import Sent, Turn
 from lumnisai_integrations._shared.tools import ToolOffer
-from lumnisai_integrations.llama_index.lumnis.conversation import continuation
-from lumnisai_integrations.llama_index.lumnis.convert import convert_in
+from lumnisai_integrations.llama_index.lumnis.conversation import turn_of
 from lumnisai_integrations.llama_index.lumnis.function_calling import offer_of
 from lumnisai_integrations.llama_index.lumnis.settings import schema_of
 
@@ -24,15 +24,19 @@ _OTHER_KEYWORDS = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS 
 
 @dataclass(frozen=True, slots=True)
 class RunCall:
-    """One run to make: messages that its thread does not hold yet, and keywords of the client's ``invoke``.
+    """One run to make: the turn of its messages, and keywords of the client's ``invoke``.
 
     ``offer`` has the tools that the caller runs; ``chunk_size`` is the longest ``delta`` of a stream in characters.
     """
 
-    messages: list[dict[str, str]]
-    parameters: InvokeParameters
+    turn: Turn
+    parameters: Mapping[str, Any]
     offer: ToolOffer | None
     chunk_size: int | None
+
+    def parameters_for(self, sent: Sent) -> InvokeParameters:
+        """Return the keywords of ``invoke`` for the messages that are sent."""
+        return cast("InvokeParameters", {**self.parameters, "thread_id": sent.thread_id})
 
 
 def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keywords: Mapping[str, Any]) -> RunCall:
@@ -46,7 +50,8 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
         raise TypeError("stream is not a keyword: use stream_chat or stream_complete to stream.")
     own = {name: value for name, value in keywords.items() if name not in _OTHER_KEYWORDS}
     parameters: Mapping[str, Any] = call_parameters(fields, own)
-    continued = continuation(messages, parameters["thread_id"])
+    turn = turn_of(messages, parameters["thread_id"])
+    turn.check()
     chunk_size = keywords.get("stream_chunk_size", fields.get("stream_chunk_size"))
     if chunk_size is not None:
         check_number("stream_chunk_size", chunk_size, least=1)
@@ -55,12 +60,7 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
         offer = offer_of(keywords, schema_of(parameters["response_format"]))
     if offer is not None:
         parameters = offer.applied_to(parameters)
-    return RunCall(
-        messages=convert_in(messages, continued.send),
-        parameters=cast("InvokeParameters", {**parameters, "thread_id": continued.thread_id}),
-        offer=offer,
-        chunk_size=chunk_size,
-    )
+    return RunCall(turn, parameters, offer, chunk_size)
 
 
 def call_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> InvokeParameters:

@@ -9,27 +9,35 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import Annotated
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from lumnisai_core import Scope
 from lumnisai_core.exceptions import ConfigurationError
 from lumnisai_integrations._shared.conversation import Conversation
 from lumnisai_integrations._shared.locks import changing
+from lumnisai_integrations._shared.sending import note_read, runs_of_sent
 from lumnisai_integrations._shared.thread_reading import aread_runs
 from lumnisai_integrations.llama_index.lumnis.conversation import (
     ChatConversation,
     chat_messages,
     put,
     replaced,
+    run_messages,
     status_of,
 )
 from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
 
 #: From a session to what replaces it; None to forget it.
 Change = Callable[[ChatConversation], ChatConversation | None]
+
+
+def _plain_path(path: object) -> object:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
+
 
 _saved_form = TypeAdapter(ChatConversation)
 _SECONDS_FOR_ANOTHER_WRITER = 30.0
@@ -60,8 +68,8 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
     Args:
         user_id: Owner of the sessions: the same as of the LLM. Needed in user scope.
         scope: ``user`` (default) or ``tenant``.
-        path: SQLite file for what the service does not keep. Several users may share a file and do not see each
-            other's sessions. Use one file for each service. Default: none; sessions end with the process.
+        path: SQLite file (text or ``Path``) for what the service does not keep. Several users may share a file and do
+            not see each other's sessions. Use one file for each service. Default: none; sessions end with the process.
         threads: Threads of keys that the store does not know yet. Default: each gets a new one, when it is needed.
         api_key, base_url, tenant_id, timeout, max_retries: The connection, as of :class:`LumnisLLM`. No saved
             form contains the key.
@@ -71,7 +79,7 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         ConfigurationError: No API key, or an invalid value.
     """
 
-    path: str | None = None
+    path: Annotated[str, BeforeValidator(_plain_path)] | None = None
     threads: dict[str, str] = Field(default_factory=dict)
     sessions: dict[str, ChatConversation] = Field(default_factory=dict, repr=False)
 
@@ -96,7 +104,8 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         session = await self._read(key)
         if session.thread_id is None and session.unsent:
             session = await self._begin(key)
-        messages = chat_messages(session, status)
+        # Only the queue is read for a run.
+        messages = chat_messages(session, status) if status is None else run_messages(session, status)
         begin = offset or 0
         return messages[begin : None if limit is None else begin + limit]
 
@@ -178,7 +187,9 @@ class LumnisChatStore(LumnisConnection, AsyncDBChatStore):
         if (thread := known.thread_id) is None:
             return known
         runs = await aread_runs(self.aclient(), known)
-        _, session = await self._change(key, lambda known: known.accept(thread, runs))
+        sent = runs_of_sent(thread)
+        _, session = await self._change(key, lambda known: known.accept(thread, runs, sent=sent))
+        note_read(session, runs)
         return session
 
     async def _begin(self, key: str) -> ChatConversation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from llama_index.core.base.llms.types import (
@@ -20,9 +20,10 @@ from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import THREAD_ID
+from lumnisai_integrations._shared.conversation import PROBLEM, THREAD_ID
 from lumnisai_integrations._shared.runs import reasoning_text
-from lumnisai_integrations._shared.tools import ToolOffer, json_or_text, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.texts import left_out, sendable, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
 from lumnisai_integrations.llama_index.lumnis.function_calling import (
     PROBLEMS,
     blocks_of,
@@ -44,47 +45,85 @@ WIRE_ROLES = {
 }
 
 
-def convert_in(messages: Sequence[ChatMessage], positions: Iterable[int] | None = None) -> list[dict[str, str]]:
+class PlainKwargs(dict[str, Any]):
+    """``additional_kwargs`` of a message, which frameworks print into prompts: entries of this package do not show."""
+
+    def _shown(self) -> dict[str, Any]:
+        return {name: value for name, value in self.items() if not name.startswith("lumnis_")}
+
+    def __bool__(self) -> bool:
+        return bool(self._shown())
+
+    def __repr__(self) -> str:
+        return repr(self._shown())
+
+
+def convert_in(
+    messages: Sequence[ChatMessage], positions: Collection[int] | None = None, lines: list[str] | None = None
+) -> list[dict[str, str]]:
     """Return a conversation as roles and texts.
 
     Tool results become delimited text of the user, tool calls become JSON text of the assistant. Reasoning and cache
-    marks are left out.
+    marks are left out. Instead of what cannot be sent, such as a picture, there is a line of text; ``lines`` gets it.
+
+    Raises:
+        ValidationError: The newest message of the user, or an instruction, cannot be sent.
     """
     calls = (block for message in messages for block in message.blocks if isinstance(block, ToolCallBlock))
     names = {call.tool_call_id: call.tool_name for call in calls if call.tool_call_id}
-    return [_message_in(at, messages[at], names) for at in (range(len(messages)) if positions is None else positions)]
+    newest = max((at for at, message in enumerate(messages) if message.role == MessageRole.USER), default=None)
+    written = []
+    for at in range(len(messages)) if positions is None else positions:
+        message = messages[at]
+        content, problem = text_in(message, names)
+        if problem is not None:
+            if at == newest or WIRE_ROLES[message.role] == "system":
+                raise ValidationError(
+                    f"messages[{at}] has {problem}. Messages of the platform are plain text: pass a file with files= "
+                    "(a URI or an artifact id), or put its text into the message."
+                )
+            ([] if lines is None else lines).append(left_out(problem))
+        written.append({"role": WIRE_ROLES[message.role], "content": content})
+    return written
 
 
-def _message_in(index: int, message: ChatMessage, names: Mapping[str, str]) -> dict[str, str]:
-    content = "\n".join(_texts(index, message.blocks))
+def text_in(message: ChatMessage, names: Mapping[str, str] | None = None) -> tuple[str, str | None]:
+    """Return a message as text, with lines instead of what cannot be sent, and why that cannot be sent.
+
+    ``names`` has the names of tools by the ids of their calls.
+    """
+    problems: list[str] = []
+    content = "\n".join(_texts(message.blocks, problems))
     if message.role in _TOOL_ROLES:
         known = message.additional_kwargs
         call_id = known.get("tool_call_id")
         # Agents of LlamaIndex pass only the id, which the platform never saw: the name identifies the call.
-        called = names.get(call_id) if isinstance(call_id, str) else None
+        called = (names or {}).get(call_id) if isinstance(call_id, str) else None
         content = tool_result_text(content, name=known.get("name") or called, call_id=call_id)
     else:
         blocks = (block for block in message.blocks if isinstance(block, ToolCallBlock))
         calls = [_call(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
         calls = calls or [_older_call_in(call) for call in message.additional_kwargs.get("tool_calls") or ()]
         content = tool_calls_text(content, calls) if calls else content
-    return {"role": WIRE_ROLES[message.role], "content": content}
+    content, replaced = sendable(content)
+    replaced = message.additional_kwargs.get(PROBLEM) or replaced
+    if replaced is not None:
+        problems.append(replaced)
+        content = f"{content}\n{left_out(replaced)}"
+    return content, problems[0] if problems else None
 
 
-def _texts(index: int, blocks: Sequence[object]) -> Iterator[str]:
+def _texts(blocks: Sequence[object], problems: list[str]) -> Iterator[str]:
     for block in blocks:
         if isinstance(block, TextBlock):
             yield block.text
         elif isinstance(block, CitableBlock):
-            yield "\n".join([f"{block.title} ({block.source}):", *_texts(index, block.content)])
+            yield "\n".join([f"{block.title} ({block.source}):", *_texts(block.content, problems)])
         elif isinstance(block, CitationBlock):
-            yield from _texts(index, [block.cited_content])
+            yield from _texts([block.cited_content], problems)
         elif not isinstance(block, ThinkingBlock | CachePoint | ToolCallBlock):
-            kind = getattr(block, "block_type", type(block).__name__)
-            raise ValidationError(
-                f"messages[{index}] has a block of kind {kind!r}, but messages of the platform are plain text. Pass "
-                "the file with files= (a URI or an artifact id), or put its text into the message."
-            )
+            problems.append(f"a block of kind {getattr(block, 'block_type', type(block).__name__)!r}")
+            yield left_out(problems[-1])
 
 
 def _older_call_in(call: object) -> dict[str, Any]:
@@ -120,7 +159,8 @@ def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> Cha
     if calls:
         tags["tool_calls"] = [openai_call(call) for call in calls]
     blocks = [TextBlock(text=text), *calls] if text or not calls else calls
-    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks, additional_kwargs=tags)
+    message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks)
+    message.additional_kwargs = PlainKwargs(tags)
     return ChatResponse(message=message, raw=response.model_dump(mode="json"), additional_kwargs=known)
 
 

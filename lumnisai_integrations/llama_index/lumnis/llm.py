@@ -29,8 +29,10 @@ from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 from pydantic import Field, PrivateAttr
 
-from lumnisai_core import AsyncRunStream, RunStream, Scope
+from lumnisai_core import AsyncClient, Client, ResponseObject, Scope
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters, ignored_warning
+from lumnisai_integrations._shared.sending import Sent
 from lumnisai_integrations.llama_index.lumnis.calls import RunCall, run_call
 from lumnisai_integrations.llama_index.lumnis.convert import chat_chunks, convert_out
 from lumnisai_integrations.llama_index.lumnis.function_calling import plain_tool, selections_of
@@ -191,17 +193,17 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
-        if not listeners:
-            return convert_out(self._client().invoke(call.messages, **call.parameters), call.offer)
-        with self._client().invoke(call.messages, stream=True, **call.parameters) as run:
-            for update in run:
-                listeners.notify(update)
-        return convert_out(run.result(), call.offer)
+        with call.turn.sending() as sent:
+            while True:
+                try:
+                    response = _answer(self._client(), sent, call, listeners)
+                except ValidationError as error:
+                    sent.shorten(error)
+                else:
+                    return convert_out(sent.answered(response), call.offer)
 
     def _chunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseGen:
-        call, listeners = self._call(messages, keywords)
-        run = self._client().invoke(call.messages, stream=True, **call.parameters)
-        return _read(self, run, call, listeners)
+        return _read(self, self._client(), *self._call(messages, keywords))
 
     # Asyncio
 
@@ -228,17 +230,17 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 
     async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
-        if not listeners:
-            return convert_out(await self._aclient().invoke(call.messages, **call.parameters), call.offer)
-        async with self._aclient().invoke(call.messages, stream=True, **call.parameters) as run:
-            async for update in run:
-                listeners.notify(update)
-        return convert_out(await run.result(), call.offer)
+        with call.turn.sending() as sent:
+            while True:
+                try:
+                    response = await _aanswer(self._aclient(), sent, call, listeners)
+                except ValidationError as error:
+                    sent.shorten(error)
+                else:
+                    return convert_out(sent.answered(response), call.offer)
 
     def _achunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseAsyncGen:
-        call, listeners = self._call(messages, keywords)
-        run = self._aclient().invoke(call.messages, stream=True, **call.parameters)
-        return _aread(self, run, call, listeners)
+        return _aread(self, self._aclient(), *self._call(messages, keywords))
 
     def _call(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> tuple[RunCall, Listeners]:
         self._warn_once(ignored_parameters(keywords))
@@ -253,20 +255,54 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 # Functions, because tracers record each method of an LLM as a call of it.
 
 
-def _read(llm: LumnisLLM, run: RunStream, call: RunCall, listeners: Listeners) -> ChatResponseGen:
-    with listeners.reading(llm) as inner, run:
+def _answer(client: Client, sent: Sent, call: RunCall, listeners: Listeners) -> ResponseObject:
+    if not listeners:
+        return client.invoke(sent.messages, **call.parameters_for(sent))
+    with client.invoke(sent.messages, stream=True, **call.parameters_for(sent)) as run:
         for update in run:
-            inner.notify(update)
-            yield from chat_chunks(update, call.chunk_size, call.offer)
+            listeners.notify(update)
+    response: ResponseObject = run.result()
+    return response
 
 
-async def _aread(llm: LumnisLLM, run: AsyncRunStream, call: RunCall, listeners: Listeners) -> ChatResponseAsyncGen:
-    with listeners.reading(llm) as inner:
-        async with run:
-            async for update in run:
-                inner.notify(update)
-                for chunk in chat_chunks(update, call.chunk_size, call.offer):
-                    yield chunk
+async def _aanswer(client: AsyncClient, sent: Sent, call: RunCall, listeners: Listeners) -> ResponseObject:
+    if not listeners:
+        return await client.invoke(sent.messages, **call.parameters_for(sent))
+    async with client.invoke(sent.messages, stream=True, **call.parameters_for(sent)) as run:
+        async for update in run:
+            listeners.notify(update)
+    response: ResponseObject = await run.result()
+    return response
+
+
+def _read(llm: LumnisLLM, client: Client, call: RunCall, listeners: Listeners) -> ChatResponseGen:
+    with listeners.reading(llm) as inner, call.turn.sending() as sent:
+        while True:
+            try:
+                with client.invoke(sent.messages, stream=True, **call.parameters_for(sent)) as run:
+                    for update in run:
+                        inner.notify(sent.answered(update))
+                        yield from chat_chunks(update, call.chunk_size, call.offer)
+            except ValidationError as error:
+                sent.shorten(error)
+            else:
+                return
+
+
+async def _aread(llm: LumnisLLM, client: AsyncClient, call: RunCall, listeners: Listeners) -> ChatResponseAsyncGen:
+    with listeners.reading(llm) as inner, call.turn.sending() as sent:
+        while True:
+            try:
+                run = client.invoke(sent.messages, stream=True, **call.parameters_for(sent))
+                async with run:
+                    async for update in run:
+                        inner.notify(sent.answered(update))
+                        for chunk in chat_chunks(update, call.chunk_size, call.offer):
+                            yield chunk
+            except ValidationError as error:
+                sent.shorten(error)
+            else:
+                return
 
 
 # The framework's decorators wrap a generator without closing it. Leaving a stream early must reach the run at once, not

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
-from llama_index.core.base.llms.types import ChatMessage, MessageRole
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.llms.llm import LLM
 from llama_index.core.memory import BaseMemory
 from pydantic import Field, PrivateAttr
@@ -16,17 +16,19 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.clients import Id
 from lumnisai_integrations._shared.conversation import Conversation
 from lumnisai_integrations._shared.locks import changing
+from lumnisai_integrations._shared.sending import note_read, runs_of_sent
 from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
 from lumnisai_integrations.llama_index.lumnis.conversation import (
     ChatConversation,
     chat_messages,
+    expect,
     put,
     replaced,
-    tagged,
+    run_messages,
     tags_of,
 )
 from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM
-from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection, key_of, share
+from lumnisai_integrations.llama_index.lumnis.settings import LumnisConnection
 
 
 class LumnisThreadMemory(LumnisConnection, BaseMemory):
@@ -47,7 +49,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         thread_id: Conversation to continue. Default: a new one, made when it is first needed.
         api_key, base_url, tenant_id, timeout, max_retries: The connection, as of :class:`LumnisLLM`.
         conversation: The messages, in a saved form.
-        connection: Reference to key and connections in a saved form, valid within one process.
+        connection: Reference to key and clients in a saved form, valid within one process.
 
     Raises:
         ConfigurationError: No API key, or an invalid value.
@@ -55,16 +57,10 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
 
     thread_id: Id | None = None
     conversation: ChatConversation = Field(default_factory=Conversation, repr=False)
-    connection: str | None = Field(default=None, repr=False)
-
     _is_made_here: bool = PrivateAttr(default=False)
 
     def __init__(self, **fields: Any) -> None:
-        fields.pop("class_name", None)  # part of what pydantic dumps
-        if fields.get("api_key") is None:
-            fields["api_key"] = key_of(fields.get("connection"), fields.get("base_url"))
         super().__init__(**fields)
-        self.connection, self._clients = share(self._client_settings())
         self.conversation = self._known()
 
     @classmethod
@@ -96,7 +92,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
                 f"chat_history begins a new conversation, but thread_id={kwargs['thread_id']} continues one that "
                 "exists: pass only one of the two."
             )
-        names = LumnisConnection.model_fields if isinstance(llm, LumnisLLM) else ()
+        names = LumnisConnection.model_fields.keys() - {"connection"} if isinstance(llm, LumnisLLM) else ()
         memory = cls(**{**{name: getattr(llm, name) for name in names}, **kwargs})
         memory.conversation = put(memory.conversation, chat_history or [])
         return memory
@@ -107,8 +103,7 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         """Return the conversation for the next run, as copies with tags.
 
         Args:
-            input: The next message of the user, if it is not part of the memory yet. Then the result is never empty: an
-                empty message of the system has the tags of the thread for the first run.
+            input: The next message of the user, if it is not part of the memory yet.
             **kwargs: Ignored.
 
         Raises:
@@ -212,7 +207,9 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
             self.thread_id = self.conversation.thread_id
 
     def _accept(self, thread_id: str, runs: Sequence[ResponseObject]) -> None:
-        self._change(lambda known: known.accept(thread_id, runs, questions_first=True))
+        sent = runs_of_sent(thread_id)
+        self._change(lambda known: known.accept(thread_id, runs, questions_first=True, sent=sent))
+        note_read(self.conversation, runs)
 
     def _begin(self, thread_id: str) -> bool:
         self._change(lambda known: known.begin(thread_id))
@@ -223,7 +220,5 @@ class LumnisThreadMemory(LumnisConnection, BaseMemory):
         return self.thread_id is None and (question is not None or bool(self.conversation.unsent))
 
     def _for_run(self, question: str | None) -> list[ChatMessage]:
-        messages = chat_messages(self.conversation)
-        if messages or question is None:
-            return messages
-        return [tagged(ChatMessage(role=MessageRole.SYSTEM, content=""), self.thread_id, is_stored=True)]
+        expect(self.conversation, question)
+        return run_messages(self.conversation)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated, Any, ClassVar, TypedDict
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, field_serializer
 
 from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides
-from lumnisai_integrations._shared.clients import Clients, ClientSettings, Connection, Id
+from lumnisai_integrations._shared.clients import Connection, Id, share, shared
 from lumnisai_integrations._shared.schemas import plain_schema
 
 
@@ -24,15 +23,31 @@ class ConnectionFields(TypedDict, total=False):
 
 
 class LumnisConnection(Connection):
-    """Where the service is and for whom it works."""
+    """Where the service is and for whom it works.
+
+    Saved forms have a reference in ``connection`` instead of the API key: in the same process, what is restored has the
+    key and the connections of the first one, in another process the key of the environment.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
 
+    connection: str | None = Field(default=None, repr=False)
+
     def __init__(self, **fields: Any) -> None:
+        fields.pop("class_name", None)  # part of what pydantic dumps
+        key, clients = shared(fields.get("connection"), fields.get("base_url"))
+        if clients is not None and fields.get("api_key") is None:
+            fields["api_key"] = key
         super().__init__(**fields)
+        if clients is not None:
+            self._clients = clients
         self._client_settings().check()
+
+    @field_serializer("connection")
+    def _reference(self, _: str | None) -> str:
+        return share(self._client_settings(), self._clients)
 
     def client(self) -> Client:
         """Return the blocking client of these settings."""
@@ -69,24 +84,3 @@ class LumnisSettings(LumnisConnection):
     progress_interval: float = 1.0
     cancel_on_interrupt: bool = True
     show_progress: bool = False
-
-
-_Known = tuple[ClientSettings, tuple[str | None, ...]]
-
-_references: dict[_Known, str] = {}
-_shared: dict[str, tuple[ClientSettings, Clients]] = {}
-
-
-def share(settings: ClientSettings) -> tuple[str, Clients]:
-    """Return the clients of these settings, and a reference to both."""
-    # Settings that are None come from the environment; with other values there, the clients are others.
-    environment = tuple(os.environ.get(f"LUMNISAI_{name}") for name in ("API_KEY", "BASE_URL", "TENANT_ID"))
-    reference = _references.setdefault((settings, environment), uuid4().hex)
-    _, clients = _shared.setdefault(reference, (settings, Clients()))
-    return reference, clients
-
-
-def key_of(reference: str | None, base_url: str | None) -> SecretStr | None:
-    """Return the API key that belongs to a reference, for the same service only."""
-    settings, _ = _shared.get(reference or "", (None, None))
-    return settings.api_key if settings is not None and settings.base_url == base_url else None

@@ -82,7 +82,7 @@ async def test_a_form_is_whole_whatever_is_in_it(source: Callable[[Path], Any], 
     ("source", "reason"),
     [
         (lambda _: Changing(b"line\n" * 50, b""), "'app.log' has become shorter while it was sent: 250 bytes"),
-        (lambda folder: named_pipe(folder, None), "nothing came through the pipe within 0.5 s"),
+        (lambda folder: named_pipe(folder, None), "nothing came through the pipe within 0.45 s"),
         (lambda _: Path("/dev/zero"), "is a device or socket"),
         (lambda folder: folder, "cannot be read: Is a directory"),
         (lambda _: (piece for piece in [b"a"]), "must be a path, bytes or a binary stream, not generator"),

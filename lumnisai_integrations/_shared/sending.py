@@ -1,0 +1,179 @@
+"""Sending of turns: kept messages go to a thread once in this process, and those that nobody can send are left out."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from lumnisai_core import ResponseObject, RunUpdate
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.conversation import SYSTEM, Conversation, instructions_of
+from lumnisai_integrations._shared.locks import changing
+from lumnisai_integrations._shared.texts import too_long
+from lumnisai_integrations._shared.turns import Answers, Continuation, LateQuestion, Tags, continue_thread
+
+K = TypeVar("K")
+V = TypeVar("V")
+RunT = TypeVar("RunT", ResponseObject, RunUpdate)
+
+_MOST_KNOWN = 10_000
+
+#: The runs of kept messages that calls send or have sent, by thread and id; None until the run is over. Tags of copies
+#: made before do not show this.
+_taken: dict[str, dict[str, str | None]] = {}
+#: The last instructions of threads.
+_instructions: dict[str, tuple[str, ...]] = {}
+
+#: The message that was kept last by the same task or, outside of tasks, by the same thread of the process.
+_kept_by_task: ContextVar[str | None] = ContextVar("lumnis_kept_by_task", default=None)
+_kept_by_thread = threading.local()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The messages of a call.
+
+    ``write`` returns those at some positions as roles and texts, and adds the lines that stand for what cannot be sent
+    to a list.
+    """
+
+    tags: Sequence[Tags]
+    write: Callable[[Collection[int], list[str]], list[dict[str, str]]]
+    thread_id: str | None = None
+    answers: Answers = Answers.IGNORE
+    late: LateQuestion | None = None
+
+    def decide(self) -> Continuation:
+        """Return the thread to continue and the messages to send, as far as other calls do not send them."""
+        return continue_thread(
+            self.tags,
+            thread_id=self.thread_id,
+            answers=self.answers,
+            late=self.late,
+            taken=_taken,
+            instructions=_instructions,
+        )
+
+    def check(self) -> Continuation:
+        """Check that there is something to send and that it can be sent, and return it as it is now."""
+        continued = self.decide()
+        self.write(continued.send, [])
+        return continued
+
+    @contextmanager
+    def sending(self) -> Iterator[Sent]:
+        """Send the messages inside of this context: no other call sends them, unless the context ends with an error."""
+        with changing():
+            continued = self.decide()
+            thread, lines = continued.thread_id, list[str]()
+            sent = Sent(self.write(continued.send, lines), thread)
+            ids = continued.message_ids
+            if thread is not None and ids:
+                _note(_taken, thread, _taken.get(thread, {}) | dict.fromkeys(ids))
+            if thread is not None and _instructions.get(thread) != continued.instructions != ():
+                _instructions.pop(thread, None)
+        for line in lines:
+            _warn_of_left_out(line)
+        try:
+            yield sent
+        except BaseException:  # also where a stream is left early
+            with changing():
+                for message_id in ids:
+                    _taken.get(thread or "", {}).pop(message_id, None)
+            raise
+        thread = sent.answered_on if thread is None else thread
+        with changing():
+            _taken.get(thread or "", {}).update(dict.fromkeys(ids, sent.run_id))
+            # Other ones mean that calls have overlapped, so that it is not known whose are the last.
+            if thread is not None and _instructions.get(thread, continued.instructions) != continued.instructions != ():
+                _instructions.pop(thread)
+            else:
+                _note_instructions(thread, continued.instructions)
+
+
+@dataclass
+class Sent:
+    """The messages of one run and its thread; ``run_id`` is the run and ``answered_on`` the thread of its answer."""
+
+    messages: list[dict[str, str]]
+    thread_id: str | None
+    run_id: str | None = None
+    answered_on: str | None = None
+
+    def answered(self, update: RunT) -> RunT:
+        """Note run and thread of an update or of the finished run, and return it."""
+        self.run_id = update.response_id
+        self.answered_on = update.thread_id or self.answered_on
+        return update
+
+    def shorten(self, error: ValidationError) -> None:
+        """Leave out the longest of the older messages if the service refused them as too long.
+
+        Raises:
+            ValidationError: The error, if it is another one or the newest message is the longest.
+        """
+        older = [at for at, message in enumerate(self.messages[:-1]) if message["role"] != SYSTEM]
+        longest = max(older, key=lambda at: len(self.messages[at]["content"]), default=None)
+        text = "" if longest is None else self.messages[longest]["content"]
+        if error.status_code != 413 or longest is None or len(text) < len(self.messages[-1]["content"]):
+            raise error
+        left_out = too_long(text)
+        if len(left_out) >= len(text):
+            raise error
+        _warn_of_left_out(left_out)
+        self.messages = list(self.messages)
+        self.messages[longest] = {**self.messages[longest], "content": left_out}
+
+
+def _warn_of_left_out(line: str) -> None:
+    warnings.warn(f"A message of the conversation cannot be sent. The agent reads instead: {line}", stacklevel=2)
+
+
+def _note_instructions(thread_id: str | None, texts: tuple[str, ...]) -> None:
+    """Note the last instructions of a thread; without any, the earlier ones stay."""
+    if texts and thread_id is not None:
+        with changing():
+            _note(_instructions, thread_id, texts)
+
+
+def note_read(conversation: Conversation[Any], runs: Sequence[ResponseObject]) -> None:
+    """Note what the reading of a thread says of its instructions, and of messages that calls have sent.
+
+    A message that still waits after its run was read is sent again: another one has taken its place there.
+    """
+    thread_id = conversation.thread_id
+    read = {*(run.response_id for run in runs), *(message.run_id for message in conversation.stored)} - {None}
+    with changing():
+        sent = _taken.get(thread_id or "", {})
+        for message in conversation.unsent:
+            if sent.get(message.id or "") in read:
+                del sent[message.id or ""]
+        _note_instructions(thread_id, instructions_of(runs))
+
+
+def runs_of_sent(thread_id: str | None) -> Mapping[str, str | None]:
+    """Return the run of each message that calls send or have sent to a thread, by id; None while it is not over."""
+    return dict(_taken.get(thread_id or "", {}))
+
+
+def note_kept(message_id: str) -> None:
+    """Note that the running task, or else this thread of the process, keeps a message now."""
+    _kept_by_task.set(message_id)
+    _kept_by_thread.message_id = message_id
+
+
+def last_kept() -> tuple[str | None, str | None]:
+    """Return the messages that the running task and this thread of the process have kept last."""
+    return _kept_by_task.get(), getattr(_kept_by_thread, "message_id", None)
+
+
+def _note(known: dict[K, V], key: K, value: V) -> None:
+    known.pop(key, None)
+    known[key] = value
+    if len(known) > _MOST_KNOWN:
+        del known[next(iter(known))]

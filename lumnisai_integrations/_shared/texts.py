@@ -1,0 +1,68 @@
+"""Texts of turns: tool calls and their results, and lines instead of what cannot be sent. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lumnisai_integrations._shared.tools import json_or_text
+
+_END_OF_RESULT = "[end of tool result]"
+
+
+def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
+    """Return an assistant turn: its text, then its tool calls, each with ``id``, ``name`` and ``args``."""
+    written = json.dumps({"tool_calls": [dict(call) for call in calls]}, ensure_ascii=False, default=str)
+    return f"{content}\n{written}" if content else written
+
+
+def tool_result_text(content: str, *, name: str | None, call_id: str | None, status: str | None = None) -> str:
+    """Return the result of a tool call as a turn of the user; ``status`` is ``success``, ``error`` or unknown."""
+    about = {"name": name, "id": call_id} | ({} if status is None else {"status": status})
+    return f"{json.dumps({'tool_result': about}, ensure_ascii=False)}\n{content}\n{_END_OF_RESULT}"
+
+
+def read_tool_calls(text: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the text and the calls of an assistant's turn that :func:`tool_calls_text` has written, else no calls."""
+    content, _, last_line = text.rpartition("\n")
+    listed = _object(last_line).get("tool_calls")
+    calls = [item for item in listed if _is_call(item)] if isinstance(listed, list) else []
+    return (content, calls) if calls and len(calls) == len(listed or ()) else (text, [])
+
+
+def read_tool_result(text: str) -> tuple[Mapping[str, Any], str] | None:
+    """Return name, id and status of a tool result and its text; None for anything else."""
+    head, _, rest = text.partition("\n")
+    result = _object(head).get("tool_result")
+    if not isinstance(result, Mapping) or not rest.endswith(_END_OF_RESULT):
+        return None
+    return result, rest.removesuffix(_END_OF_RESULT).removesuffix("\n")
+
+
+def _is_call(item: object) -> bool:
+    return isinstance(item, dict) and isinstance(item.get("name"), str) and isinstance(item.get("args"), dict)
+
+
+def _object(line: str) -> Mapping[str, Any]:
+    value = json_or_text(line)
+    return value if isinstance(value, dict) else {}
+
+
+def left_out(reason: str) -> str:
+    """Return the line that is sent instead of a message or a part of one."""
+    return f"[Left out: {reason}]"
+
+
+def too_long(text: str) -> str:
+    """Return the line that is sent instead of a text that the service refuses as too long."""
+    return left_out(f"a message of {len(text)} characters, which is too long to be sent")
+
+
+def sendable(text: str) -> tuple[str, str | None]:
+    """Return a text as it can be sent, and what had to be replaced in it, if anything."""
+    lone = next((char for char in text if "\ud800" <= char <= "\udfff"), None)
+    if lone is None:
+        return text, None
+    reason = f"a lone surrogate, {lone!a} at position {text.index(lone)}, which cannot be written as UTF-8"
+    return text.encode("utf-8", "replace").decode(), reason
