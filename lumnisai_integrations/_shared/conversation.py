@@ -19,6 +19,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.structured import used_part
 
 #: Keys of ``additional_kwargs`` for the thread of a message and for whether that thread holds it, in both frameworks.
 THREAD_ID = "lumnis_thread_id"
@@ -235,6 +236,7 @@ def _answers(run: ResponseObject) -> list[str]:
     # The texts of an answer; the words inside the object of a run with tools of the caller come first.
     value, texts = run.structured_response, [run.output_text or ""]
     if value is not None:
+        value = used_part(value)
         content, written = value.get("content"), json.dumps(value, ensure_ascii=False)
         if len(value) == 1 and isinstance(content, str):
             texts = [content, *texts, written]

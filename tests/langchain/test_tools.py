@@ -198,7 +198,7 @@ def test_the_envelope_goes_out_with_the_guidance_of_the_caller(
 def offered(engine: RecordingEngine) -> tuple[list[str], int | None]:
     """Return the tools that the last run was offered, and how many calls it might ask for."""
     schema: Any = engine.requests[-1].response_format
-    listed = schema["anyOf"][0]["properties"]["tool_calls"]
+    listed = schema["properties"]["tool_calls"]
     return [item["properties"]["name"]["const"] for item in listed["items"]["anyOf"]], listed.get("maxItems")
 
 

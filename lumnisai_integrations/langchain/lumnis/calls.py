@@ -26,11 +26,11 @@ from lumnisai_integrations._shared.runs import (
     ignored_warning,
     run_parameters,
 )
+from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations.langchain.lumnis.conversation import tags_of
 from lumnisai_integrations.langchain.lumnis.convert import AnswerOptions, convert_in
 from lumnisai_integrations.langchain.lumnis.function_calling import offer_of
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
-from lumnisai_integrations.langchain.lumnis.structured import json_schema_of
 
 MessageT = TypeVar("MessageT", bound=BaseMessage)
 
@@ -97,9 +97,7 @@ def _parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[
     of_call = {name: value for name, value in keywords.items() if name not in others}
     model, model_of_call = model_name_of(fields, keywords), bool(model_name_of({}, keywords))
     parameters = run_parameters(fields, of_call, model=model, model_of_call=model_of_call)
-    if parameters["response_format"] is not None:
-        parameters["response_format"] = json_schema_of(parameters["response_format"])
-    return parameters
+    return parameters | {"response_format": answer_schema(parameters["response_format"])}
 
 
 def model_name_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> str | None:

@@ -24,7 +24,7 @@ from lumnisai_integrations._shared.conversation import (
     ThreadMessage,
 )
 from lumnisai_integrations._shared.locks import changing
-from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
+from lumnisai_integrations._shared.structured import StructuredOutputError, object_of, used_part
 from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
 from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out
 
@@ -197,7 +197,7 @@ def _answer(run: ResponseObject) -> AIMessage:
 
 def _offer_of(run: ResponseObject) -> ToolOffer | None:
     """Return an offer that reads the reply of a run which was offered tools; which ones does not matter here."""
-    value = object_of(run) or {}
+    value = used_part(object_of(run) or {})
     in_words = run.structured_response is not None and list(value) == ["content"] and isinstance(value["content"], str)
     return ToolOffer(()) if in_words or isinstance(value.get("tool_calls"), list) else None
 

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
 from lumnisai_integrations._shared.clients import Connection, Id
 from lumnisai_integrations._shared.runs import History, plain_agent_config, plain_files, plain_overrides
+from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
-from lumnisai_integrations.langchain.lumnis.structured import json_schema_of
 
 
 class LumnisConnection(Connection):
@@ -63,7 +63,7 @@ def _refuse_unknown(component: type[BaseModel], names: Set[str]) -> None:
 _AgentConfig = Annotated[AgentConfig | dict[str, Any], AfterValidator(plain_agent_config)]
 _ModelOverrides = Annotated[ModelOverrides | dict[str, str], AfterValidator(plain_overrides)]
 _Files = Annotated[list[FileAttachment | dict[str, Any]], AfterValidator(plain_files)]
-_ResponseFormat = Annotated[type[Any] | dict[str, Any], AfterValidator(json_schema_of)]
+_ResponseFormat = Annotated[Any, AfterValidator(answer_schema)]
 
 
 class LumnisSettings(LumnisConnection, Serializable):

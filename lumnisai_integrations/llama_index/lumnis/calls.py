@@ -12,11 +12,11 @@ from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.files import check_number
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, TOOL_KEYWORDS, run_parameters
+from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.llama_index.lumnis.conversation import continuation
 from lumnisai_integrations.llama_index.lumnis.convert import convert_in
 from lumnisai_integrations.llama_index.lumnis.function_calling import offer_of
-from lumnisai_integrations.llama_index.lumnis.settings import schema_of
 
 #: Keywords of a call that are not parameters of the run.
 _OTHER_KEYWORDS = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS | SAMPLING_PARAMETERS
@@ -52,7 +52,7 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
         check_number("stream_chunk_size", chunk_size, least=1)
     offer = None
     if keywords.get("tools") or keywords.get("tool_choice"):
-        offer = offer_of(keywords, schema_of(parameters["response_format"]))
+        offer = offer_of(keywords, parameters.get("response_format"))
     if offer is not None:
         parameters = offer.applied_to(parameters)
     return RunCall(
@@ -68,4 +68,4 @@ def call_parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> I
     own = dict(keywords)
     model = own.pop("model", fields["model"])
     parameters = run_parameters(fields, own, model=model, model_of_call=bool(keywords.get("model")))
-    return cast("InvokeParameters", parameters)
+    return cast("InvokeParameters", parameters | {"response_format": answer_schema(parameters["response_format"])})
