@@ -1,8 +1,8 @@
 """Tool calling through ``response_format``: the schema of tool calls or an answer, and reading what a run returned.
 
 The platform runs its own tools and has no field for those of a caller. So the ``response_format`` of a run that may
-use the caller's tools describes one object, ``{"tool_calls": [{"name": ..., "args": {...}}], "content": ...}``. The part
-that is not used is null. Its root has no ``anyOf``, which providers of models refuse there. Pure.
+use the caller's tools describes one object, ``{"tool_calls": [{"name": ..., "args": {...}}], "content": ...}``. The
+part that is not used is null. Its root has no ``anyOf``, which providers of models refuse there. Pure.
 """
 
 from __future__ import annotations

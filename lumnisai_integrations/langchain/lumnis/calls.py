@@ -40,7 +40,7 @@ LumnisInput = str | PromptValue | BaseMessage | Sequence[MessageLikeRepresentati
 
 #: Keywords that LangChain itself hands down and that do not concern the run.
 _FRAMEWORK_KEYWORDS = frozenset({"stream", "strict", "ls_structured_output_format", "structured_output_format"})
-_OWN_KEYWORDS = frozenset({"model", "model_name", "history"})
+_OWN_KEYWORDS = frozenset({"model", "model_name", "history", "stream_progress"})
 #: Keywords that are not parameters of a run under the same name.
 _OTHER_KEYWORDS = _OWN_KEYWORDS | TOOL_KEYWORDS | SAMPLING_PARAMETERS | _FRAMEWORK_KEYWORDS
 _NEW_RUN_KEYWORDS = (frozenset(InvokeParameters.__annotations__) | _OWN_KEYWORDS) - {"on_progress"}
@@ -57,6 +57,7 @@ class RunCall:
     messages: list[dict[str, str]]
     parameters: dict[str, Any]
     answer: AnswerOptions = field(default_factory=AnswerOptions)
+    shows_progress: bool = True
 
 
 def run_call(
@@ -84,7 +85,8 @@ def run_call(
         "stop": stops_of(fields, stop),
         "offer": offer if offer is not None and offer.is_open else None,
     }
-    return RunCall([wire_messages[at] for at in continued.send], parameters, answer)
+    shows_progress = keywords.get("stream_progress", fields.get("stream_progress", True)) is not False
+    return RunCall([wire_messages[at] for at in continued.send], parameters, answer, shows_progress)
 
 
 def _refuse_listener(keywords: Collection[str]) -> None:

@@ -21,6 +21,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
+from lumnisai_integrations.langchain.lumnis.binding import ModelBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
     adopt,
@@ -34,18 +35,12 @@ from lumnisai_integrations.langchain.lumnis.calls import (
 )
 from lumnisai_integrations.langchain.lumnis.convert import DEFAULT_MODEL_NAME, convert_out
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
-from lumnisai_integrations.langchain.lumnis.function_calling import (
-    StructuredChain,
-    ToolBinding,
-    ToolLike,
-    bound_tools,
-    tool_keywords,
-)
+from lumnisai_integrations.langchain.lumnis.function_calling import ToolLike
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.lumnis.settings import LumnisSettings
 from lumnisai_integrations.langchain.lumnis.streaming import StreamWriter
-from lumnisai_integrations.langchain.lumnis.structured import Schema, structured_chain
+from lumnisai_integrations.langchain.lumnis.structured import Schema
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
@@ -88,6 +83,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             ``run_timeout``.
         max_retries: Tries after the first one. Default 3.
         streaming: Whether ``invoke`` reads the run as a stream, too. Default False.
+        stream_progress: Whether ``stream`` yields chunks of progress before the answer. Default True; callbacks get
+            the progress in any case.
         model_name: Model as ``provider:model``, also as ``model``. Default: the platform's choice.
         user_id: User the runs are for. Required in user scope.
         scope: ``user`` (default) or ``tenant``.
@@ -117,6 +114,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     """
 
     streaming: bool = False
+    stream_progress: bool = True
     stop: list[str] | None = None
 
     if not TYPE_CHECKING:  # type checkers read the fields instead
@@ -175,7 +173,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> Generator[T, None, None]:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
-            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
+            writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             with self._client().invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 for update in updates:
                     yield from items(writer, update)
@@ -190,7 +188,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> AsyncGenerator[T, None]:
         with model_errors():
             call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
-            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
+            writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             run = self._aclient().invoke(call.messages, stream=True, on_progress=listener, **call.parameters)
             async with run as updates:
                 async for update in updates:
@@ -270,12 +268,12 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         Raises:
             ValidationError: Something cannot be used as a tool, or the choice names none of the tools.
         """
-        keywords = tool_keywords(tools, tool_choice=tool_choice, parallel_tool_calls=parallel_tool_calls, **kwargs)
-        return ToolBinding(bound=self, kwargs=keywords, config={})
+        choices = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
+        return self.bind().bind_tools(tools, **choices, **kwargs)
 
     def with_structured_output(
         self,
-        schema: Schema,
+        schema: Schema | None = None,
         *,
         method: str = "json_schema",
         include_raw: bool = False,
@@ -285,7 +283,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         """Return a chain that answers with objects.
 
         Args:
-            schema: Pydantic class or dataclass (checked instances), TypedDict, JSON Schema or tool dict (plain dicts).
+            schema: Pydantic class, dataclass or type such as ``list[int]`` (checked instances), TypedDict, JSON Schema
+                or tool dict (plain data). May be left out with ``json_mode``: any object.
             method: ``json_schema``, ``function_calling`` or ``json_mode``; all are the platform's ``response_format``.
             include_raw: Whether to answer with ``{"raw": message, "parsed": object or None, "parsing_error": ...}``.
             strict: Accepted for uniformity.
@@ -297,13 +296,52 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             ValidationError: The schema or the method is not known.
             StructuredOutputError: From the chain: a run has no object that fits. Carries the run.
         """
-        with model_errors():
-            if kwargs.get("tools"):
-                kwargs["tools"] = bound_tools(kwargs["tools"])
-            chain = structured_chain(
-                self.bind, schema, method=method, include_raw=include_raw, strict=strict, parameters=kwargs
-            )
-        return StructuredChain(bound=chain, kwargs={}, config={})
+        options = {"method": method, "include_raw": include_raw, "strict": strict}
+        return self.bind().with_structured_output(schema, **options, **kwargs)
+
+    # Composition. All of these return bindings that keep what was bound before; those of the framework lose it.
+
+    def bind(self, **kwargs: Any) -> ModelBinding:  # type: ignore[override] # a binding of its own
+        """Return the model with keywords for each call."""
+        return ModelBinding(bound=self, kwargs=kwargs, config={})
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> ModelBinding:
+        """Return the model with a config for each call."""
+        return self.bind().with_config(config, **kwargs)
+
+    def with_retry(self, **kwargs: Any) -> ModelBinding:
+        """Return the model with further tries when a call fails."""
+        return ModelBinding(bound=super().with_retry(**kwargs), kwargs={}, config={})
+
+    def with_fallbacks(  # type: ignore[override] # a binding around it
+        self, fallbacks: Sequence[Runnable[Any, Any]], **kwargs: Any
+    ) -> ModelBinding:
+        """Return the model with other models that take over when it fails, also while it streams.
+
+        LangChain takes the first chunk of a stream for success. So chunks of progress are held back; callbacks still
+        get the progress. ``bind(stream_progress=True)`` before this keeps the chunks.
+        """
+        return self.bind().with_fallbacks(fallbacks, **kwargs)
+
+    def with_listeners(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with functions that are called when a call starts and ends."""
+        return self.bind().with_listeners(**kwargs)
+
+    def with_alisteners(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with coroutine functions that are called when a call starts and ends."""
+        return self.bind().with_alisteners(**kwargs)
+
+    def with_types(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with other types of input and output in schemas."""
+        return self.bind().with_types(**kwargs)
+
+    def configurable_fields(self, **kwargs: Any) -> ModelBinding:
+        """Return the model with fields that a config may set."""
+        return ModelBinding(bound=super().configurable_fields(**kwargs), kwargs={}, config={})
+
+    def configurable_alternatives(self, which: Any, **kwargs: Any) -> ModelBinding:
+        """Return the model with alternatives that a config may choose."""
+        return ModelBinding(bound=super().configurable_alternatives(which, **kwargs), kwargs={}, config={})
 
     # Caching
 

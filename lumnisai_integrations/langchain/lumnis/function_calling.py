@@ -1,23 +1,18 @@
-"""Tools that the caller runs: reading LangChain's forms of them, and bindings that keep them."""
+"""Tools that the caller runs: reading LangChain's forms of them."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
 from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.schemas import schema_of
 from lumnisai_integrations._shared.tools import Tool, ToolOffer
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
-from lumnisai_integrations.langchain.lumnis.structured import Schema
 
 #: What LangChain accepts as a tool.
 ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
@@ -89,36 +84,3 @@ def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | Non
     """Return the tools that a call offers; None if there are none."""
     tools = keywords.get("tools")
     return ToolOffer.of_call(map(tool_of, tools), keywords, answer_schema) if tools else None
-
-
-class _Binding(RunnableBinding[LanguageModelInput, Any]):  # type: ignore[no-redef] # its field named kwargs
-    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return the id of LangChain's own binding, so that a saved one can be loaded."""
-        return [*cls.get_lc_namespace(), "RunnableBinding"]
-
-
-class ToolBinding(_Binding):  # type: ignore[no-redef] # as above
-    """A chat model with tools, which keeps them when structured output or other tools are added."""
-
-    def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return the model with these tools instead; see :meth:`ChatLumnis.bind_tools`."""
-        return self.bind(**tool_keywords(tools, **kwargs))
-
-    def with_structured_output(self, schema: Schema, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
-        """Return a chain that answers with objects or tool calls; see :meth:`ChatLumnis.with_structured_output`."""
-        model = cast("BaseChatModel", self.bound)
-        chain = model.with_structured_output(cast("dict[str, Any] | type", schema), **{**self.kwargs, **kwargs})
-        return chain.with_config(self.config)
-
-
-class StructuredChain(_Binding):  # type: ignore[no-redef] # as above
-    """A chat model and the parser of a schema, to which tools can be added."""
-
-    def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
-        """Return the chain with tools that the agent may call first; see :meth:`ChatLumnis.bind_tools`."""
-        model, *others = cast("RunnableSequence[LanguageModelInput, Any]", self.bound).steps
-        offered = model.bind(**tool_keywords(tools, **kwargs))
-        return self.model_copy(update={"bound": RunnableSequence(offered, *others)})

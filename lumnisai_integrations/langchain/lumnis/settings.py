@@ -6,6 +6,7 @@ from collections.abc import Set
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from langchain_core.load.serializable import Serializable
+from langchain_core.runnables import ConfigurableFieldSpec
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
@@ -66,6 +67,15 @@ _Files = Annotated[list[FileAttachment | dict[str, Any]], AfterValidator(plain_f
 _ResponseFormat = Annotated[Any, AfterValidator(answer_schema)]
 
 
+#: Keys of ``config["configurable"]`` that components read. Servers and histories drop keys that are not declared.
+USER_SPEC = ConfigurableFieldSpec(
+    id="lumnis_user_id", annotation=str | None, name="User", description="User of Lumnis the runs are for."
+)
+THREAD_SPEC = ConfigurableFieldSpec(
+    id="lumnis_thread_id", annotation=str | None, name="Thread", description="Thread of Lumnis to continue."
+)
+
+
 class LumnisSettings(LumnisConnection, Serializable):
     """Configuration fields shared by ChatLumnis and LumnisRunnable: every parameter of a run that may stay the same."""
 
@@ -88,3 +98,8 @@ class LumnisSettings(LumnisConnection, Serializable):
     show_progress: bool = False
 
     model_config: ClassVar[ConfigDict] = ConfigDict(protected_namespaces=())
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """Keys of ``config["configurable"]`` that are read: user and thread."""
+        return [USER_SPEC, THREAD_SPEC]

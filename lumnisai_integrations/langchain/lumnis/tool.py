@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import ConfigurableFieldSpec, RunnableConfig
 from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
@@ -17,6 +17,7 @@ from lumnisai_core.exceptions import LumnisAIError
 from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, NO_TEXT, AgentTask
 from lumnisai_integrations.langchain.lumnis.convert import convert_out
 from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
+from lumnisai_integrations.langchain.lumnis.settings import USER_SPEC
 
 _RESPONSE_FORMATS = ("content", "content_and_artifact")
 
@@ -62,6 +63,11 @@ class LumnisTool(BaseTool):
         of_agent = {name: value for name, value in fields.items() if name not in own}
         _check_arguments(own, of_agent, runnable)
         super().__init__(runnable=runnable or LumnisRunnable(**of_agent), **own)
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """Keys of ``config["configurable"]`` that are read: the user."""
+        return [USER_SPEC]
 
     def _run(
         self, task: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None
