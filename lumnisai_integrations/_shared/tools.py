@@ -261,3 +261,13 @@ def tool_result_text(content: str, *, name: str | None, call_id: str | None, sta
     """Return the result of a tool call as a turn of the user; ``status`` is ``success`` or ``error``."""
     head = json.dumps({"tool_result": {"name": name, "id": call_id, "status": status}}, ensure_ascii=False)
     return f"{head}\n{content}\n[end of tool result]"
+
+
+def left_out(kind: object) -> str:
+    """Return the text that stands for a part of a tool's result that is not text."""
+    return f"[{kind}: left out, because only text is sent]"
+
+
+def spoken(name: object, text: str) -> str:
+    """Return a text with the name of its speaker, for which the wire has no field."""
+    return f"{name}: {text}" if isinstance(name, str) and name and text else text

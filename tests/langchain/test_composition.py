@@ -186,7 +186,8 @@ def test_a_config_is_added_to_the_one_that_is_bound(client: Client) -> None:
 
 def test_copies_and_pickles_of_compositions_keep_the_user(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUMNISAI_API_KEY", "k")
-    bound = ChatLumnis().bind(user_id="ann").with_retry().bind_tools([add])
+    bound: Any = ChatLumnis().bind(user_id="ann").with_retry()
+    bound = bound.bind_tools([add])
     for same in (copy.deepcopy(bound), pickle.loads(pickle.dumps(bound))):
         client.parameters = {}
         same.invoke("When?")

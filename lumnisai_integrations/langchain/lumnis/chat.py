@@ -20,7 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
+from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, stops_of
 from lumnisai_integrations.langchain.lumnis.binding import ModelBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
@@ -29,11 +29,9 @@ from lumnisai_integrations.langchain.lumnis.calls import (
     continues_a_thread,
     model_name_of,
     run_call,
-    stops_of,
-    warn_of_ignored,
     with_config,
 )
-from lumnisai_integrations.langchain.lumnis.convert import DEFAULT_MODEL_NAME, convert_out
+from lumnisai_integrations.langchain.lumnis.convert import convert_out
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.function_calling import ToolLike
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
@@ -120,8 +118,11 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __init__(self, **fields: Any) -> None:
-            warn_of_ignored(fields)
-            super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
+            if stops := stops_of(fields, {}):
+                fields = {**fields, "stop": stops, "stop_sequences": None}
+            own, others = self._split_fields(fields)
+            super().__init__(**own)
+            self._warn_of_ignored(others)
 
     # Running
 
@@ -129,20 +130,24 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, kwargs), progress_callback(run_manager)
+            call, listener = self._call(messages, stop, kwargs), progress_callback(run_manager)
             return self._result(call, self._client().invoke(call.messages, on_progress=listener, **call.parameters))
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, kwargs), async_progress_callback(run_manager)
+            call, listener = self._call(messages, stop, kwargs), async_progress_callback(run_manager)
             response = await self._aclient().invoke(call.messages, on_progress=listener, **call.parameters)
             return self._result(call, response)
 
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
         message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _call(self, messages: list[BaseMessage], stop: _Stop, keywords: Mapping[str, Any]) -> RunCall:
+        self._warn_of_ignored(keywords)
+        return run_call(self.__dict__, messages, stop, keywords)
 
     @property
     def _writes_blocks(self) -> bool:
@@ -172,7 +177,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, items: _Items[T], messages: list[BaseMessage], stop: _Stop, manager: _Manager, keywords: dict[str, Any]
     ) -> Generator[T, None, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
+            call, listener = self._call(messages, stop, keywords), progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             with self._client().invoke(call.messages, stream=True, on_progress=listener, **call.parameters) as updates:
                 for update in updates:
@@ -187,7 +192,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         keywords: dict[str, Any],
     ) -> AsyncGenerator[T, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
+            call, listener = self._call(messages, stop, keywords), async_progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             run = self._aclient().invoke(call.messages, stream=True, on_progress=listener, **call.parameters)
             async with run as updates:
@@ -394,7 +399,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         name = model_name_of(self.__dict__, kwargs) or DEFAULT_MODEL_NAME
         params = LangSmithParams(ls_provider="lumnis", ls_model_type="chat", ls_model_name=name)
-        if stops := stops_of(self.__dict__, stop):
+        if stops := stops_of({"stop": stop, **kwargs}, self.__dict__):
             params["ls_stop"] = stops
         return params
 

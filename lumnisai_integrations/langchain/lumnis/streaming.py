@@ -11,6 +11,7 @@ from langchain_core.messages.content import ContentBlock
 from langchain_core.outputs import ChatGenerationChunk
 
 from lumnisai_core import ResponseStatus, RunUpdate
+from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME
 from lumnisai_integrations.langchain.lumnis.blocks import (
     CALLS,
     BlockPart,
@@ -22,7 +23,6 @@ from lumnisai_integrations.langchain.lumnis.blocks import (
     without_repeated,
 )
 from lumnisai_integrations.langchain.lumnis.convert import (
-    DEFAULT_MODEL_NAME,
     AnswerOptions,
     calls_of,
     convert_out,

@@ -11,7 +11,15 @@ from llama_index.core.base.llms.types import ChatMessage
 from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.files import check_number
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, TOOL_KEYWORDS, run_parameters
+from lumnisai_integrations._shared.runs import (
+    IGNORED_PARAMETERS,
+    RUN_FIELDS,
+    SILENT_KEYWORDS,
+    STOP_KEYWORDS,
+    TOOL_KEYWORDS,
+    run_parameters,
+    stops_of,
+)
 from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.llama_index.lumnis.conversation import continuation
@@ -19,20 +27,24 @@ from lumnisai_integrations.llama_index.lumnis.convert import convert_in
 from lumnisai_integrations.llama_index.lumnis.function_calling import offer_of
 
 #: Keywords of a call that are not parameters of the run.
-_OTHER_KEYWORDS = frozenset({"stream_chunk_size", "formatted"}) | TOOL_KEYWORDS | SAMPLING_PARAMETERS
+_OTHER_KEYWORDS = (
+    frozenset({"stream_chunk_size", *STOP_KEYWORDS}) | TOOL_KEYWORDS | IGNORED_PARAMETERS | SILENT_KEYWORDS
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RunCall:
     """One run to make: messages that its thread does not hold yet, and keywords of the client's ``invoke``.
 
-    ``offer`` has the tools that the caller runs; ``chunk_size`` is the longest ``delta`` of a stream in characters.
+    ``offer`` has the tools that the caller runs; ``chunk_size`` is the longest ``delta`` of a stream in characters;
+    ``stop`` has texts before which an answer is cut off.
     """
 
     messages: list[dict[str, str]]
     parameters: InvokeParameters
     offer: ToolOffer | None
     chunk_size: int | None
+    stop: list[str]
 
 
 def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keywords: Mapping[str, Any]) -> RunCall:
@@ -44,13 +56,17 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
             )
     if "stream" in keywords:
         raise TypeError("stream is not a keyword: use stream_chat or stream_complete to stream.")
-    own = {name: value for name, value in keywords.items() if name not in _OTHER_KEYWORDS}
+    own = {
+        name: value
+        for name, value in keywords.items()
+        if name not in _OTHER_KEYWORDS and (value is not None or name in ("model", *RUN_FIELDS))
+    }
     parameters: Mapping[str, Any] = call_parameters(fields, own)
     continued = continuation(messages, parameters["thread_id"])
     chunk_size = keywords.get("stream_chunk_size", fields.get("stream_chunk_size"))
     if chunk_size is not None:
         check_number("stream_chunk_size", chunk_size, least=1)
-    offer = None
+    offer, answers_with_object = None, parameters.get("response_format") is not None
     if keywords.get("tools") or keywords.get("tool_choice"):
         offer = offer_of(keywords, parameters.get("response_format"))
     if offer is not None:
@@ -60,6 +76,7 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
         parameters=cast("InvokeParameters", {**parameters, "thread_id": continued.thread_id}),
         offer=offer,
         chunk_size=chunk_size,
+        stop=[] if answers_with_object else stops_of(keywords, fields),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -27,10 +26,10 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from lumnisai_core import AsyncRunStream, RunStream, Scope
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters, ignored_warning
+from lumnisai_integrations._shared.runs import stops_of
 from lumnisai_integrations.llama_index.lumnis.calls import RunCall, run_call
 from lumnisai_integrations.llama_index.lumnis.convert import chat_chunks, convert_out
 from lumnisai_integrations.llama_index.lumnis.function_calling import plain_tool, selections_of
@@ -85,6 +84,7 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         context_window: Tokens that LlamaIndex may put into one prompt. Default 200000; with less, query engines split
             their material and start more runs.
         stream_chunk_size: Longest ``delta`` of a stream in characters. Default None: the answer is one delta.
+        stop: Texts before which the answer is cut off, on the client's side; objects stay whole.
 
     Raises:
         ConfigurationError: No API key, or a value that is not valid.
@@ -93,12 +93,14 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     scope: Scope = Scope.USER
     context_window: int = Field(default=200_000, gt=0)
     stream_chunk_size: int | None = Field(default=None, gt=0)
-
-    _warned_of: set[str] = PrivateAttr(default_factory=set)
+    stop: list[str] | None = None
 
     def __init__(self, **fields: Any) -> None:
-        super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
-        self._warn_once(ignored_parameters(fields))
+        if stops := stops_of(fields, {}):
+            fields = {**fields, "stop": stops, "stop_sequences": None}
+        own, others = self._split_fields(fields)
+        super().__init__(**own)
+        self._warn_of_ignored(others)
 
     @classmethod
     def class_name(cls) -> str:
@@ -192,11 +194,11 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
         if not listeners:
-            return convert_out(self._client().invoke(call.messages, **call.parameters), call.offer)
+            return convert_out(self._client().invoke(call.messages, **call.parameters), call.offer, call.stop)
         with self._client().invoke(call.messages, stream=True, **call.parameters) as run:
             for update in run:
                 listeners.notify(update)
-        return convert_out(run.result(), call.offer)
+        return convert_out(run.result(), call.offer, call.stop)
 
     def _chunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseGen:
         call, listeners = self._call(messages, keywords)
@@ -229,11 +231,11 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
         if not listeners:
-            return convert_out(await self._aclient().invoke(call.messages, **call.parameters), call.offer)
+            return convert_out(await self._aclient().invoke(call.messages, **call.parameters), call.offer, call.stop)
         async with self._aclient().invoke(call.messages, stream=True, **call.parameters) as run:
             async for update in run:
                 listeners.notify(update)
-        return convert_out(await run.result(), call.offer)
+        return convert_out(await run.result(), call.offer, call.stop)
 
     def _achunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseAsyncGen:
         call, listeners = self._call(messages, keywords)
@@ -241,13 +243,8 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         return _aread(self, run, call, listeners)
 
     def _call(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> tuple[RunCall, Listeners]:
-        self._warn_once(ignored_parameters(keywords))
+        self._warn_of_ignored(keywords)
         return run_call(self.__dict__, messages, keywords), Listeners.here(self.callback_manager)
-
-    def _warn_once(self, ignored: set[str]) -> None:
-        if new := ignored - self._warned_of:
-            self._warned_of |= new
-            warnings.warn(ignored_warning("LumnisLLM", new), UserWarning, stacklevel=4)
 
 
 # Functions, because tracers record each method of an LLM as a call of it.
@@ -257,7 +254,7 @@ def _read(llm: LumnisLLM, run: RunStream, call: RunCall, listeners: Listeners) -
     with listeners.reading(llm) as inner, run:
         for update in run:
             inner.notify(update)
-            yield from chat_chunks(update, call.chunk_size, call.offer)
+            yield from chat_chunks(update, call.chunk_size, call.offer, call.stop)
 
 
 async def _aread(llm: LumnisLLM, run: AsyncRunStream, call: RunCall, listeners: Listeners) -> ChatResponseAsyncGen:
@@ -265,7 +262,7 @@ async def _aread(llm: LumnisLLM, run: AsyncRunStream, call: RunCall, listeners: 
         async with run:
             async for update in run:
                 inner.notify(update)
-                for chunk in chat_chunks(update, call.chunk_size, call.offer):
+                for chunk in chat_chunks(update, call.chunk_size, call.offer, call.stop):
                     yield chunk
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, SecretS
 
 from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides
 from lumnisai_integrations._shared.clients import Clients, ClientSettings, Connection, Id
+from lumnisai_integrations._shared.runs import check_model
 from lumnisai_integrations._shared.schemas import answer_schema
 
 
@@ -32,6 +33,7 @@ class LumnisConnection(Connection):
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(**fields)
+        check_model(getattr(self, "model", None))
         self._client_settings().check()
 
     def client(self) -> Client:
