@@ -39,6 +39,9 @@ thinking timeout top_k top_logprobs top_p truncation typical_p user verbosity
 """
 IGNORED_PARAMETERS = frozenset(_IGNORED.split())
 
+#: Values of unknown keywords that ask for nothing.
+NOTHING: tuple[object, ...] = (None, [], {}, "")
+
 #: Keywords that say nothing about the run.
 SILENT_KEYWORDS = frozenset({"verbose", "formatted", "strict", "allow_parallel_tool_calls", "run_manager"})
 
@@ -114,7 +117,7 @@ def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:
 
 def ignored_parameters(keywords: Mapping[str, Any]) -> set[str]:
     """Return the keywords with a value that have no effect, because the platform decides how models are called."""
-    return {name for name, value in keywords.items() if name in IGNORED_PARAMETERS and value not in (None, [], {}, "")}
+    return {name for name, value in keywords.items() if name in IGNORED_PARAMETERS and value not in NOTHING}
 
 
 def ignored_warning(component: str, names: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from lumnisai_integrations._shared.runs import (
     DEFAULT_MODEL_NAME,
     HISTORIES,
     IGNORED_PARAMETERS,
+    NOTHING,
     RUN_FIELDS,
     SILENT_KEYWORDS,
     STOP_KEYWORDS,
@@ -106,7 +107,7 @@ def _parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[
     of_call = {
         name: value
         for name, value in keywords.items()
-        if name not in _OTHER_KEYWORDS and (value is not None or name in RUN_FIELDS) and (name != "functions" or value)
+        if name not in _OTHER_KEYWORDS and (name in RUN_FIELDS or value not in NOTHING)
     }
     model, model_of_call = model_name_of(fields, keywords), bool(model_name_of({}, keywords))
     parameters = run_parameters(fields, of_call, model=model, model_of_call=model_of_call)
@@ -160,11 +161,13 @@ def with_config(
     config: RunnableConfig | None, keywords: Mapping[str, Any]
 ) -> tuple[RunnableConfig, dict[str, Any], LumnisChatMessageHistory | None]:
     """Return the whole config of a call, its keywords on top of those from the config, and a history without thread."""
-    config = ensure_config(config)
+    config, keywords = ensure_config(config), dict(keywords)
+    if isinstance(metadata := keywords.pop("metadata", None), Mapping):  # of other models; the framework has its own
+        config["metadata"] = {**(config.get("metadata") or {}), **metadata}
     configurable = config.get("configurable") or {}
     history = _history_in(configurable)
     is_waiting = history is not None and history.thread_id is None
-    return config, from_config(configurable) | dict(keywords), history if is_waiting else None
+    return config, from_config(configurable) | keywords, history if is_waiting else None
 
 
 def from_config(configurable: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, Any]:

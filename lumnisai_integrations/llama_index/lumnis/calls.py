@@ -13,6 +13,7 @@ from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.files import check_number
 from lumnisai_integrations._shared.runs import (
     IGNORED_PARAMETERS,
+    NOTHING,
     RUN_FIELDS,
     SILENT_KEYWORDS,
     STOP_KEYWORDS,
@@ -59,7 +60,7 @@ def run_call(fields: Mapping[str, Any], messages: Sequence[ChatMessage], keyword
     own = {
         name: value
         for name, value in keywords.items()
-        if name not in _OTHER_KEYWORDS and (value is not None or name in ("model", *RUN_FIELDS))
+        if name not in _OTHER_KEYWORDS and (name in ("model", *RUN_FIELDS) or value not in NOTHING)
     }
     parameters: Mapping[str, Any] = call_parameters(fields, own)
     continued = continuation(messages, parameters["thread_id"])
