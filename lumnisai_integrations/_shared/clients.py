@@ -119,7 +119,7 @@ class Connection(BaseModel):
             if name in infos:
                 if value is not None or infos[name].default is None or type(None) in get_args(infos[name].annotation):
                     own[name] = value
-            elif name in IGNORED_PARAMETERS or value is None:
+            elif value is None or (name in IGNORED_PARAMETERS and name != "user"):  # not for a mistyped user_id
                 others[name] = value
             else:
                 own[name] = value

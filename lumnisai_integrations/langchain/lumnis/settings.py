@@ -40,7 +40,8 @@ class LumnisConnection(Connection):
     if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __init__(self, **fields: Any) -> None:
-            fields, _ = self._split_fields(fields)
+            own, others = self._split_fields(fields)
+            fields = own | {name: value for name, value in others.items() if value is not None}
             _refuse_unknown(type(self), fields.keys())
             super().__init__(**fields)
             with model_errors():  # here, because pydantic would wrap what a validator raises

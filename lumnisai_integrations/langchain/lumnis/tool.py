@@ -32,8 +32,9 @@ class LumnisTool(BaseTool):
     >>> LumnisTool(runnable=LumnisRunnable(user_id="user-123", response_format=Report), name="reporter")
 
     The content of the tool message is the answer, as JSON text if the runnable has a ``response_format``; its artifact
-    is the whole run, a :class:`lumnisai_core.ResponseObject`. Progress reaches callbacks and streams as it does for
-    :class:`LumnisRunnable`, and cancelling the call stops the run.
+    is the whole run as plain data, which every checkpointer stores: ``ResponseObject.model_validate(artifact)``.
+    Progress reaches callbacks and streams as it does for :class:`LumnisRunnable`, and cancelling the call stops the
+    run.
 
     Each call is a conversation of its own: a ``lumnis_thread_id`` in ``config["configurable"]`` belongs to the
     surrounding conversation and is not used. ``lumnis_user_id`` is used.
@@ -71,22 +72,24 @@ class LumnisTool(BaseTool):
 
     def _run(
         self, task: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None
-    ) -> tuple[str, ResponseObject] | str:
+    ) -> tuple[str, dict[str, Any]] | str:
         inner = patch_config(config, callbacks=run_manager.get_child() if run_manager else None)
         with _tool_errors(handled=bool(self.handle_tool_error)):
             return self._output(self.runnable.invoke(task, inner, thread_id=self.runnable.thread_id))
 
     async def _arun(
         self, task: str, config: RunnableConfig, run_manager: AsyncCallbackManagerForToolRun | None = None
-    ) -> tuple[str, ResponseObject] | str:
+    ) -> tuple[str, dict[str, Any]] | str:
         inner = patch_config(config, callbacks=run_manager.get_child() if run_manager else None)
         with _tool_errors(handled=bool(self.handle_tool_error)):
             return self._output(await self.runnable.ainvoke(task, inner, thread_id=self.runnable.thread_id))
 
-    def _output(self, response: ResponseObject) -> tuple[str, ResponseObject] | str:
+    def _output(self, response: ResponseObject) -> tuple[str, dict[str, Any]] | str:
         message = convert_out(response, structured=self.runnable.response_format is not None)
         content = str(message.text) or NO_TEXT
-        return (content, response) if self.response_format == "content_and_artifact" else content
+        return (
+            (content, response.model_dump(mode="json")) if self.response_format == "content_and_artifact" else content
+        )
 
 
 def _check_arguments(own: Mapping[str, Any], of_agent: Mapping[str, Any], runnable: LumnisRunnable | None) -> None:
