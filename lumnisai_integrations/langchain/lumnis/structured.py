@@ -13,7 +13,9 @@ from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseCumulativeTransformOutputParser
 from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough, RunnableSerializable
+from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
+from typing_extensions import is_typeddict
 
 from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
@@ -80,6 +82,17 @@ def run_of(message: BaseMessage) -> ResponseObject:
     )
 
 
+def _is_traced_as_it_is(schema: Schema) -> bool:
+    """Return whether LangChain, whose traces show classes their own way, can convert a class."""
+    if not isinstance(schema, type) or not (is_basemodel_subclass(schema) or is_typeddict(schema)):
+        return False
+    try:
+        convert_to_json_schema(schema)
+    except (RuntimeError, TypeError, ValueError):  # recursive TypedDicts, and such with NotRequired
+        return False
+    return True
+
+
 def structured_chain(
     bind: Callable[..., Runnable[LanguageModelInput, AIMessage]],
     schema: Schema | None,
@@ -102,8 +115,7 @@ def structured_chain(
     json_schema = answer_schema(schema)
     if json_schema is None:
         raise ValidationError("schema must describe an object, got {'type': 'text'}.")
-    # Traces show models their own way.
-    shown = schema if isinstance(schema, type) and is_basemodel_subclass(schema) else json_schema
+    shown = schema if _is_traced_as_it_is(schema) else json_schema
     how = {"method": method} | ({} if strict is None else {"strict": strict})
     traced = {"kwargs": how, "schema": shown}
     bound = bind(response_format=json_schema, ls_structured_output_format=traced, **parameters)
