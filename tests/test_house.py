@@ -43,7 +43,6 @@ SHORTER: dict[str, str] = {
     "lumnisai_core/models.py": "a second front door to the models",
     "lumnisai_integrations/_shared/lazy.py": "front doors that need a framework only when a name is used",
     "lumnisai_integrations/_shared/locks.py": "the one lock of a process",
-    "lumnisai_integrations/_shared/structured.py": "the object of a run, for both adapters and the command line",
     "lumnisai_integrations/_shared/thread_reading.py": "reading a thread, apart from the pure decisions about it",
     "lumnisai_integrations/pytest_plugin.py": "named in the package's entry points",
 }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self, get_args
 from uuid import UUID, uuid4
 
 from pydantic import BaseModel, BeforeValidator, PrivateAttr, SecretStr
 
 from lumnisai_core import AsyncClient, Client, Scope, check_settings
+from lumnisai_integrations._shared.runs import IGNORED_PARAMETERS, ignored_parameters, ignored_warning
 
 #: An id as text; a UUID is accepted, too.
 Id = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, UUID) else value)]
@@ -116,6 +119,7 @@ class Connection(BaseModel):
     #: Name of the field that holds the API key.
     _key_field: ClassVar[str] = "api_key"
     _clients: Clients = PrivateAttr(default_factory=Clients)
+    _warned_of: set[str] = PrivateAttr(default_factory=set)
 
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
@@ -135,6 +139,30 @@ class Connection(BaseModel):
     async def aclose(self) -> None:
         """Close the connections that asyncio calls have in the running event loop; a later call opens new ones."""
         await self._clients.aclose()
+
+    @classmethod
+    def _split_fields(cls, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the fields of a component, and those of other models, which have no effect here.
+
+        None means the default where a field has no other use for it.
+        """
+        infos = {name: info for field, info in cls.model_fields.items() for name in (field, info.alias) if name}
+        own, others = dict[str, Any](), dict[str, Any]()
+        for name, value in fields.items():
+            if name in infos:
+                if value is not None or infos[name].default is None or type(None) in get_args(infos[name].annotation):
+                    own[name] = value
+            elif value is None or (name in IGNORED_PARAMETERS and name != "user"):  # not for a mistyped user_id
+                others[name] = value
+            else:
+                own[name] = value
+        return own, others
+
+    def _warn_of_ignored(self, keywords: Mapping[str, Any]) -> None:
+        """Warn once of each parameter that has no effect."""
+        if new := ignored_parameters(keywords) - self._warned_of:
+            self._warned_of |= new
+            warnings.warn(ignored_warning(type(self).__name__, new), UserWarning, stacklevel=4)
 
     def _client_settings(self) -> ClientSettings:
         api_key = getattr(self, self._key_field)

@@ -17,6 +17,7 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from lumnisai_core import ResponseObject, ResponseStatus
+from lumnisai_integrations._shared.structured import used_part
 from lumnisai_integrations._shared.texts import too_long, tool_calls_text
 from lumnisai_integrations._shared.tools import json_or_text
 
@@ -263,7 +264,7 @@ def _answers(run: ResponseObject) -> list[str]:
     # The texts of an answer; the words inside the object of a run with tools of the caller come first.
     value, texts = run.structured_response, [run.output_text or ""]
     if value is not None:
-        known = {name: item for name, item in value.items() if item is not None}
+        known = used_part(value)
         content, calls, written = known.get("content"), known.get("tool_calls"), json.dumps(value, ensure_ascii=False)
         words = content if isinstance(content, str) and not known.keys() - {"content", "tool_calls"} else None
         if isinstance(calls, list) and calls and (words is not None or len(known) == 1):

@@ -28,13 +28,31 @@ RUN_FIELDS = tuple(name for name in InvokeParameters.__annotations__ if name != 
 #: How a run is watched, which does not change its answer.
 WATCH_FIELDS = tuple(name for name in WatchParameters.__annotations__ if name != "on_progress")
 
-#: Parameters that chat models have in common and that the platform decides itself.
-SAMPLING_PARAMETERS = frozenset(
-    {"temperature", "max_tokens", "max_completion_tokens", "top_p", "top_k", "n", "seed", "reasoning_effort"}
-) | {"frequency_penalty", "presence_penalty", "logit_bias", "logprobs", "top_logprobs"}
+#: Parameters of other models and their clients that frameworks hand to any model. The platform decides them itself.
+_IGNORED = """
+additional_headers additional_kwargs audio best_of cache_control cached_content candidate_count default_headers echo
+extra_headers extra_query format frequency_penalty generation_config include keep_alive logit_bias logprobs
+max_completion_tokens max_new_tokens max_output_tokens max_tokens max_tokens_to_sample metadata min_p modalities n
+num_ctx num_predict prediction presence_penalty prompt_cache_key random_seed reasoning reasoning_effort repeat_penalty
+repetition_penalty response_mime_type safety_settings seed service_tier store stream_options stream_usage temperature
+thinking timeout top_k top_logprobs top_p truncation typical_p user verbosity
+"""
+IGNORED_PARAMETERS = frozenset(_IGNORED.split())
+
+#: Values of unknown keywords that ask for nothing.
+NOTHING: tuple[object, ...] = (None, [], {}, "")
+
+#: Keywords that say nothing about the run.
+SILENT_KEYWORDS = frozenset({"verbose", "formatted", "strict", "allow_parallel_tool_calls", "run_manager"})
+
+#: Keywords for texts before which an answer is cut off, in the words of different models.
+STOP_KEYWORDS = ("stop", "stop_sequences")
 
 #: Keywords of a call about tools that the caller runs.
 TOOL_KEYWORDS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+
+#: Name of the model in fields, traces and metadata if the platform chooses it.
+DEFAULT_MODEL_NAME = "lumnis"
 
 #: Who remembers the conversation: the caller, who sends all of it each time, or the thread on the service.
 History = Literal["client", "server"]
@@ -49,7 +67,9 @@ def run_parameters(
     The model, as ``provider:model``, stands for the override ``smart_model``. One of the call beats any override; one
     of a field does not.
     """
-    parameters = {name: fields[name] for name in RUN_FIELDS} | dict(keywords)
+    known = {name: value for name, value in keywords.items() if value is not None or name in _MAY_BE_NONE}
+    parameters = {name: fields[name] for name in RUN_FIELDS} | known
+    check_model(model)
     if asks_for_tenant_view(keywords):
         parameters["user_id"] = None
     overrides = parameters["model_overrides"]
@@ -63,6 +83,33 @@ def run_parameters(
     return parameters
 
 
+#: Parameters that None takes away; for all others it means the field.
+_MAY_BE_NONE = frozenset(RUN_FIELDS) - {"progress_interval", "cancel_on_interrupt", "show_progress", "scope"}
+
+
+def check_model(name: object) -> None:
+    """Check the name of a model.
+
+    Raises:
+        ValidationError: It is not of the form ``provider:model``.
+    """
+    if name is not None and not (isinstance(name, str) and all(name.partition(":"))):
+        raise ValidationError(f"model must be written provider:model, such as openai:gpt-4o, got {name!r}.")
+
+
+def stops_of(keywords: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
+    """Return the texts before which an answer is cut off: those of the call, else the model's; one may be bare."""
+    named = (values[name] for values in (keywords, fields) for name in STOP_KEYWORDS if values.get(name))
+    stops = next(named, ())
+    return [stops] if isinstance(stops, str) else list(stops)
+
+
+def cut_at(text: str, stop: Iterable[str]) -> str:
+    """Return the text before the first of these marks, or all of it if it contains none."""
+    ends = [place for mark in stop if mark and (place := text.find(mark)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
 def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:
     """Return whether one call switches to tenant scope, which leaves out the user of the component's fields."""
     return keywords.get("scope") == Scope.TENANT and "user_id" not in keywords
@@ -70,7 +117,7 @@ def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:
 
 def ignored_parameters(keywords: Mapping[str, Any]) -> set[str]:
     """Return the keywords with a value that have no effect, because the platform decides how models are called."""
-    return {name for name, value in keywords.items() if name in SAMPLING_PARAMETERS and value is not None}
+    return {name for name, value in keywords.items() if name in IGNORED_PARAMETERS and value not in NOTHING}
 
 
 def ignored_warning(component: str, names: Iterable[str]) -> str:

@@ -50,6 +50,13 @@ def object_of(response: ResponseObject) -> dict[str, Any] | None:
     return None
 
 
+def used_part(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the object of a run that was offered tools without the part that is null; any other object as it is."""
+    if value.keys() != {"tool_calls", "content"}:
+        return value
+    return {name: part for name, part in value.items() if part is not None and part != []}
+
+
 def structured_text(response: ResponseObject) -> str:
     """Return the object of a run as JSON text, as output parsers read it."""
     return json.dumps(structured_value(response), ensure_ascii=False)

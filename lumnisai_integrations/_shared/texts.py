@@ -66,3 +66,8 @@ def sendable(text: str) -> tuple[str, str | None]:
         return text, None
     reason = f"a lone surrogate, {lone!a} at position {text.index(lone)}, which cannot be written as UTF-8"
     return text.encode("utf-8", "replace").decode(), reason
+
+
+def spoken(name: object, text: str) -> str:
+    """Return a text with the name of its speaker, for which the wire has no field."""
+    return f"{name}: {text}" if isinstance(name, str) and name and text else text

@@ -1,8 +1,8 @@
 """Tool calling through ``response_format``: the schema of tool calls or an answer, and reading what a run returned.
 
 The platform runs its own tools and has no field for those of a caller. So the ``response_format`` of a run that may
-use the caller's tools describes two objects, ``{"tool_calls": [{"name": ..., "args": {...}}]}`` and
-``{"content": ...}``, of which the run returns one. Pure.
+use the caller's tools describes one object, ``{"tool_calls": [{"name": ..., "args": {...}}], "content": ...}``. The
+part that is not used is null. Its root has no ``anyOf``, which providers of models refuse there. Pure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schemas import SharedDefinitions
+from lumnisai_integrations._shared.schemas import SharedDefinitions, check_schema, closed, newest
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
 
 #: Whether tools may be used (auto), must be used (any), or must not be used (none).
@@ -25,7 +25,7 @@ _CHOICES: Mapping[str, Choice] = {"auto": "auto", "any": "any", "required": "any
 
 _MAY = (
     "The caller can run tools for you. To use them, return tool_calls; they are not run by anyone else. "
-    "To reply to the user, return content. "
+    "To reply to the user, return content. Leave the other one null. "
 )
 _MUST = "The caller runs tools for you. Return tool_calls with the tools to run now and their arguments. "
 _RESULTS = 'A turn that begins with {"tool_result": ...} is what a tool returned: do not repeat that call.'
@@ -34,11 +34,26 @@ _ONE = " Return one call at a time."
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool that the caller runs; ``parameters`` is the JSON Schema of its arguments."""
+    """A tool that the caller runs; ``parameters`` is the JSON Schema of its arguments, of any draft.
+
+    Raises:
+        ValidationError: The schema is not valid, or is not of an object.
+    """
 
     name: str
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        name = f"The schema of tool {self.name!r}"
+        try:
+            parameters = newest(self.parameters)
+        except RecursionError:
+            raise ValidationError(f"{name} refers to itself without end.") from None
+        check_schema(parameters, name)
+        if not isinstance(parameters, Mapping) or parameters.get("type", "object") != "object":
+            raise ValidationError(f"{name} must be of type 'object', got {parameters!r}.")
+        object.__setattr__(self, "parameters", parameters)
 
     def as_function(self) -> dict[str, Any]:
         """Return the tool as plain data, in the form that OpenAI made common."""
@@ -122,13 +137,13 @@ class ToolOffer:
         offered = [tool for tool in self.tools if self.named in (None, tool.name)]
         calls = _calls_schema([_call_schema(tool, shared) for tool in offered], parallel=self.parallel)
         if self.is_forced:
-            schema = {"title": "ToolCalls", **calls}
+            schema = {"title": "ToolCalls", **closed({"tool_calls": {"type": "array", "minItems": 1, **calls}})}
         else:
-            answer: Mapping[str, Any] = {"type": "string", "description": "The reply to the user."}
+            content: dict[str, Any] = {"type": ["string", "null"], "description": "The reply to the user."}
             if self.answer_schema is not None:
-                answer = shared.take(self.answer_schema, prefix="Answer")
-            branches = [{"title": "ToolCalls", **calls}, {"title": "Answer", **_closed({"content": answer})}]
-            schema = {"title": "ToolCallsOrAnswer", "type": "object", "anyOf": branches}
+                content = {"anyOf": [shared.take(self.answer_schema, prefix="Answer"), {"type": "null"}]}
+            listed = {"type": ["array", "null"], "description": "Tools to run now.", **calls}
+            schema = {"title": "Turn", **closed({"tool_calls": listed, "content": content})}
         return schema | ({"$defs": shared.schemas} if shared.schemas else {})
 
     def applied_to(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -166,7 +181,7 @@ class ToolOffer:
             return RequestedToolCall("", item, problem="The agent returned something else than a call.")
         name, args = item.get("name"), item.get("args")
         if isinstance(args, str):
-            args = json_or_text(args)
+            args = json_or_text(args) if args.strip() else {}
         if not isinstance(name, str) or not name:
             return RequestedToolCall("", args, problem="The call does not name a tool.")
         if args is None:
@@ -208,18 +223,15 @@ def choice_of(tool_choice: object) -> tuple[Choice, str | None]:
 
 def _calls_schema(calls: Sequence[Mapping[str, Any]], *, parallel: bool) -> dict[str, Any]:
     items = dict(calls[0]) if len(calls) == 1 else {"anyOf": [dict(call) for call in calls]}
-    listed: dict[str, Any] = {"type": "array", "minItems": 1, "items": items}
-    return _closed({"tool_calls": listed if parallel else listed | {"maxItems": 1}})
+    return {"items": items} if parallel else {"items": items, "maxItems": 1}
 
 
 def _call_schema(tool: Tool, shared: SharedDefinitions) -> dict[str, Any]:
     args = shared.take({"type": "object", **tool.parameters}, prefix=tool.name)
     about = {"description": tool.description} if tool.description else {}
-    return {"title": tool.name, **about, **_closed({"name": {"type": "string", "const": tool.name}, "args": args})}
-
-
-def _closed(properties: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    # Gemini does not read const.
+    name = {"type": "string", "const": tool.name, "enum": [tool.name]}
+    return {"title": tool.name, **about, **closed({"name": name, "args": args})}
 
 
 def json_or_text(text: str) -> Any:

@@ -8,8 +8,11 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.local import Script
 from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.lumnis.calls import cache_facts, from_config, run_call
+from tests.conftest import Serve
+from tests.langchain.conftest import Connect
 
 ASKED = [HumanMessage("Hi")]
 
@@ -75,13 +78,69 @@ def test_listeners_are_callbacks() -> None:
         run_call(fields(), ASKED, None, {"on_progress": print})
 
 
-def test_sampling_parameters_are_ignored_with_a_warning() -> None:
-    """Parameters that the platform decides are accepted, named in a warning, and not sent."""
-    with pytest.warns(UserWarning, match="ignores max_tokens, temperature"):
-        call = run_call(fields(), ASKED, None, {"temperature": 0, "max_tokens": 5, "top_p": None})
-    assert "temperature" not in call.parameters
+OTHERS: dict[str, Any] = {
+    "temperature": 0,
+    "max_tokens": 5,
+    "extra_headers": {"a": "b"},
+    "additional_kwargs": {"a": 1},
+    "reasoning": {"effort": "low"},
+    "timeout": 3,
+}
+
+
+def test_parameters_of_other_models_are_ignored_with_one_warning(serve: Serve, connect: Connect) -> None:
+    """Parameters that the platform decides are accepted, named in a warning once, and not sent."""
+    model = connect(serve(Script(output_text="ok")))
+    for name, value in OTHERS.items():
+        with pytest.warns(UserWarning, match=f"ChatLumnis ignores {name}"):
+            model.invoke("Go.", **{name: value})
+    model.invoke("Go.", **OTHERS)
+    list(model.stream("Go.", **OTHERS))
     with pytest.warns(UserWarning, match="ignores temperature"):
         ChatLumnis(api_key="k", temperature=0.5)
+
+
+def test_none_never_fails(serve: Serve, connect: Connect) -> None:
+    """Frameworks hand None for whatever is not set: to the constructor, in calls, and in bindings."""
+    known = (*OTHERS, "stop", "stop_sequences", "history", "progress_interval", "scope", "stream_progress", "anything")
+    model = connect(serve(Script(output_text="ok")), **dict.fromkeys(known))
+    assert model.invoke("Go.", **dict.fromkeys(known)).text == "ok"
+    assert model.bind(**dict.fromkeys(known)).invoke("Go.").text == "ok"
+
+
+@pytest.mark.parametrize("name", ["stop", "stop_sequences"])
+@pytest.mark.parametrize("value", ["noon", ["x", "noon"]])
+def test_stops_have_two_names(serve: Serve, connect: Connect, name: str, value: Any) -> None:
+    """And may be bare; of the model, of a binding and of a call."""
+    service = serve(Script(output_text="High at noon."))
+    model = connect(service)
+    texts = [model.invoke("Go.", **{name: value}).text, model.bind(**{name: value}).invoke("Go.").text]
+    texts.append(connect(service, **{name: value}).invoke("Go.").text)
+    texts += [chunk.text for chunk in model.stream("Go.", **{name: value})]
+    assert {text for text in texts if text} == {"High at "}
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "openai:", ":gpt-4o", 3])
+def test_the_name_of_a_model_has_its_provider(name: Any) -> None:
+    """Of a field and of a call."""
+    if isinstance(name, str):
+        with pytest.raises(ValidationError, match="provider:model, such as openai:gpt-4o"):
+            ChatLumnis(api_key="k", model=name)
+    with pytest.raises(ValidationError, match="provider:model, such as openai:gpt-4o"):
+        run_call(fields(), ASKED, None, {"model": name})
+
+
+def test_the_name_of_a_model_is_always_a_text() -> None:
+    """Frameworks read it as one; without a choice it is the platform's name, which is not sent."""
+    model = ChatLumnis(api_key="k", model=None)
+    assert model.model_name == "lumnis"
+    assert run_call(model.__dict__, ASKED, None, {}).parameters["model_overrides"] is None
+
+
+@pytest.mark.parametrize("form", [{"type": "text"}, {"type": "json_object"}])
+def test_formats_without_a_schema_mean_what_they_mean_elsewhere(form: dict[str, str]) -> None:
+    sent = run_call(fields(), ASKED, None, {"response_format": form}).parameters["response_format"]
+    assert sent is None if form["type"] == "text" else sent["type"] == "object"
 
 
 def test_config_names_thread_and_user() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import reduce
 from operator import add
 from typing import Any
@@ -22,7 +23,8 @@ from langchain_core.messages import (
 
 from lumnisai_core import ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out, cut_at
+from lumnisai_integrations._shared.runs import cut_at
+from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out
 from lumnisai_integrations.langchain.lumnis.streaming import StreamWriter
 
 CALL = {"id": "c1", "name": "add", "args": {"x": "数"}}
@@ -39,7 +41,7 @@ BOTH_RESULTS = (
         (SystemMessage("Be brief."), "system", "Be brief."),
         (HumanMessage("Hi"), "user", "Hi"),
         (HumanMessageChunk(content="Hi"), "user", "Hi"),
-        (HumanMessage("Hi", name="ann"), "user", "Hi"),
+        (HumanMessage("Hi", name="ann"), "user", "ann: Hi"),
         (AIMessage("Hello"), "assistant", "Hello"),
         (AIMessageChunk(content="Hello"), "assistant", "Hello"),
         (ChatMessage(content="x", role="developer"), "system", "x"),
@@ -104,7 +106,6 @@ def test_system_messages_stand_anywhere() -> None:
     [
         (HumanMessage([{"type": "text", "text": "See:"}, {"type": "image", "url": "x"}]), "See:\n", "of type 'image'"),
         (HumanMessage("Cut \ud835 off"), "Cut ? off\n", r"'\ud835' at position 4"),
-        (AIMessage([{"type": "text", "text": "See:"}, {"type": "video", "url": "x"}]), "See:", "of type 'video'"),
     ],
 )
 def test_of_older_messages_there_is_a_line_for_what_cannot_be_sent(
@@ -140,7 +141,6 @@ def test_the_newest_message_has_no_lone_surrogate() -> None:
             r"messages\[1\].*'image_",
         ),
         ([HumanMessage([{"type": "audio", "base64": "x"}])], r"messages\[0\].*'audio'.*files="),
-        ([HumanMessage([{"type": "tool_result", "content": [{"type": "image"}]}])], "'image'"),
         ([ChatMessage(content="x", role="narrator")], "'narrator'"),
         ([RemoveMessage(id="1")], "RemoveMessage"),
     ],
@@ -149,6 +149,84 @@ def test_what_cannot_be_sent_is_named(messages: list[BaseMessage], said: str) ->
     """A message the platform cannot take is refused with its index, its kind and what to do."""
     with pytest.raises(ValidationError, match=said):
         convert_in(messages)
+
+
+#: Blocks of an answer in the native forms of providers, none of which holds a text.
+NATIVE: dict[str, list[dict[str, Any]]] = {
+    "anthropic": [
+        {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": "tide"}},
+        {"type": "web_search_tool_result", "tool_use_id": "s1", "content": []},
+        {"type": "thinking", "thinking": "hm", "signature": "x"},
+        {"type": "container_upload", "file_id": "f"},
+    ],
+    "openai": [
+        {"type": "web_search_call", "id": "w1", "status": "completed"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+        {"type": "image_generation_call", "result": "aa"},
+    ],
+    "bedrock_converse": [
+        {"type": "reasoning_content", "reasoning_content": {"text": "hm", "signature": ""}},
+        {"toolUse": {"toolUseId": "t", "name": "n", "input": {}}},
+        {"cachePoint": {"type": "default"}},
+    ],
+    "google_genai": [
+        {"type": "executable_code", "executable_code": "1+1"},
+        {"type": "code_execution_result", "code_execution_result": "2", "outcome": 1},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aa"}},
+    ],
+    "standard": [{"type": "server_tool_call", "id": "s", "name": "n", "args": {}}, {"type": "image", "base64": "aa"}],
+}
+
+
+@pytest.mark.parametrize("provider", NATIVE)
+@pytest.mark.parametrize("text", [{"type": "text", "text": "At noon."}, {"text": "At noon."}, "At noon."])
+def test_answers_of_other_providers_are_read(provider: str, text: Any) -> None:
+    """A conversation may begin with another model: its text is sent, its native blocks are left out."""
+    answer = AIMessage([*NATIVE[provider], text], response_metadata={"model_provider": provider})
+    assert convert_in([HumanMessage("When?"), answer])[1] == {"role": "assistant", "content": "At noon."}
+
+
+def test_a_refusal_is_a_text() -> None:
+    assert convert_in([AIMessage([{"type": "refusal", "refusal": "No."}])])[0]["content"] == "No."
+
+
+@pytest.mark.parametrize(
+    ("blocks", "text"),
+    [
+        (
+            [{"type": "text", "text": "a"}, {"type": "image", "base64": "x", "mime_type": "image/png"}],
+            "a\n[Left out: a block of type 'image'",
+        ),
+        (
+            [{"type": "search_result", "title": "T", "source": "s", "content": [{"type": "text", "text": "f"}]}],
+            "T (s):\nf",
+        ),
+        ([{"type": "json", "json": {"a": "数"}}], '{"a": "数"}'),
+        ([{"json": {"a": 1}}], '{"a": 1}'),
+        ([{"type": "document", "source": {"type": "text", "data": "doc"}}], "doc"),
+        ([{"type": "file", "base64": "x"}], "[Left out: a block of type 'file'"),
+        ([{"type": "resource_link", "uri": "x"}], "[Left out: a block of type 'resource_link'"),
+    ],
+)
+def test_results_of_tools_are_read(blocks: list[Any], text: str) -> None:
+    """Nobody can change what a tool returned: what is text is sent, and a word stands for the rest."""
+    alone = convert_in([ToolMessage(blocks, tool_call_id="c1", name="look")])[0]["content"]
+    nested = convert_in([HumanMessage([{"type": "tool_result", "tool_use_id": "c1", "content": blocks}])])[0]["content"]
+    for written in (alone, nested):
+        assert written.partition("\n")[2].startswith(text)
+
+
+def test_a_result_without_a_name_has_that_of_its_call() -> None:
+    turns = convert_in(
+        [AIMessage("", tool_calls=[{"id": "c1", "name": "add", "args": {}}]), ToolMessage("3", tool_call_id="c1")]
+    )
+    assert json.loads(turns[1]["content"].partition("\n")[0])["tool_result"]["name"] == "add"
+
+
+def test_names_of_speakers_begin_their_texts() -> None:
+    """The wire has no field for names."""
+    turns = [HumanMessage("From Dover.", name="ann"), AIMessage("Noted.", name="desk"), HumanMessage("", name="ben")]
+    assert [turn["content"] for turn in convert_in(turns)] == ["ann: From Dover.", "desk: Noted.", ""]
 
 
 def run(**fields: Any) -> ResponseObject:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
+from langchain.agents import create_agent
+from langchain.agents.middleware import ModelRetryMiddleware
 from langchain_core.exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
@@ -19,12 +22,13 @@ from langchain_core.exceptions import (
 
 from lumnisai_core import AsyncClient
 from lumnisai_core import exceptions as core
-from lumnisai_core.exceptions import LumnisAIError
+from lumnisai_core.exceptions import LumnisAIError, RunFailedError
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, Script
 from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.lumnis.errors import ServiceError, model_error, model_errors
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect, Recorder
+from tests.servers import RecordingEngine
 
 RUN = {"response_id": "r1", "thread_id": "t1"}
 
@@ -60,7 +64,7 @@ def test_each_error_belongs_to_both_families(error: LumnisAIError, kind: type[Mo
     assert isinstance(twin, kind)
     assert isinstance(twin, type(error))
     assert twin.__dict__ == error.__dict__
-    assert str(twin) == "m (request id q1)"
+    assert str(twin) == str(error)
     assert twin.is_retryable is retryable
     assert model_error(twin) is twin
     assert str(pickle.loads(pickle.dumps(twin))) == str(twin)
@@ -151,3 +155,18 @@ def test_no_user_raises_before_sending(local: LocalLumnis, connect: Connect) -> 
     with pytest.raises(core.MissingUserId):
         connect(local, user_id=None).invoke("Hi")
     assert connect(local, user_id=None, scope="tenant").invoke("Tides rise.").content
+
+
+@pytest.mark.parametrize(("code", "runs"), [("SERVICE_RESTARTED", 2), ("AGENT_ERROR", 1)])
+def test_the_retries_of_an_agent_make_a_new_run_only_where_it_doubles_nothing(
+    serve: Serve, connect: Connect, code: str, runs: int
+) -> None:
+    engine = RecordingEngine(Script(error=(code, "down")), Script(output_text="High at noon."))
+    retry = ModelRetryMiddleware(max_retries=1, initial_delay=0.0, jitter=False)
+    agent: Any = create_agent(connect(serve(engine)), [], middleware=[retry])
+    if runs == 1:
+        with pytest.raises(RunFailedError, match="down"):
+            agent.invoke({"messages": [("user", "When?")]})
+    else:
+        assert agent.invoke({"messages": [("user", "When?")]})["messages"][-1].text == "High at noon."
+    assert len(engine.requests) == runs

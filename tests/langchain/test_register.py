@@ -32,10 +32,10 @@ def _unregistered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     [
         ("lumnis:openai:gpt-4o", {}, "openai:gpt-4o"),
         ("openai:gpt-4o", {"model_provider": "lumnis"}, "openai:gpt-4o"),
-        ("lumnis:", {}, None),
+        ("lumnis:", {}, "lumnis"),
     ],
 )
-def test_a_name_gives_a_model(name: str, keywords: dict[str, Any], expected: str | None) -> None:
+def test_a_name_gives_a_model(name: str, keywords: dict[str, Any], expected: str) -> None:
     """What follows the provider is the model of the run."""
     register()
     register()

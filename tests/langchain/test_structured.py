@@ -15,10 +15,11 @@ from pydantic.v1 import BaseModel as OldBaseModel
 
 from lumnisai_core.exceptions import RunError, ValidationError
 from lumnisai_core.local import LocalLumnis, Script
+from lumnisai_integrations._shared.schemas import schema_of
 from lumnisai_integrations.langchain import ChatLumnis, StructuredOutputError
-from lumnisai_integrations.langchain.lumnis.structured import json_schema_of
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect
+from tests.servers import RecordingEngine
 
 PROPERTIES = {"name": {"type": "string"}, "age": {"type": "integer"}}
 SCHEMA = {"type": "object", "properties": PROPERTIES, "required": ["name", "age"]}
@@ -69,7 +70,7 @@ KINDS: list[Any] = [
 @pytest.mark.parametrize("schema", KINDS)
 def test_every_kind_of_schema_is_a_titled_json_schema(schema: Any) -> None:
     """Classes and tool dicts of every kind become the same JSON Schema, with a title."""
-    made = json_schema_of(schema)
+    made = schema_of(schema)
     assert made["title"] in {"Person", "OldPerson", "PersonData", "PersonDict", "Answer"}
     assert {name: part["type"] for name, part in made["properties"].items()} == {"name": "string", "age": "integer"}
     assert made["required"] == ["name", "age"]
@@ -77,24 +78,32 @@ def test_every_kind_of_schema_is_a_titled_json_schema(schema: Any) -> None:
 
 def test_described_fields_stay_described() -> None:
     """Descriptions of TypedDict fields and of functions reach the schema."""
-    assert json_schema_of(PersonDict)["properties"]["name"]["description"] == "Full name"
-    assert json_schema_of(FUNCTION)["description"] == "A person."
+    assert schema_of(PersonDict)["properties"]["name"]["description"] == "Full name"
+    assert schema_of(FUNCTION)["description"] == "A person."
 
 
-@pytest.mark.parametrize("schema", ["Person", 3, None, int, object])
+@pytest.mark.parametrize("schema", ["Person", 3, None, len])
 def test_values_that_are_not_schemas_are_refused(schema: Any) -> None:
     """A value that does not describe an object is refused before anything is sent."""
     with pytest.raises(ValidationError, match="schema must be a pydantic class"):
-        json_schema_of(schema)
+        schema_of(schema)
 
 
-@pytest.mark.parametrize("schema", [{"type": "array"}, {"type": "json_object"}, RootModel[list[int]]])
-def test_schemas_that_do_not_describe_objects_are_refused(schema: Any) -> None:
-    """Runs return objects, so that a list would be paid for and lost."""
-    with pytest.raises(ValidationError, match="runs return objects"):
-        json_schema_of(schema)
-    assert json_schema_of({"type": ["object", "null"]})["type"] == ["object", "null"]
-    assert json_schema_of({"anyOf": [SCHEMA]})["anyOf"] == [SCHEMA]
+NUMBERS: list[Any] = [{"type": "array", "items": {"type": "integer"}}, RootModel[list[int]], list[int], set[int]]
+
+
+@pytest.mark.parametrize("schema", NUMBERS)
+def test_a_list_is_the_value_of_an_object_on_its_way(serve: Serve, connect: Connect, schema: Any) -> None:
+    """Runs return objects: other values are wrapped for the run, and unwrapped for the caller."""
+    engine = RecordingEngine(Script(structured_response={"value": [1, 2]}))
+    answer = connect(serve(engine)).with_structured_output(schema).invoke("Which?")
+    sent: Any = engine.requests[-1].response_format
+    assert (sent["type"], list(sent["properties"]), sent["properties"]["value"]["type"]) == (
+        "object",
+        ["value"],
+        "array",
+    )
+    assert list(getattr(answer, "root", answer)) == [1, 2]
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
@@ -10,19 +12,20 @@ from uuid import UUID
 import pytest
 from langchain.agents import create_agent
 from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.messages import AIMessage, ToolMessage, messages_from_dict, messages_to_dict
 from langchain_core.tools import ToolException
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from pydantic import ValidationError
 
 from lumnisai_core import ResponseObject
-from lumnisai_core.local import LocalLumnis, Script
+from lumnisai_core.local import LocalLumnis, Script, Step
 from lumnisai_integrations.langchain.lumnis import errors
 from lumnisai_integrations.langchain.lumnis.tool import LumnisTool
 from tests.conftest import Serve
 from tests.langchain.agents import MakeAgent, address, making_agents, runs_on
-from tests.langchain.conftest import USER, AsyncRecorder, Recorder, assert_cancelled
+from tests.langchain.conftest import USER, AsyncRecorder, Connect, Recorder, assert_cancelled
 from tests.servers import HistoryEngine
 
 TASK = {"task": "Find the time of high water."}
@@ -64,8 +67,7 @@ async def test_a_tool_call_gives_answer_and_run(tides: LocalLumnis, agent: MakeA
     for message in (tool.invoke(called()), await tool.ainvoke(called())):
         assert isinstance(message, ToolMessage)
         assert (message.content, message.status) == ("High at noon.", "success")
-        assert isinstance(message.artifact, ResponseObject)
-        assert message.artifact.response_title == "Tides"
+        assert ResponseObject.model_validate(message.artifact).response_title == "Tides"
     assert tool.invoke(TASK) == "High at noon."
     assert await tool.ainvoke(TASK) == "High at noon."
     assert LumnisTool(runnable=agent(tides), response_format="content").invoke(TASK) == "High at noon."
@@ -77,7 +79,7 @@ async def test_agents_use_the_tool(tides: LocalLumnis, agent: MakeAgent) -> None
     question: Any = {"messages": [("user", "When is high water?")]}
     state = create_agent(calling_model(), tools=[tool]).invoke(question, {"recursion_limit": 8})
     result = state["messages"][-2]
-    assert (result.content, type(result.artifact)) == ("High at noon.", ResponseObject)
+    assert (result.content, type(result.artifact)) == ("High at noon.", dict)
     assert state["messages"][-1].content == "Done."
     graph = create_agent(calling_model(), tools=[tool])
     items: list[Any] = [item async for item in graph.astream(question, {"recursion_limit": 8}, stream_mode="custom")]
@@ -109,7 +111,7 @@ def test_structured_answers_are_json(local: LocalLumnis, agent: MakeAgent) -> No
     schema = {"title": "Tide", "type": "object", "properties": {"kind": {"const": "spring"}}, "required": ["kind"]}
     message = LumnisTool(runnable=agent(local, response_format=schema)).invoke(called())
     assert message.content == '{"kind": "spring"}'
-    assert message.artifact.structured_response == {"kind": "spring"}
+    assert message.artifact["structured_response"] == {"kind": "spring"}
 
 
 def test_an_empty_answer_has_a_text(serve: Serve, agent: MakeAgent) -> None:
@@ -210,3 +212,23 @@ async def test_cancelling_the_call_cancels_the_run(endless: LocalLumnis, agent: 
     with pytest.raises(asyncio.CancelledError):
         await task
     await asyncio.to_thread(assert_cancelled, endless, ids[0])
+
+
+@pytest.mark.filterwarnings("error")
+def test_messages_survive_every_checkpoint(serve: Serve, connect: Connect) -> None:
+    """What comes back from a serializer is equal to what was stored, and no warning says that a type is unknown."""
+    script = Script(steps=[Step("Looking.")], output_text="High at noon.", artifacts=[{"uri": "s3://a", "name": "a"}])
+    service = serve(script)
+    with making_agents() as make:
+        result = LumnisTool(runnable=make(service)).invoke({"type": "tool_call", "name": "t", "id": "1", "args": TASK})
+    for model in (connect(service), connect(service, output_version="v1")):
+        answer = model.invoke("When?")
+        serializer = JsonPlusSerializer(allowed_msgpack_modules=None)
+        for message in (result, answer):
+            for stored in (
+                serializer.loads_typed(serializer.dumps_typed(message)),
+                pickle.loads(pickle.dumps(message)),
+                messages_from_dict(json.loads(json.dumps(messages_to_dict([message]))))[0],
+            ):
+                assert stored == message
+    assert ResponseObject.model_validate(result.artifact).output_text == "High at noon."

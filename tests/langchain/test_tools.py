@@ -7,13 +7,16 @@ import json
 import pickle
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypedDict
+from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain.agents import create_agent
+from langchain.tools import ToolRuntime
 from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
-from langchain_core.runnables import Runnable
-from langchain_core.tools import StructuredTool, tool
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import InjectedToolArg, StructuredTool, tool
+from langgraph.prebuilt import InjectedState, InjectedStore
 from pydantic import BaseModel, Field
 from pydantic.v1 import BaseModel as OldBaseModel
 
@@ -198,7 +201,7 @@ def test_the_envelope_goes_out_with_the_guidance_of_the_caller(
 def offered(engine: RecordingEngine) -> tuple[list[str], int | None]:
     """Return the tools that the last run was offered, and how many calls it might ask for."""
     schema: Any = engine.requests[-1].response_format
-    listed = schema["anyOf"][0]["properties"]["tool_calls"]
+    listed = schema["properties"]["tool_calls"]
     return [item["properties"]["name"]["const"] for item in listed["items"]["anyOf"]], listed.get("maxItems")
 
 
@@ -287,3 +290,49 @@ def test_turns_of_tools_go_out_as_text(local: LocalLumnis, model: ChatLumnis) ->
     message = model.bind_tools([add]).invoke([HumanMessage("What is 1 and 2?"), calling, result])
     assert not message.tool_calls
     assert "3" in message.text
+
+
+def berths(port: str, account: Annotated[str, InjectedToolArg]) -> str:
+    """List the berths of a port."""
+    return port + account
+
+
+def log(port: str, state: Annotated[dict[str, Any], InjectedState]) -> str:
+    """Log a port."""
+    return port + str(state)
+
+
+async def note(port: str, runtime: ToolRuntime, config: RunnableConfig) -> str:
+    """Note a port."""
+    return port + str(runtime) + str(config)
+
+
+def keep(port: str, store: Annotated[Any, InjectedStore()]) -> str:
+    """Keep a port."""
+    return port + str(store)
+
+
+@pytest.mark.parametrize("function", [berths, log, note, keep, tool(berths), tool(note)])
+def test_injected_arguments_are_hidden(function: Any) -> None:
+    """Those of plain functions as those of tools."""
+    assert list(bound_tools([function])[0]["function"]["parameters"]["properties"]) == ["port"]
+
+
+WRONG: list[dict[str, Any]] = [{"name": "subtract", "args": {"a": 1}}, {"name": "add", "args": {"a": "one"}}]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("as_text", [True, False])
+def test_an_agent_corrects_a_call_that_cannot_be_made(
+    serve: Serve, connect: Connect, wrong: dict[str, Any], as_text: bool
+) -> None:
+    """A wrong argument or an unknown name does not end the run; the agent reads what was wrong, with tool and field."""
+    first: Any = {"tool_calls": [wrong]}
+    script = Script(output_text=json.dumps(first)) if as_text else Script(structured_response=first)
+    engine = RecordingEngine(script, Script(structured_response=CALLS), Script(structured_response={"content": "3"}))
+    agent: Any = create_agent(connect(serve(engine)), [add, now])
+    assert agent.invoke({"messages": [("user", "Go.")]}, {"recursion_limit": 10})["messages"][-1].text == "3"
+    told = engine.requests[1].input_messages[-1].content
+    assert '"error"' in told
+    assert wrong["name"] in told
+    assert wrong["name"] == "subtract" or "a:" in told or "'a'" in told or "\na\n" in told

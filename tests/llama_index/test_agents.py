@@ -130,7 +130,7 @@ async def test_initial_tool_choice(llm: LumnisLLM, stage: Stage) -> None:
     stage.play(calls(("multiply", {"a": 1, "b": 2})), says("2"))
     assert str(await FunctionAgent(tools=[multiply], llm=llm, initial_tool_choice="multiply").run("Go.")) == "2"
     titles = [request.response_format["title"] for request in stage.requests if request.response_format]
-    assert titles == ["ToolCalls", "ToolCallsOrAnswer"]
+    assert titles == ["ToolCalls", "Turn"]
 
 
 async def test_an_agent_without_tools(llm: LumnisLLM, stage: Stage) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from llama_index.core.callbacks import CallbackManager, TokenCountingHandler
@@ -247,3 +248,48 @@ def test_rate_limiter(make: Callable[..., LumnisLLM]) -> None:
     llm.complete("Hello")
     list(llm.stream_complete("Hello"))
     assert limiter.taken == 3
+
+
+def test_none_never_fails(make: Callable[..., LumnisLLM]) -> None:
+    """Frameworks hand None for whatever is not set: to the constructor and in calls."""
+    names = ("stop", "stop_sequences", "temperature", "progress_interval", "scope", "additional_kwargs", "anything")
+    unset: Any = dict.fromkeys(names)
+    llm = make(**unset)
+    assert llm.chat(HELLO, **unset).message.content == ANSWER
+    assert llm.complete("Hello", **unset).text == ANSWER
+
+
+@pytest.mark.parametrize("name", ["extra_headers", "additional_kwargs", "max_output_tokens", "reasoning"])
+def test_parameters_of_other_models_have_no_effect(llm: LumnisLLM, name: str) -> None:
+    """They are named in one warning, whatever method they are handed to."""
+    other: Any = {name: {"a": 1}}
+    with pytest.warns(UserWarning, match=f"LumnisLLM ignores {name}"):
+        llm.complete("Hello", **other)
+    assert llm.chat(HELLO, **other).message.content == ANSWER
+    assert [chunk.delta for chunk in llm.stream_chat(HELLO, **other)][-1] == ANSWER
+
+
+@pytest.mark.parametrize("name", ["stop", "stop_sequences"])
+@pytest.mark.parametrize("value", ["is", ["x", "is"]])
+async def test_stops_cut_answers(make: Callable[..., LumnisLLM], name: str, value: Any) -> None:
+    """In every method, of the call or of the LLM; ``raw`` keeps the whole run."""
+    stopped = {name: value}
+    llm = make(**stopped)
+    texts = [llm.chat(HELLO).message.content, make().chat(HELLO, **stopped).message.content]
+    texts += [llm.complete("Hello").text, (await llm.achat(HELLO)).message.content]
+    texts += ["".join(chunk.delta or "" for chunk in llm.stream_chat(HELLO))]
+    texts += ["".join([chunk.delta or "" async for chunk in await llm.astream_complete("Hello")])]
+    assert set(texts) == {"High tide "}
+    await llm.aclose()
+
+
+def test_stops_do_not_cut_objects(llm: LumnisLLM, stage: Stage) -> None:
+    stage.play(Script(output_text='{"a": 1}'))
+    assert llm.chat(HELLO, stop=["1"], response_format={"type": "json_object"}).message.content == '{"a": 1}'
+
+
+def test_the_name_of_a_model_has_its_provider(llm: LumnisLLM) -> None:
+    with pytest.raises(ValidationError, match="provider:model, such as openai:gpt-4o"):
+        llm.chat(HELLO, model="gpt-4o")
+    with pytest.raises(ValidationError, match="provider:model, such as openai:gpt-4o"):
+        LumnisLLM(api_key="k", model="gpt-4o")

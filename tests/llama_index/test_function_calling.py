@@ -123,8 +123,8 @@ def test_unusable_tools(llm: LumnisLLM, stage: Stage, keywords: dict[str, Any], 
 @pytest.mark.parametrize(
     ("choice", "schema"),
     [
-        (None, "ToolCallsOrAnswer"),
-        ("auto", "ToolCallsOrAnswer"),
+        (None, "Turn"),
+        ("auto", "Turn"),
         ("required", "ToolCalls"),
         ("any", "ToolCalls"),
         (True, "ToolCalls"),

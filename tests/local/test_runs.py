@@ -319,3 +319,27 @@ def test_a_run_ends_although_the_disk_was_full(
         run = api.finish("How high is the tide?")
     assert (run["status"], run["output_text"]) == ("succeeded", "done")
     assert "database or disk is full" in caplog.text
+
+
+TURN = {
+    "type": "object",
+    "properties": {
+        "tool_calls": {"type": ["array", "null"], "items": {"type": "object", "required": ["name"]}},
+        "content": {"type": ["string", "null"]},
+    },
+    "required": ["tool_calls", "content"],
+    "additionalProperties": False,
+}
+
+
+def test_what_a_structured_answer_leaves_out_is_null_where_it_may_be(serve: Serve) -> None:
+    run = serve(Script(structured_response={"content": "Hi."})).finish(response_format=TURN)
+    assert run["structured_response"] == {"content": "Hi.", "tool_calls": None}
+    run = serve(Script(structured_response={})).finish(response_format=SCHEMA)
+    assert "'n'" in run["error"]["message"].replace('"', "'")
+
+
+def test_calls_of_tools_are_for_the_caller_to_check(serve: Serve) -> None:
+    """A call that does not fit reaches the caller, whose agent can correct it."""
+    run = serve(Script(structured_response={"tool_calls": [{"nam": "x"}]})).finish(response_format=TURN)
+    assert run["structured_response"] == {"content": None, "tool_calls": [{"nam": "x"}]}

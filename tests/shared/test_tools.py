@@ -40,33 +40,35 @@ def calls(*made: tuple[str, Any]) -> dict[str, Any]:
     return {"tool_calls": [{"name": name, "args": args} for name, args in made]}
 
 
+def turn(*made: tuple[str, Any], content: Any = None) -> dict[str, Any]:
+    return (calls(*made) if made else {"tool_calls": None}) | {"content": content}
+
+
 @pytest.mark.parametrize(
     ("offer", "good", "bad"),
     [
         (
             ToolOffer((ADD, NOW)),
-            [calls(("add", {"a": 1, "b": 2})), calls(("now", {}), ("now", {})), {"content": "Hi."}],
             [
-                calls(),
-                calls(("add", {"a": 1})),
-                calls(("sub", {})),
-                {"content": 1},
-                {},
-                calls(("now", {})) | {"content": ""},
+                turn(("add", {"a": 1, "b": 2})),
+                turn(("now", {}), ("now", {})),
+                turn(content="Hi."),
+                {"content": "Hi.", "tool_calls": []},
             ],
+            [turn(("add", {"a": 1})), turn(("sub", {})), turn(content=1), {}, {"content": "Hi."}],
         ),
-        (ToolOffer((ADD, NOW), parallel=False), [calls(("now", {}))], [calls(("now", {}), ("now", {}))]),
-        (ToolOffer((ADD, NOW), choice="any"), [calls(("now", {}))], [{"content": "Hi."}]),
+        (ToolOffer((ADD, NOW), parallel=False), [turn(("now", {}))], [turn(("now", {}), ("now", {}))]),
+        (ToolOffer((ADD, NOW), choice="any"), [calls(("now", {}))], [{"content": "Hi."}, calls()]),
         (ToolOffer((ADD, NOW), choice="any", named="add"), [calls(("add", {"a": 1, "b": 2}))], [calls(("now", {}))]),
         (
             ToolOffer((TREE,)),
-            [calls(("grow", {"tree": {"sub": [{"sub": []}]}}))],
-            [calls(("grow", {"tree": {"sup": []}}))],
+            [turn(("grow", {"tree": {"sub": [{"sub": []}]}}))],
+            [turn(("grow", {"tree": {"sup": []}}))],
         ),
         (
             ToolOffer((NOW,), answer_schema=PERSON),
-            [{"content": {"name": "Ann"}}],
-            [{"content": "Ann"}, {"content": {}}],
+            [turn(content={"name": "Ann"})],
+            [turn(content="Ann"), turn(content={})],
         ),
         (ToolOffer((NOW,), choice="none", answer_schema=PERSON), [{"name": "Ann"}], [{}]),
         (ToolOffer((), answer_schema=PERSON), [{"name": "Ann"}], [{}]),
@@ -149,7 +151,10 @@ def run(value: Any, text: str = "") -> ResponseObject:
     [
         (ToolOffer((ADD,)), run(calls(("add", {"a": 1, "b": 2}))), ([("add", {"a": 1, "b": 2})], "")),
         (ToolOffer((ADD,)), run(calls(("add", '{"a": 1}'))), ([("add", {"a": 1})], "")),
-        (ToolOffer((NOW,)), run({"tool_calls": [{"name": "now"}]}), ([("now", {})], "")),
+        *(
+            (ToolOffer((NOW,)), run({"tool_calls": [call]}), ([("now", {})], ""))
+            for call in ({"name": "now"}, *({"name": "now", "args": args} for args in (None, "", " ", "{}", "null")))
+        ),
         (ToolOffer((NOW,)), run(calls(("later", {}))), ([("later", {})], "")),
         (ToolOffer((NOW,)), run({"content": "Hi.", "tool_calls": None}), ([], "Hi.")),
         (ToolOffer((NOW,)), run({"content": "Wait.", **calls(("now", {}))}), ([("now", {})], "Wait.")),

@@ -305,6 +305,26 @@ def _failure(code: str, message: str) -> dict[str, str | None]:
     return {"status": "failed", "error": dumps({"code": code, "message": text})}
 
 
+def _with_nulls(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return an object with null for each property that it lacks and must have."""
+    if not isinstance(value, Mapping):
+        return value
+    return {**value, **{name: None for name in schema.get("required", ()) if name not in value}}
+
+
+def _are_tool_calls(value: Any, schema: Mapping[str, Any]) -> bool:
+    """Return whether a misfit asks for tools, whose names and arguments the caller checks and corrects."""
+    known = schema.get("properties", {})
+    return (
+        "tool_calls" in known
+        and known.keys() <= {"tool_calls", "content"}
+        and isinstance(value, Mapping)
+        and value.keys() <= known.keys()
+        and isinstance(value["tool_calls"], list)
+        and len(value["tool_calls"]) > 0
+    )
+
+
 def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
     """Return the columns of an engine's result; a structured answer must satisfy the request's schema."""
     structured = result.structured_response
@@ -312,7 +332,13 @@ def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
         raise TypeError(f"output_text must be a string or None, got {type(result.output_text).__name__}")
     dumps(result.output_text)
     if structured is not None and request.response_format is not None:
-        reason = problem(compile_schema(dict(request.response_format)), structured)
+        schema = dict(request.response_format)
+        check = compile_schema(schema)
+        reason = problem(check, structured)
+        if reason is not None:
+            filled = _with_nulls(structured, schema)
+            if check.is_valid(filled) or _are_tool_calls(filled, schema):
+                structured, reason = filled, None
         if reason is not None:
             return _failure("STRUCTURED_OUTPUT_INVALID", f"The structured answer does not fit the schema: {reason}")
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
@@ -16,21 +15,25 @@ from langchain_core.runnables.config import ensure_config
 from lumnisai_core import InvokeParameters, RunParameters
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import (
+    DEFAULT_MODEL_NAME,
     HISTORIES,
-    SAMPLING_PARAMETERS,
+    IGNORED_PARAMETERS,
+    NOTHING,
+    RUN_FIELDS,
+    SILENT_KEYWORDS,
+    STOP_KEYWORDS,
     TOOL_KEYWORDS,
     WATCH_FIELDS,
     History,
-    ignored_parameters,
-    ignored_warning,
     run_parameters,
+    stops_of,
 )
+from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations._shared.sending import Sent, Turn
 from lumnisai_integrations._shared.turns import Answers, Tags
 from lumnisai_integrations.langchain.lumnis.convert import AnswerOptions, convert_in, tags_of
 from lumnisai_integrations.langchain.lumnis.function_calling import offer_of
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
-from lumnisai_integrations.langchain.lumnis.structured import json_schema_of
 
 MessageT = TypeVar("MessageT", bound=BaseMessage)
 
@@ -39,10 +42,17 @@ MessageT = TypeVar("MessageT", bound=BaseMessage)
 LumnisInput = str | PromptValue | BaseMessage | Sequence[MessageLikeRepresentation] | Mapping[str, Any]
 
 #: Keywords that LangChain itself hands down and that do not concern the run.
-_FRAMEWORK_KEYWORDS = frozenset({"stream", "strict", "ls_structured_output_format", "structured_output_format"})
-_OWN_KEYWORDS = frozenset({"model", "model_name", "history"})
+_FRAMEWORK_KEYWORDS = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
+_OWN_KEYWORDS = frozenset({"model", "model_name", "history", "stream_progress"})
 #: Keywords that are not parameters of a run under the same name.
-_OTHER_KEYWORDS = _OWN_KEYWORDS | TOOL_KEYWORDS | SAMPLING_PARAMETERS | _FRAMEWORK_KEYWORDS
+_OTHER_KEYWORDS = (
+    _OWN_KEYWORDS
+    | TOOL_KEYWORDS
+    | IGNORED_PARAMETERS
+    | SILENT_KEYWORDS
+    | _FRAMEWORK_KEYWORDS
+    | frozenset(STOP_KEYWORDS)
+)
 _NEW_RUN_KEYWORDS = (frozenset(InvokeParameters.__annotations__) | _OWN_KEYWORDS) - {"on_progress"}
 _START_KEYWORDS = frozenset(RunParameters.__annotations__) | _OWN_KEYWORDS
 
@@ -57,6 +67,7 @@ class RunCall:
     turn: Turn
     parameters: dict[str, Any]
     answer: AnswerOptions = field(default_factory=AnswerOptions)
+    shows_progress: bool = True
 
     def parameters_for(self, sent: Sent) -> dict[str, Any]:
         """Return the keywords of ``invoke`` for the messages that are sent."""
@@ -71,7 +82,6 @@ def run_call(
     ``thread_id=None`` starts a new thread, whatever the messages say.
     """
     _refuse_listener(keywords)
-    warn_of_ignored(keywords)
     parameters = _parameters(fields, keywords)
     offer = offer_of(keywords, parameters["response_format"]) if keywords.get("tools") else None
     if offer is not None:
@@ -82,10 +92,11 @@ def run_call(
     answer: AnswerOptions = {
         "model_name": model_name_of(fields, keywords) or (parameters["model_overrides"] or {}).get("smart_model"),
         "structured": parameters["response_format"] is not None,
-        "stop": stops_of(fields, stop),
+        "stop": stops_of({"stop": stop, **keywords}, fields),
         "offer": offer if offer is not None and offer.is_open else None,
     }
-    return RunCall(turn, parameters, answer)
+    shows_progress = keywords.get("stream_progress", fields.get("stream_progress", True)) is not False
+    return RunCall(turn, parameters, answer, shows_progress)
 
 
 def _refuse_listener(keywords: Collection[str]) -> None:
@@ -94,30 +105,20 @@ def _refuse_listener(keywords: Collection[str]) -> None:
 
 
 def _parameters(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
-    others = {name for name in keywords if name in _OTHER_KEYWORDS or (name == "functions" and not keywords[name])}
-    of_call = {name: value for name, value in keywords.items() if name not in others}
+    of_call = {
+        name: value
+        for name, value in keywords.items()
+        if name not in _OTHER_KEYWORDS and (name in RUN_FIELDS or value not in NOTHING)
+    }
     model, model_of_call = model_name_of(fields, keywords), bool(model_name_of({}, keywords))
     parameters = run_parameters(fields, of_call, model=model, model_of_call=model_of_call)
-    if parameters["response_format"] is not None:
-        parameters["response_format"] = json_schema_of(parameters["response_format"])
-    return parameters
+    return parameters | {"response_format": answer_schema(parameters["response_format"])}
 
 
 def model_name_of(fields: Mapping[str, Any], keywords: Mapping[str, Any]) -> str | None:
-    """Return the model of a call: its keyword, else the model's field."""
-    return keywords.get("model") or keywords.get("model_name") or fields.get("model_name")
-
-
-def stops_of(fields: Mapping[str, Any], stop: str | Sequence[str] | None) -> list[str]:
-    """Return the texts before which an answer is cut off: those of the call, else the model's; one may be bare."""
-    stops = stop or fields.get("stop") or ()
-    return [stops] if isinstance(stops, str) else list(stops)
-
-
-def warn_of_ignored(keywords: Mapping[str, Any]) -> None:
-    """Warn of parameters that have no effect, if there are any."""
-    if names := ignored_parameters(keywords):
-        warnings.warn(ignored_warning("ChatLumnis", names), UserWarning, stacklevel=3)
+    """Return the model of a call: its keyword, else the model's field; None if the platform chooses."""
+    name = keywords.get("model") or keywords.get("model_name") or fields.get("model_name")
+    return None if name == DEFAULT_MODEL_NAME else name
 
 
 def _starts_new_thread(keywords: Mapping[str, Any]) -> bool:
@@ -157,18 +158,20 @@ def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords:
     parameters = _parameters(fields, keywords)
     parameters |= {name: keywords[name] for name in TOOL_KEYWORDS if keywords.get(name)}
     facts = {name: value for name, value in parameters.items() if name not in WATCH_FIELDS and value is not None}
-    return facts | {"stop": stops_of(fields, stop)}
+    return facts | {"stop": stops_of({"stop": stop, **keywords}, fields)}
 
 
 def with_config(
     config: RunnableConfig | None, keywords: Mapping[str, Any]
 ) -> tuple[RunnableConfig, dict[str, Any], LumnisChatMessageHistory | None]:
     """Return the whole config of a call, its keywords on top of those from the config, and a history without thread."""
-    config = ensure_config(config)
+    config, keywords = ensure_config(config), dict(keywords)
+    if isinstance(metadata := keywords.pop("metadata", None), Mapping):  # of other models; the framework has its own
+        config["metadata"] = {**(config.get("metadata") or {}), **metadata}
     configurable = config.get("configurable") or {}
     history = _history_in(configurable)
     is_waiting = history is not None and history.thread_id is None
-    return config, from_config(configurable) | dict(keywords), history if is_waiting else None
+    return config, from_config(configurable) | keywords, history if is_waiting else None
 
 
 def from_config(configurable: Mapping[str, Any], names: Collection[str] = ()) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
+from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, stops_of
+from lumnisai_integrations.langchain.lumnis.binding import ModelBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
     adopt,
@@ -29,24 +30,16 @@ from lumnisai_integrations.langchain.lumnis.calls import (
     continues_a_thread,
     model_name_of,
     run_call,
-    stops_of,
-    warn_of_ignored,
     with_config,
 )
-from lumnisai_integrations.langchain.lumnis.convert import DEFAULT_MODEL_NAME, convert_out
+from lumnisai_integrations.langchain.lumnis.convert import convert_out
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
-from lumnisai_integrations.langchain.lumnis.function_calling import (
-    StructuredChain,
-    ToolBinding,
-    ToolLike,
-    bound_tools,
-    tool_keywords,
-)
+from lumnisai_integrations.langchain.lumnis.function_calling import ToolLike
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.lumnis.settings import LumnisSettings
 from lumnisai_integrations.langchain.lumnis.streaming import StreamWriter
-from lumnisai_integrations.langchain.lumnis.structured import Schema, structured_chain
+from lumnisai_integrations.langchain.lumnis.structured import Schema
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
@@ -89,6 +82,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             ``run_timeout``.
         max_retries: Tries after the first one. Default 3.
         streaming: Whether ``invoke`` reads the run as a stream, too. Default False.
+        stream_progress: Whether ``stream`` yields chunks of progress before the answer. Default True; callbacks get
+            the progress in any case.
         model_name: Model as ``provider:model``, also as ``model``. Default: the platform's choice.
         user_id: User the runs are for. Required in user scope.
         scope: ``user`` (default) or ``tenant``.
@@ -118,13 +113,17 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     """
 
     streaming: bool = False
+    stream_progress: bool = True
     stop: list[str] | None = None
 
     if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __init__(self, **fields: Any) -> None:
-            warn_of_ignored(fields)
-            super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
+            if stops := stops_of(fields, {}):
+                fields = {**fields, "stop": stops, "stop_sequences": None}
+            own, others = self._split_fields(fields)
+            super().__init__(**own)
+            self._warn_of_ignored(others)
 
     # Running
 
@@ -132,7 +131,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, kwargs), progress_callback(run_manager)
+            call, listener = self._call(messages, stop, kwargs), progress_callback(run_manager)
             client = self._client()
             with call.turn.sending() as sent:
                 while True:
@@ -147,7 +146,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, kwargs), async_progress_callback(run_manager)
+            call, listener = self._call(messages, stop, kwargs), async_progress_callback(run_manager)
             client = self._aclient()
             with call.turn.sending() as sent:
                 while True:
@@ -161,6 +160,10 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
         message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _call(self, messages: list[BaseMessage], stop: _Stop, keywords: Mapping[str, Any]) -> RunCall:
+        self._warn_of_ignored(keywords)
+        return run_call(self.__dict__, messages, stop, keywords)
 
     @property
     def _writes_blocks(self) -> bool:
@@ -190,8 +193,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, items: _Items[T], messages: list[BaseMessage], stop: _Stop, manager: _Manager, keywords: dict[str, Any]
     ) -> Generator[T, None, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), progress_callback(manager)
-            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
+            call, listener = self._call(messages, stop, keywords), progress_callback(manager)
+            writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             client = self._client()
             with call.turn.sending() as sent:
                 while True:
@@ -214,8 +217,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         keywords: dict[str, Any],
     ) -> AsyncGenerator[T, None]:
         with model_errors():
-            call, listener = run_call(self.__dict__, messages, stop, keywords), async_progress_callback(manager)
-            writer = StreamWriter(as_blocks=self._writes_blocks, **call.answer)
+            call, listener = self._call(messages, stop, keywords), async_progress_callback(manager)
+            writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             client = self._aclient()
             with call.turn.sending() as sent:
                 while True:
@@ -303,12 +306,12 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         Raises:
             ValidationError: Something cannot be used as a tool, or the choice names none of the tools.
         """
-        keywords = tool_keywords(tools, tool_choice=tool_choice, parallel_tool_calls=parallel_tool_calls, **kwargs)
-        return ToolBinding(bound=self, kwargs=keywords, config={})
+        choices = {"tool_choice": tool_choice, "parallel_tool_calls": parallel_tool_calls}
+        return self.bind().bind_tools(tools, **choices, **kwargs)
 
     def with_structured_output(
         self,
-        schema: Schema,
+        schema: Schema | None = None,
         *,
         method: str = "json_schema",
         include_raw: bool = False,
@@ -318,7 +321,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         """Return a chain that answers with objects.
 
         Args:
-            schema: Pydantic class or dataclass (checked instances), TypedDict, JSON Schema or tool dict (plain dicts).
+            schema: Pydantic class, dataclass or type such as ``list[int]`` (checked instances), TypedDict, JSON Schema
+                or tool dict (plain data). May be left out with ``json_mode``: any object.
             method: ``json_schema``, ``function_calling`` or ``json_mode``; all are the platform's ``response_format``.
             include_raw: Whether to answer with ``{"raw": message, "parsed": object or None, "parsing_error": ...}``.
             strict: Accepted for uniformity.
@@ -330,13 +334,52 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             ValidationError: The schema or the method is not known.
             StructuredOutputError: From the chain: a run has no object that fits. Carries the run.
         """
-        with model_errors():
-            if kwargs.get("tools"):
-                kwargs["tools"] = bound_tools(kwargs["tools"])
-            chain = structured_chain(
-                self.bind, schema, method=method, include_raw=include_raw, strict=strict, parameters=kwargs
-            )
-        return StructuredChain(bound=chain, kwargs={}, config={})
+        options = {"method": method, "include_raw": include_raw, "strict": strict}
+        return self.bind().with_structured_output(schema, **options, **kwargs)
+
+    # Composition. All of these return bindings that keep what was bound before; those of the framework lose it.
+
+    def bind(self, **kwargs: Any) -> ModelBinding:  # type: ignore[override] # a binding of its own
+        """Return the model with keywords for each call."""
+        return ModelBinding(bound=self, kwargs=kwargs, config={})
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> ModelBinding:
+        """Return the model with a config for each call."""
+        return self.bind().with_config(config, **kwargs)
+
+    def with_retry(self, **kwargs: Any) -> ModelBinding:
+        """Return the model with further tries when a call fails."""
+        return ModelBinding(bound=super().with_retry(**kwargs), kwargs={}, config={})
+
+    def with_fallbacks(  # type: ignore[override] # a binding around it
+        self, fallbacks: Sequence[Runnable[Any, Any]], **kwargs: Any
+    ) -> ModelBinding:
+        """Return the model with other models that take over when it fails, also while it streams.
+
+        LangChain takes the first chunk of a stream for success. So chunks of progress are held back; callbacks still
+        get the progress. ``bind(stream_progress=True)`` before this keeps the chunks.
+        """
+        return self.bind().with_fallbacks(fallbacks, **kwargs)
+
+    def with_listeners(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with functions that are called when a call starts and ends."""
+        return self.bind().with_listeners(**kwargs)
+
+    def with_alisteners(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with coroutine functions that are called when a call starts and ends."""
+        return self.bind().with_alisteners(**kwargs)
+
+    def with_types(self, **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
+        """Return the model with other types of input and output in schemas."""
+        return self.bind().with_types(**kwargs)
+
+    def configurable_fields(self, **kwargs: Any) -> ModelBinding:
+        """Return the model with fields that a config may set."""
+        return ModelBinding(bound=super().configurable_fields(**kwargs), kwargs={}, config={})
+
+    def configurable_alternatives(self, which: Any, **kwargs: Any) -> ModelBinding:
+        """Return the model with alternatives that a config may choose."""
+        return ModelBinding(bound=super().configurable_alternatives(which, **kwargs), kwargs={}, config={})
 
     # Caching
 
@@ -389,7 +432,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         name = model_name_of(self.__dict__, kwargs) or DEFAULT_MODEL_NAME
         params = LangSmithParams(ls_provider="lumnis", ls_model_type="chat", ls_model_name=name)
-        if stops := stops_of(self.__dict__, stop):
+        if stops := stops_of({"stop": stop, **kwargs}, self.__dict__):
             params["ls_stop"] = stops
         return params
 

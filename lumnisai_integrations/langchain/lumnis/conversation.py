@@ -29,7 +29,7 @@ from lumnisai_integrations._shared.conversation import (
 )
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.sending import last_kept, note_kept, note_read, runs_of_sent
-from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
+from lumnisai_integrations._shared.structured import StructuredOutputError, object_of, used_part
 from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out, tags_of
@@ -196,7 +196,7 @@ def _answer(run: ResponseObject) -> AIMessage:
 
 def _offer_of(run: ResponseObject) -> ToolOffer | None:
     """Return an offer that reads the reply of a run which was offered tools; which ones does not matter here."""
-    value = object_of(run) or {}
+    value = used_part(object_of(run) or {})
     in_words = run.structured_response is not None and list(value) == ["content"] and isinstance(value["content"], str)
     return ToolOffer(()) if in_words or isinstance(value.get("tool_calls"), list) else None
 

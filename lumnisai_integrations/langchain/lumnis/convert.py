@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, TypedDict, Unpack
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, TypedDict, TypeGuard, Unpack, cast
 
 from langchain_core.messages import (
     AIMessage,
@@ -22,9 +22,9 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import IN_FLIGHT, MESSAGE_ID, PERSISTED, SYSTEM, THREAD_ID
-from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
+from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, cut_at, progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
-from lumnisai_integrations._shared.texts import left_out, sendable, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.texts import left_out, sendable, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations._shared.turns import Tags
 from lumnisai_integrations.langchain.lumnis.blocks import (
@@ -34,30 +34,25 @@ from lumnisai_integrations.langchain.lumnis.blocks import (
     without_repeated,
 )
 
-#: Model name in traces and metadata if the platform chooses the model.
-DEFAULT_MODEL_NAME = "lumnis"
-
 _ROLES = {"human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
 _ROLES |= dict.fromkeys(("system", "developer"), "system")
 
-_REASONING_BLOCKS = frozenset({"reasoning", "thinking", "redacted_thinking"})
+_REASONING_BLOCKS = frozenset({"reasoning", "reasoning_content", "thinking", "redacted_thinking"})
 #: Tool calls of the caller are sent from ``AIMessage.tool_calls`` and ``AIMessage.invalid_tool_calls``.
 _CALL_BLOCKS = frozenset({"tool_call", "tool_call_chunk", "invalid_tool_call", "tool_use", "function_call"})
 _SERVER_BLOCKS = frozenset({"server_tool_call", "server_tool_call_chunk", "server_tool_result"})
-_UNSENT_BLOCKS = _REASONING_BLOCKS | _CALL_BLOCKS | _SERVER_BLOCKS
-
-#: Blocks of an answer with artifacts of its run, which the service has already.
-_ARTIFACT_BLOCKS = frozenset({"file", "non_standard"})
+_MARKS = frozenset({"cachePoint", "cache_point"})
+_UNSENT_BLOCKS = _REASONING_BLOCKS | _CALL_BLOCKS | _SERVER_BLOCKS | _MARKS
 
 
 def convert_in(
     messages: Sequence[BaseMessage], positions: Collection[int] | None = None, lines: list[str] | None = None
 ) -> list[dict[str, str]]:
-    """Return a conversation as roles and texts.
+    """Return a conversation as roles and texts, which are all that the wire has.
 
-    Text blocks are joined, an assistant's tool calls and their results become text, and the ``name`` of a message is
-    left out, because the wire has no field for these. Instead of what cannot be sent, such as a picture that a tool
-    returned, there is a line of text, which ``lines`` gets.
+    Text blocks are joined, tool calls and their results become text, and the ``name`` of a speaker begins the text.
+    Native blocks of other providers without text are left out of answers. Instead of what else cannot be sent, such as
+    a picture that a tool returned, there is a line of text, which ``lines`` gets.
 
     Raises:
         ValidationError: The newest message of the user, or an instruction, cannot be sent.
@@ -65,14 +60,20 @@ def convert_in(
     if not messages:
         raise ValidationError("There are no messages: pass a text, or a list that ends with a HumanMessage.")
     lines = [] if lines is None else lines
+
+    def note(kind: object) -> str:
+        lines.append(_placeholder(kind))
+        return lines[-1]
+
+    calls = (call for message in messages if isinstance(message, AIMessage) for call in calls_of(message))
+    names = {call["id"]: call["name"] for call in calls if call["id"]}
     kinds = (HumanMessage, ChatMessage)
     newest = max((at for at, message in enumerate(messages) if isinstance(message, kinds)), default=None)
     written = []
     for at in range(len(messages)) if positions is None else positions:
         message = messages[at]
-        if at != newest and isinstance(message, HumanMessage | AIMessage | ToolMessage | FunctionMessage):
-            message = _without_unsendable(at, message, lines)
-        sent = _wire_message(at, message)
+        is_fixed = at != newest and isinstance(message, HumanMessage | AIMessage | ToolMessage | FunctionMessage)
+        sent = _wire_message(at, message, names, note if is_fixed else None)
         content, problem = sendable(sent["content"])
         if problem is not None:
             if at == newest or isinstance(message, SystemMessage):
@@ -83,44 +84,31 @@ def convert_in(
     return written
 
 
-def _without_unsendable(index: int, message: BaseMessage, lines: list[str]) -> BaseMessage:
-    """Return a message with lines of text instead of the blocks that cannot be sent."""
-    if isinstance(message.content, str):
-        return message
-    blocks: list[Any] = []
-    for block in message.content:
-        try:
-            if not (isinstance(message, AIMessage) and _is_artifact(block)):
-                _block_text(f"messages[{index}]", block)
-            blocks.append(block)
-        except ValidationError:
-            kind = block.get("type") if isinstance(block, Mapping) else type(block).__name__
-            lines.append(left_out(f"a block of type {kind!r}"))
-            blocks.append({"type": "text", "text": lines[-1]})
-    return message.model_copy(update={"content": blocks})
+def _placeholder(kind: object) -> str:
+    return left_out(f"a block of type {kind!r}")
 
 
-def _is_artifact(block: str | Mapping[str, Any]) -> bool:
-    return not isinstance(block, str) and block.get("type") in _ARTIFACT_BLOCKS
-
-
-def _wire_message(index: int, message: BaseMessage) -> dict[str, str]:
-    text, role = _text(index, message), "user"
+def _wire_message(
+    index: int, message: BaseMessage, names: Mapping[str, str | None], other: Callable[[object], str] | None
+) -> dict[str, str]:
+    text, role = _text(f"messages[{index}]", message, other), "user"
     match message:
         case ToolMessage():
-            text = tool_result_text(text, name=message.name, call_id=message.tool_call_id, status=message.status)
+            name = message.name or names.get(message.tool_call_id)
+            text = tool_result_text(text, name=name, call_id=message.tool_call_id, status=message.status)
         case FunctionMessage():
             text = tool_result_text(text, name=message.name, call_id=None)
         case AIMessage():
             role, calls = "assistant", calls_of(message)
+            text = spoken(message.name, text)
             if calls:
                 text = tool_calls_text(text, [{key: call.get(key) for key in ("id", "name", "args")} for call in calls])
         case SystemMessage():
             role = "system"
         case HumanMessage():
-            pass
+            text = spoken(message.name, text)
         case ChatMessage() if message.role.lower() in _ROLES:
-            role = _ROLES[message.role.lower()]
+            role, text = _ROLES[message.role.lower()], spoken(message.name, text)
         case _:
             found = f"role {message.role!r}" if isinstance(message, ChatMessage) else type(message).__name__
             raise ValidationError(
@@ -135,41 +123,61 @@ def calls_of(message: AIMessage) -> list[ToolCall | InvalidToolCall]:
     return [*message.tool_calls, *message.invalid_tool_calls]
 
 
-def _text(index: int, message: BaseMessage) -> str:
-    if isinstance(message.content, str):
-        return message.content
+def _text(place: str, message: BaseMessage, other: Callable[[object], str] | None) -> str:
+    content = message.content
+    if isinstance(content, str):
+        return content
     # Answers are split into blocks anywhere; blocks that people write are paragraphs.
-    place, content = f"messages[{index}]", message.content
     if isinstance(message, AIMessage):
-        sent = [block for block in content if not _is_artifact(block)]
-        return "".join(_block_texts(place, sent))
-    return "\n".join(_block_texts(place, content))
+        return "".join(text for block in content if (text := _text_of(block)) is not None)
+    return "\n".join(_block_texts(place, content, other))
 
 
-def _block_texts(place: str, blocks: Sequence[str | Mapping[str, Any]]) -> list[str]:
-    return [text for block in blocks if (text := _block_text(place, block)) is not None]
+def _block_texts(
+    place: str, blocks: Sequence[str | Mapping[str, Any]], other: Callable[[object], str] | None = None
+) -> Iterator[str]:
+    """Yield the texts of blocks; ``other`` makes a text of a block that has none, which is an error without it."""
+    for block in blocks:
+        kind = None if isinstance(block, str) else block.get("type") or next(iter(block), None)
+        if kind == "tool_result":
+            yield _tool_result(place, cast("Mapping[str, Any]", block))
+        elif (text := _text_of(block)) is not None:
+            yield text
+        elif kind in _UNSENT_BLOCKS:
+            continue
+        elif other is None:
+            raise ValidationError(
+                f"{place} holds a block of type {kind!r}: the platform takes plain text. Pass files and images by URI "
+                'or artifact id instead: files=[{"name": ..., "uri": ...}], as an argument of the model or of the call.'
+            )
+        else:
+            yield other(kind)
 
 
-def _block_text(place: str, block: str | Mapping[str, Any]) -> str | None:
+def _text_of(block: str | Mapping[str, Any]) -> str | None:
+    """Return the text of a block in any provider's form; None if it has none that is part of a conversation."""
     if isinstance(block, str):
         return block
     kind = block.get("type")
     if kind in _UNSENT_BLOCKS:
         return None
-    if kind == "tool_result":
-        return _tool_result(place, block)
-    text = block.get("text")
-    if isinstance(text, str):
-        return text
-    raise ValidationError(
-        f"{place} holds a block of type {kind!r}: the platform takes plain text. Pass files and images by URI or "
-        'artifact id instead: files=[{"name": ..., "uri": ...}], as an argument of the model or of the call.'
-    )
+    source = block.get("source")
+    if kind == "search_result":
+        found = "\n".join(_block_texts("", block.get("content") or (), _placeholder))
+        return f"{block.get('title') or ''} ({source}):\n{found}"
+    if "json" in block:
+        return json.dumps(block["json"], ensure_ascii=False, default=str)
+    texts = (block.get("text"), block.get("refusal"), source.get("data") if _is_text(source) else None)
+    return next((text for text in texts if isinstance(text, str)), None)
+
+
+def _is_text(source: object) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(source, Mapping) and source.get("type") == "text"
 
 
 def _tool_result(place: str, block: Mapping[str, Any]) -> str:
     content = block.get("content") or ""
-    text = content if isinstance(content, str) else "\n".join(_block_texts(place, content))
+    text = content if isinstance(content, str) else "\n".join(_block_texts(place, content, _placeholder))
     status = None if block.get("is_error") is None else "error" if block["is_error"] else "success"
     return tool_result_text(text, name=block.get("name"), call_id=block.get("tool_use_id"), status=status)
 
@@ -243,12 +251,6 @@ def _answer(response: ResponseObject, options: AnswerOptions) -> tuple[str, list
     value = object_of(response)
     # A message with the text is worth more than no message; the parser of a structured chain raises.
     return text if value is None else json.dumps(value, ensure_ascii=False), [], []
-
-
-def cut_at(text: str, stop: Sequence[str]) -> str:
-    """Return the text before the first of these marks, or all of it if it contains none."""
-    ends = [place for mark in stop if mark and (place := text.find(mark)) >= 0]
-    return text[: min(ends)] if ends else text
 
 
 def progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:

@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -19,12 +21,14 @@ from langchain_core.runnables import Runnable
 from pydantic import BaseModel
 
 from lumnisai_core.local import EngineError, Message, RunReport, RunRequest, RunResult, ToolCall
-from lumnisai_integrations._shared.schemas import plain_schema
+from lumnisai_integrations._shared.schemas import as_object, changed, newest, plain_schema, unwrapped
 
 ChatModel = Runnable[LanguageModelInput, BaseMessage]
 
 #: Overrides in order of precedence: the engine uses one model for a run.
 _OVERRIDES = ("smart_model", "reasoning_model", "fast_model", "cheap_model", "vision_model")
+#: Providers take the title of a schema as the name of a function.
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_-]")
 #: Number of models made for overrides that are kept for further runs.
 _KEPT = 16
 _KINDS: Mapping[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
@@ -73,7 +77,7 @@ class ChatModelEngine:
             result = RunResult(str(answer.text))
             _report_calls(answer, report)
         else:
-            result = await self._structured(model, messages, plain_schema(request.response_format))
+            result = await self._structured(model, messages, request.response_format)
         report.progress("Run finished.", state="completed")
         return result
 
@@ -88,7 +92,14 @@ class ChatModelEngine:
             raise EngineError("MODEL_NOT_AVAILABLE", f"The name of a model must be a string, got {wanted!r}.")
         return await asyncio.to_thread(self._made, wanted), wanted
 
-    async def _structured(self, model: ChatModel, messages: list[BaseMessage], schema: dict[str, Any]) -> RunResult:
+    async def _structured(
+        self, model: ChatModel, messages: list[BaseMessage], response_format: Mapping[str, Any]
+    ) -> RunResult:
+        schema = changed(as_object(newest(plain_schema(response_format))), _with_one_type)
+        schema["title"] = _NOT_IN_NAMES.sub("_", str(schema["title"]))[:64]
+        if self._structured_method == "json_mode":  # models are not told the schema
+            text = json.dumps(schema, ensure_ascii=False)
+            messages = [*messages, HumanMessage(f"Answer with a JSON object that fits this JSON Schema: {text}")]
         method = {} if self._structured_method is None else {"method": self._structured_method}
         try:
             structured: Runnable[LanguageModelInput, Any] = model.with_structured_output(  # type: ignore[attr-defined]
@@ -104,7 +115,17 @@ class ChatModelEngine:
         if parsed is None:
             reason = answer["parsing_error"] or f"it answered {text!r}"
             raise EngineError("STRUCTURED_OUTPUT_INVALID", f"The model returned no object that can be read: {reason}")
-        return RunResult(text or None, parsed.model_dump(mode="json") if isinstance(parsed, BaseModel) else parsed)
+        plain = parsed.model_dump(mode="json") if isinstance(parsed, BaseModel) else parsed
+        return RunResult(text or None, unwrapped(plain, schema))
+
+
+def _with_one_type(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema that lists types as alternatives, because packages of providers fail on the list."""
+    kinds = schema.get("type")
+    if not isinstance(kinds, list):
+        return schema
+    about: dict[str, Any] = {name: schema.pop(name) for name in ("title", "description", "default") if name in schema}
+    return {**about, "anyOf": [{"type": "null"} if kind == "null" else {**schema, "type": kind} for kind in kinds]}
 
 
 def _conversation(request: RunRequest) -> Iterator[BaseMessage]:

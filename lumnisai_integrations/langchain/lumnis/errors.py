@@ -2,13 +2,14 @@
 
 Each class has the name and the attributes of its namesake in :mod:`lumnisai_core.exceptions` and is a subclass of it.
 ``is_retryable`` says whether the same call may succeed later. It is False where a new call would start a second run
-although the first one may still be running, or has failed for a reason of its own. Errors that no retry can mend are
+although the first one may still be running, or has failed for a reason of its own; a run that the service cut off, such
+as by a restart, may be made again. Errors that no retry can mend are
 also ``ValueError``, ``LookupError``, ``OSError`` or ``RuntimeError``, which graph runtimes do not retry.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 
@@ -29,6 +30,15 @@ from lumnisai_core import ResponseObject, exceptions
 from lumnisai_integrations._shared import structured
 
 E = TypeVar("E", bound=exceptions.LumnisAIError)
+
+
+#: Codes of runs that the service itself cut off. They are over, so a new one doubles nothing.
+_CUT_OFF = frozenset({"SERVICE_RESTARTED"})
+
+
+def _is_cut_off(error: exceptions.RunFailedError) -> bool:
+    reason = error.response.error if isinstance(error.response, ResponseObject) else None
+    return isinstance(reason, Mapping) and reason.get("code") in _CUT_OFF
 
 
 #: The classes of this module by the core's class; where two have the same one, the first counts.
@@ -56,7 +66,7 @@ FileAccessDeniedError = _twin(exceptions.FileAccessDeniedError, ModelPermissionD
 FileOperationError = _twin(exceptions.FileOperationError, ModelError, RuntimeError)
 RateLimitError = _twin(exceptions.RateLimitError, ModelRateLimitError)
 ServiceError = _twin(exceptions.TransportError, ModelAPIError, name="ServiceError")
-RunFailedError = _twin(exceptions.RunFailedError, ModelError, RuntimeError)
+RunFailedError = _twin(exceptions.RunFailedError, ModelError, RuntimeError, is_retryable=property(_is_cut_off))
 RunCancelledError = _twin(exceptions.RunCancelledError, ModelError, RuntimeError)
 RunTimeoutError = _twin(exceptions.RunTimeoutError, ModelTimeoutError, is_retryable=False)  # the run continues
 # For errors of the same classes with the status 403, and without an answer.

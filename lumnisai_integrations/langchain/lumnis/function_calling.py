@@ -1,22 +1,18 @@
-"""Tools that the caller runs: reading LangChain's forms of them, and bindings that keep them."""
+"""Tools that the caller runs: reading LangChain's forms of them."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
-from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import Runnable, RunnableBinding, RunnableSequence
-from langchain_core.tools import BaseTool
-from langchain_core.tools.base import create_schema_from_function
+from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, PydanticUserError
 
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.schemas import schema_of
 from lumnisai_integrations._shared.tools import Tool, ToolOffer
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
-from lumnisai_integrations.langchain.lumnis.structured import Schema, json_schema_of
 
 #: What LangChain accepts as a tool.
 ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
@@ -25,42 +21,43 @@ ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
 def tool_of(tool: ToolLike) -> Tool:
     """Return the name, description and schema of a LangChain tool, class, function or usual form of dict."""
     try:
-        shown = convert_to_openai_tool(tool)
-        parameters = _parameters(tool)
-    except (ValueError, TypeError, KeyError, AttributeError, PydanticUserError) as error:
-        raise ValidationError(f"{tool!r} cannot be used as a tool: {error}") from error
+        name, description, parameters = _parts(tool)
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, NameError) as error:
+        shown = getattr(tool, "name", None) or getattr(tool, "__name__", None) or repr(tool)
+        raise ValidationError(f"{shown} cannot be used as a tool: {error}") from error
+    if not isinstance(name, str):
+        raise ValidationError(f"{tool!r} cannot be used as a tool: it has no name.")
+    # Title and description of the schema repeat those of the tool.
+    own = {key: value for key, value in parameters.items() if key not in ("title", "description")}
+    return Tool(name, str(description or ""), own)
+
+
+def _parts(tool: ToolLike) -> tuple[Any, Any, Mapping[str, Any]]:
+    if not isinstance(tool, Mapping | BaseTool | type):  # a function, whose injected arguments are hidden
+        is_async = inspect.iscoroutinefunction(tool)
+        tool = StructuredTool.from_function(
+            func=None if is_async else tool,
+            coroutine=tool if is_async else None,
+            description=None if inspect.getdoc(tool) else tool.__name__,
+            parse_docstring=True,
+            error_on_invalid_docstring=False,
+        )
+    if isinstance(tool, BaseTool) and (tool.metadata or {}).get("type") != "custom_tool":
+        arguments = tool.tool_call_schema
+        return tool.name, tool.description, arguments if isinstance(arguments, Mapping) else schema_of(arguments)
+    if isinstance(tool, type):
+        schema = schema_of(tool)
+        return schema["title"], schema.get("description") or inspect.getdoc(tool), schema
+    shown = convert_to_openai_tool(cast("Any", tool))
     function = shown.get("function")
     if not isinstance(function, Mapping):
-        raise ValidationError(
-            f"A tool of type {shown.get('type')!r} runs on another platform, and Lumnis has tools of its own: bind "
-            "functions, LangChain tools, classes or schemas."
+        raise ValueError(
+            f"a tool of type {shown.get('type')!r} runs on another platform, and Lumnis has tools of its own. Bind "
+            "functions, LangChain tools, classes or schemas"
         )
-    if not isinstance(function.get("name"), str):
-        raise ValidationError(f"{tool!r} cannot be used as a tool: it has no name.")
-    schema = parameters or function.get("parameters") or {}
-    return Tool(
-        name=function["name"],
-        description=function.get("description") or "",
-        # Title and description of the schema repeat those of the tool.
-        parameters={name: value for name, value in schema.items() if name not in ("title", "description")},
-    )
-
-
-def _parameters(tool: ToolLike) -> dict[str, Any] | None:
-    """Return the schema of arguments as its class describes it; LangChain's own conversion fails on recursive ones."""
-    if isinstance(tool, BaseTool):
-        schema = tool.tool_call_schema
-        return dict(schema) if isinstance(schema, Mapping) else json_schema_of(schema)
-    if isinstance(tool, type):
-        return json_schema_of(tool)
-    if isinstance(tool, Mapping):
-        function = tool.get("function")
-        found = function.get("parameters") if isinstance(function, Mapping) else None
-        return dict(found) if isinstance(found, Mapping) else None
-    model = create_schema_from_function(
-        tool.__name__, tool, filter_args=(), parse_docstring=True, error_on_invalid_docstring=False
-    )
-    return json_schema_of(model)
+    is_schema = isinstance(tool, Mapping) and not tool.keys() & {"name", "function", "toolSpec"}
+    parameters = tool if is_schema else function.get("parameters") or cast("Any", tool).get("inputSchema") or {}
+    return function.get("name"), function.get("description"), cast("Mapping[str, Any]", parameters)
 
 
 def bound_tools(tools: Sequence[ToolLike]) -> list[dict[str, Any]]:
@@ -87,36 +84,3 @@ def offer_of(keywords: Mapping[str, Any], answer_schema: Mapping[str, Any] | Non
     """Return the tools that a call offers; None if there are none."""
     tools = keywords.get("tools")
     return ToolOffer.of_call(map(tool_of, tools), keywords, answer_schema) if tools else None
-
-
-class _Binding(RunnableBinding[LanguageModelInput, Any]):  # type: ignore[no-redef] # its field named kwargs
-    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """Return the id of LangChain's own binding, so that a saved one can be loaded."""
-        return [*cls.get_lc_namespace(), "RunnableBinding"]
-
-
-class ToolBinding(_Binding):  # type: ignore[no-redef] # as above
-    """A chat model with tools, which keeps them when structured output or other tools are added."""
-
-    def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, AIMessage]:
-        """Return the model with these tools instead; see :meth:`ChatLumnis.bind_tools`."""
-        return self.bind(**tool_keywords(tools, **kwargs))
-
-    def with_structured_output(self, schema: Schema, **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
-        """Return a chain that answers with objects or tool calls; see :meth:`ChatLumnis.with_structured_output`."""
-        model = cast("BaseChatModel", self.bound)
-        chain = model.with_structured_output(cast("dict[str, Any] | type", schema), **{**self.kwargs, **kwargs})
-        return chain.with_config(self.config)
-
-
-class StructuredChain(_Binding):  # type: ignore[no-redef] # as above
-    """A chat model and the parser of a schema, to which tools can be added."""
-
-    def bind_tools(self, tools: Sequence[ToolLike], **kwargs: Any) -> Runnable[LanguageModelInput, Any]:
-        """Return the chain with tools that the agent may call first; see :meth:`ChatLumnis.bind_tools`."""
-        model, *others = cast("RunnableSequence[LanguageModelInput, Any]", self.bound).steps
-        offered = model.bind(**tool_keywords(tools, **kwargs))
-        return self.model_copy(update={"bound": RunnableSequence(offered, *others)})

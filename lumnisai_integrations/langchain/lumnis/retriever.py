@@ -8,14 +8,14 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import ConfigurableFieldSpec, RunnableConfig
 from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FileSearchResults
 from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, SearchParameters, passages, search_parameters
 from lumnisai_integrations.langchain.lumnis.calls import from_config
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
-from lumnisai_integrations.langchain.lumnis.settings import LumnisConnection
+from lumnisai_integrations.langchain.lumnis.settings import USER_SPEC, LumnisConnection
 
 
 class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
@@ -52,6 +52,11 @@ class LumnisFilesRetriever(LumnisConnection, BaseRetriever):
     min_score: float = 0.0
     file_types: str | list[str] | None = None
     file_tags: str | list[str] | None = None
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """Keys of ``config["configurable"]`` that are read: the user."""
+        return [USER_SPEC]
 
     def _check(self) -> None:
         self._search({})

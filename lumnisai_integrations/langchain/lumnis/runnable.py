@@ -15,6 +15,7 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FeedbackCreated, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
 from lumnisai_integrations._shared.sending import Sent
+from lumnisai_integrations.langchain.lumnis.binding import AgentBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
     KnownRun,
     LumnisInput,
@@ -234,6 +235,16 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     ) -> ResponseObject:
         """Do the same in asyncio."""
         return await self.ainvoke({"response_id": response_id}, config, **kwargs)
+
+    # Composition. These return bindings that keep what was bound for the methods below; the framework's lose it.
+
+    def bind(self, **kwargs: Any) -> AgentBinding:
+        """Return the runnable with keywords for each call."""
+        return AgentBinding(bound=cast("Runnable[Any, Any]", self), kwargs=kwargs, config={})
+
+    def with_config(self, config: RunnableConfig | None = None, **kwargs: Any) -> AgentBinding:
+        """Return the runnable with a config for each call."""
+        return self.bind().with_config(config, **kwargs)
 
     # Graphs and feedback
 

@@ -6,14 +6,22 @@ from collections.abc import Set
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from langchain_core.load.serializable import Serializable
+from langchain_core.runnables import ConfigurableFieldSpec
 from langchain_core.utils import from_env, secret_from_env
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
 from lumnisai_integrations._shared.clients import Connection, Id
-from lumnisai_integrations._shared.runs import History, plain_agent_config, plain_files, plain_overrides
+from lumnisai_integrations._shared.runs import (
+    DEFAULT_MODEL_NAME,
+    History,
+    check_model,
+    plain_agent_config,
+    plain_files,
+    plain_overrides,
+)
+from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations.langchain.lumnis.errors import model_errors
-from lumnisai_integrations.langchain.lumnis.structured import json_schema_of
 
 
 class LumnisConnection(Connection):
@@ -32,6 +40,8 @@ class LumnisConnection(Connection):
     if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __init__(self, **fields: Any) -> None:
+            own, others = self._split_fields(fields)
+            fields = own | {name: value for name, value in others.items() if value is not None}
             _refuse_unknown(type(self), fields.keys())
             super().__init__(**fields)
             with model_errors():  # here, because pydantic would wrap what a validator raises
@@ -63,13 +73,23 @@ def _refuse_unknown(component: type[BaseModel], names: Set[str]) -> None:
 _AgentConfig = Annotated[AgentConfig | dict[str, Any], AfterValidator(plain_agent_config)]
 _ModelOverrides = Annotated[ModelOverrides | dict[str, str], AfterValidator(plain_overrides)]
 _Files = Annotated[list[FileAttachment | dict[str, Any]], AfterValidator(plain_files)]
-_ResponseFormat = Annotated[type[Any] | dict[str, Any], AfterValidator(json_schema_of)]
+_ModelName = Annotated[str, BeforeValidator(lambda name: DEFAULT_MODEL_NAME if name is None else name)]
+_ResponseFormat = Annotated[Any, AfterValidator(answer_schema)]
+
+
+#: Keys of ``config["configurable"]`` that components read. Servers and histories drop keys that are not declared.
+USER_SPEC = ConfigurableFieldSpec(
+    id="lumnis_user_id", annotation=str | None, name="User", description="User of Lumnis the runs are for."
+)
+THREAD_SPEC = ConfigurableFieldSpec(
+    id="lumnis_thread_id", annotation=str | None, name="Thread", description="Thread of Lumnis to continue."
+)
 
 
 class LumnisSettings(LumnisConnection, Serializable):
     """Configuration fields shared by ChatLumnis and LumnisRunnable: every parameter of a run that may stay the same."""
 
-    model_name: str | None = Field(default=None, alias="model")
+    model_name: _ModelName = Field(default=DEFAULT_MODEL_NAME, alias="model")
     thread_id: Id | None = None
     history: History = "client"
     model_overrides: _ModelOverrides | None = None
@@ -88,3 +108,11 @@ class LumnisSettings(LumnisConnection, Serializable):
     show_progress: bool = False
 
     model_config: ClassVar[ConfigDict] = ConfigDict(protected_namespaces=())
+
+    def _check(self) -> None:
+        check_model(None if self.model_name == DEFAULT_MODEL_NAME else self.model_name)
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """Keys of ``config["configurable"]`` that are read: user and thread."""
+        return [USER_SPEC, THREAD_SPEC]

@@ -11,6 +11,7 @@ from langchain_core.messages.content import ContentBlock
 from langchain_core.outputs import ChatGenerationChunk
 
 from lumnisai_core import ResponseStatus, RunUpdate
+from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME
 from lumnisai_integrations.langchain.lumnis.blocks import (
     CALLS,
     BlockPart,
@@ -22,7 +23,6 @@ from lumnisai_integrations.langchain.lumnis.blocks import (
     without_repeated,
 )
 from lumnisai_integrations.langchain.lumnis.convert import (
-    DEFAULT_MODEL_NAME,
     AnswerOptions,
     calls_of,
     convert_out,
@@ -48,11 +48,15 @@ class StreamWriter:
 
     Args:
         as_blocks: Whether the content of chunks is a list of blocks.
+        shows_progress: Whether there are chunks of progress.
         **options: Options of :func:`convert_out`.
     """
 
-    def __init__(self, *, as_blocks: bool = False, **options: Unpack[AnswerOptions]) -> None:
+    def __init__(
+        self, *, as_blocks: bool = False, shows_progress: bool = True, **options: Unpack[AnswerOptions]
+    ) -> None:
         self._options = options
+        self._shows_progress = shows_progress
         self._as_blocks = as_blocks
         self._progress = ProgressBlocks()
         self._has_started = False
@@ -66,7 +70,7 @@ class StreamWriter:
         if message is None:
             message, calls, first_call = AIMessage("", id=update.response_id), [], 0
             kwargs = progress_kwargs([update])
-            if not kwargs:
+            if not kwargs or not self._shows_progress:
                 return
         else:
             calls, first_call = calls_of(message), 0

@@ -1,10 +1,10 @@
-"""Structured output: JSON Schemas of classes and dicts, and the parser that returns checked objects."""
+"""Structured output: the chain of a model and the parser that returns checked objects."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from operator import itemgetter
+from types import UnionType
 from typing import Any
 
 import pydantic
@@ -15,64 +15,25 @@ from langchain_core.outputs import ChatGeneration, Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough, RunnableSerializable
 from langchain_core.utils.function_calling import convert_to_json_schema
 from langchain_core.utils.pydantic import is_basemodel_subclass
-from pydantic import BaseModel, TypeAdapter
 from typing_extensions import is_typeddict
 
 from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared import structured
-from lumnisai_integrations._shared.schemas import plain_schema
+from lumnisai_integrations._shared.schemas import answer_schema, builder_of, unwrapped
 from lumnisai_integrations.langchain.lumnis.errors import StructuredOutputError, model_errors
 
 _METHODS = ("json_schema", "function_calling", "json_mode")
 
-#: What callers may pass as a schema.
-Schema = type[Any] | Mapping[str, Any]
-
-
-def json_schema_of(schema: Schema) -> dict[str, Any]:
-    """Return the titled JSON Schema of a pydantic class (v2 or v1), dataclass, TypedDict, schema or tool dict."""
-    described = _described(schema)
-    kind = described.get("type", "object")
-    if kind != "object" and not (isinstance(kind, list) and "object" in kind):
-        raise ValidationError(
-            f"The schema {described.get('title')!r} describes a value of type {kind!r}, but runs return objects: "
-            "make the value a property of an object."
-        )
-    return described
-
-
-def _described(schema: Schema) -> dict[str, Any]:
-    if isinstance(schema, Mapping):
-        return plain_schema(schema)
-    if isinstance(schema, type):
-        if issubclass(schema, BaseModel):
-            return schema.model_json_schema()
-        if dataclasses.is_dataclass(schema):
-            return TypeAdapter(schema).json_schema()
-        if is_typeddict(schema) or is_basemodel_subclass(schema):
-            return convert_to_json_schema(schema)  # knows pydantic v1 and LangChain's way of describing fields
-    raise ValidationError(
-        f"schema must be a pydantic class, a dataclass, a TypedDict or a JSON Schema, got {schema!r}."
-    )
-
-
-def builder_of(schema: Schema) -> Callable[[dict[str, Any]], Any]:
-    """Return the function that makes an instance from an object, or a dict for TypedDict and dict schemas."""
-    if isinstance(schema, type):
-        if issubclass(schema, BaseModel) or dataclasses.is_dataclass(schema):
-            return TypeAdapter(schema).validate_python
-        if is_basemodel_subclass(schema):  # pydantic v1
-            parse: Callable[[dict[str, Any]], Any] = schema.parse_obj
-            return parse
-    return dict
+#: What callers may pass as a schema: a class, a type such as ``list[int]``, or a dict.
+Schema = type[Any] | UnionType | Mapping[str, Any]
 
 
 class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
     """Reads the object of a structured run from its message, or from the last chunk of a stream."""
 
-    build: Callable[[dict[str, Any]], Any]
-    name_of_schema: str
+    build: Callable[[Any], Any]
+    json_schema: dict[str, Any]
     shows_calls: bool = False  # whether the caller also sees the message, so that its tool calls are not lost
 
     def parse(self, text: str) -> Any:
@@ -101,9 +62,10 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
         with model_errors():
             value = structured.structured_value(run)
         try:
-            return self.build(value)
-        except (pydantic.ValidationError, ValueError) as error:
-            problem = f"Run {run.response_id} returned an object that does not fit {self.name_of_schema}: {error}"
+            return self.build(unwrapped(value, self.json_schema))
+        except (pydantic.ValidationError, ValueError, TypeError) as error:
+            name = self.json_schema.get("title", "the schema")
+            problem = f"Run {run.response_id} returned an object that does not fit {name}: {error}"
             raise StructuredOutputError.of_run(run, problem) from error
 
 
@@ -120,9 +82,20 @@ def run_of(message: BaseMessage) -> ResponseObject:
     )
 
 
+def _is_traced_as_it_is(schema: Schema) -> bool:
+    """Return whether LangChain, whose traces show classes their own way, can convert a class."""
+    if not isinstance(schema, type) or not (is_basemodel_subclass(schema) or is_typeddict(schema)):
+        return False
+    try:
+        convert_to_json_schema(schema)
+    except (RuntimeError, TypeError, ValueError):  # recursive TypedDicts, and such with NotRequired
+        return False
+    return True
+
+
 def structured_chain(
     bind: Callable[..., Runnable[LanguageModelInput, AIMessage]],
-    schema: Schema,
+    schema: Schema | None,
     *,
     method: str,
     include_raw: bool,
@@ -136,14 +109,17 @@ def structured_chain(
     """
     if method not in _METHODS:
         raise ValidationError(f"method must be one of {', '.join(_METHODS)}, got {method!r}.")
-    json_schema = json_schema_of(schema)
-    # Traces show classes their own way, where they can.
-    shown = json_schema if isinstance(schema, Mapping) or dataclasses.is_dataclass(schema) else schema
+    if schema is None and method != "json_mode":
+        raise ValidationError(f"schema must be a class, a type or a JSON Schema with method={method!r}, got None.")
+    schema = {"type": "json_object"} if schema is None else schema
+    json_schema = answer_schema(schema)
+    if json_schema is None:
+        raise ValidationError("schema must describe an object, got {'type': 'text'}.")
+    shown = schema if _is_traced_as_it_is(schema) else json_schema
     how = {"method": method} | ({} if strict is None else {"strict": strict})
     traced = {"kwargs": how, "schema": shown}
     bound = bind(response_format=json_schema, ls_structured_output_format=traced, **parameters)
-    name = str(json_schema.get("title", "the schema"))
-    parser = StructuredOutputParser(build=builder_of(schema), name_of_schema=name, shows_calls=include_raw)
+    parser = StructuredOutputParser(build=builder_of(schema), json_schema=json_schema, shows_calls=include_raw)
     if not include_raw:
         return bound | parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)

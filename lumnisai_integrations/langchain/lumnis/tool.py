@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForToolRun, CallbackManagerForToolRun
-from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables import ConfigurableFieldSpec, RunnableConfig
 from langchain_core.runnables.config import patch_config
 from langchain_core.tools import BaseTool, ToolException
 from langchain_core.tools.base import ArgsSchema
@@ -17,6 +17,7 @@ from lumnisai_core.exceptions import LumnisAIError
 from lumnisai_integrations._shared.runs import AGENT_DESCRIPTION, NO_TEXT, AgentTask
 from lumnisai_integrations.langchain.lumnis.convert import convert_out
 from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
+from lumnisai_integrations.langchain.lumnis.settings import USER_SPEC
 
 _RESPONSE_FORMATS = ("content", "content_and_artifact")
 
@@ -31,8 +32,9 @@ class LumnisTool(BaseTool):
     >>> LumnisTool(runnable=LumnisRunnable(user_id="user-123", response_format=Report), name="reporter")
 
     The content of the tool message is the answer, as JSON text if the runnable has a ``response_format``; its artifact
-    is the whole run, a :class:`lumnisai_core.ResponseObject`. Progress reaches callbacks and streams as it does for
-    :class:`LumnisRunnable`, and cancelling the call stops the run.
+    is the whole run as plain data, which every checkpointer stores: ``ResponseObject.model_validate(artifact)``.
+    Progress reaches callbacks and streams as it does for :class:`LumnisRunnable`, and cancelling the call stops the
+    run.
 
     Each call is a conversation of its own: a ``lumnis_thread_id`` in ``config["configurable"]`` belongs to the
     surrounding conversation and is not used. ``lumnis_user_id`` is used.
@@ -63,24 +65,31 @@ class LumnisTool(BaseTool):
         _check_arguments(own, of_agent, runnable)
         super().__init__(runnable=runnable or LumnisRunnable(**of_agent), **own)
 
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """Keys of ``config["configurable"]`` that are read: the user."""
+        return [USER_SPEC]
+
     def _run(
         self, task: str, config: RunnableConfig, run_manager: CallbackManagerForToolRun | None = None
-    ) -> tuple[str, ResponseObject] | str:
+    ) -> tuple[str, dict[str, Any]] | str:
         inner = patch_config(config, callbacks=run_manager.get_child() if run_manager else None)
         with _tool_errors(handled=bool(self.handle_tool_error)):
             return self._output(self.runnable.invoke(task, inner, thread_id=self.runnable.thread_id))
 
     async def _arun(
         self, task: str, config: RunnableConfig, run_manager: AsyncCallbackManagerForToolRun | None = None
-    ) -> tuple[str, ResponseObject] | str:
+    ) -> tuple[str, dict[str, Any]] | str:
         inner = patch_config(config, callbacks=run_manager.get_child() if run_manager else None)
         with _tool_errors(handled=bool(self.handle_tool_error)):
             return self._output(await self.runnable.ainvoke(task, inner, thread_id=self.runnable.thread_id))
 
-    def _output(self, response: ResponseObject) -> tuple[str, ResponseObject] | str:
+    def _output(self, response: ResponseObject) -> tuple[str, dict[str, Any]] | str:
         message = convert_out(response, structured=self.runnable.response_format is not None)
         content = str(message.text) or NO_TEXT
-        return (content, response) if self.response_format == "content_and_artifact" else content
+        return (
+            (content, response.model_dump(mode="json")) if self.response_format == "content_and_artifact" else content
+        )
 
 
 def _check_arguments(own: Mapping[str, Any], of_agent: Mapping[str, Any], runnable: LumnisRunnable | None) -> None:

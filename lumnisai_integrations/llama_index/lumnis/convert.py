@@ -21,8 +21,8 @@ from pydantic import BaseModel
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import PROBLEM, THREAD_ID
-from lumnisai_integrations._shared.runs import reasoning_text
-from lumnisai_integrations._shared.texts import left_out, sendable, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.runs import cut_at, reasoning_text
+from lumnisai_integrations._shared.texts import left_out, sendable, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
 from lumnisai_integrations.llama_index.lumnis.function_calling import (
     PROBLEMS,
@@ -63,14 +63,17 @@ def convert_in(
 ) -> list[dict[str, str]]:
     """Return a conversation as roles and texts.
 
-    Tool results become delimited text of the user, tool calls become JSON text of the assistant. Reasoning and cache
-    marks are left out. Instead of what cannot be sent, such as a picture, there is a line of text; ``lines`` gets it.
+    Tool results become delimited text of the user, tool calls become JSON text of the assistant. The name of a speaker
+    begins the text. Reasoning, cache marks and media in answers are left out. Instead of what else cannot be sent, such
+    as a picture, there is a line of text; ``lines`` gets it.
 
     Raises:
         ValidationError: The newest message of the user, or an instruction, cannot be sent.
     """
     calls = (block for message in messages for block in message.blocks if isinstance(block, ToolCallBlock))
     names = {call.tool_call_id: call.tool_name for call in calls if call.tool_call_id}
+    older = (call for message in messages for call in _older_calls_in(message.additional_kwargs))
+    names |= {call["id"]: call["name"] for call in older if isinstance(call["id"], str)}
     newest = max((at for at, message in enumerate(messages) if message.role == MessageRole.USER), default=None)
     written = []
     for at in range(len(messages)) if positions is None else positions:
@@ -93,17 +96,18 @@ def text_in(message: ChatMessage, names: Mapping[str, str] | None = None) -> tup
     ``names`` has the names of tools by the ids of their calls.
     """
     problems: list[str] = []
-    content = "\n".join(_texts(message.blocks, problems))
+    is_answer, known = WIRE_ROLES[message.role] == "assistant", message.additional_kwargs
+    content = "\n".join(_texts(message.blocks, None if is_answer else problems))
     if message.role in _TOOL_ROLES:
-        known = message.additional_kwargs
         call_id = known.get("tool_call_id")
         # Agents of LlamaIndex pass only the id, which the platform never saw: the name identifies the call.
         called = (names or {}).get(call_id) if isinstance(call_id, str) else None
         content = tool_result_text(content, name=known.get("name") or called, call_id=call_id)
     else:
+        content = content if WIRE_ROLES[message.role] == "system" else spoken(known.get("name"), content)
         blocks = (block for block in message.blocks if isinstance(block, ToolCallBlock))
         calls = [_call(block.tool_call_id, block.tool_name, block.tool_kwargs) for block in blocks]
-        calls = calls or [_older_call_in(call) for call in message.additional_kwargs.get("tool_calls") or ()]
+        calls = calls or _older_calls_in(known)
         content = tool_calls_text(content, calls) if calls else content
     content, replaced = sendable(content)
     replaced = message.additional_kwargs.get(PROBLEM) or replaced
@@ -113,7 +117,7 @@ def text_in(message: ChatMessage, names: Mapping[str, str] | None = None) -> tup
     return content, problems[0] if problems else None
 
 
-def _texts(blocks: Sequence[object], problems: list[str]) -> Iterator[str]:
+def _texts(blocks: Sequence[object], problems: list[str] | None) -> Iterator[str]:
     for block in blocks:
         if isinstance(block, TextBlock):
             yield block.text
@@ -121,30 +125,43 @@ def _texts(blocks: Sequence[object], problems: list[str]) -> Iterator[str]:
             yield "\n".join([f"{block.title} ({block.source}):", *_texts(block.content, problems)])
         elif isinstance(block, CitationBlock):
             yield from _texts([block.cited_content], problems)
-        elif not isinstance(block, ThinkingBlock | CachePoint | ToolCallBlock):
+        # Answers of other models may hold pictures, which are left out.
+        elif problems is not None and not isinstance(block, ThinkingBlock | CachePoint | ToolCallBlock):
             problems.append(f"a block of kind {getattr(block, 'block_type', type(block).__name__)!r}")
             yield left_out(problems[-1])
 
 
+def _older_calls_in(known: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the calls that other LLMs, and older versions, left in ``additional_kwargs``, as objects or as dicts."""
+    older = known.get("tool_calls") or known.get("function_call") or ()
+    return [_older_call_in(call) for call in ([older] if isinstance(older, Mapping | BaseModel) else older)]
+
+
 def _older_call_in(call: object) -> dict[str, Any]:
-    # Messages of other LLMs, and of older versions, hold calls in OpenAI's form, as objects or as dicts.
     plain = call.model_dump() if isinstance(call, BaseModel) else call
     if not isinstance(plain, Mapping):
         return _call(None, str(call), {})
-    about = plain.get("function") or plain
-    return _call(plain.get("id"), about.get("name"), about.get("arguments", {}))
+    about = {**plain, **(plain["function"] if isinstance(plain.get("function"), Mapping) else {})}
+    # OpenAI and Ollama; Anthropic; Bedrock; Gemini; LlamaIndex itself.
+    call_id = _first(about, "id", "toolUseId", "tool_call_id", "tool_id")
+    name, args = _first(about, "name", "tool_name"), _first(about, "arguments", "input", "args", "tool_kwargs")
+    return _call(call_id, name, {} if args is None else args)
+
+
+def _first(about: Mapping[str, Any], *names: str) -> Any:
+    return next((about[name] for name in names if about.get(name) is not None), None)
 
 
 def _call(call_id: object, name: object, args: object) -> dict[str, Any]:
     return {"id": call_id, "name": name, "args": json_or_text(args) if isinstance(args, str) else args}
 
 
-def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> ChatResponse:
+def convert_out(response: ResponseObject, offer: ToolOffer | None = None, stop: Sequence[str] = ()) -> ChatResponse:
     """Return a finished run as a chat response, with calls of the caller's tools as blocks of its message.
 
     The message is tagged with run and thread, and ``raw`` is the whole run as a plain dict. There is no token usage,
-    because the platform reports none. A run that was offered tools and returned neither tool calls nor an answer is a
-    ``StructuredOutputError``.
+    because the platform reports none. The text ends before the first of the texts in ``stop``. A run that was offered
+    tools and returned neither tool calls nor an answer is a ``StructuredOutputError``.
     """
     known: dict[str, Any] = {"response_id": response.response_id, "thread_id": response.thread_id}
     tags: dict[str, Any] = {RESPONSE_ID: response.response_id}
@@ -156,6 +173,7 @@ def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> Cha
         text, calls = reply.content, blocks_of(reply)
         if problems := problems_of(offer, reply):
             known[PROBLEMS] = problems
+    text = cut_at(text, stop)
     if calls:
         tags["tool_calls"] = [openai_call(call) for call in calls]
     blocks = [TextBlock(text=text), *calls] if text or not calls else calls
@@ -165,7 +183,7 @@ def convert_out(response: ResponseObject, offer: ToolOffer | None = None) -> Cha
 
 
 def chat_chunks(
-    update: RunUpdate, chunk_size: int | None = None, offer: ToolOffer | None = None
+    update: RunUpdate, chunk_size: int | None = None, offer: ToolOffer | None = None, stop: Sequence[str] = ()
 ) -> Iterator[ChatResponse]:
     """Yield the chunks of one update; none for one without text and for the end of a run that did not succeed.
 
@@ -174,7 +192,7 @@ def chat_chunks(
     """
     about = {"response_id": update.response_id, "thread_id": update.thread_id, "status": str(update.status)}
     if update.response is not None and update.status == "succeeded":
-        last = convert_out(update.response, offer)
+        last = convert_out(update.response, offer, stop)
         text, sent = last.message.content or "", 0
         *deltas, last.delta = pieces_of(text, chunk_size) if text else [""]
         for delta in deltas:

@@ -119,9 +119,12 @@ class Listeners:
 
     @contextmanager
     def reading(self, llm: object) -> Iterator[Listeners]:
-        """Open a span while a stream is read, inside that of the call, which ends when the stream is returned."""
+        """Open a span while a stream is read, inside that of the call, which ends when the stream is returned.
+
+        It has no instance: tracers count each span of an LLM as a call.
+        """
         span_id = f"{type(llm).__name__}.read_stream-{uuid4()}"
-        about: dict[str, Any] = {"id_": span_id, "bound_args": _NO_ARGUMENTS, "instance": llm}
+        about: dict[str, Any] = {"id_": span_id, "bound_args": _NO_ARGUMENTS, "instance": None}
         _dispatcher.span_enter(**about, parent_id=self.span_id, tags=self.tags)
         try:
             yield replace(self, span_id=span_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -27,11 +26,11 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from lumnisai_core import AsyncClient, Client, ResponseObject, Scope
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS, ignored_parameters, ignored_warning
+from lumnisai_integrations._shared.runs import stops_of
 from lumnisai_integrations._shared.sending import Sent
 from lumnisai_integrations.llama_index.lumnis.calls import RunCall, run_call
 from lumnisai_integrations.llama_index.lumnis.convert import chat_chunks, convert_out
@@ -87,6 +86,7 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         context_window: Tokens that LlamaIndex may put into one prompt. Default 200000; with less, query engines split
             their material and start more runs.
         stream_chunk_size: Longest ``delta`` of a stream in characters. Default None: the answer is one delta.
+        stop: Texts before which the answer is cut off, on the client's side; objects stay whole.
 
     Raises:
         ConfigurationError: No API key, or a value that is not valid.
@@ -95,12 +95,14 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     scope: Scope = Scope.USER
     context_window: int = Field(default=200_000, gt=0)
     stream_chunk_size: int | None = Field(default=None, gt=0)
-
-    _warned_of: set[str] = PrivateAttr(default_factory=set)
+    stop: list[str] | None = None
 
     def __init__(self, **fields: Any) -> None:
-        super().__init__(**{name: value for name, value in fields.items() if name not in SAMPLING_PARAMETERS})
-        self._warn_once(ignored_parameters(fields))
+        if stops := stops_of(fields, {}):
+            fields = {**fields, "stop": stops, "stop_sequences": None}
+        own, others = self._split_fields(fields)
+        super().__init__(**own)
+        self._warn_of_ignored(others)
 
     @classmethod
     def class_name(cls) -> str:
@@ -200,7 +202,7 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
                 except ValidationError as error:
                     sent.shorten(error)
                 else:
-                    return convert_out(sent.answered(response), call.offer)
+                    return convert_out(sent.answered(response), call.offer, call.stop)
 
     def _chunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseGen:
         return _read(self, self._client(), *self._call(messages, keywords))
@@ -237,19 +239,14 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
                 except ValidationError as error:
                     sent.shorten(error)
                 else:
-                    return convert_out(sent.answered(response), call.offer)
+                    return convert_out(sent.answered(response), call.offer, call.stop)
 
     def _achunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseAsyncGen:
         return _aread(self, self._aclient(), *self._call(messages, keywords))
 
     def _call(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> tuple[RunCall, Listeners]:
-        self._warn_once(ignored_parameters(keywords))
+        self._warn_of_ignored(keywords)
         return run_call(self.__dict__, messages, keywords), Listeners.here(self.callback_manager)
-
-    def _warn_once(self, ignored: set[str]) -> None:
-        if new := ignored - self._warned_of:
-            self._warned_of |= new
-            warnings.warn(ignored_warning("LumnisLLM", new), UserWarning, stacklevel=4)
 
 
 # Functions, because tracers record each method of an LLM as a call of it.
@@ -282,7 +279,7 @@ def _read(llm: LumnisLLM, client: Client, call: RunCall, listeners: Listeners) -
                 with client.invoke(sent.messages, stream=True, **call.parameters_for(sent)) as run:
                     for update in run:
                         inner.notify(sent.answered(update))
-                        yield from chat_chunks(update, call.chunk_size, call.offer)
+                        yield from chat_chunks(update, call.chunk_size, call.offer, call.stop)
             except ValidationError as error:
                 sent.shorten(error)
             else:
@@ -297,7 +294,7 @@ async def _aread(llm: LumnisLLM, client: AsyncClient, call: RunCall, listeners: 
                 async with run:
                     async for update in run:
                         inner.notify(sent.answered(update))
-                        for chunk in chat_chunks(update, call.chunk_size, call.offer):
+                        for chunk in chat_chunks(update, call.chunk_size, call.offer, call.stop):
                             yield chunk
             except ValidationError as error:
                 sent.shorten(error)

@@ -21,6 +21,7 @@ from llama_index.core.callbacks.base import EventContext
 from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.core.prompts.mixin import PromptDictType, PromptMixinType
 from llama_index.core.schema import NodeWithScore, QueryBundle
+from pydantic import BaseModel
 
 from lumnisai_core import AsyncRunStream, ResponseObject, RunStream
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
@@ -199,7 +200,7 @@ class LumnisQueryEngine(BaseQueryEngine):
 
     def _answer(self, run: ResponseObject, sources: list[NodeWithScore]) -> Response | PydanticResponse:
         response_format = self._agent.response_format
-        if isinstance(response_format, type):
+        if isinstance(response_format, type) and issubclass(response_format, BaseModel):
             return pydantic_response_of(run, response_format, sources)
         return response_of(run, response_format, sources)
 

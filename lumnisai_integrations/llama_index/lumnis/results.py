@@ -14,6 +14,7 @@ from lumnisai_core import ResponseObject
 from lumnisai_integrations._shared.file_reading import FileText
 from lumnisai_integrations._shared.files import Passage, file_metadata
 from lumnisai_integrations._shared.runs import NO_TEXT
+from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations._shared.structured import structured_text
 from lumnisai_integrations.llama_index.lumnis.structured import object_of_run
 
@@ -34,7 +35,7 @@ def pydantic_response_of(
 
 def text_of(run: ResponseObject, response_format: object) -> str:
     """Return the answer of a run as text, an object as JSON."""
-    return structured_text(run) if response_format is not None else run.output_text or NO_TEXT
+    return structured_text(run) if answer_schema(response_format) is not None else run.output_text or NO_TEXT
 
 
 def metadata_of(run: ResponseObject) -> dict[str, Any]:

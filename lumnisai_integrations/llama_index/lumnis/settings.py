@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any, ClassVar, TypedDict
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, SecretStr, field_serializer
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, SecretStr, field_serializer
 
 from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides
 from lumnisai_integrations._shared.clients import Connection, Id, share, shared
-from lumnisai_integrations._shared.schemas import plain_schema
+from lumnisai_integrations._shared.runs import check_model
+from lumnisai_integrations._shared.schemas import answer_schema
 
 
 class ConnectionFields(TypedDict, total=False):
@@ -43,6 +44,7 @@ class LumnisConnection(Connection):
         super().__init__(**fields)
         if clients is not None:
             self._clients = clients
+        check_model(getattr(self, "model", None))
         self._client_settings().check()
 
     @field_serializer("connection")
@@ -58,11 +60,13 @@ class LumnisConnection(Connection):
         return self._aclient()
 
 
-def schema_of(response_format: object) -> dict[str, Any] | None:
-    """Return a pydantic class or a JSON Schema as a JSON Schema with a title; None for anything else."""
-    if isinstance(response_format, type) and issubclass(response_format, BaseModel):
-        return response_format.model_json_schema()
-    return plain_schema(response_format) if isinstance(response_format, dict) else None
+def _checked(response_format: object) -> object:
+    answer_schema(response_format)
+    return response_format
+
+
+# A class stays one, so that its instances can be made.
+_ResponseFormat = Annotated[Any, AfterValidator(_checked), PlainSerializer(answer_schema)]
 
 
 class LumnisSettings(LumnisConnection):
@@ -72,7 +76,7 @@ class LumnisSettings(LumnisConnection):
     model: str | None = None
     model_overrides: ModelOverrides | None = None
     agent_config: AgentConfig | None = None
-    response_format: Annotated[type[BaseModel] | dict[str, Any], PlainSerializer(schema_of)] | None = None
+    response_format: _ResponseFormat | None = None
     response_format_instructions: str | None = None
     files: list[FileAttachment] | None = None
     options: dict[str, Any] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncGenerator, Generator
 from contextlib import aclosing, closing
 from typing import Any, TypeAlias, cast
@@ -17,7 +18,8 @@ from llama_index_instrumentation import get_dispatcher
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.structured import StructuredOutputError, structured_text
+from lumnisai_integrations._shared.schemas import schema_of, unwrapped
+from lumnisai_integrations._shared.structured import StructuredOutputError, structured_value
 
 _dispatcher = get_dispatcher("lumnisai_integrations.llama_index")
 
@@ -106,7 +108,7 @@ class NativeStructuredLLM(FunctionCallingLLM):
             )
         messages = self._extend_messages(prompt.format_messages(llm=self, **prompt_args))
         # The schema instead of the class: keywords are part of events, which back ends write as JSON.
-        return messages, {**(llm_kwargs or {}), "response_format": output_cls.model_json_schema()}
+        return messages, {**(llm_kwargs or {}), "response_format": schema_of(output_cls)}
 
 
 def read_object(output_cls: type[Model], answer: ChatResponse | None) -> Model:
@@ -117,7 +119,8 @@ def read_object(output_cls: type[Model], answer: ChatResponse | None) -> Model:
 def object_of_run(output_cls: type[Model], response: ResponseObject) -> Model:
     """Return the object of a run with ``response_format``."""
     try:
-        return output_cls.model_validate_json(structured_text(response))
+        value = unwrapped(structured_value(response), schema_of(output_cls))
+        return output_cls.model_validate_json(json.dumps(value))
     except pydantic.ValidationError as error:
         problems = "; ".join(
             f"{'.'.join(map(str, item['loc'])) or output_cls.__name__}: {item['msg']}"

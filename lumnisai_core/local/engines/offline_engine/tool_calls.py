@@ -176,7 +176,8 @@ def envelope_of(schema: Mapping[str, Any]) -> Envelope | None:
         calls: Flat = next((flat for flat in ways if "items" in flat), {})
         tools = [_tool(flat, document) for flat in document.alternatives(calls.get("items", False))]
         others = [flat for flat in branches if flat is not branch]
-        if not others and (len(ways) > 1 or "tool_calls" not in branch.get("required", ())):
+        may_be_null = len(ways) > 1 or "null" in calls.get("type", ())
+        if not others and (may_be_null or "tool_calls" not in branch.get("required", ())):
             others = [branch]
         answers = [flat["properties"]["content"] for flat in others if "content" in flat.get("properties", {})]
         offered = tuple(tool for tool in tools if tool is not None)
