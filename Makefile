@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+TESTS := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable
 SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test notebooks lint format types sync reference docs faults bench browser thirdparty package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench browser thirdparty official package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +17,11 @@ help: ## list the targets
 demo: $(VENV)/installed-all ## show the main job on the embedded service, or on the platform with LUMNISAI_API_KEY
 	@$(BIN)/lumnis demo
 
-test: $(VENV)/installed-dev ## run the tests and measure branch coverage
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable --cov --cov-report=term:skip-covered
+test: $(VENV)/installed-dev ## run the tests
+	$(TESTS)
+
+coverage: $(VENV)/installed-dev ## run the tests and measure branch coverage, which takes almost twice as long
+	$(TESTS) --cov --cov-report=term:skip-covered
 
 notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
 	$(BIN)/python -m tests.notebooks
@@ -43,7 +47,7 @@ reference: $(VENV)/installed-dev ## write the reference pages from the docstring
 docs: $(VENV)/installed-docs ## build the site of the documents into site/
 	$(BIN)/zensical build --strict --clean
 
-faults: $(VENV)/installed-dev ## run requests through every kind of failure and show what becomes of them
+faults: $(VENV)/installed-dev ## run requests through every kind of failure and show the outcomes
 	$(BIN)/python -m tests.faults
 
 bench: $(VENV)/installed-bench ## measure what calls cost; ARGS="--help" lists the parts and profiles
@@ -56,6 +60,9 @@ browser: $(VENV)/installed-browser ## drive the service's window in headless Chr
 
 thirdparty: $(VENV)/installed-thirdparty ## run our classes inside packages of others, such as ragas, deepagents and LangServe
 	$(VENV)/thirdparty/bin/python -m pytest tests/thirdparty
+
+official: $(VENV)/installed-official ## run the official packages of other platforms against the embedded service
+	$(BIN)/python -m pytest tests/official
 
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
@@ -96,6 +103,14 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/thirdparty/bin/python \
 		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
+	@touch $@
+
+# Environments of their own: these packages pin the versions of everything that they use.
+$(VENV)/installed-official: $(VENV)/installed-dev tests/official/liminal.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-liminal
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-liminal/bin/python \
+		--requirement tests/official/liminal.txt
 	@touch $@
 
 $(VENV)/installed-package: $(VENV)/installed-dev

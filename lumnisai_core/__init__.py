@@ -25,7 +25,7 @@ from lumnisai_core.lumnis.calls.runs import InvokeParameters as InvokeParameters
 from lumnisai_core.lumnis.calls.runs import RunParameters as RunParameters
 from lumnisai_core.lumnis.calls.runs import WatchParameters as WatchParameters
 from lumnisai_core.lumnis.config import check_settings as check_settings
-from lumnisai_core.lumnis.models.updates import ProgressCallback as ProgressCallback
+from lumnisai_core.lumnis.models.responses import ProgressCallback as ProgressCallback
 from lumnisai_core.lumnis.runs.batch import RunInput as RunInput
 from lumnisai_core.lumnis.runs.batch import RunOutcome as RunOutcome
 

@@ -8,11 +8,15 @@
     │   ├── MissingUserId                  user scope without a user id
     │   ├── TenantScopeUserIdConflict      tenant scope with a user id
     │   ├── LocalFileNotSupported          a local path where only a URI can be sent
+    │   ├── PolicyBlockedError             a privacy policy refuses a prompt
     │   └── ConflictError                  409
     ├── AuthenticationError                401 and 403
+    │   └── SessionExpiredError            a session is over, and nothing is known to renew it
     ├── NotFoundError                      404
+    │   └── ModelInstanceUnknownError      no usable model instance has this name
     ├── RateLimitError                     429, after the retries
     ├── TransportError                     no usable answer: connection, timeout, 5xx, unreadable body
+    │   └── TruncatedStreamError           a streamed answer broke off
     ├── FileOperationError                 an operation on a file failed, such as its processing
     │   ├── FileNotFoundError              404 for a file (also NotFoundError)
     │   └── FileAccessDeniedError          403 for a file (also AuthenticationError)
@@ -41,14 +45,18 @@ __all__ = [
     "LumnisAIError",
     "LumnisError",
     "MissingUserId",
+    "ModelInstanceUnknownError",
     "NotFoundError",
+    "PolicyBlockedError",
     "RateLimitError",
     "RunCancelledError",
     "RunError",
     "RunFailedError",
     "RunTimeoutError",
+    "SessionExpiredError",
     "TenantScopeUserIdConflict",
     "TransportError",
+    "TruncatedStreamError",
     "ValidationError",
     "WaitTimeoutError",
 ]
@@ -121,6 +129,10 @@ class LocalFileNotSupported(ValidationError):
     """A local file path stands where the service needs a URI or an artifact id."""
 
 
+class PolicyBlockedError(ValidationError):
+    """A privacy policy refuses a prompt; nothing was sent to the model."""
+
+
 class ConflictError(ValidationError):
     """The request contradicts the state of the service (409), such as a reused idempotency key."""
 
@@ -129,8 +141,16 @@ class AuthenticationError(LumnisAIError):
     """The API key is missing, wrong or not allowed to do this (401, 403)."""
 
 
+class SessionExpiredError(AuthenticationError):
+    """The session is over, and the client knows neither a token nor a provider to renew it."""
+
+
 class NotFoundError(LumnisAIError):
     """Nothing has this id, or this key and user cannot see it (404)."""
+
+
+class ModelInstanceUnknownError(NotFoundError):
+    """No model instance has this name, or the one that has it is not connected to a model."""
 
 
 class RateLimitError(LumnisAIError):
@@ -147,6 +167,10 @@ class RateLimitError(LumnisAIError):
 
 class TransportError(LumnisAIError):
     """There was no usable answer: connection failure, timeout, 5xx or a body that cannot be read."""
+
+
+class TruncatedStreamError(TransportError):
+    """A streamed answer broke off; the pieces before the break have been returned."""
 
 
 class FileOperationError(LumnisAIError):

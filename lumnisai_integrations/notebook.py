@@ -21,8 +21,7 @@ from typing import Any, Self
 from lumnisai_core import ResponseObject, RunOutcome, RunUpdate
 from lumnisai_core.display import HasRow, safe_markdown, table_html, table_text
 from lumnisai_core.exceptions import RunError, ValidationError
-from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay
-from lumnisai_integrations._shared.display.live import shell_of_process
+from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay, shell_of_process
 
 __all__ = ["LumnisProgress", "Markdown", "Table", "load_ipython_extension", "table", "unload_ipython_extension"]
 

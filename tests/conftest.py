@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
 
@@ -18,8 +19,9 @@ Serve = Callable[..., LocalLumnis]
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may depend on the settings of the machine it runs on."""
-    for name in ("LUMNISAI_API_KEY", "LUMNISAI_BASE_URL", "LUMNISAI_TENANT_ID", "LUMNISAI_USER_ID"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("LUMNISAI_", "LIMINAL_")):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,12 @@ PLATFORMS = ("lumnis", "liminal", "lucidic", "lumi")
 #: The rooms from the ground up. A module may import from its own room and from lower floors; rooms of one floor do not
 #: know each other. The most specific room that contains a module is its own.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("lumnisai_core/_version.py", "lumnisai_core/exceptions.py", "lumnisai_core/display.py"),
+    (
+        "lumnisai_core/_version.py",
+        "lumnisai_core/_pyinstaller",
+        "lumnisai_core/exceptions.py",
+        "lumnisai_core/display.py",
+    ),
     ("lumnisai_core/_transport",),
     tuple(f"lumnisai_core/{platform}" for platform in PLATFORMS),
     ("lumnisai_core/__init__.py", "lumnisai_core/models.py"),
@@ -53,7 +58,8 @@ _LLAMA_INDEX = ("lumnisai_integrations/llama_index", "lumnisai_integrations/_com
 
 #: Where each third-party package may be imported: a folder and everything below it, or a file.
 PLACES = {
-    "IPython": ("lumnisai_integrations/_shared/display", "lumnisai_integrations/notebook.py"),
+    "PyInstaller": ("lumnisai_core/_pyinstaller",),
+    "IPython": ("lumnisai_integrations/_shared/display.py", "lumnisai_integrations/notebook.py"),
     "aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
     "httpx": ("lumnisai_core/_transport/pool.py", "lumnisai_core/_transport/pool_aiohttp.py"),
     "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
@@ -67,7 +73,7 @@ PLACES = {
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
-    "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display"),
+    "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
     "starlette": ("lumnisai_core/local",),
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it
     "uvicorn": ("lumnisai_core/local",),

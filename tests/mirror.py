@@ -21,36 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = {
     "lumnisai_core/_transport/_async": "lumnisai_core/_transport/_sync",
     "lumnisai_core/lumnis/_async": "lumnisai_core/lumnis/_sync",
+    "lumnisai_core/liminal/_async": "lumnisai_core/liminal/_sync",
     "tests/core/_async": "tests/core/_sync",
 }
 
-#: Names in the asyncio half and their blocking twins.
+#: Names in the asyncio half and their blocking twins. Classes only lose their ``Async``.
 NAMES = {
-    "AsyncApi": "Api",
-    "AsyncBody": "Body",
-    "AsyncClient": "Client",
-    "AsyncExternalApiKeys": "ExternalApiKeys",
-    "AsyncFiles": "Files",
-    "AsyncGenerator": "Generator",
-    "AsyncHTTPClient": "HTTPClient",
-    "AsyncIntegrations": "Integrations",
-    "AsyncIterator": "Iterator",
-    "AsyncMCPServers": "MCPServers",
-    "AsyncModelPreferences": "ModelPreferences",
-    "AsyncPeople": "People",
-    "AsyncPool": "Pool",
-    "AsyncReading": "Reading",
-    "AsyncReady": "Ready",
-    "AsyncResource": "Resource",
-    "AsyncResponses": "Responses",
-    "AsyncRunStream": "RunStream",
-    "AsyncSkills": "Skills",
-    "AsyncStream": "Stream",
-    "AsyncTenant": "Tenant",
-    "AsyncThreads": "Threads",
-    "AsyncTransport": "Transport",
-    "AsyncUsers": "Users",
-    "_AsyncBatch": "_Batch",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
     "__aiter__": "__iter__",
@@ -108,12 +84,16 @@ def mirrored(source: str, used: Counter[str] | None = None) -> str:
 
 
 def _mirrored_token(token: tokenize.TokenInfo, used: Counter[str]) -> str:
-    if token.type == tokenize.NAME and token.string in NAMES:
-        used[token.string] += 1
-        return NAMES[token.string]
+    if token.type == tokenize.NAME:
+        return _mirrored_name(token.string, used)
     if token.type in (tokenize.STRING, tokenize.COMMENT):
         return _mirrored_text(token.string, used)
     return token.string
+
+
+def _mirrored_name(name: str, used: Counter[str]) -> str:
+    used[name] += 1
+    return NAMES.get(name) or re.sub(r"^(_?)Async(?=[A-Z])", r"\1", name)
 
 
 def _mirrored_text(text: str, used: Counter[str]) -> str:
@@ -122,11 +102,7 @@ def _mirrored_text(text: str, used: Counter[str]) -> str:
             used[phrase] += 1
             text = text.replace(phrase, replacement)
 
-    def twin(match: re.Match[str]) -> str:
-        used[match[0]] += 1
-        return NAMES[match[0]]
-
-    text = re.sub(r"\b(" + "|".join(map(re.escape, NAMES)) + r")\b", twin, text)
+    text = re.sub(r"\w+", lambda word: _mirrored_name(word[0], used), text)
     return re.sub(r"\b(async|await) (?=[a-z_]+[ .(])", "", text)
 
 

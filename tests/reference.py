@@ -27,6 +27,7 @@ def pages() -> dict[Path, str]:
         [core["lumnis.calls.runs.RunParameters"], core["lumnis.calls.runs.WatchParameters"]],
         own="",
     )
+    texts["liminal"] = _liminal(core)
     texts["errors"] = _errors(core["exceptions"])
     texts["index"] = _index(attributes, core)
     return {FOLDER / f"{name}.md": _HEAD + text for name, text in texts.items()}
@@ -41,15 +42,22 @@ def _resources(api: griffe.Object | griffe.Alias) -> dict[str, list[griffe.Class
     }
 
 
-def _page(title: str, classes: list[griffe.Class], *, own: str) -> str:
+def _liminal(core: griffe.Object | griffe.Alias) -> str:
+    client = core["liminal._sync.client.Client"]
+    resources = _resources(client)
+    classes = [client, *(described for classes in resources.values() for described in classes)]
+    return _page("Liminal", classes, own=["client", *(f"client.{attribute}" for attribute in resources)])
+
+
+def _page(title: str, classes: list[griffe.Class], *, own: str | list[str]) -> str:
     parts = [f"# {title}\n"]
-    for described in classes:
+    for described, owner in zip(classes, [own] * len(classes) if isinstance(own, str) else own, strict=True):
         if len(classes) > 1:
             parts.append(f"## {described.name}\n")
         parts.append(_docstring(described))
         for name, method in _methods(described):
             parts.append(f"## {name}\n")
-            parts.append(f"```python\n{_signature(f'{own}.{name}', method)}\n```\n")
+            parts.append(f"```python\n{_signature(f'{owner}.{name}', method)}\n```\n")
             parts.append(_docstring(method))
     return "\n".join(part for part in parts if part).rstrip() + "\n"
 
@@ -147,6 +155,7 @@ def _index(attributes: dict[str, list[griffe.Class]], core: griffe.Object | grif
         summary = classes[0].docstring.value.splitlines()[0] if classes[0].docstring else ""
         rows.append(f"- [client.{attribute}]({attribute}.md): {_plain(summary)}")
     rows.append("- [Run parameters](parameters.md) of `invoke`, `responses.create` and other methods")
+    rows.append("- [Liminal](liminal.md): the client of the privacy gateway")
     rows.append("- [Errors](errors.md): all error classes")
     rows.append("- [LangChain](../api/langchain.md), [LlamaIndex](../api/llama_index.md): the adapters")
     rows.append("- [Embedded service](../api/local.md): `lumnisai_core.local`")

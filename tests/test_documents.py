@@ -50,8 +50,8 @@ def test_a_python_block_runs(
     block: str, local: LocalLumnis, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With key and address in the environment, each block runs by itself, and a block that prints has output."""
-    monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
-    monkeypatch.setenv("LUMNISAI_BASE_URL", local.base_url)
+    for name, value in local.environment().items():
+        monkeypatch.setenv(name, value)
     exec(compile(block, "<document>", "exec"), {"__name__": "__main__"})
     if "print" in block:
         assert capsys.readouterr().out.strip()

@@ -20,15 +20,22 @@ FEWEST_LINES, MOST_LINES = 60, 500
 
 #: Shorter modules, and why they have a file of their own.
 SHORTER: dict[str, str] = {
-    "lumnisai_core/_transport/download.py": "a file on disk, for both halves",
+    **dict.fromkeys(
+        [
+            "lumnisai_core/_pyinstaller/hook-lumnisai_core.local.py",
+            "lumnisai_core/_pyinstaller/hook-lumnisai_core.py",
+            "lumnisai_core/_pyinstaller/hook-lumnisai_integrations.langchain.py",
+            "lumnisai_core/_pyinstaller/hook-lumnisai_integrations.llama_index.py",
+        ],
+        "PyInstaller looks for a hook for each package by its name",
+    ),
+    "lumnisai_core/_transport/_async/resource.py": "base of the resources of all platforms",
     "lumnisai_core/_transport/forks.py": "what a forked child must not share, for pools and logins",
-    "lumnisai_core/_transport/redirect.py": "a pure decision of its own, with a table of tests",
-    "lumnisai_core/_transport/secrets.py": "secrets of callers, for several resources",
     "lumnisai_core/_version.py": "read by the build",
     "lumnisai_core/local/web/ids.py": "ids and times, for all of the service",
     "lumnisai_core/local/web/json_schema.py": "the only place that names the schema checker",
     "lumnisai_core/lumnis/_async/resources/tenant.py": "one resource, one file",
-    "lumnisai_core/lumnis/calls/integrations.py": "one resource, one file",
+    "lumnisai_core/lumnis/calls/model_preferences.py": "one resource, one file",
     "lumnisai_core/lumnis/models/enums.py": "closed word lists that several resources use",
     "lumnisai_core/lumnis/models/tenant.py": "one resource, one file",
     "lumnisai_core/lumnis/models/threads.py": "one resource, one file",

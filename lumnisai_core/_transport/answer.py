@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.retry import parse_retry_after
+from lumnisai_core._transport.secrets import without_secret, without_secret_bytes
 from lumnisai_core._transport.wire import logger
 from lumnisai_core.exceptions import (
     AuthenticationError,
@@ -59,13 +60,14 @@ class Answer(NamedTuple):
         return found[-1].strip('"') if found else None
 
     def without(self, secrets: Iterable[str]) -> Answer:
-        """Return the same answer with secrets redacted in its body."""
-        body = self.body
+        """Return the same answer with secrets redacted in its headers and body."""
+        headers, body = self.headers, self.body
         for secret in secrets:
-            key = secret.encode()
-            if key in body:
-                body = body.replace(key, b"[redacted]")
-        return self if body is self.body else self._replace(body=body)
+            body = without_secret_bytes(body, secret)
+            if any(without_secret(value, secret) != value for value in headers.values()):
+                headers = {name: without_secret(value, secret) for name, value in headers.items()}
+        is_same = headers is self.headers and body == self.body
+        return self if is_same else self._replace(headers=headers, body=body)
 
 
 class Problem(Exception):
@@ -176,7 +178,7 @@ def error_for(call: Call[Any], answer: Answer, problem: Problem, detail: Any, *,
         answer: The answer, secrets already removed.
         problem: The report.
         detail: The answer's body for the error's ``detail``.
-        now: Seconds since the epoch, for a ``Retry-After`` that is a date.
+        now: Seconds since the epoch, for a ``Retry-After`` that is a date, in an answer without ``Date``.
     """
     status = problem.status or (HTTPStatus.BAD_REQUEST if answer.is_success else answer.status)
     message = f"{call}: {_status_text(status)}"
@@ -190,7 +192,7 @@ def error_for(call: Call[Any], answer: Answer, problem: Problem, detail: Any, *,
     }
     kind = problem.kind or _error_class(status)
     if issubclass(kind, RateLimitError):
-        known["retry_after"] = parse_retry_after(answer.headers.get("retry-after"), now=now)
+        known["retry_after"] = parse_retry_after(answer.headers, now=now)
     return kind(message, **known)
 
 

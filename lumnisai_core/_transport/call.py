@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from enum import Enum
+from datetime import date
 from os import PathLike
 from types import MappingProxyType
 from typing import Any, BinaryIO, Generic, NamedTuple, TypeAlias, TypeVar, cast
-from urllib.parse import quote
+from uuid import UUID
 
 from pydantic import SecretStr
-
-from lumnisai_core.exceptions import ValidationError
 
 T = TypeVar("T")
 ResultT = TypeVar("ResultT")
 
-QueryValue: TypeAlias = str | int | float | bool | Sequence[str] | None
+QueryValue: TypeAlias = str | int | float | bool | date | UUID | Sequence[str] | None
 Headers: TypeAlias = Mapping[str, str | SecretStr]
 Query: TypeAlias = Mapping[str, QueryValue] | tuple[tuple[str, QueryValue], ...]
 
@@ -56,7 +53,7 @@ class Call(NamedTuple, Generic[T]):
 
     Attributes:
         method: HTTP method in capitals.
-        path: Path with percent-encoded parameters, made by :func:`path`.
+        path: Path with percent-encoded parameters, made by :func:`checks.path`.
         read: Turns the parsed JSON of a good answer (None for an empty body) into the result; for a streamed answer,
             each event.
         query: Query parameters. None is left out, a list is joined by commas; pairs may repeat a name.
@@ -104,50 +101,3 @@ class Call(NamedTuple, Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"  # the body may hold secrets
-
-
-def path(template: str, *parameters: object) -> str:
-    """Fill the ``{}`` of a path with percent-encoded parameters, so that no id can change the route.
-
-    Raises:
-        ValidationError: A parameter is empty or consists of dots only.
-    """
-    encoded = []
-    for parameter in parameters:
-        text = str(parameter)
-        if not text.strip(". "):
-            raise ValidationError(f"{text!r} is not a usable id for {template}: pass the id that the service returned.")
-        encoded.append(quote(text, safe="", errors="surrogatepass"))
-    return template.format(*encoded)
-
-
-def query_pairs(query: Query) -> list[tuple[str, str]]:
-    """Write query values as text: ``true``, ``a,b``, whole numbers without a point; None is left out."""
-    if not query:
-        return []
-    pairs = query if isinstance(query, tuple) else query.items()
-    return [(name, _query_text(value)) for name, value in pairs if value is not None]
-
-
-def _query_text(value: QueryValue) -> str:
-    if isinstance(value, Enum):
-        return str(value.value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(str(item) for item in value)
-    return str(value)
-
-
-def json_bytes(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
-    """Write a JSON body as compact UTF-8.
-
-    Raises:
-        ValidationError: A value cannot be written as JSON, such as NaN, bytes or half of a surrogate pair.
-    """
-    try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValidationError(f"The request cannot be written as JSON: {error}") from error

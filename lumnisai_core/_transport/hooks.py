@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.request import Request
+from lumnisai_core._transport.secrets import without_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +56,14 @@ class Hooks(NamedTuple):
     on_request: RequestHook | None = None
     on_response: ResponseHook | None = None
 
-    @property
-    def used(self) -> bool:
-        """Whether there is a hook."""
-        return self.on_request is not None or self.on_response is not None
 
-
-def request_info(request: Request, tries: int) -> RequestInfo:
-    """Describe a request, without its query and secret headers."""
+def request_info(request: Request, tries: int, secrets: Iterable[str]) -> RequestInfo:
+    """Describe a request, without its query, secret headers and the secrets in the address of a redirect."""
     headers = {name: value for name, value in request.headers.items() if isinstance(value, str)}
-    return RequestInfo(request.method, request.address, headers, tries)
+    address = request.address
+    for secret in secrets:
+        address = without_secret(address, secret)
+    return RequestInfo(request.method, address, headers, tries)
 
 
 def response_info(request: RequestInfo, answer: Answer, elapsed: float) -> ResponseInfo:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from contextlib import closing
 from functools import lru_cache
 from importlib.util import find_spec
-from os import PathLike
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,11 +19,11 @@ import httpx
 
 from lumnisai_core._transport import forks
 from lumnisai_core._transport.answer import Answer
-from lumnisai_core._transport.call import FileContent
 from lumnisai_core._transport.loops import LoopBound
-from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
+from lumnisai_core._transport.request import ExchangeFailed, Request
 from lumnisai_core._transport.service import Service, is_loopback
-from lumnisai_core.exceptions import ConfigurationError
+from lumnisai_core._transport.upload import Upload
+from lumnisai_core.exceptions import ConfigurationError, ValidationError
 
 # httpx reports a client that was closed, or whose event loop was, as a RuntimeError.
 _FAILURES = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, RuntimeError)
@@ -35,6 +36,18 @@ BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
 
 #: Methods whose requests say how long their body is, also when it is empty.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+def _hide_cookies(record: logging.LogRecord) -> bool:
+    """Redact the cookies of answers, which the library logs at DEBUG: a session is as good as a key."""
+    message = record.getMessage()
+    if "set-cookie" in message.lower():
+        record.msg, record.args = re.sub(r"(?i)(set-cookie', b')[^']*", r"\1[redacted]", message), ()
+    return True
+
+
+for _protocol in ("http11", "http2"):
+    logging.getLogger(f"httpcore.{_protocol}").addFilter(_hide_cookies)
 
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=30.0)
 
@@ -94,8 +107,8 @@ class Pool:
     def _response(self, request: Request) -> httpx.Response:
         if not isinstance(request.content, Upload):
             return self._send(request, request.content)
-        with ExitStack() as files:
-            return self._send(request, _readable(request.content, files))
+        with closing(request.content.chunks(request.timeout)) as chunks:
+            return self._send(request, chunks)
 
     def _send(self, request: Request, content: bytes | Iterable[bytes] | None) -> httpx.Response:
         built = _built(self._service, request, content)
@@ -136,7 +149,7 @@ class Body:
     """
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head = Answer(response.status_code, response.headers)
+        self.head: Answer = Answer(response.status_code, response.headers)
         self._request = request
         self._response = response
 
@@ -222,8 +235,13 @@ class AsyncPool:
     async def _response(self, request: Request) -> httpx.Response:
         if not isinstance(request.content, Upload):
             return await self._send(request, request.content)
-        with ExitStack() as files:
-            return await self._send(request, await _async_readable(request.content, files))
+        failures: list[ValidationError] = []
+        try:
+            return await self._send(request, request.content.async_chunks(request.timeout, failures))
+        except Exception:
+            if failures:
+                raise failures[0] from failures[0].__cause__
+            raise
 
     async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> httpx.Response:
         built = _built(self._service, request, content)
@@ -261,7 +279,7 @@ class AsyncBody:
     """
 
     def __init__(self, request: Request, response: httpx.Response) -> None:
-        self.head = Answer(response.status_code, response.headers)
+        self.head: Answer = Answer(response.status_code, response.headers)
         self._request = request
         self._response = response
 
@@ -389,38 +407,6 @@ def _add_defaults(client: httpx.Client | httpx.AsyncClient, built: httpx.Request
             built.headers[name] = value
     if cookies:
         client.cookies.set_cookie_header(built)
-
-
-def _readable(upload: Upload, files: ExitStack) -> Iterable[bytes]:
-    """Return a body for sending; the files in it are opened."""
-    opened = [_opened(piece, files) for piece in upload.pieces]
-    return (chunk for piece in opened for chunk in _chunks(piece))
-
-
-async def _async_readable(upload: Upload, files: ExitStack) -> AsyncIterable[bytes]:
-    """Return a body for sending; the files in it are opened, and read beside the event loop."""
-    return _async_chunks([await asyncio.to_thread(_opened, piece, files) for piece in upload.pieces])
-
-
-async def _async_chunks(opened: Sequence[bytes | BinaryIO]) -> AsyncIterator[bytes]:
-    for piece in opened:
-        chunks = _chunks(piece)
-        while chunk := await asyncio.to_thread(next, chunks, b""):
-            yield chunk
-
-
-def _opened(piece: FileContent, files: ExitStack) -> bytes | BinaryIO:
-    if isinstance(piece, PathLike):
-        return files.enter_context(open(piece, "rb"))  # noqa: PTH123 - any path-like object
-    return piece
-
-
-def _chunks(piece: bytes | BinaryIO) -> Iterator[bytes]:
-    if isinstance(piece, bytes):
-        yield piece
-        return
-    while chunk := piece.read(CHUNK):
-        yield chunk
 
 
 def _failed(request: Request, error: Exception) -> ExchangeFailed:

@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.call import SAFE_METHODS
 from lumnisai_core._transport.request import Request, harmless, origin
+from lumnisai_core._transport.upload import Upload
 from lumnisai_core.exceptions import TransportError
 
 #: Redirects followed one after the other before the call fails.
@@ -37,6 +38,8 @@ def redirected(request: Request, answer: Answer) -> Request | None:
     same_host = origin(request.url) == origin(url) or _only_becomes_secure(here, there)
     if request.method not in SAFE_METHODS and not (same_host and answer.status in _KEEP_METHOD):
         raise _refused(request, answer, url, "which is not followed for a request that sends data")
+    if isinstance(request.content, Upload) and not request.content.replayable:
+        raise _refused(request, answer, url, "after a stream was sent that can be read only once: pass a path or bytes")
     if same_host:
         return request._replace(url=url, query=())
     return request._replace(url=url, query=(), headers=harmless(request.headers), authorised=False)

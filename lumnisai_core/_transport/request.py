@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
-import os
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from enum import Enum
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
 from pydantic import SecretStr
 
-from lumnisai_core._transport.call import SAFE_METHODS, Call, FileContent, Form, Headers, json_bytes, query_pairs
+from lumnisai_core._transport.call import SAFE_METHODS, Call, Headers, Query, QueryValue
+from lumnisai_core._transport.upload import Upload, multipart, utf8
 from lumnisai_core.exceptions import ValidationError
 
 #: Methods that leave the same state however often the request arrives.
@@ -20,31 +21,11 @@ _IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
 #: The only headers of a service that another host may see.
 HARMLESS_HEADERS = frozenset({"accept", "user-agent"})
 
-#: Bytes of a file that are sent or received at a time.
-CHUNK = 1 << 18
-
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class ExchangeFailed(Exception):
     """There is no complete answer. The text says what happened."""
-
-
-class Upload(NamedTuple):
-    """A request body that is read while it is sent.
-
-    Attributes:
-        pieces: Bytes, and files in their places.
-        length: Bytes in total, or None if a stream's size is unknown.
-    """
-
-    pieces: Sequence[FileContent]
-    length: int | None
-
-    @property
-    def replayable(self) -> bool:
-        """Whether it can be sent twice: a stream is used up after the first time."""
-        return all(isinstance(piece, bytes | os.PathLike) for piece in self.pieces)
 
 
 class Request(NamedTuple):
@@ -128,7 +109,8 @@ def request_for(
         timeout=timeout,
         held=call.held,
         authorised=authorised,
-        repeatable=key is not None or call.idempotent or call.method in _IDEMPOTENT_METHODS,
+        repeatable=(key is not None or call.idempotent or call.method in _IDEMPOTENT_METHODS)
+        and (not isinstance(content, Upload) or content.replayable),
     )
 
 
@@ -137,7 +119,8 @@ def _content(call: Call[Any]) -> tuple[bytes | Upload | None, str | None]:
     if call.form is None:
         return (call.content, None) if call.body is None else (json_bytes(call.body), "application/json")
     if not call.form.files:
-        return urlencode(call.form.fields).encode(), "application/x-www-form-urlencoded"
+        fields = [(name, utf8(name, value)) for name, value in call.form.fields.items()]
+        return urlencode(fields).encode(), "application/x-www-form-urlencoded"
     boundary = uuid4().hex
     return multipart(call.form, boundary), f"multipart/form-data; boundary={boundary}"
 
@@ -161,68 +144,29 @@ def harmless(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if name.lower() in HARMLESS_HEADERS}
 
 
-# Multipart forms
+def query_pairs(query: Query) -> list[tuple[str, str]]:
+    """Write query values as text: ``true``, ``a,b``, whole numbers without a point; None is left out."""
+    if not query:
+        return []
+    pairs = query if isinstance(query, tuple) else query.items()
+    return [(name, _query_text(value)) for name, value in pairs if value is not None]
 
 
-def multipart(form: Form, boundary: str) -> Upload:
-    """Lay out a form as ``multipart/form-data``.
-
-    Args:
-        form: Fields and files.
-        boundary: Text that separates the parts and occurs in none of them.
-
-    Raises:
-        ValidationError: A file cannot be read.
-    """
-    pieces: list[FileContent] = []
-    for name, value in form.fields.items():
-        pieces.append(_part_head(boundary, {"name": name}) + value.encode() + b"\r\n")
-    for file in form.files:
-        pieces.append(_part_head(boundary, {"name": file.field, "filename": file.file_name}, file.content_type))
-        pieces.append(file.content)
-        pieces.append(b"\r\n")
-    pieces.append(f"--{boundary}--\r\n".encode())
-    sizes = [size_of(piece) for piece in pieces]
-    return Upload(pieces, None if None in sizes else sum(size for size in sizes if size is not None))
+def _query_text(value: QueryValue) -> str:
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(str(item) for item in value)
+    return str(value)
 
 
-def _part_head(boundary: str, attributes: Mapping[str, str], content_type: str | None = None) -> bytes:
-    named = "".join(f'; {name}="{_escaped(value)}"' for name, value in attributes.items())
-    kind = f"Content-Type: {content_type}\r\n" if content_type else ""
-    return f"--{boundary}\r\nContent-Disposition: form-data{named}\r\n{kind}\r\n".encode()
-
-
-def _escaped(text: str) -> str:
-    # As browsers do (HTML standard, form-data encoding): only these three would end the attribute or the line.
-    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def size_of(content: FileContent) -> int | None:
-    """Return the bytes that are left to read, or None if a stream's size is unknown.
-
-    Raises:
-        ValidationError: The file does not exist or is a folder, or a stream is open for text.
-    """
-    if isinstance(content, bytes):
-        return len(content)
-    if isinstance(content, os.PathLike):
-        try:
-            with open(content, "rb") as file:  # noqa: PTH123 - any path-like object
-                return os.fstat(file.fileno()).st_size
-        except OSError as error:
-            raise ValidationError(f"{os.fspath(content)!r} cannot be read: {error.strerror or error}") from error
-    return _size_of_stream(content)
-
-
-def _size_of_stream(stream: BinaryIO) -> int | None:
-    if isinstance(stream, io.TextIOBase):
-        raise ValidationError('A file opened for text cannot be uploaded: open it with mode "rb".')
-    if not callable(getattr(stream, "read", None)):
-        raise ValidationError(f"A file must be bytes, a path or a binary stream, not {type(stream).__name__}.")
+def json_bytes(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
+    """Write a JSON body as compact UTF-8. NaN, bytes, halves of surrogate pairs and the like are ValidationErrors."""
     try:
-        here = stream.tell()
-        end = stream.seek(0, os.SEEK_END)
-        stream.seek(here)
-    except (AttributeError, OSError):
-        return None
-    return end - here
+        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(f"The request cannot be written as JSON: {error}") from error

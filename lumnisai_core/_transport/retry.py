@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
@@ -27,20 +28,33 @@ class RetryPolicy(NamedTuple):
     longest_retry_after: float = 60.0
     budget: float = 120.0
 
+    def spread(self, pause: float) -> float:
+        """Return the seconds over which clients that were sent away together come back."""
+        return min(self.longest_pause, max(self.first_pause, pause / 2))
+
 
 class CoolDown:
     """A pause that all requests of a client share after the service refused one because of too many."""
 
     def __init__(self) -> None:
-        self._over_at = 0.0
+        self.over_at = 0.0
+        self._spread = 0.0
 
-    def begin(self, now: float, seconds: float) -> None:
-        """Begin a pause, or prolong the present one."""
-        self._over_at = max(self._over_at, now + seconds)
+    def begin(self, now: float, seconds: float, *, spread: float = 0.0) -> None:
+        """Begin a pause, or prolong the present one.
 
-    def left(self, now: float) -> float:
-        """Return the seconds that are left, 0 if there is no pause."""
-        return max(0.0, self._over_at - now)
+        Args:
+            now: Seconds of a clock.
+            seconds: Length of the pause.
+            spread: Seconds over which the requests that wait are sent after it.
+        """
+        self.over_at = max(self.over_at, now + seconds)
+        self._spread = spread
+
+    def left(self, now: float, *, chance: float = 0.0) -> float:
+        """Return the seconds to wait, 0 if there is no pause; ``chance``, from 0 to 1, spreads those who wait."""
+        left = self.over_at - now
+        return left + chance * self._spread if left > 0 else 0.0
 
 
 def next_try(
@@ -75,23 +89,36 @@ def next_try(
         return None
     # The exponent is bounded so that an absurd max_retries cannot overflow.
     chosen = chance * min(policy.longest_pause, policy.first_pause * 2.0 ** min(tries - 1, 30))
-    pause = chosen if retry_after is None else retry_after + chosen * 0.1
+    pause = chosen if retry_after is None else retry_after + max(chosen, chance * policy.spread(retry_after))
     return pause if elapsed + pause <= policy.budget else None
 
 
-def parse_retry_after(value: str | None, *, now: float) -> float | None:
-    """Read a ``Retry-After`` header: seconds, also decimal, or an HTTP date.
+def parse_retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Read the ``Retry-After`` of an answer: seconds, also decimal, or an HTTP date.
+
+    Args:
+        headers: Headers of the answer. Its ``Date`` is the clock that a date is read against.
+        now: Seconds since the epoch, for answers without a usable ``Date``.
 
     Returns:
-        Seconds from ``now``, never negative, or None if there is no usable value.
+        Seconds, never negative, or None if there is no usable value.
     """
+    value = headers.get("retry-after")
     if value is None:
         return None
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - now
-        except (TypeError, ValueError, OverflowError):
+        moment = _moment(value)
+        if moment is None:
             return None
+        sent = _moment(headers.get("date", ""))
+        seconds = moment - (now if sent is None else sent)
     return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _moment(date: str) -> float | None:
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None

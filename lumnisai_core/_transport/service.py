@@ -140,7 +140,7 @@ class Service:
         Args:
             call: The request it answers.
             answer: The answer, secrets already removed.
-            now: Seconds since the epoch, for a ``Retry-After`` that is a date.
+            now: Seconds since the epoch, for a ``Retry-After`` that is a date, in an answer without ``Date``.
 
         Raises:
             LumnisAIError: The service reports an error, or the answer cannot be read.

@@ -60,6 +60,9 @@ class WireModel(BaseModel):
     #: Fields to show in a table with a row for each object. Default: all.
     _columns: ClassVar[tuple[str, ...]] = ()
 
+    #: Field with the object's id, if it has one.
+    _id: ClassVar[str] = "id"
+
     def json(self) -> dict[str, Any]:  # type: ignore[override]  # replaces a deprecated method of pydantic
         """Return the object as plain JSON data. Code that handles errors calls this on an error's ``response``."""
         return self.model_dump(mode="json")
@@ -128,6 +131,14 @@ class Page(WireModel, Generic[ItemT]):
     def more_after(self, seen: int) -> bool:
         """Return whether the list has more than ``seen`` items."""
         return seen < self.total
+
+
+def id_of(item: object) -> str:
+    """Return what tells an object of a list from the others: its id, or all of it if it has none."""
+    if not isinstance(item, WireModel):
+        return repr(item)
+    key = getattr(item, item._id, None)
+    return item.model_dump_json() if key is None else str(key)
 
 
 def without_unreadable(

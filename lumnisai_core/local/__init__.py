@@ -24,19 +24,29 @@ from lumnisai_core.local.engines.base import (
 )
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
-from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
+from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern, PatternDetector
+from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy, LiminalSettings
+from lumnisai_core.local.service import LocalLiminal, LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.store.database import StoreError
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.layers import RecordedRequest
 
 __all__ = [
+    "Detection",
+    "Detector",
     "Engine",
     "EngineError",
     "Fault",
     "Feedback",
+    "LiminalInstance",
+    "LiminalPolicy",
+    "LiminalSettings",
+    "LocalLiminal",
     "LocalLumnis",
     "Message",
     "OfflineEngine",
+    "Pattern",
+    "PatternDetector",
     "RecordedRequest",
     "RunReport",
     "RunRequest",

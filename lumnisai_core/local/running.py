@@ -11,13 +11,17 @@ from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
 
+from lumnisai_core.local.liminal import routes as liminal_routes
+from lumnisai_core.local.liminal import service as liminal
+from lumnisai_core.local.liminal import store as liminal_store
+from lumnisai_core.local.liminal.settings import LiminalSettings
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
 from lumnisai_core.local.lumnis.routes import EMBEDDED_ROUTES, ROUTES
 from lumnisai_core.local.lumnis.runs import Runs
 from lumnisai_core.local.lumnis.service import Keys, Service
 from lumnisai_core.local.lumnis.settings import Settings
 from lumnisai_core.local.lumnis.store.store import Store
-from lumnisai_core.local.web.app import App
+from lumnisai_core.local.web.app import App, Mounts
 from lumnisai_core.local.web.faults import FaultPlan
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
 from lumnisai_core.local.web.listener import Listener, address, bind
@@ -25,14 +29,15 @@ from lumnisai_core.local.web.listener import Listener, address, bind
 
 def plan_of(settings: Settings) -> FaultPlan:
     """Return a fresh plan of the faults; a ValueError if one is about a route that does not exist."""
-    return FaultPlan(ROUTES, settings.faults)
+    return FaultPlan((*ROUTES, *liminal_routes.route), settings.faults)
 
 
 class Running:
     """A started service in a thread of its own; OSError or StoreError if it cannot use its address or its file."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, gateway: LiminalSettings, gateway_token: str) -> None:
         self._settings, path = settings, settings.path
+        self._gateway_settings, self._gateway_token = gateway, gateway_token
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Listener, Service]] = Future()
         with ExitStack() as opened:
             if path is None:
@@ -57,6 +62,10 @@ class Running:
 
         asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
 
+    def expire_gateway_sessions(self) -> None:
+        """End all sessions of the privacy gateway."""
+        self._gateway.sessions.expire()
+
     def close(self) -> None:
         """Stop the thread and wait for it."""
         self._loop.call_soon_threadsafe(self._listener.stop)
@@ -76,16 +85,21 @@ class Running:
 
     async def _serve_async(self, loop: asyncio.AbstractEventLoop) -> None:
         settings = self._settings
-        store = Store(self._path, durable=settings.path is not None)
+        store = Store(self._path, durable=settings.path is not None, further=liminal_store.STEPS)
         try:
             service = self._service_of(store)
             routes, clamp = (*ROUTES, *EMBEDDED_ROUTES), settings.limits == "clamp"
             app = App(routes, service.open_call, max_body=settings.max_body, clamp=clamp)
+            gateway_store = liminal_store.Store(store.database)
+            self._gateway = liminal.Service(self._gateway_settings, self._gateway_token, gateway_store, settings.engine)
+            gateway = App(
+                liminal_routes.route, self._gateway.open_call, max_body=settings.max_body, body_of=liminal.refused
+            )
 
             def connection(client: object) -> asyncio.Transport | None:
                 return listener.connection(client)
 
-            faulty = FaultyApp(app, service.faults, connection)
+            faulty = FaultyApp(Mounts(app, {liminal_routes.MOUNT: gateway}), service.faults, connection)
 
             async def stop() -> None:
                 faulty.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import threading
 from collections import deque
@@ -18,6 +19,7 @@ from typing import Any, Self
 from lumnisai_core.local.engines.base import AgentEngines, Engine, RunReport, RunRequest, RunResult
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
+from lumnisai_core.local.liminal.settings import LiminalSettings
 from lumnisai_core.local.lumnis.settings import (
     ArtifactShape,
     DownloadMode,
@@ -69,6 +71,10 @@ class LocalLumnis:
             `{artifactId, name, description, parts, ...}`; `"content"` as `{type, content, language?}`, the texts of the
             parts joined by line breaks.
         faults: faults on demand; their counts start at zero with each start of the service.
+        liminal: the privacy gateway under `/liminal`; default: one model instance whose policy redacts everything.
+
+    Attributes:
+        liminal: The privacy gateway: its address, token and model instance.
 
     Raises:
         ValueError: an option is not one of its choices, or a fault is about a route that does not exist.
@@ -95,6 +101,7 @@ class LocalLumnis:
         entry_ids: bool = False,
         artifact_shape: ArtifactShape = "parts",
         faults: Iterable[Fault] = (),
+        liminal: LiminalSettings | None = None,
     ) -> None:
         if isinstance(faults, Fault):
             raise ValueError("faults must be a list of Fault objects, got a single Fault")
@@ -120,6 +127,7 @@ class LocalLumnis:
             faults=tuple(faults),
         )
         plan_of(self._settings)
+        self.liminal = LocalLiminal(self, liminal or LiminalSettings())
         self._lock = threading.Lock()
         self._running: Running | None = None
         self._process = os.getpid()
@@ -148,8 +156,17 @@ class LocalLumnis:
             if self._running is None:
                 while not self._closing.empty():
                     self._closing.get()
-                self._running = Running(self._settings)
+                self._running = Running(self._settings, self.liminal.settings, self.liminal.token)
         return self
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables with which clients find the running service."""
+        return {
+            "LUMNISAI_API_KEY": self.api_key,
+            "LUMNISAI_BASE_URL": self.base_url,
+            "LIMINAL_API_SERVER_URL": self.liminal.base_url,
+            "LIMINAL_TOKEN": self.liminal.token,
+        }
 
     def _check_process(self) -> None:
         if self._process != os.getpid():
@@ -225,6 +242,35 @@ class LocalLumnis:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
+
+
+class LocalLiminal:
+    """The privacy gateway of a `LocalLumnis`.
+
+    Attributes:
+        settings: Its settings.
+        token: Environment token to log in with.
+        model_instance: Name of its first model instance.
+    """
+
+    def __init__(self, local: LocalLumnis, settings: LiminalSettings) -> None:
+        self._local = local
+        self.settings = settings
+        self.token: str = settings.token or f"lim_local_{secrets.token_urlsafe(24)}"
+        self.model_instance: str = settings.instances[0].name
+
+    def __repr__(self) -> str:
+        return f"<LocalLiminal of {self._local!r}>"
+
+    @property
+    def base_url(self) -> str:
+        """Address of the running gateway, such as `http://127.0.0.1:49152/liminal`."""
+        return f"{self._local.base_url}/liminal"
+
+    def expire_sessions(self) -> None:
+        """End all sessions, so that a test can see clients log in anew."""
+        if self._local._running is not None:
+            self._local._running.expire_gateway_sessions()
 
 
 def _engine(engine: Engine | str, step_delay: float) -> Engine:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import SecretStr
 
 from lumnisai_core._transport.answer import Problem, compact_json, shortened
-from lumnisai_core._transport.checks import check_seconds
+from lumnisai_core._transport.checks import check_retries, check_seconds, usable_headers, usable_secret
 from lumnisai_core._transport.service import Service, checked_base_url
 from lumnisai_core._version import VERSION
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict
@@ -21,7 +21,7 @@ class LumnisService(Service):
     """The agent platform: an API key in a header, and errors in five shapes."""
 
     #: Together with GET, all methods but POST can be repeated. These set a state and are sent with a key of their own.
-    keyed_methods = frozenset({"PUT", "PATCH", "DELETE"})
+    keyed_methods: ClassVar[frozenset[str]] = frozenset({"PUT", "PATCH", "DELETE"})
 
     def read_error(self, status: int, headers: Mapping[str, str], body: Any) -> Problem:
         """Read an answer that is not 2xx."""
@@ -65,8 +65,6 @@ DEFAULT_MAX_RETRIES = 3
 #: Header and prefix of the key, by value of ``auth``.
 _CREDENTIALS = {"bearer": ("Authorization", "Bearer "), "x-api-key": ("X-API-Key", "")}
 
-_OWN_HEADERS = frozenset({"authorization", "x-api-key", "idempotency-key", "content-type", "content-length", "host"})
-
 
 class Settings(NamedTuple):
     """Settings of a client, with the meaning of its arguments. Their text never shows the API key."""
@@ -95,8 +93,7 @@ def settings_from(
     """Return the settings: an argument wins over the environment, the environment over the default."""
     environment = os.environ if environment is None else environment
     check_seconds("timeout", timeout, error=ConfigurationError)
-    if isinstance(max_retries, bool) or not isinstance(max_retries, int) or max_retries < 0:
-        raise ConfigurationError(f"max_retries must be a whole number, at least 0, not {max_retries!r}.")
+    check_retries(max_retries)
     if auth not in _CREDENTIALS:
         raise ConfigurationError(f"auth must be 'bearer' or 'x-api-key', not {auth!r}.")
     header, prefix = _CREDENTIALS[auth]
@@ -107,7 +104,10 @@ def settings_from(
         credential=_usable_key(api_key or environment.get("LUMNISAI_API_KEY")),
         credential_header=header,
         credential_prefix=prefix,
-        headers={"User-Agent": f"lumnisai-integrations/{VERSION}", **_usable_headers(default_headers or {})},
+        headers={
+            "User-Agent": f"lumnisai-integrations/{VERSION}",
+            **usable_headers(default_headers or {}, credentials=("authorization", "x-api-key")),
+        },
     )
     tenant = str(tenant_id or environment.get("LUMNISAI_TENANT_ID") or "") or None
     return Settings(service, tenant, timeout, max_retries, scope_from(scope), user_id_from(user_id))
@@ -132,30 +132,14 @@ def check_settings(
 
 
 def _usable_key(api_key: str | SecretStr | None) -> SecretStr:
-    key = (api_key.get_secret_value() if isinstance(api_key, SecretStr) else api_key or "").strip()
-    if not key:
+    key = usable_secret("API key", api_key)
+    if key is None:
         raise ConfigurationError(
             "No API key. Set the environment variable LUMNISAI_API_KEY or pass api_key=. Without an account, use the "
             "embedded service: `with LocalLumnis() as local: Client(api_key=local.api_key, base_url=local.base_url)` "
             '(from lumnisai_core.local import LocalLumnis; pip install "lumnisai-integrations[local]").'
         )
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigurationError(
-            "The API key contains characters that cannot be part of one (blanks, line ends or non-ASCII): "
-            "check how it was copied."
-        )
-    return SecretStr(key)
-
-
-def _usable_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise ConfigurationError(f"default_headers must map strings to strings, not {name!r} to {value!r}.")
-        if name.lower() in _OWN_HEADERS:
-            raise ConfigurationError(f"default_headers must not set {name}, which the client sets itself.")
-        if not (name + value).isprintable() or not name.isascii() or not value.isascii() or not name.strip():
-            raise ConfigurationError(f"default_headers must be printable ASCII, which the entry {name!r} is not.")
-    return dict(headers)
+    return key
 
 
 def scope_from(scope: Scope | str) -> Scope:

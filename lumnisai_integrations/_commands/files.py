@@ -38,6 +38,7 @@ lumnis files delete FILE FILE""",
 )
 add = _files.add
 
+_DUPLICATES = [*map(str, DuplicateHandling)]
 _FILE = argument("file", help="id of the file")
 _WITH_TAG = argument("--tag", action="append", dest="tags", metavar="TAG", help="only files with this tag; repeatable")
 
@@ -54,14 +55,9 @@ def _lines(word: str) -> tuple[int, int]:
     "upload files",
     argument("paths", metavar="PATH", nargs="+", type=Path, help="files to upload"),
     argument("--tag", action="append", dest="tags", metavar="TAG", help="tag for the files; repeatable"),
-    argument(
-        "--duplicates",
-        choices=[*map(str, DuplicateHandling)],
-        default="suffix",
-        help="what to do if there is a file of that name (default: %(default)s)",
-    ),
+    argument("--duplicates", choices=_DUPLICATES, default="suffix", help="what to do if there is a file of that name"),
     flag("--wait", "wait until they can be read and searched"),
-    argument("--timeout", type=number(float, 0), default=300.0, help="seconds to --wait (default: %(default)g)"),
+    argument("--timeout", type=number(float, 0), default=300, help="seconds to --wait"),
     about="Prints path and id of each. The service then processes them: --wait waits for that.",
     examples="lumnis files upload tides.md\nlumnis files upload *.pdf --tag harbour --scope tenant --wait",
 )
@@ -121,7 +117,7 @@ def _fields_of(file: FileMetadata) -> dict[str, Cell]:
     "search",
     "search the text of files, best first",
     argument("query", help="what to search for"),
-    argument("--limit", type=number(int, 1, 50), default=10, help="the most files, 1 to 50 (default: %(default)s)"),
+    argument("--limit", type=number(int, 1, 50), default=10, help="the most files, 1 to 50"),
     argument("--min-score", type=number(float, 0, 1), default=0.0, help="least score, 0 to 1"),
     _WITH_TAG,
     JSON,

@@ -86,9 +86,11 @@ def named(form: str) -> Callable[[str], tuple[str, str]]:
 
 
 def argument(*names: str, **settings: Any) -> Argument:
-    """Describe an argument as ``add_argument`` of a parser takes it. Default: a text, named in capitals."""
+    """Describe an argument as ``add_argument`` of a parser takes it: by default a text, named in capitals."""
     if settings.get("action") != "store_true":
         settings = {"type": text, **settings}
+        if settings.get("default"):
+            settings["help"] += " (default: %(default)s)"
     if not names[0].startswith("-"):
         settings = {"metavar": names[0].upper(), **settings}
     return names, settings
@@ -103,17 +105,15 @@ DEBUG = flag("--debug", "show the traceback of an error", default=argparse.SUPPR
 JSON = flag("--json", "print JSON, as the service sends it")
 STREAM = flag("--stream", "also print updates on standard output; with --json a line of JSON each")
 QUIET = flag("--quiet", "show nothing but answers")
-LIMIT = argument(
-    "--limit", type=number(int, 1, or_all=True), default=20, help="the most to list, or all (default: %(default)s)"
-)
+LIMIT = argument("--limit", type=number(int, 1, or_all=True), default=20, help="the most to list, or all")
 TIMEOUT = argument(
     "--timeout",
     type=number(float, 0.001),
-    default=600.0,
+    default=600,
     metavar="SECONDS",
-    help="how long to wait for the end of a run, which continues after that (default: %(default)g)",
+    help="how long to wait for the end of a run, which continues after that",
 )
-SCOPE = argument("--scope", choices=("user", "tenant"), default="user", help="whose data to work on (default: user)")
+SCOPE = argument("--scope", choices=("user", "tenant"), default="user", help="whose data to work on")
 
 
 def add_arguments(parser: argparse._ActionsContainer, *arguments: Argument) -> None:

@@ -147,12 +147,7 @@ def _cancel(client: Client, options: argparse.Namespace) -> int:
     "send feedback to a run while it works, or list its feedback",
     _RUN,
     argument("feedback", metavar="TEXT", nargs="?", help="the feedback"),
-    argument(
-        "--type",
-        choices=[*map(str, FeedbackType)],
-        default="suggestion",
-        help="the kind of feedback (default: %(default)s)",
-    ),
+    argument("--type", choices=[*map(str, FeedbackType)], default="suggestion", help="the kind of feedback"),
     JSON,
     about="In a pipe the columns are id, type, whether the agent has read it, time, and text.",
     examples='lumnis runs feedback RUN "Only ports of Norway." --type correction\nlumnis runs feedback RUN',

@@ -90,8 +90,8 @@ def _repeatable(name: str, **settings: Any) -> Argument:
 
 
 _ARGUMENTS = (
-    argument("--host", type=str, default="127.0.0.1", help="address to listen on (default: %(default)s)"),
-    argument("--port", type=number(int, 0, 65535), default=8787, help="0 picks a free one (default: %(default)s)"),
+    argument("--host", type=str, default="127.0.0.1", help="address to listen on"),
+    argument("--port", type=number(int, 0, 65535), default=8787, help="0 picks a free one"),
     argument("--path", type=Path, help="database file that outlives the service (default: a temporary one)"),
     argument("--api-key", type=str, metavar="KEY", help="key that clients must send (default: a fresh one, printed)"),
     _repeatable(
@@ -111,7 +111,7 @@ _ARGUMENTS = (
         type=str,
         default="offline",
         help="the engine that answers runs: offline, a script file (.json, .yaml), module:attribute, or a chat model "
-        "as provider:model, such as openai:gpt-4o (default: %(default)s)",
+        "as provider:model, such as openai:gpt-4o",
     ),
     _repeatable(
         "--agent",
@@ -124,13 +124,13 @@ _ARGUMENTS = (
         type=number(float, 0),
         default=0.02,
         metavar="SECONDS",
-        help="pause between the steps of the offline engine (default: %(default)s)",
+        help="pause between the steps of the offline engine",
     ),
     argument(
         "--poll",
         choices=("end-only", "on-change"),
         default="end-only",
-        help="when a held poll is answered: at the end of the run, or on any change (default: %(default)s)",
+        help="when a held poll is answered: at the end of the run, or on any change",
     ),
     _repeatable(
         "--fault",

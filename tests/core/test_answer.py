@@ -136,8 +136,10 @@ def test_an_error_inside_a_good_answer_has_the_class_of_its_status(
 def test_secrets_can_be_redacted() -> None:
     """A body that quotes them loses them; any other stays the same object."""
     assert Answer(401, {}, b"bad key lmn_1!").without(["lmn_1", "x"]).body == b"bad key [redacted]!"
-    answer = Answer(200, {}, b"good")
+    answer = Answer(200, {"x-request-id": "r-1"}, b"good %41 \\u0041")
     assert answer.without(["lmn_1"]) is answer
+    hidden = Answer(401, {"x-request-id": "r-lmn_1", "location": "/a?key=lmn%5F1"}).without(["lmn_1"])
+    assert hidden.headers == {"x-request-id": "r-[redacted]", "location": "/a?key=[redacted]"}
 
 
 @pytest.mark.parametrize(

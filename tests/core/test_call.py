@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
-from lumnisai_core._transport.call import Call, json_bytes, path, query_pairs
-from lumnisai_core._transport.checks import check_seconds
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import check_seconds, path
+from lumnisai_core._transport.request import json_bytes, query_pairs
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.models import ResponseStatus
 

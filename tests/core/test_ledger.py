@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,54 @@ def test_another_file_is_left_alone(content: str, tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="ledger"):
         open_ledger(path)
     assert path.read_bytes() == content.encode(errors="surrogatepass")
+
+
+@pytest.mark.parametrize("cut", ["", "{", '{"format": "lum', '{"format": "lumnis-ledger-1", "job": "a', "{\n{\n"])
+def test_a_ledger_whose_head_was_cut_off_is_begun_again(cut: str, tmp_path: Path) -> None:
+    """Nothing had been recorded; a full disk costs nothing but the time until there is room."""
+    path = tmp_path / "job.jsonl"
+    path.write_text(cut)
+    ledger = open_ledger(path)
+    ledger.add(0, Entry("d", "r-1"))
+    assert (open_ledger(path).job, open_ledger(path).entries) == (ledger.job, {0: Entry("d", "r-1")})
+
+
+def test_the_first_head_counts(tmp_path: Path) -> None:
+    """Processes that begin the same ledger at the same moment have the same job, and so the same keys."""
+    path = tmp_path / "job.jsonl"
+    gate = threading.Barrier(8)
+
+    def begin(_: int) -> str:
+        gate.wait()
+        ledger = open_ledger(path)
+        ledger.add(0, Entry("d", "r-1"))
+        return ledger.idempotency_key(0, 0)
+
+    with ThreadPoolExecutor(8) as threads:
+        keys = set(threads.map(begin, range(8)))
+    assert keys == {open_ledger(path).idempotency_key(0, 0)}
+
+
+def test_damaged_lines_are_left_out(tmp_path: Path) -> None:
+    """Their runs are found again by their keys."""
+    path = tmp_path / "job.jsonl"
+    job = open_ledger(path).job
+    with path.open("ab") as file:
+        file.write(b'{"index": [], "digest": "d", "response_id": "r"}\n\xff\xfe\n[1]\n{"index": 1, "digest": 5}\n')
+    open_ledger(path).add(2, Entry("d", "r-2"))
+    assert (open_ledger(path).job, open_ledger(path).entries) == (job, {2: Entry("d", "r-2")})
+
+
+def test_a_ledger_that_cannot_be_written_ends_the_job(tmp_path: Path) -> None:
+    """The error names the file and stays."""
+    path = tmp_path / "job.jsonl"
+    ledger = open_ledger(path)
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(ValidationError, match=r"job\.jsonl' cannot be read or written: Is a directory"):
+        ledger.add(0, Entry("d", "r-1"))
+    with pytest.raises(ValidationError, match="are not created again"):
+        ledger.check()
 
 
 def test_a_ledger_needs_a_folder(tmp_path: Path) -> None:

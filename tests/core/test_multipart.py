@@ -9,7 +9,7 @@ import pytest
 
 from lumnisai_core._transport.call import FileContent, Form, FormFile
 from lumnisai_core._transport.download import Download
-from lumnisai_core._transport.request import multipart
+from lumnisai_core._transport.upload import FilePart, multipart
 from lumnisai_core.exceptions import ValidationError
 
 
@@ -19,7 +19,7 @@ def test_a_form_is_laid_out_with_its_files_unread(tmp_path: Path) -> None:
     path.write_bytes(b"12345")
     form = Form({"scope": "tenant"}, [FormFile("file", 'a "quoted"\r\n.txt', path, "text/plain")])
     upload = multipart(form, "XX")
-    assert [piece for piece in upload.pieces if not isinstance(piece, bytes)] == [path]
+    assert [piece for piece in upload.pieces if not isinstance(piece, bytes)] == [FilePart(path, size=5)]
     whole = b"".join(path.read_bytes() if not isinstance(piece, bytes) else piece for piece in upload.pieces)
     assert whole == (
         b'--XX\r\nContent-Disposition: form-data; name="scope"\r\n\r\ntenant\r\n'

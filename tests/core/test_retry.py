@@ -46,19 +46,39 @@ def test_pauses_stop_growing() -> None:
 @pytest.mark.parametrize("value", [None, "", "soon", "nan", "inf", "Thu, 99 Foo 2026"])
 def test_an_unusable_retry_after_is_none(value: str | None) -> None:
     """Junk in the header is as good as no header."""
-    assert parse_retry_after(value, now=0.0) is None
+    assert parse_retry_after({} if value is None else {"retry-after": value}, now=0.0) is None
 
 
 @pytest.mark.parametrize("value", ["-5", "Thu, 01 Jan 1970 00:00:01 GMT"])
 def test_a_time_that_is_over_means_now(value: str) -> None:
     """The pause is never negative."""
-    assert parse_retry_after(value, now=100.0) == 0.0
+    assert parse_retry_after({"retry-after": value}, now=100.0) == 0.0
+
+
+@pytest.mark.parametrize("now", [0.0, 1e9, 1.7e9, 4e9])
+def test_a_date_is_read_against_the_clock_of_the_answer(now: float) -> None:
+    """However wrong the clock of this machine is; without a usable ``Date`` it is all there is."""
+    headers = {"retry-after": "Fri, 01 May 2026 00:00:07 GMT", "date": "Fri, 01 May 2026 00:00:00 GMT"}
+    assert parse_retry_after(headers, now=now) == 7.0
+    assert parse_retry_after({**headers, "date": "today"}, now=1777593600.0) == 7.0
+    assert parse_retry_after({"retry-after": "7"}, now=now) == 7.0
+
+
+def test_clients_that_were_sent_away_together_come_back_spread_out() -> None:
+    """Never before the time that the service named, and over half of it, at least half a second, at most eight."""
+    for retry_after, spread in ((0.0, 0.5), (1.0, 0.5), (4.0, 2.0), (60.0, 8.0)):
+        busy = {**FAILED, "status": 429, "retry_after": retry_after}
+        pauses = [next_try(POLICY, **{**busy, "chance": chance}) for chance in (0.0, 0.5, 1.0)]
+        assert pauses == [retry_after, retry_after + spread / 2, retry_after + spread]
 
 
 def test_a_cool_down_is_shared_and_the_longest_counts() -> None:
-    """It ends by itself; a shorter one does not cut it."""
+    """A shorter one does not cut it, a longer one prolongs it."""
     cool_down = CoolDown()
-    assert cool_down.left(0.0) == 0.0
+    assert cool_down.over_at == 0.0
     cool_down.begin(10.0, 5.0)
     cool_down.begin(11.0, 1.0)
     assert (cool_down.left(12.0), cool_down.left(15.0), cool_down.left(99.0)) == (3.0, 0.0, 0.0)
+    cool_down.begin(12.0, 3.0, spread=2.0)
+    assert [cool_down.left(12.0, chance=chance) for chance in (0.0, 0.5, 1.0)] == [3.0, 4.0, 5.0]
+    assert cool_down.left(15.0, chance=1.0) == 0.0

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from lumnisai_core import RunUpdate, ToolCall
-from lumnisai_integrations._shared.display.board import KEPT, SHOWN_RUNS, RunBoard, board_lines
-from lumnisai_integrations._shared.display.live import board_html, board_tree
+from lumnisai_integrations._shared.board import KEPT, SHOWN_RUNS, RunBoard, board_lines
+from lumnisai_integrations._shared.display import board_html, board_tree
 
 
 def update(message: str = "Reading.", index: int | None = 0, *calls: str, **others: Any) -> RunUpdate:

@@ -15,7 +15,7 @@ from lumnisai_core._transport.request import ExchangeFailed, merged
 from lumnisai_core._transport.secrets import redact
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import AsyncReady
-from lumnisai_core.exceptions import TransportError
+from lumnisai_core.exceptions import TransportError, TruncatedStreamError
 
 if TYPE_CHECKING:
     from lumnisai_core._transport.pool import AsyncBody
@@ -82,7 +82,7 @@ class AsyncReading(Generic[T]):
             ExchangeFailed: The answer broke off, cannot be parsed, or time ran out.
         """
         await self.aclose()  # what a try before has left
-        self._body, self._head = body, body.head
+        self._body, self._head = body, body.head.without(self._service.secrets())
         self._parser, self._events = self._new_parser(), deque()
         self._failure, self._is_over = None, False
         if self._parser.json_is_whole and "json" in body.head.headers.get("content-type", "").lower():
@@ -100,7 +100,7 @@ class AsyncReading(Generic[T]):
         Raises:
             LumnisAIError: The service reports an error, or the answer is not a stream.
         """
-        if self._body is None or answer is not self._head:
+        if self._chunks is None:
             self._service.result_of(self.call.read_by(nothing), answer, now=time.time())
             raise TransportError(
                 f"{self.call}: the answer is not a stream of events but JSON.",
@@ -150,11 +150,13 @@ class AsyncReading(Generic[T]):
         self._count += 1
         return result
 
-    def _broken(self, failure: Exception) -> TransportError:
-        return TransportError(
+    def _broken(self, failure: Exception) -> TruncatedStreamError:
+        error = TruncatedStreamError(
             f"{self.call}: the stream broke off after {self._count} events: {failure}",
             request_id=self._head.request_id,
         )
+        redact(error, self._service.secrets())
+        return error
 
     async def aclose(self) -> None:
         """Close the answer, and its connection if the stream is not over."""

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Generic, TypeVar
 
 from lumnisai_core._transport._sync.transport import Transport
-from lumnisai_core._transport.call import Call
-from lumnisai_core._transport.wire import Page
+from lumnisai_core._transport.answer import model
+from lumnisai_core._transport.call import Call, QueryValue
+from lumnisai_core._transport.walk import Place, Walk
+from lumnisai_core._transport.wire import Page, WireModel
 
 T = TypeVar("T")
+ModelT = TypeVar("ModelT", bound=WireModel)
 SettingsT = TypeVar("SettingsT")
 
 
@@ -25,44 +27,21 @@ class Resource(Generic[SettingsT]):
     def _send(self, call: Call[T]) -> T:
         return self._transport.send(call)
 
-    def _iterate(self, fetch: Callable[[int], Page[T]]) -> Iterator[T]:
-        """Yield the entries of all pages, each fetched when it is needed.
+    def _get(self, kind: type[ModelT], route: str, /, **query: QueryValue) -> ModelT:
+        """Read one object; query parameters that are None are left out."""
+        return self._send(Call("GET", route, model(kind), query=query))
+
+    def _iterate(
+        self, fetch: Callable[[Place], Page[T] | list[T]], page_size: int, *, numbered: bool = False
+    ) -> Iterator[T]:
+        """Yield the items of all pages, each fetched when it is needed, and each item once.
 
         Args:
-            fetch: Returns the page after so many entries.
+            fetch: Returns the page at a place.
+            page_size: Items to fetch at a time.
+            numbered: Whether the list counts pages, from 1, instead of items.
         """
-        seen = 0
-        while True:
-            page = fetch(seen)
-            for item in page.items:
+        walk: Walk[T] = Walk(page_size, numbered=numbered)
+        while walk.place is not None:
+            for item in walk.accept(fetch(walk.place)):
                 yield item
-            seen += page.received
-            if not page.received or not page.more_after(seen):
-                return
-
-    def _iterate_numbered(self, fetch: Callable[[int], Page[T]]) -> Iterator[T]:
-        """Yield the entries of all pages, each fetched when it is needed.
-
-        Args:
-            fetch: Returns the page with this number, from 1.
-        """
-        numbers = count(1)
-        return self._iterate(lambda _: fetch(next(numbers)))
-
-    def _iterate_rows(self, fetch: Callable[[int], list[T]]) -> Iterator[T]:
-        """Yield the entries of all pages of a list whose length is unknown.
-
-        Args:
-            fetch: Returns the page with this number, from 1; an empty one after the last. A page that equals the
-                one before ends the list too: such a service ignores page numbers.
-        """
-        number = 0
-        before: list[T] = []
-        while True:
-            number += 1
-            rows = fetch(number)
-            if not rows or rows == before:
-                return
-            for row in rows:
-                yield row
-            before = rows

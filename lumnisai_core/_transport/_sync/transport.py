@@ -20,9 +20,11 @@ from lumnisai_core._transport.hooks import Hooks, request_info, response_info
 from lumnisai_core._transport.lines import Parser
 from lumnisai_core._transport.login import LoginFlow, Logins, Pause, Step, next_step
 from lumnisai_core._transport.redirect import MOST_REDIRECTS, redirected
-from lumnisai_core._transport.request import CHUNK, ExchangeFailed, Request, Upload
+from lumnisai_core._transport.request import ExchangeFailed, Request
 from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
+from lumnisai_core._transport.secrets import concealed, redact
 from lumnisai_core._transport.service import Service
+from lumnisai_core._transport.upload import CHUNK, Upload
 from lumnisai_core._transport.waiting import beside, notify, outcome, returned, sleep
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError, RateLimitError, TransportError
 
@@ -132,12 +134,13 @@ class Transport:
         """Send a call whose answer is a file, and write it to a path, which exists only when it is complete.
 
         Raises:
-            OSError: The file cannot be written.
+            ValidationError: The path is a folder, or the file cannot be written.
         """
         file = Download(target)
         try:
+            beside(file.check)
             self._until_good(call.read_by(_body, whole_answer=True), receive=partial(_write, file))
-            file.finish()
+            beside(file.finish)
         finally:
             file.discard()
         return target
@@ -165,15 +168,16 @@ class Transport:
             logging_in: Whether this call is part of a login, which cannot wait for a login.
         """
         service = self._service
-        request = service.request_for(call, timeout=self._timeout if timeout is None else timeout)
+        write = partial(service.request_for, call, timeout=self._timeout if timeout is None else timeout)
+        request = beside(write) if call.form is not None and call.form.files else write()
         policy = policy or self._policy
         started = time.monotonic()
         tries = renewed = 0
         while True:
             tries += 1
             # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if cooling := min(self._cool_down.left(time.monotonic()), policy.budget):
-                sleep(cooling)
+            if self._cool_down.over_at > (now := time.monotonic()):
+                sleep(min(self._cool_down.left(now, chance=_chance()), policy.budget))
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 self._log_in(logins)
@@ -215,7 +219,7 @@ class Transport:
             status = answer.status if error.status_code is None else error.status_code
             if 200 <= status < 300 and answer.claims_json:
                 status = None  # it broke off, and may be whole next time; a page of another kind will be the same
-            retry_after = parse_retry_after(answer.headers.get("retry-after"), now=time.time())
+            retry_after = parse_retry_after(answer.headers, now=time.time())
         pause = next_try(
             policy,
             tries=tries,
@@ -223,10 +227,11 @@ class Transport:
             status=status,
             retry_after=retry_after,
             elapsed=elapsed,
-            chance=random.random(),  # noqa: S311 - spreads pauses, guards nothing
+            chance=_chance(),
         )
         if status == 429 and pause is not None:
-            self._cool_down.begin(time.monotonic(), pause)
+            shared = pause if retry_after is None else retry_after
+            self._cool_down.begin(time.monotonic(), shared, spread=policy.spread(shared))
         return pause
 
     def _try(
@@ -237,17 +242,24 @@ class Transport:
         receive: Callable[[Body], Answer] | None,
     ) -> Answer | TransportError:
         """Make one try, with its redirects; a failed connection is returned as the error it means."""
+        secrets = self._service.secrets()
         for _ in range(MOST_REDIRECTS + 1):
             answer = self._exchange(call, request, tries, receive)
-            if not isinstance(answer, Answer) or answer.is_success:
+            if not isinstance(answer, Answer):
+                redact(answer, secrets)  # what cannot be read is quoted
                 return answer
-            further = redirected(request, answer)
+            with concealed(*secrets):
+                further = redirected(request, answer)
             if further is None:
-                return answer
+                # An answer may quote the key: it must not get into a message, an error's cause or a result.
+                as_it_is = call.confidential or (call.whole_answer and answer.is_success)
+                hidden = answer.without(secrets)
+                return hidden._replace(body=answer.body) if as_it_is else hidden
             request = further
-        raise TransportError(
-            f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.address}."
-        )
+        with concealed(*secrets):
+            raise TransportError(
+                f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.address}."
+            )
 
     def _exchange(
         self,
@@ -257,7 +269,7 @@ class Transport:
         receive: Callable[[Body], Answer] | None,
     ) -> Answer | TransportError:
         service, hooks = self._service, self._hooks
-        info = request_info(request, tries) if hooks.used else None
+        info = request_info(request, tries, service.secrets()) if any(hooks) else None
         if info is not None and hooks.on_request is not None:
             notify(hooks.on_request, info)
         began = time.monotonic()
@@ -273,15 +285,22 @@ class Transport:
             error.__cause__ = failure.__cause__
             return error
         if info is not None and hooks.on_response is not None:
-            notify(hooks.on_response, response_info(info, answer, time.monotonic() - began))
+            hidden = answer.without(service.secrets())
+            notify(hooks.on_response, response_info(info, hidden, time.monotonic() - began))
         if request.authorised:
             service.received(answer)
-        if call.confidential or (call.whole_answer and answer.is_success):
-            return answer  # byte for byte
-        # An answer may quote the key: it must not get into a message, an error's cause or a result.
-        return answer.without(service.secrets())
+        return answer
 
     # Logging in
+
+    def log_in(self) -> None:
+        """Log in now, if nothing can be sent before that.
+
+        Raises:
+            LumnisAIError: The login failed.
+        """
+        if self._service.needs_login:
+            self._log_in(self._logins.count)
 
     def _is_login_over(self, request: Request, error: LumnisAIError) -> bool:
         is_sent_again = not isinstance(request.content, Upload) or request.content.replayable
@@ -341,6 +360,10 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
+
+
+def _chance() -> float:
+    return random.random()  # noqa: S311 - spreads pauses, guards nothing
 
 
 def _body(answer: Answer) -> bytes:

@@ -1,5 +1,7 @@
 """Engines: the protocol, one asynchronous method that turns a request into a result, and the choice by agent."""
 
+# ruff: noqa: ARG002 - a silent report drops what it receives
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -101,6 +103,37 @@ class RunReport(Protocol):
 
     def feedback(self) -> list[Feedback]:
         """Return the feedback that came in since the last call, oldest first; it counts as consumed."""
+
+
+class SilentReport:
+    """A report that nobody reads, for answers outside a run."""
+
+    def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
+        """Drop a progress entry."""
+        return 0
+
+    def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
+        """Drop tool calls."""
+
+    def replace(
+        self,
+        index: int,
+        *,
+        message: str | None = None,
+        state: str | None = None,
+        tool_calls: list[ToolCall] | None = None,
+    ) -> None:
+        """Drop the new parts of an entry."""
+
+    def reset(self) -> None:
+        """Do nothing: there are no entries."""
+
+    def title(self, text: str) -> None:
+        """Drop the title."""
+
+    def feedback(self) -> list[Feedback]:
+        """Return nothing: nobody can comment."""
+        return []
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lumnisai_core.local.web.errors import ApiError, invalid
 from lumnisai_core.local.web.ids import new_id
@@ -58,6 +58,7 @@ class App:
             that needs no key. It raises `ApiError` for a key that is not valid.
         max_body: largest JSON body, in bytes.
         clamp: lower a `limit` or `page_size` above its maximum instead of refusing it.
+        body_of: the body of a refusal.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class App:
         *,
         max_body: int,
         clamp: bool = False,
+        body_of: Callable[[ApiError], object] = lambda error: error.body,
     ) -> None:
         self._router = Router(routes)
         self._open_call = open_call
         self._max_body = max_body
         self._clamp = clamp
+        self._body_of = body_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -82,13 +85,13 @@ class App:
         try:
             reply = await self._answer(request)
         except ApiError as error:
-            reply = _refusal(error)
+            reply = self._refusal(error)
         except ClientDisconnect:
             return
         except Exception:
             _logger.exception("Request %s failed", request_id)
             text = "The service failed to answer; its log has the reason."
-            reply = _refusal(ApiError(500, "INTERNAL_ERROR", text, request_id=request_id))
+            reply = self._refusal(ApiError(500, "INTERNAL_ERROR", text, request_id=request_id))
         reply.headers["x-request-id"] = request_id
         await reply(scope, receive, send)
 
@@ -101,7 +104,7 @@ class App:
         if route is None:
             allowed = ", ".join(routes)
             text = f"{request.method} is not possible here; try {allowed}."
-            return _refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": allowed})
+            return self._refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": allowed})
         path = dict(zip(route.parameters, values, strict=True))
         call = self._open_call(request, path, None if route.public else _credential(request))
         arguments: dict[str, Any] = {}
@@ -122,6 +125,28 @@ class App:
         if route.optional and call.data is None:
             call.data = {}
         return read(shape, call.data, "body", clamp=self._clamp)
+
+    def _refusal(self, error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
+        closing = {"connection": "close"} if error.status == 413 else {}
+        return _json(written(self._body_of(error)), error.status, {**closing, **(headers or {})})
+
+
+class Mounts:
+    """Applications by the first segment of their paths.
+
+    Args:
+        root: answers all other paths.
+        mounted: the applications; each sees whole paths.
+    """
+
+    def __init__(self, root: ASGIApp, mounted: Mapping[str, ASGIApp]) -> None:
+        self._root = root
+        self._mounted = mounted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        first = scope.get("path", "").lstrip("/").partition("/")[0]
+        await self._mounted.get(first, self._root)(scope, receive, send)
 
 
 async def _at_most(request: Request, limit: int, drained: int) -> AsyncGenerator[bytes, None]:
@@ -160,8 +185,3 @@ def _request_id(request: Request) -> str:
     """Return the caller's request id if it can be a header and a line of a log, else a new one."""
     sent = request.headers.get("x-request-id", "")
     return sent if 0 < len(sent) <= 128 and sent.isascii() and sent.isprintable() else new_id()
-
-
-def _refusal(error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
-    closing = {"connection": "close"} if error.status == 413 else {}
-    return _json(written(error.body), error.status, {**closing, **(headers or {})})

@@ -21,7 +21,7 @@ from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.faults import Fault, FaultPlan, http_date
 from lumnisai_core.local.web.json_text import written
 
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key"})
+_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-test-automation-api-key"})
 _GARBAGE = b'\xff\xfe{"response_id": ]'
 _CODES = {429: "RATE_LIMITED", 500: "INTERNAL_ERROR"}
 _BODILESS = (204, 205, 304)

@@ -46,10 +46,10 @@ class Form:
 class Route:
     """A method and a path with the endpoint that answers them.
 
-    The parameters `query` and `body` of the endpoint are annotated with the shapes that these parts of a request are
-    checked against; its keyword-only parameters are single parameters of the path or the query. Its return annotation
-    is the shape of the reply. `None` is a reply without a body, `Once` one that is kept for repeated requests,
-    `Response` one that the endpoint writes itself, `NoReturn` none at all.
+    The parameters `path`, `query` and `body` of the endpoint are annotated with the shapes that these parts of a
+    request are checked against; its keyword-only parameters are single parameters of the path or the query. Its return
+    annotation is the shape of the reply. `None` is a reply without a body, `Once` one that is kept for repeated
+    requests, `Response` one that the endpoint writes itself, `NoReturn` none at all.
 
     Args:
         status: status of a reply with a body.
@@ -87,7 +87,7 @@ class Route:
                 part = fields.setdefault("path" if name in self.parameters else "query", {})
                 part[name] = (self._hints[name], default)
         single = {part: create_model(_SINGLE, __base__=Shape, **fields[part]) for part in sorted(fields)}
-        return single | {name: self._hints[name] for name in ("query", "body") if name in self._hints}
+        return single | {name: self._hints[name] for name in ("path", "query", "body") if name in self._hints}
 
     def arguments(self, part: str, read: BaseModel) -> dict[str, Any]:
         """Return a part of a request that was read as arguments of the endpoint."""
@@ -114,14 +114,18 @@ class Route:
 
 
 class RouteTable(list[Route]):
-    """The routes of a module, in the order of their declarations."""
+    """The routes of a module, in the order of their declarations; `prefix` is the beginning of all their paths."""
+
+    def __init__(self, prefix: str = "") -> None:
+        super().__init__()
+        self._prefix = prefix
 
     def __call__(self, line: str, **declared: Any) -> Callable[[_Endpoint], _Endpoint]:
         """Declare the decorated function as the endpoint of a line such as `GET /v1/users`, with fields of `Route`."""
         method, _, path = line.partition(" ")
 
         def declare(endpoint: _Endpoint) -> _Endpoint:
-            self.append(Route(method, path, endpoint, **declared))
+            self.append(Route(method, self._prefix + path, endpoint, **declared))
             return endpoint
 
         return declare

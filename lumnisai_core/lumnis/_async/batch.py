@@ -64,6 +64,8 @@ class _AsyncBatch:
         try:
             return RunOutcome(index, response=await self._run(index, run_input))
         except LumnisAIError as error:
+            if error is self._ledger.failure:
+                raise
             return RunOutcome(index, error=error)
         finally:
             self._streams.pop(index, None)
@@ -85,6 +87,7 @@ class _AsyncBatch:
     async def _follow(
         self, index: int, start: RunStart, *, digest: str | None = None, attempt: int = 0
     ) -> ResponseObject:
+        self._ledger.check()
         stream = AsyncRunStream(self._transport, start, self._options, self._listeners)
         self._streams[index] = stream
         async with stream:
@@ -92,16 +95,24 @@ class _AsyncBatch:
                 if digest is not None:
                     entry = Entry(digest, update.response_id, attempt)
                     digest = None
-                    await async_beside(partial(self._ledger.add, index, entry))
+                    try:
+                        await async_beside(partial(self._ledger.add, index, entry))
+                    except LumnisAIError:
+                        self._detach()  # the next start of the job finds these runs by their keys
+                        raise
         return await stream.result()
 
     async def stop(self) -> None:
         """Stop all unfinished runs, because the caller is leaving early."""
+        streams = self._detach()
+        if self._options.cancel_on_interrupt and self._ledger.failure is None:
+            await async_grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
+
+    def _detach(self) -> list[AsyncRunStream]:
         streams = list(self._streams.values())
         for stream in streams:
             stream.detach()
-        if self._options.cancel_on_interrupt:
-            await async_grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
+        return streams
 
     async def _cancel_all(self, streams: list[AsyncRunStream]) -> None:
         for stream in streams:

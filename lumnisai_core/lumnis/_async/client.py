@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Coroutine, Mapping
-from types import TracebackType
+from copy import copy
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from lumnisai_core._transport._async.transport import AsyncTransport
-from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._transport.retry import RetryPolicy
-from lumnisai_core._transport.waiting import check_async_callback
+from lumnisai_core._transport._async.client import AsyncServiceClient
+from lumnisai_core._transport.hooks import RequestHook, ResponseHook
 from lumnisai_core.lumnis._async.api import AsyncApi
 from lumnisai_core.lumnis._async.following import AsyncRunStream, start_run
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput
@@ -24,7 +22,7 @@ if TYPE_CHECKING:
     from lumnisai_core._transport.pool import AsyncHTTPClient
 
 
-class AsyncClient(AsyncApi):
+class AsyncClient(AsyncApi, AsyncServiceClient):
     """Asyncio client of the Lumnis platform.
 
     It can be used from several event loops and threads; connections are opened on first use, one set for each
@@ -75,18 +73,15 @@ class AsyncClient(AsyncApi):
             auth=auth,
             default_headers=default_headers,
         )
-        for name, hook in (("on_request", on_request), ("on_response", on_response)):
-            if hook is not None:
-                check_async_callback(name, hook)
-        # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
-        from lumnisai_core._transport.pool import AsyncPool
-
-        pool = AsyncPool(settings.service, http_client)
-        policy = RetryPolicy(max_retries=settings.max_retries)
-        hooks = Hooks(on_request, on_response)
-        transport = AsyncTransport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)
+        transport = self._connected(
+            settings.service,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+            on_request=on_request,
+            on_response=on_response,
+            http_client=http_client,
+        )
         super().__init__(transport, settings)
-        self._owner = True
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -103,9 +98,8 @@ class AsyncClient(AsyncApi):
         Args:
             user_id: UUID, e-mail address or other id of the user.
         """
-        client = type(self).__new__(type(self))
-        AsyncApi.__init__(client, self._transport, settings_for_user(self._settings, user_id))
-        client._owner = False
+        client = copy(self)
+        client._settings = settings_for_user(self._settings, user_id)
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:
@@ -120,17 +114,18 @@ class AsyncClient(AsyncApi):
 
     @overload
     async def invoke(
-        self,
-        messages: MessagesInput,
-        *,
-        stream: Literal[False] = False,
-        **parameters: Unpack[InvokeParameters],
+        self, messages: MessagesInput, *, stream: Literal[False] = False, **parameters: Unpack[InvokeParameters]
     ) -> ResponseObject: ...
 
     @overload
     def invoke(
         self, messages: MessagesInput, *, stream: Literal[True], **parameters: Unpack[InvokeParameters]
     ) -> AsyncRunStream: ...
+
+    @overload
+    def invoke(
+        self, messages: MessagesInput, *, stream: bool, **parameters: Unpack[InvokeParameters]
+    ) -> Coroutine[Any, Any, ResponseObject] | AsyncRunStream: ...
 
     def invoke(
         self, messages: MessagesInput, *, stream: bool = False, **parameters: Unpack[InvokeParameters]
@@ -161,19 +156,5 @@ class AsyncClient(AsyncApi):
     def invoke_stream(self, messages: MessagesInput, **parameters: Unpack[InvokeParameters]) -> AsyncRunStream:
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
-        return self.invoke(messages, stream=True, **parameters)
-
-    # Closing
-
-    async def close(self) -> None:
-        """Close the connections. A client from :meth:`for_user` leaves those of its parent open."""
-        if self._owner:
-            await self._transport.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
+        run: AsyncRunStream = self.invoke(messages, stream=True, **parameters)
+        return run

@@ -31,7 +31,7 @@ from lumnisai_core.lumnis.calls.runs import (
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
-from lumnisai_core.lumnis.models.updates import ProgressCallback
+from lumnisai_core.lumnis.models.responses import ProgressCallback
 from lumnisai_core.lumnis.runs.watch import (
     RunWatch,
     WatchOptions,

@@ -63,6 +63,8 @@ class _Batch:
         try:
             return RunOutcome(index, response=self._run(index, run_input))
         except LumnisAIError as error:
+            if error is self._ledger.failure:
+                raise
             return RunOutcome(index, error=error)
         finally:
             self._streams.pop(index, None)
@@ -82,6 +84,7 @@ class _Batch:
         return self._follow(index, start, digest=digest, attempt=attempt)
 
     def _follow(self, index: int, start: RunStart, *, digest: str | None = None, attempt: int = 0) -> ResponseObject:
+        self._ledger.check()
         stream = RunStream(self._transport, start, self._options, self._listeners)
         self._streams[index] = stream
         with stream:
@@ -89,16 +92,24 @@ class _Batch:
                 if digest is not None:
                     entry = Entry(digest, update.response_id, attempt)
                     digest = None
-                    beside(partial(self._ledger.add, index, entry))
+                    try:
+                        beside(partial(self._ledger.add, index, entry))
+                    except LumnisAIError:
+                        self._detach()  # the next start of the job finds these runs by their keys
+                        raise
         return stream.result()
 
     def stop(self) -> None:
         """Stop all unfinished runs, because the caller is leaving early."""
+        streams = self._detach()
+        if self._options.cancel_on_interrupt and self._ledger.failure is None:
+            grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
+
+    def _detach(self) -> list[RunStream]:
         streams = list(self._streams.values())
         for stream in streams:
             stream.detach()
-        if self._options.cancel_on_interrupt:
-            grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
+        return streams
 
     def _cancel_all(self, streams: list[RunStream]) -> None:
         for stream in streams:

@@ -5,16 +5,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from types import TracebackType
+from copy import copy
 from typing import TYPE_CHECKING, Literal, Self, Unpack, overload
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from lumnisai_core._transport._sync.transport import Transport
-from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._transport.retry import RetryPolicy
-from lumnisai_core._transport.waiting import check_callback
+from lumnisai_core._transport._sync.client import ServiceClient
+from lumnisai_core._transport.hooks import RequestHook, ResponseHook
 from lumnisai_core.lumnis._sync.api import Api
 from lumnisai_core.lumnis._sync.following import RunStream, start_run
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from lumnisai_core._transport.pool import HTTPClient
 
 
-class Client(Api):
+class Client(Api, ServiceClient):
     """Blocking client of the Lumnis platform.
 
     It can be used from several threads, also inside a running event loop; connections are opened on
@@ -76,18 +74,15 @@ class Client(Api):
             auth=auth,
             default_headers=default_headers,
         )
-        for name, hook in (("on_request", on_request), ("on_response", on_response)):
-            if hook is not None:
-                check_callback(name, hook)
-        # Imported here: it takes longer than all the rest, and many programs import this package but make no client.
-        from lumnisai_core._transport.pool import Pool
-
-        pool = Pool(settings.service, http_client)
-        policy = RetryPolicy(max_retries=settings.max_retries)
-        hooks = Hooks(on_request, on_response)
-        transport = Transport(settings.service, pool, timeout=settings.timeout, policy=policy, hooks=hooks)
+        transport = self._connected(
+            settings.service,
+            timeout=settings.timeout,
+            max_retries=settings.max_retries,
+            on_request=on_request,
+            on_response=on_response,
+            http_client=http_client,
+        )
         super().__init__(transport, settings)
-        self._owner = True
 
     def __repr__(self) -> str:
         settings = self._settings
@@ -104,9 +99,8 @@ class Client(Api):
         Args:
             user_id: UUID, e-mail address or other id of the user.
         """
-        client = type(self).__new__(type(self))
-        Api.__init__(client, self._transport, settings_for_user(self._settings, user_id))
-        client._owner = False
+        client = copy(self)
+        client._settings = settings_for_user(self._settings, user_id)
         return client
 
     def as_user(self, user_id: str | UUID) -> Self:
@@ -121,17 +115,18 @@ class Client(Api):
 
     @overload
     def invoke(
-        self,
-        messages: MessagesInput,
-        *,
-        stream: Literal[False] = False,
-        **parameters: Unpack[InvokeParameters],
+        self, messages: MessagesInput, *, stream: Literal[False] = False, **parameters: Unpack[InvokeParameters]
     ) -> ResponseObject: ...
 
     @overload
     def invoke(
         self, messages: MessagesInput, *, stream: Literal[True], **parameters: Unpack[InvokeParameters]
     ) -> RunStream: ...
+
+    @overload
+    def invoke(
+        self, messages: MessagesInput, *, stream: bool, **parameters: Unpack[InvokeParameters]
+    ) -> ResponseObject | RunStream: ...
 
     def invoke(
         self, messages: MessagesInput, *, stream: bool = False, **parameters: Unpack[InvokeParameters]
@@ -162,19 +157,5 @@ class Client(Api):
     def invoke_stream(self, messages: MessagesInput, **parameters: Unpack[InvokeParameters]) -> RunStream:
         """Do the same as ``invoke(..., stream=True)``, under its older name."""
         warnings.warn("invoke_stream() is deprecated: use invoke(..., stream=True).", DeprecationWarning, stacklevel=2)
-        return self.invoke(messages, stream=True, **parameters)
-
-    # Closing
-
-    def close(self) -> None:
-        """Close the connections. A client from :meth:`for_user` leaves those of its parent open."""
-        if self._owner:
-            self._transport.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        run: RunStream = self.invoke(messages, stream=True, **parameters)
+        return run

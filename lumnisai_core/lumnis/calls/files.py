@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, TypeAlias
-from uuid import UUID
 
 from lumnisai_core._transport.call import FileContent, FormFile
 from lumnisai_core.exceptions import (
@@ -19,8 +18,6 @@ from lumnisai_core.exceptions import (
     NotFoundError,
     ValidationError,
 )
-from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
-from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import FileDeleteResult, FileProcessingStatus, FileScope, ProcessingStatus
 
 #: A file to upload: a path (also as a string), bytes, or a file opened for reading bytes.
@@ -38,13 +35,7 @@ _media_types.add_type("text/markdown", ".md")
 
 
 def form_file(field: str, file: FileInput | NamedFile, file_name: str | None = None) -> FormFile:
-    """Describe a file to upload, without reading it.
-
-    Args:
-        field: Name of the form's field.
-        file: The file.
-        file_name: Name of the file. Default: the name of the path or of the opened file.
-    """
+    """Describe a file to upload, without reading it. Default name: that of the path or of the opened file."""
     if isinstance(file, tuple):
         own_name, file = file
         file_name = file_name or own_name
@@ -56,9 +47,9 @@ def form_file(field: str, file: FileInput | NamedFile, file_name: str | None = N
     return FormFile(field, name, content, "application/octet-stream" if kind is None or encoding else kind)
 
 
-def chosen_file(file: FileInput | None, file_path: FileInput | None, file_content: FileInput | None) -> FileInput:
-    """Return the one of three arguments that is set."""
-    chosen = [value for value in (file, file_path, file_content) if value is not None]
+def chosen_file(*files: FileInput | None) -> FileInput:
+    """Return the one of the arguments ``file``, ``file_path`` and ``file_content`` that is set."""
+    chosen = [file for file in files if file is not None]
     if len(chosen) != 1:
         raise ValidationError("Pass exactly one of file, file_path and file_content (bytes may be empty).")
     return chosen[0]
@@ -85,11 +76,7 @@ def _name_of(content: FileContent) -> str | None:
 
 
 def usable_tags(tags: str | Sequence[str] | None) -> list[str] | None:
-    """Return tags as the service stores them: trimmed, in lower case, each once.
-
-    Args:
-        tags: Up to 10 tags of up to 50 characters, as a list or a comma-separated string.
-    """
+    """Return tags, a list or comma-separated string, as the service stores them: trimmed, in lower case, each once."""
     if tags is None:
         return None
     usable = list(dict.fromkeys(_usable_tag(tag) for tag in (tags.split(",") if isinstance(tags, str) else tags)))
@@ -109,29 +96,14 @@ def _usable_tag(tag: object) -> str:
     return trimmed
 
 
-def upload_fields(
-    settings: Settings,
-    *,
-    user_id: str | UUID | None,
-    scope: FileScope | Scope | str | None,
-    tags: str | Sequence[str] | None,
-) -> dict[str, str]:
+def upload_fields(user: str | None, tags: str | Sequence[str] | None) -> dict[str, str]:
     """Write scope, user and tags of an upload as form fields."""
-    user = user_of_call(settings, user_id=user_id, scope=scope)
     fields = {"scope": str(FileScope.TENANT if user is None else FileScope.USER)}
     if user is not None:
         fields["user_id"] = user
     if usable := usable_tags(tags):
         fields["tags"] = ",".join(usable)
     return fields
-
-
-def user_of_file(settings: Settings, user_id: str | UUID | None) -> str | None:
-    """Return the user for a call that names a file by its id: that of the call, else that of the client, else none.
-
-    The scope of the client is irrelevant, because the file has its own.
-    """
-    return user_id_from(user_id) or settings.user_id
 
 
 def line_range(start_line: int | None, end_line: int | None) -> dict[str, int | None]:
@@ -152,11 +124,7 @@ def deletion(file_id: object, hard_delete: bool) -> Callable[[Any], FileDeleteRe
 
 
 def is_processed(file_id: object, status: FileProcessingStatus) -> bool:
-    """Return whether the service has finished processing a file, at least in part.
-
-    Raises:
-        FileOperationError: Processing failed.
-    """
+    """Return whether a file has been processed, at least in part; if that failed, raise FileOperationError."""
     if status.status == ProcessingStatus.ERROR:
         reason = status.error_message or "the service gave no reason"
         raise FileOperationError(f"The file {file_id} could not be processed: {reason}", detail=status.json())
@@ -177,10 +145,5 @@ def file_errors() -> Iterator[None]:
 
 
 def _file_error(kind: type[FileOperationError], error: NotFoundError | AuthenticationError) -> FileOperationError:
-    return kind(
-        error.message,
-        status_code=error.status_code,
-        request_id=error.request_id,
-        code=error.code,
-        detail=error.detail,
-    )
+    known = {name: getattr(error, name) for name in ("status_code", "request_id", "code", "detail")}
+    return kind(error.message, **known)

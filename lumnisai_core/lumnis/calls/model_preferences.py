@@ -14,14 +14,7 @@ _FIELDS = ("model_type", "provider", "model_name")
 
 
 def choice(place: str, model_type: ModelType | str, provider: ModelProvider | str, model_name: str) -> dict[str, str]:
-    """Write the choice of a model for one purpose.
-
-    Args:
-        place: Prefix of the argument names in error messages.
-        model_type: Purpose of the model.
-        provider: Provider of the model.
-        model_name: Name of the model, without the provider's prefix.
-    """
+    """Write the choice of a model for one purpose; ``place`` is put before the names of arguments in errors."""
     known_provider = member(ModelProvider, f"{place}provider", provider)
     name = text(f"{place}model_name", model_name)
     if name.startswith(f"{known_provider}:"):
@@ -47,13 +40,7 @@ def choices_by_type(preferences: Mapping[str, Mapping[str, Any] | ModelPreferenc
 def choice_from(
     place: str, row: Mapping[str, Any] | ModelPreference, model_type: ModelType | str | None = None
 ) -> dict[str, str]:
-    """Write one choice from a mapping or a model.
-
-    Args:
-        place: Prefix of the argument names in error messages.
-        row: ``provider`` and ``model_name``, and ``model_type`` unless that is an argument of its own.
-        model_type: Purpose of the model.
-    """
+    """Write one choice from a mapping or a model, whose purpose may be an argument of its own."""
     if isinstance(row, ModelPreference):
         row = {name: getattr(row, name) for name in _FIELDS}
     if not isinstance(row, Mapping):

@@ -11,25 +11,20 @@ import pydantic
 from pydantic import BaseModel
 
 from lumnisai_core._transport.answer import Problem, model, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import member, not_none, page_query
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import path
 from lumnisai_core.exceptions import LocalFileNotSupported, TransportError, ValidationError
-from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import (
     AgentConfig,
-    ArtifactList,
-    FeedbackCreated,
-    FeedbackList,
-    FeedbackType,
     FileAttachment,
     Message,
     MessageRole,
     ModelOverrides,
-    ResponseList,
     ResponseObject,
     Scope,
 )
-from lumnisai_core.lumnis.models.updates import ProgressCallback
+from lumnisai_core.lumnis.models.responses import ProgressCallback
 
 MessageInput: TypeAlias = Message | Mapping[str, Any]
 MessagesInput: TypeAlias = str | MessageInput | Sequence[MessageInput]
@@ -37,10 +32,9 @@ ResponseFormat: TypeAlias = type[BaseModel] | Mapping[str, Any]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_ROUTE = "/v1/responses"
+ROUTE = "/v1/responses"
 _ONE = "/v1/responses/{}"
 _LONGEST_KEY = 255
-_LONGEST_FEEDBACK = 5000
 _URI_SCHEMES = ("http", "https", "s3", "gs", "gcs", "file", "ftp", "ftps", "blob", "data")
 
 
@@ -135,7 +129,7 @@ def create_call(settings: Settings, messages: MessagesInput, parameters: RunPara
     sent: RunParameters = {**parameters, "user_id": user}
     body = create_body(messages, **sent)
     hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
-    return Call("POST", _ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
+    return Call("POST", ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
 
 
 def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:
@@ -168,79 +162,19 @@ def _plain_id(response_id: object) -> str:
     return str(response_id).strip().replace("-", "").casefold()
 
 
-def list_call(
-    settings: Settings,
-    user_id: str | UUID | None,
-    scope: Scope | str | None,
-    limit: int,
-    offset: int,
-    **filters: object,
-) -> Call[ResponseList]:
-    """Describe ``GET /v1/responses``."""
-    query = {
-        "user_id": user_of_call(settings, user_id=user_id, scope=scope),
-        **{name: None if value is None else str(value) for name, value in filters.items()},
-        **page_query(limit=limit, offset=offset),
-    }
-    return Call("GET", _ROUTE, model(ResponseList), query=query)
-
-
 def cancel_call(response_id: str) -> Call[None]:
     """Describe ``POST /v1/responses/{id}/cancel``, with a key, so that it can be retried."""
     return Call("POST", path(_ONE + "/cancel", response_id), nothing, idempotency_key=str(uuid4()))
 
 
-def create_feedback_call(
-    settings: Settings,
-    response_id: str,
-    feedback_text: str,
-    *,
-    feedback_type: FeedbackType | str,
-    user_id: str | UUID | None,
-    progress_id: str | None,
-    tool_call_id: str | None,
-    tool_args_update: Mapping[str, Any] | None,
-) -> Call[FeedbackCreated]:
-    """Describe ``POST /v1/responses/{id}/feedback``."""
-    if not isinstance(feedback_text, str) or not 1 <= len(feedback_text) <= _LONGEST_FEEDBACK:
-        raise ValidationError(f"feedback_text must be a string of 1 to {_LONGEST_FEEDBACK} characters.")
-    if tool_args_update is not None and tool_call_id is None:
-        raise ValidationError("tool_args_update needs tool_call_id: pass the id of the tool call to change.")
-    body = not_none(
-        feedback_text=feedback_text,
-        feedback_type=member(FeedbackType, "feedback_type", feedback_type).value,
-        user_id=user_id_from(user_id) or settings.user_id,
-        progress_id=progress_id,
-        tool_call_id=tool_call_id,
-        tool_args_update=tool_args_update,
-    )
-    return Call("POST", path(_ONE + "/feedback", response_id), model(FeedbackCreated), body=body)
-
-
-def list_feedback_call(response_id: str, progress_id: str | None) -> Call[FeedbackList]:
-    """Describe ``GET /v1/responses/{id}/feedback``."""
-    query = {"progress_id": progress_id}
-    return Call("GET", path(_ONE + "/feedback", response_id), model(FeedbackList), query=query)
-
-
-def list_artifacts_call(response_id: str, *, limit: int, offset: int) -> Call[ArtifactList]:
-    """Describe ``GET /v1/responses/{id}/artifacts``."""
-    query = page_query(limit=limit, offset=offset)
-    return Call("GET", path(_ONE + "/artifacts", response_id), model(ArtifactList), query=query)
-
-
 def create_body(messages: MessagesInput, **parameters: Unpack[RunParameters]) -> dict[str, Any]:
     """Validate a new run and write the body of the request that creates it."""
-    values: Mapping[str, Any] = parameters
     body: dict[str, Any] = {"messages": wire_messages(messages)}
-    for name in RunParameters.__annotations__:
-        if name not in _NOT_IN_BODY:
-            body[name] = _wire_value(name, values.get(name))
-    return not_none(**body) | dict(values.get("extra_body") or {})
-
-
-def _wire_value(name: str, value: object) -> Any:
-    return value if value is None or name not in _WIRE_FORMS else _WIRE_FORMS[name](value)
+    for name, value in parameters.items():
+        written = _WIRE_FORMS[name](value) if value is not None and name in _WIRE_FORMS else value
+        if written is not None and name not in _NOT_IN_BODY:
+            body[name] = written
+    return body | dict(parameters.get("extra_body") or {})
 
 
 def wire_messages(messages: MessagesInput) -> list[dict[str, str]]:

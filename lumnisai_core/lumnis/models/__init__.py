@@ -7,12 +7,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lumnisai_core.lumnis.models import enums, requests, responses, threads, updates
+from lumnisai_core.lumnis.models import enums, requests, responses, threads
 from lumnisai_core.lumnis.models.enums import *
 from lumnisai_core.lumnis.models.requests import *
 from lumnisai_core.lumnis.models.responses import *
 from lumnisai_core.lumnis.models.threads import *
-from lumnisai_core.lumnis.models.updates import *
 
 #: Files that load on first use, and the names in them, which must be known without loading the file.
 _LATE = {
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from lumnisai_core.lumnis.models.users import *
 else:
     # Hidden from type checkers, which take every name of a star import as public if there is no list.
-    __all__ = enums.__all__ + requests.__all__ + responses.__all__ + threads.__all__ + updates.__all__ + list(_HOMES)
+    __all__ = enums.__all__ + requests.__all__ + responses.__all__ + threads.__all__ + list(_HOMES)
 
 
 def _load(name: str) -> object:

@@ -21,6 +21,8 @@ class ThreadObject(WireModel):
 
     _columns: ClassVar[tuple[str, ...]] = ("thread_id", "title", "response_count", "created_at", "last_response_at")
 
+    _id: ClassVar[str] = "thread_id"
+
     thread_id: str
     tenant_id: str | None = None
     user_id: str | None = None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +75,7 @@ def check_in_flight(max_in_flight: object) -> int:
 
 
 _FORMAT = "lumnis-ledger-1"
+_HEAD = f'{{"format": "{_FORMAT}", "job": "'
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +95,23 @@ class Entry:
 
 @dataclass
 class Ledger:
-    """The entries of one batch by index of their input; kept in memory only if there is no path."""
+    """The entries of one batch by index of their input; kept in memory only if there is no path.
+
+    Attributes:
+        failure: Why the file could not be written, if so. It ends the batch, which can be started again: the keys of
+            its runs come from the job and their inputs.
+        text: What was in the file when it was opened, until something is added.
+    """
 
     path: Path | None = None
     job: str = field(default_factory=lambda: str(uuid4()))
     entries: dict[int, Entry] = field(default_factory=dict)
+    failure: ValidationError | None = None
+    text: str = field(default="", repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def idempotency_key(self, index: int, attempt: int) -> str:
-        """Return the key for creating the run of an input, the same however often the batch is restarted."""
+        """Return the key for creating the run of an input, the same however often the batch is started."""
         return f"{self.job}-{index}-{attempt}"
 
     def find(self, index: int, digest: str) -> Entry | None:
@@ -118,50 +129,94 @@ class Ledger:
         return entry
 
     def add(self, index: int, entry: Entry) -> None:
-        """Record the run of an input, also on disk."""
-        line = json.dumps({"index": index, **asdict(entry)})
+        """Record the run of an input, also on disk.
+
+        Raises:
+            ValidationError: The file cannot be written.
+        """
         with self._lock:
             self.entries[index] = entry
             if self.path is not None:
-                with self.path.open("a", encoding="utf-8") as file:
-                    file.write(line + "\n")
+                self.check()
+                try:
+                    _append(self.path, {"index": index, **asdict(entry)}, after=self.text)
+                    self.text = ""
+                except OSError as error:
+                    self.failure = _unusable(self.path, error)
+                    raise self.failure from error
+
+    def check(self) -> None:
+        """Raise the failure, if there was one: without a record, no further run is created."""
+        if self.failure is not None:
+            raise self.failure
 
 
 def open_ledger(path: Path | None) -> Ledger:
-    """Open the ledger in a file, or create it."""
+    """Open the ledger in a file, or create it.
+
+    Several processes may do so at once: each appends a head to a file without one, and the first head counts.
+
+    Raises:
+        ValidationError: The file is not a ledger, or cannot be read or written.
+    """
     if path is None:
         return Ledger()
     try:
-        if path.exists() and path.stat().st_size:
-            text = path.read_text(encoding="utf-8")
-            ledger = _read_ledger(path, text.splitlines())
-            if not text.endswith("\n"):  # the batch was interrupted while it wrote the last line
-                path.write_text(text[: text.rfind("\n") + 1], encoding="utf-8")
-            return ledger
-        ledger = Ledger(path)
-        path.write_text(json.dumps({"format": _FORMAT, "job": ledger.job}) + "\n", encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValidationError(f"The ledger {str(path)!r} cannot be read or written: {error}") from error
+        text = _read(path)
+        ledger = _ledger_in(path, text)
+        if ledger is None:
+            if not all(_HEAD.startswith(line[: len(_HEAD)]) for line in text.splitlines()):  # heads that were cut off
+                raise ValidationError(f"{str(path)!r} is not a ledger of runs, or is damaged: use another file name.")
+            _append(path, {"format": _FORMAT, "job": str(uuid4())}, after=text)
+            ledger = _ledger_in(path, _read(path))
+    except OSError as error:
+        raise _unusable(path, error) from error
+    if ledger is None:
+        raise ValidationError(f"The ledger {str(path)!r} does not keep what is written to it: use another file name.")
     return ledger
 
 
-def _read_ledger(path: Path, lines: Iterable[str]) -> Ledger:
-    parsed = [_json_object(line) for line in lines]
-    head = parsed[0] if parsed else None
-    if head is None or head.get("format") != _FORMAT or not isinstance(head.get("job"), str):
-        raise ValidationError(f"{str(path)!r} is not a ledger of runs: use another file name.")
-    entries = {
-        row["index"]: Entry(row["digest"], row["response_id"], row.get("attempt", 0))
-        for row in parsed[1:]
-        if row is not None and {"index", "digest", "response_id"} <= row.keys()
-    }
-    return Ledger(path, head["job"], entries)
+def _unusable(path: Path, error: OSError) -> ValidationError:
+    return ValidationError(
+        f"The ledger {str(path)!r} cannot be read or written: {error.strerror or error}. Start the job again with the "
+        "same ledger when it can: runs that were created are not created again."
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
+
+
+def _append(path: Path, row: Mapping[str, object], *, after: str) -> None:
+    # In one piece, for other processes may append, too, and on a line of its own if the one before was cut off.
+    start = "" if after.endswith("\n") or not after else "\n"
+    content = f"{start}{json.dumps(row)}\n".encode()
+    with path.open("ab", buffering=0) as file:
+        if file.write(content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _ledger_in(path: Path, text: str) -> Ledger | None:
+    """Read a ledger; None if the text has no head. Lines that are cut off or damaged only cost a request each."""
+    rows = [row for row in map(_json_object, text.splitlines()) if row is not None]
+    jobs = [row["job"] for row in rows if row.get("format") == _FORMAT and isinstance(row.get("job"), str)]
+    if not jobs:
+        return None
+    entries = {}
+    for row in rows:
+        index, digest, response_id, attempt = (row.get(name) for name in ("index", "digest", "response_id", "attempt"))
+        if isinstance(index, int) and isinstance(digest, str) and isinstance(response_id, str):
+            entries[index] = Entry(digest, response_id, attempt if isinstance(attempt, int) else 0)
+    return Ledger(path, jobs[0], entries, text=text)
 
 
 def _json_object(line: str) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None  # a line that was cut off
     return value if isinstance(value, dict) else None
 

@@ -13,7 +13,7 @@ from lumnisai_core._transport.checks import check_seconds
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, RunError, RunFailedError, RunTimeoutError
 from lumnisai_core.lumnis.calls.runs import WatchParameters, refuse_unknown
 from lumnisai_core.lumnis.models import ProgressEntry, ResponseObject, ResponseStatus, RunUpdate
-from lumnisai_core.lumnis.models.updates import ProgressCallback, ProgressPrinter
+from lumnisai_core.lumnis.models.responses import ProgressCallback, ProgressPrinter
 
 #: Seconds for which the service may hold a poll when there is no listener.
 WAIT_WITHOUT_LISTENER = 10.0
@@ -69,7 +69,7 @@ class RunWatch:
         self._idle_pause = 0.0
         self._is_complete = False
         self.response: ResponseObject | None = None
-        self.over = False
+        self.over: bool = False
         self.detached = False
 
     @property
@@ -82,10 +82,7 @@ class RunWatch:
     def begin(self, response: ResponseObject, *, complete: bool) -> list[RunUpdate]:
         """Read the first answer, and return new updates.
 
-        Args:
-            response: The run in the first answer.
-            complete: Whether the answer has the whole run. The reply to a create has only ids and status, even if an
-                idempotency key leads to a run that ended long ago.
+        The reply to a create is not complete: it has only ids and status, even of a run that ended long ago.
         """
         if not complete and response.is_terminal:
             self.response = response

@@ -26,8 +26,7 @@ from lumnisai_integrations._shared.runs import (
     ignored_warning,
     run_parameters,
 )
-from lumnisai_integrations.langchain.lumnis.conversation import tags_of
-from lumnisai_integrations.langchain.lumnis.convert import AnswerOptions, convert_in
+from lumnisai_integrations.langchain.lumnis.convert import AnswerOptions, convert_in, tags_of
 from lumnisai_integrations.langchain.lumnis.function_calling import offer_of
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.lumnis.structured import json_schema_of

@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
+from lumnisai_core.exceptions import LumnisAIError
 from lumnisai_integrations._shared.runs import SAMPLING_PARAMETERS
 from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
@@ -33,7 +34,7 @@ from lumnisai_integrations.langchain.lumnis.calls import (
     with_config,
 )
 from lumnisai_integrations.langchain.lumnis.convert import DEFAULT_MODEL_NAME, convert_out
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.lumnis.errors import model_error, model_errors
 from lumnisai_integrations.langchain.lumnis.function_calling import (
     StructuredChain,
     ToolBinding,
@@ -130,17 +131,21 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     def _generate(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
-        with model_errors():
+        try:
             call, listener = run_call(self.__dict__, messages, stop, kwargs), progress_callback(run_manager)
             return self._result(call, self._client().invoke(call.messages, on_progress=listener, **call.parameters))
+        except LumnisAIError as error:
+            raise model_error(error) from error.__cause__
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
-        with model_errors():
+        try:
             call, listener = run_call(self.__dict__, messages, stop, kwargs), async_progress_callback(run_manager)
             response = await self._aclient().invoke(call.messages, on_progress=listener, **call.parameters)
             return self._result(call, response)
+        except LumnisAIError as error:
+            raise model_error(error) from error.__cause__
 
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
         message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)

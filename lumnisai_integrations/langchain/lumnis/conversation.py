@@ -20,13 +20,12 @@ from lumnisai_integrations._shared.conversation import (
     PERSISTED,
     THREAD_ID,
     Conversation,
-    Tags,
     ThreadMessage,
 )
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
 from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
-from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out
+from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out, tags_of
 
 _END_OF_RESULT = "[end of tool result]"
 
@@ -129,18 +128,6 @@ class HistoryState:
             for message, written in zip(messages, convert_in(messages), strict=True)
             if not (tags := tags_of(message)).is_stored or tags.thread_id != self.conversation.thread_id
         ]
-
-
-def tags_of(message: BaseMessage) -> Tags:
-    """Return the tags of a message."""
-    known = message.additional_kwargs
-    if THREAD_ID in known:
-        is_stored = bool(known.get(PERSISTED))
-        return Tags(known[THREAD_ID], is_stored=is_stored, is_answer=is_stored and isinstance(message, AIMessage))
-    facts = message.response_metadata
-    if isinstance(message, AIMessage) and facts.get("model_provider") == "lumnis" and facts.get("thread_id"):
-        return Tags(facts["thread_id"], is_answer=True)
-    return Tags()
 
 
 def _run_id(message: BaseMessage) -> str | None:

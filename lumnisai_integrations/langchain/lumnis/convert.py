@@ -21,6 +21,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_integrations._shared.conversation import PERSISTED, THREAD_ID, Tags
 from lumnisai_integrations._shared.runs import progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
 from lumnisai_integrations._shared.tools import ToolOffer, tool_calls_text, tool_result_text
@@ -214,3 +215,15 @@ def progress_kwargs(updates: Sequence[RunUpdate]) -> dict[str, Any]:
         "reasoning_content": "".join(text for text, _ in shown),
         "lumnis_progress": [update.as_data() for _, update in shown],
     }
+
+
+def tags_of(message: BaseMessage) -> Tags:
+    """Return what a message says about its thread: in tags of a history, or in the metadata of an answer."""
+    known = message.additional_kwargs
+    if THREAD_ID in known:
+        is_stored = bool(known.get(PERSISTED))
+        return Tags(known[THREAD_ID], is_stored=is_stored, is_answer=is_stored and isinstance(message, AIMessage))
+    facts = message.response_metadata
+    if isinstance(message, AIMessage) and facts.get("model_provider") == "lumnis" and facts.get("thread_id"):
+        return Tags(facts["thread_id"], is_answer=True)
+    return Tags()

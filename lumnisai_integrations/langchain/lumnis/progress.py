@@ -163,9 +163,14 @@ class LumnisProgressHandler(BaseCallbackHandler):
         self._end(run_id, error)
 
     # LangChain passes the first arguments by position, so their names may differ.
-    on_chain_start = on_tool_start = _on_start  # type: ignore[assignment] # other names of arguments
-    on_llm_end = on_chain_end = on_tool_end = _on_end  # type: ignore[assignment] # other names of arguments
-    on_llm_error = on_chain_error = on_tool_error = _on_error
+    on_chain_start: Callable[..., None] = _on_start
+    on_tool_start: Callable[..., None] = _on_start
+    on_llm_end: Callable[..., None] = _on_end
+    on_chain_end: Callable[..., None] = _on_end
+    on_tool_end: Callable[..., None] = _on_end
+    on_llm_error: Callable[..., None] = _on_error
+    on_chain_error: Callable[..., None] = _on_error
+    on_tool_error: Callable[..., None] = _on_error
 
     def _end(self, run_id: UUID, error: BaseException | None = None) -> None:
         status, reason = ("succeeded", "") if error is None else ending_of(error)

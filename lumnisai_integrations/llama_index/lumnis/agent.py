@@ -65,11 +65,13 @@ class Agent(LumnisSettings):
 
     def start(self, messages: Messages) -> RunStream:
         """Return the stream of a run, which begins when the stream is first read."""
-        return self.client().invoke(messages, stream=True, **self._parameters())
+        run: RunStream = self.client().invoke(messages, stream=True, **self._parameters())
+        return run
 
     def astart(self, messages: Messages) -> AsyncRunStream:
         """Do the same as :meth:`start` for asyncio."""
-        return self.aclient().invoke(messages, stream=True, **self._parameters())
+        run: AsyncRunStream = self.aclient().invoke(messages, stream=True, **self._parameters())
+        return run
 
     def _parameters(self) -> InvokeParameters:
         return call_parameters(self.__dict__, {"on_progress": self.on_progress})

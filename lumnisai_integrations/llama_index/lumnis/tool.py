@@ -59,7 +59,7 @@ class LumnisToolSpec(BaseToolSpec):
                 f"name must be 1 to 64 letters, digits, '_' or '-', because models call the tool by it, got {name!r}."
             )
         self.name = name
-        self.description = _non_empty("description", description, "when to call the tool")
+        self.description: str = _non_empty("description", description, "when to call the tool")
         self.return_direct = return_direct
         self._agent = Agent(**agent)
 

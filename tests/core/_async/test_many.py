@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core import AsyncClient, RunInput
+from lumnisai_core import AsyncClient, RequestInfo, RunInput
 from lumnisai_core.exceptions import RunFailedError, ValidationError
 from lumnisai_core.local import Script
 from tests.conftest import Serve
@@ -72,6 +72,31 @@ async def test_an_interrupted_batch_continues_without_paying_twice(serve: Serve,
         changed = ["another question", *inputs[1:]]
         first = [outcome async for outcome in client.responses.map(changed, ledger=ledger) if outcome.index == 0]
         assert "differs from the one" in str(first[0].error)
+
+
+async def test_a_ledger_that_cannot_be_written_cancels_nothing(serve: Serve, tmp_path: Path) -> None:
+    """The job ends with an error that names the file; started again, it finds all runs and creates none twice."""
+    engine = RequestEngine()
+    local = serve(engine)
+    ledger = tmp_path / "job.jsonl"
+    inputs = [f"question {number}" for number in range(8)]
+
+    def lose_the_ledger(request: RequestInfo) -> None:
+        if request.method == "POST" and ledger.is_file():
+            ledger.rename(tmp_path / "kept")
+            ledger.mkdir()
+
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u", on_request=lose_the_ledger) as client:
+        with pytest.raises(ValidationError, match=r"The ledger .*job\.jsonl' cannot be read or written"):
+            _ = [outcome async for outcome in client.responses.map(inputs, max_in_flight=3, ledger=ledger)]
+    ledger.rmdir()
+    (tmp_path / "kept").rename(ledger)
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
+        made = {run.response_id async for run in client.responses.iter()}
+        assert 1 <= len(made) < 8
+        found = {outcome.result().response_id async for outcome in client.responses.map(inputs, ledger=ledger)}
+        assert made < found
+        assert len(found) == (await client.list_responses()).total == 8
 
 
 async def test_leaving_early_stops_unfinished_runs(serve: Serve) -> None:

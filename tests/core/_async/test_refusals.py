@@ -93,7 +93,7 @@ REFUSED: list[tuple[Make, str]] = [
     (lambda client: client.initiate_connection(app_name="X", provider="acme"), "provider must be one of composio"),
     (lambda client: client.get_connection_status("u-1"), "app_name must be a non-empty string"),
     (lambda client: client.get_connection_statuses([]), "app_names is empty"),
-    (lambda client: client.get_connection_statuses("GITHUB"), "app_names must be a list of names"),
+    (lambda client: client.get_connection_statuses("GITHUB"), "app_names must be a list of strings"),
     (lambda client: client.wait_for_connection("u", "X", poll_interval=-1), "poll_interval must be a positive number"),
     (lambda client: client.create_mcp_server(name="n", transport="stdio"), "stdio server needs command="),
     (lambda client: client.create_mcp_server(name="n", transport="sse"), "sse server needs url="),

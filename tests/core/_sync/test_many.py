@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core import Client, RunInput
+from lumnisai_core import Client, RequestInfo, RunInput
 from lumnisai_core.exceptions import RunFailedError, ValidationError
 from lumnisai_core.local import Script
 from tests.conftest import Serve
@@ -73,6 +73,31 @@ def test_an_interrupted_batch_continues_without_paying_twice(serve: Serve, tmp_p
         changed = ["another question", *inputs[1:]]
         first = [outcome for outcome in client.responses.map(changed, ledger=ledger) if outcome.index == 0]
         assert "differs from the one" in str(first[0].error)
+
+
+def test_a_ledger_that_cannot_be_written_cancels_nothing(serve: Serve, tmp_path: Path) -> None:
+    """The job ends with an error that names the file; started again, it finds all runs and creates none twice."""
+    engine = RequestEngine()
+    local = serve(engine)
+    ledger = tmp_path / "job.jsonl"
+    inputs = [f"question {number}" for number in range(8)]
+
+    def lose_the_ledger(request: RequestInfo) -> None:
+        if request.method == "POST" and ledger.is_file():
+            ledger.rename(tmp_path / "kept")
+            ledger.mkdir()
+
+    with Client(local.api_key, base_url=local.base_url, user_id="u", on_request=lose_the_ledger) as client:
+        with pytest.raises(ValidationError, match=r"The ledger .*job\.jsonl' cannot be read or written"):
+            _ = [outcome for outcome in client.responses.map(inputs, max_in_flight=3, ledger=ledger)]
+    ledger.rmdir()
+    (tmp_path / "kept").rename(ledger)
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        made = {run.response_id for run in client.responses.iter()}
+        assert 1 <= len(made) < 8
+        found = {outcome.result().response_id for outcome in client.responses.map(inputs, ledger=ledger)}
+        assert made < found
+        assert len(found) == (client.list_responses()).total == 8
 
 
 def test_leaving_early_stops_unfinished_runs(serve: Serve) -> None:

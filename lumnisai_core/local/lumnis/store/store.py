@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,10 +19,10 @@ _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 
 
 class Store:
-    """The service's database, held by one service at a time; see `Database`."""
+    """The service's database; see `Database`. `further` makes the tables of other platforms."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        database = Database(path, STEPS, durable=durable)
+    def __init__(self, path: Path, *, durable: bool = True, further: Sequence[str] = ()) -> None:
+        self.database = database = Database(path, (*STEPS, *further), durable=durable)
         self._db = database.sql
         self.close = database.close
         self.transaction = database.transaction

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import not_none, optional_text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import not_none, optional_text, path
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.lumnis.calls import external_api_keys as calls
 from lumnisai_core.lumnis.config import Settings
@@ -77,7 +77,7 @@ class AsyncExternalApiKeys(AsyncResource[Settings]):
         Raises:
             NotFoundError: The key does not exist.
         """
-        return await self._send(Call("GET", path(_ONE, key_id), model(ExternalApiKey)))
+        return await self._get(ExternalApiKey, path(_ONE, key_id))
 
     async def list(self, *, user_id: str | UUID | None = None) -> list_[ExternalApiKey]:
         """List all stored keys without their secrets, newest first (GET /v1/external-api-keys).
@@ -115,7 +115,7 @@ class AsyncExternalApiKeys(AsyncResource[Settings]):
 
     async def get_mode(self) -> ApiKeyModeObject:
         """Return whether runs use the platform's keys or the tenant's (GET /v1/external-api-keys/mode)."""
-        return await self._send(Call("GET", _MODE, model(ApiKeyModeObject)))
+        return await self._get(ApiKeyModeObject, _MODE)
 
     async def update_mode(self, mode: ApiKeyMode | str) -> ApiKeyModeObject:
         """Choose whether runs use the platform's keys or the tenant's (PATCH /v1/external-api-keys/mode).

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, nothing
-from lumnisai_core._transport.call import Call, Form, path
+from lumnisai_core._transport.call import Call, Form
 from lumnisai_core._transport.checks import (
     check_seconds,
     member,
@@ -20,6 +20,7 @@ from lumnisai_core._transport.checks import (
     numbered_page_query,
     optional_member,
     optional_texts,
+    path,
     text,
     texts,
     whole_number_between,
@@ -28,7 +29,7 @@ from lumnisai_core._transport.waiting import async_sleep
 from lumnisai_core.exceptions import MissingUserId, ValidationError, WaitTimeoutError
 from lumnisai_core.lumnis.calls import files as calls
 from lumnisai_core.lumnis.calls.files import FileInput, NamedFile
-from lumnisai_core.lumnis.config import Settings, user_of_call
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import (
     BulkDeleteResult,
@@ -79,7 +80,7 @@ class AsyncFiles(AsyncResource[Settings]):
         The service processes it afterwards; see :meth:`wait_until_processed`.
 
         Args:
-            file: A path, bytes, or a file opened for reading bytes.
+            file: A path, also of a named pipe, bytes, or a file or stream opened for reading bytes.
             file_path: A path, instead of ``file``.
             file_content: Bytes or a stream, instead of ``file``.
             file_name: Name of the file. Default: the name of the path or of the opened file.
@@ -90,10 +91,10 @@ class AsyncFiles(AsyncResource[Settings]):
                 ``replace``, ``skip`` or ``error``.
 
         Raises:
-            ValidationError: The file cannot be read, or an argument is invalid.
+            ValidationError: The file cannot be read, has become shorter meanwhile, or an argument is invalid.
             MissingUserId: User scope without a user.
         """
-        fields = calls.upload_fields(self._settings, user_id=user_id, scope=scope, tags=tags)
+        fields = calls.upload_fields(user_of_call(self._settings, user_id=user_id, scope=scope), tags)
         fields["duplicate_handling"] = str(member(DuplicateHandling, "duplicate_handling", duplicate_handling))
         part = calls.form_file("file", calls.chosen_file(file, file_path, file_content), file_name)
         form = Form(fields, [part])
@@ -124,7 +125,7 @@ class AsyncFiles(AsyncResource[Settings]):
         """
         if isinstance(files, str | bytes | PathLike) or not files:
             raise ValidationError("files must be a list of at least one file.")
-        fields = calls.upload_fields(self._settings, user_id=user_id, scope=scope, tags=tags)
+        fields = calls.upload_fields(user_of_call(self._settings, user_id=user_id, scope=scope), tags)
         form = Form(fields, [calls.form_file("files", file) for file in files])
         return await self._send(Call("POST", _ROUTE + "/bulk-upload", model(BulkUploadResult), form=form))
 
@@ -139,8 +140,7 @@ class AsyncFiles(AsyncResource[Settings]):
             FileNotFoundError: The file does not exist.
             FileAccessDeniedError: The file belongs to another user.
         """
-        query = {"user_id": calls.user_of_file(self._settings, user_id)}
-        return await self._send(Call("GET", path(_ONE, file_id), model(FileMetadata), query=query))
+        return await self._get(FileMetadata, path(_ONE, file_id), user_id=self._user(user_id))
 
     async def get_content(
         self,
@@ -165,12 +165,9 @@ class AsyncFiles(AsyncResource[Settings]):
             FileNotFoundError: The file does not exist.
             FileAccessDeniedError: The file belongs to another user.
         """
-        query = {
-            "user_id": calls.user_of_file(self._settings, user_id),
-            "content_type": optional_member(ContentType, "content_type", content_type),
-            **calls.line_range(start_line, end_line),
-        }
-        return await self._send(Call("GET", path(_ONE + "/content", file_id), model(FileContentResult), query=query))
+        kind, lines = optional_member(ContentType, "content_type", content_type), calls.line_range(start_line, end_line)
+        route = path(_ONE + "/content", file_id)
+        return await self._get(FileContentResult, route, user_id=self._user(user_id), content_type=kind, **lines)
 
     async def get_status(self, file_id: str | UUID, *, user_id: str | UUID | None = None) -> FileProcessingStatus:
         """Return the state of a file's processing (GET /v1/files/{id}/status).
@@ -183,12 +180,11 @@ class AsyncFiles(AsyncResource[Settings]):
             FileNotFoundError: The file does not exist.
             FileAccessDeniedError: The file belongs to another user.
         """
-        query = {"user_id": calls.user_of_file(self._settings, user_id)}
-        return await self._send(Call("GET", path(_ONE + "/status", file_id), model(FileProcessingStatus), query=query))
+        return await self._get(FileProcessingStatus, path(_ONE + "/status", file_id), user_id=self._user(user_id))
 
     async def get_statistics(self) -> FileStatistics:
         """Return totals over all files of the tenant (GET /v1/files/statistics)."""
-        return await self._send(Call("GET", _ROUTE + "/statistics", model(FileStatistics)))
+        return await self._get(FileStatistics, _ROUTE + "/statistics")
 
     async def list(
         self,
@@ -212,16 +208,16 @@ class AsyncFiles(AsyncResource[Settings]):
             page: Number of the page, from 1.
             limit: Files on the page, 1 to 100.
         """
-        user = user_of_call(self._settings, user_id=user_id, scope=scope)
-        query = {
-            "user_id": user,
-            "scope": optional_member(FileScope, "scope", scope),
-            "file_type": file_type,
-            "status": optional_member(ProcessingStatus, "status", status),
-            "tags": calls.usable_tags(tags),
+        return await self._get(
+            FileList,
+            _ROUTE,
+            user_id=user_of_call(self._settings, user_id=user_id, scope=scope),
+            scope=optional_member(FileScope, "scope", scope),
+            file_type=file_type,
+            status=optional_member(ProcessingStatus, "status", status),
+            tags=calls.usable_tags(tags),
             **numbered_page_query(page=page, page_size=limit, size_name="limit"),
-        }
-        return await self._send(Call("GET", _ROUTE, model(FileList), query=query))
+        )
 
     def iter(
         self,
@@ -243,16 +239,18 @@ class AsyncFiles(AsyncResource[Settings]):
             tags: Only files with these tags.
             page_size: Files to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(
-            lambda number: self.list(
+        return self._iterate(
+            lambda place: self.list(
                 user_id=user_id,
                 scope=scope,
                 file_type=file_type,
                 status=status,
                 tags=tags,
-                page=number,
-                limit=page_size,
-            )
+                page=place.position,
+                limit=place.size,
+            ),
+            page_size,
+            numbered=True,
         )
 
     async def update_scope(
@@ -271,7 +269,7 @@ class AsyncFiles(AsyncResource[Settings]):
             FileAccessDeniedError: The file belongs to another user.
         """
         new_scope = member(FileScope, "scope", scope)
-        user = calls.user_of_file(self._settings, user_id)
+        user = self._user(user_id)
         if new_scope is FileScope.USER and user is None:
             raise MissingUserId("A file with scope user needs a user: pass user_id=... or use client.for_user(...).")
         body = not_none(scope=str(new_scope), user_id=user)
@@ -291,7 +289,7 @@ class AsyncFiles(AsyncResource[Settings]):
             FileNotFoundError: The file does not exist.
             FileAccessDeniedError: The file belongs to another user.
         """
-        query = {"hard_delete": hard_delete, "user_id": calls.user_of_file(self._settings, user_id)}
+        query = {"hard_delete": hard_delete, "user_id": self._user(user_id)}
         return await self._send(Call("DELETE", path(_ONE, file_id), calls.deletion(file_id, hard_delete), query=query))
 
     async def bulk_delete(
@@ -310,7 +308,7 @@ class AsyncFiles(AsyncResource[Settings]):
         Raises:
             ValidationError: ``file_ids`` is empty.
         """
-        query = {"hard_delete": hard_delete, "user_id": calls.user_of_file(self._settings, user_id)}
+        query = {"hard_delete": hard_delete, "user_id": self._user(user_id)}
         body = {"file_ids": texts("file_ids", file_ids)}
         return await self._send(Call("DELETE", _ROUTE + "/bulk", model(BulkDeleteResult), query=query, body=body))
 
@@ -348,11 +346,7 @@ class AsyncFiles(AsyncResource[Settings]):
             tags=calls.usable_tags(tags),
             user_id=user_of_call(self._settings, user_id=user_id, scope=scope),
         )
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
-        return await self._send(
-            Call("POST", _ROUTE + "/search", model(FileSearchResults), body=body, idempotency_key=key)
-        )
+        return await self._send(Call("POST", _ROUTE + "/search", model(FileSearchResults), body=body, idempotent=True))
 
     async def download(self, file_id: str | UUID, *, user_id: str | UUID | None = None) -> bytes:
         """Return the bytes of a file (GET /v1/files/{id}/download).
@@ -379,6 +373,7 @@ class AsyncFiles(AsyncResource[Settings]):
             user_id: Owner of the file, unless it belongs to the tenant.
 
         Raises:
+            ValidationError: The target is a folder or cannot be written.
             FileNotFoundError: The file does not exist.
             FileAccessDeniedError: The file belongs to another user.
         """
@@ -425,8 +420,11 @@ class AsyncFiles(AsyncResource[Settings]):
             await async_sleep(min(poll_interval, left))
 
     def _download_call(self, file_id: str | UUID, user_id: str | UUID | None) -> Call[Any]:
-        query = {"user_id": calls.user_of_file(self._settings, user_id)}
-        return Call("GET", path(_ONE + "/download", file_id), nothing, query=query)
+        return Call("GET", path(_ONE + "/download", file_id), nothing, query={"user_id": self._user(user_id)})
+
+    def _user(self, user_id: str | UUID | None) -> str | None:
+        # The scope of the client is irrelevant, because a file has its own.
+        return user_id_from(user_id) or self._settings.user_id
 
     async def _send(self, call: Call[T]) -> T:
         with calls.file_errors():

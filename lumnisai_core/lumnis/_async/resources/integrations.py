@@ -5,15 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import check_seconds, not_none, optional_text, text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import check_seconds, not_none, optional_member, optional_text, path, text, texts
 from lumnisai_core._transport.waiting import async_sleep
-from lumnisai_core.exceptions import WaitTimeoutError
-from lumnisai_core.lumnis.calls import integrations as calls
+from lumnisai_core.exceptions import AppConnectionError, WaitTimeoutError
 from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.integrations import (
@@ -24,6 +23,7 @@ from lumnisai_core.lumnis.models.integrations import (
     AppRequiredFields,
     ConnectionCallbackResult,
     ConnectionStart,
+    ConnectionStatus,
     DisconnectResult,
     IntegrationProvider,
     IntegrationProviderList,
@@ -79,12 +79,12 @@ class AsyncIntegrations(AsyncResource[Settings]):
         """
         body = not_none(
             user_id=self._user(user_id),
-            app_name=calls.app(app_name),
+            app_name=_app(app_name),
             redirect_url=redirect_url,
             integration_id=integration_id,
             auth_mode=auth_mode,
             connection_params=None if connection_params is None else dict(connection_params),
-            provider=calls.provider_name(provider),
+            provider=_provider(provider),
             success_redirect_url=success_redirect_url,
             failure_redirect_url=failure_redirect_url,
         )
@@ -109,9 +109,8 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        query = {"provider": calls.provider_name(provider), "include_enabled": include_enabled}
-        route = path(_CONNECTIONS + "/{}/{}", self._user(user_id), calls.app(app_name))
-        return await self._send(Call("GET", route, model(AppConnection), query=query))
+        route = path(_CONNECTIONS + "/{}/{}", self._user(user_id), _app(app_name))
+        return await self._get(AppConnection, route, provider=_provider(provider), include_enabled=include_enabled)
 
     async def get_connection_statuses(
         self,
@@ -134,14 +133,12 @@ class AsyncIntegrations(AsyncResource[Settings]):
         """
         body = {
             "user_id": self._user(user_id),
-            "app_names": calls.app_list("app_names", app_names),
-            "provider": calls.provider_name(provider),
+            "app_names": _apps("app_names", app_names),
+            "provider": _provider(provider),
             "include_enabled_status": include_enabled,
         }
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
         return await self._send(
-            Call("POST", _CONNECTIONS + "/batch", model(AppConnectionList), body=body, idempotency_key=key)
+            Call("POST", _CONNECTIONS + "/batch", model(AppConnectionList), body=body, idempotent=True)
         )
 
     async def list_connections(
@@ -161,9 +158,10 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        query = {"app_filter": calls.app_filter(app_filter), "provider": calls.provider_name(provider)}
         route = path(_CONNECTIONS + "/{}", self._user(user_id))
-        return await self._send(Call("GET", route, model(AppConnectionList), query=query))
+        return await self._get(
+            AppConnectionList, route, app_filter=_app_filter(app_filter), provider=_provider(provider)
+        )
 
     async def wait_for_connection(
         self,
@@ -190,12 +188,19 @@ class AsyncIntegrations(AsyncResource[Settings]):
         """
         check_seconds("timeout", timeout, endless=True)
         check_seconds("poll_interval", poll_interval)
-        name = calls.app(app_name)
+        name = _app(app_name)
         deadline = time.monotonic() + timeout
         while True:
             connection = await self.get_connection_status(user_id, name, provider=provider)
-            if calls.is_connected(connection, name):
+            if connection.status == ConnectionStatus.ACTIVE:
                 return connection
+            if connection.status in (ConnectionStatus.FAILED, ConnectionStatus.EXPIRED):  # waiting is useless
+                reason = connection.error_message or "the service gave no reason"
+                raise AppConnectionError(
+                    f"The connection to {name} is {connection.status}: {reason}. Start it again with "
+                    "client.integrations.initiate_connection(...).",
+                    detail=connection.json(),
+                )
             left = deadline - time.monotonic()
             if left <= 0:
                 raise WaitTimeoutError(
@@ -239,8 +244,8 @@ class AsyncIntegrations(AsyncResource[Settings]):
         """
         body = not_none(
             user_id=self._user(user_id),
-            app_name=calls.app(app_name),
-            provider=calls.provider_name(provider),
+            app_name=_app(app_name),
+            provider=_provider(provider),
             account_id=optional_text("account_id", account_id),
         )
         return await self._send(Call("POST", _CONNECTIONS + "/disconnect", model(DisconnectResult), body=body))
@@ -262,16 +267,8 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             MissingUserId: Neither the call nor the client has a user.
         """
-        body = not_none(
-            user_id=self._user(user_id),
-            app_filter=calls.app_filter(app_filter),
-            provider=calls.provider_name(provider),
-        )
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
-        return await self._send(
-            Call("POST", _ROUTE + "/tools", model(IntegrationToolList), body=body, idempotency_key=key)
-        )
+        body = not_none(user_id=self._user(user_id), app_filter=_app_filter(app_filter), provider=_provider(provider))
+        return await self._send(Call("POST", _ROUTE + "/tools", model(IntegrationToolList), body=body, idempotent=True))
 
     async def list_apps(
         self, *, include_available: bool = True, provider: IntegrationProvider | str | None = None
@@ -282,8 +279,9 @@ class AsyncIntegrations(AsyncResource[Settings]):
             include_available: Whether to list the apps that could be enabled, too.
             provider: Only apps of this provider.
         """
-        query = {"include_available": include_available, "provider": calls.provider_name(provider)}
-        return await self._send(Call("GET", _ROUTE + "/apps", model(AppList), query=query))
+        return await self._get(
+            AppList, _ROUTE + "/apps", include_available=include_available, provider=_provider(provider)
+        )
 
     async def is_app_enabled(self, app_name: str, *, provider: IntegrationProvider | str | None = None) -> AppEnabled:
         """Return whether users can connect to an app, as ``enabled`` (GET /v1/integrations/apps/{app}/enabled).
@@ -292,9 +290,8 @@ class AsyncIntegrations(AsyncResource[Settings]):
             app_name: Name of the app, such as ``GITHUB``.
             provider: Provider of connections. Default: the service's choice.
         """
-        query = {"provider": calls.provider_name(provider)}
-        route = path(_ROUTE + "/apps/{}/enabled", calls.app(app_name))
-        return await self._send(Call("GET", route, model(AppEnabled), query=query))
+        route = path(_ROUTE + "/apps/{}/enabled", _app(app_name))
+        return await self._get(AppEnabled, route, provider=_provider(provider))
 
     async def set_app_enabled(self, app_name: str, *, enabled: bool) -> AppEnabled:
         """Enable or disable an app (PUT /v1/integrations/apps/{app}). This can take half a minute.
@@ -303,12 +300,12 @@ class AsyncIntegrations(AsyncResource[Settings]):
             app_name: Name of the app, such as ``GITHUB``.
             enabled: Whether users can connect to it.
         """
-        route = path(_ROUTE + "/apps/{}", calls.app(app_name))
+        route = path(_ROUTE + "/apps/{}", _app(app_name))
         return await self._send(Call("PUT", route, model(AppEnabled), query={"enabled": enabled}, held=_ENABLING))
 
     async def list_providers(self) -> IntegrationProviderList:
         """List the providers of connections (GET /v1/integrations/providers)."""
-        return await self._send(Call("GET", _ROUTE + "/providers", model(IntegrationProviderList)))
+        return await self._get(IntegrationProviderList, _ROUTE + "/providers")
 
     async def get_non_oauth_required_fields(
         self, app_name: str, *, auth_scheme: str | None = None
@@ -324,7 +321,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Raises:
             TransportError: The service does not implement it.
         """
-        route = path(_ROUTE + "/non-oauth/required-fields/{}", calls.app(app_name))
+        route = path(_ROUTE + "/non-oauth/required-fields/{}", _app(app_name))
         return await self._send(Call("GET", route, model(AppRequiredFields), query={"auth_scheme": auth_scheme}))
 
     async def get_linkedin_sync_status(self, *, user_id: str | UUID | None = None) -> LinkedInSync:
@@ -333,8 +330,7 @@ class AsyncIntegrations(AsyncResource[Settings]):
         Args:
             user_id: User of the connections. Required unless the client has a user.
         """
-        query = {"user_id": self._user(user_id)}
-        return await self._send(Call("GET", _ROUTE + "/linkedin/sync-status", model(LinkedInSync), query=query))
+        return await self._get(LinkedInSync, _ROUTE + "/linkedin/sync-status", user_id=self._user(user_id))
 
     async def sync_linkedin(self, *, user_id: str | UUID | None = None) -> LinkedInSync:
         """Start to synchronize LinkedIn connections (POST /v1/integrations/linkedin/sync).
@@ -352,9 +348,27 @@ class AsyncIntegrations(AsyncResource[Settings]):
             user_id: User of the connections. Required unless the client has a user.
         """
         query = {"user_id": self._user(user_id)}
-        return await self._send(
-            Call("DELETE", _ROUTE + "/linkedin/connections", calls.deleted_connections, query=query)
-        )
+        return await self._send(Call("DELETE", _ROUTE + "/linkedin/connections", _deleted, query=query))
 
     def _user(self, user_id: str | UUID | None) -> str | None:
         return user_of_call(self._settings, user_id=user_id, scope=Scope.USER)
+
+
+def _app(name: str) -> str:
+    return text("app_name", name).strip().upper()  # as the service writes it
+
+
+def _apps(argument: str, names: Sequence[str]) -> list[str]:
+    return [_app(name) for name in texts(argument, names)]
+
+
+def _app_filter(names: str | Sequence[str] | None) -> list[str] | None:
+    return None if names is None else _apps("app_filter", names.split(",") if isinstance(names, str) else names)
+
+
+def _provider(name: IntegrationProvider | str | None) -> IntegrationProvider | None:
+    return optional_member(IntegrationProvider, "provider", name)
+
+
+def _deleted(data: Any) -> LinkedInConnectionsDeleted:
+    return LinkedInConnectionsDeleted.model_validate({} if data is None else data)  # the answer may be empty

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, not_none, optional_text, page_query, text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import changes, not_none, optional_text, page_query, path, text
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import mcp_servers as calls
@@ -80,7 +80,7 @@ class AsyncMCPServers(AsyncResource[Settings]):
         Raises:
             NotFoundError: The server does not exist.
         """
-        return await self._send(Call("GET", path(_ONE, server_id), model(MCPServer)))
+        return await self._get(MCPServer, path(_ONE, server_id))
 
     async def list(
         self,
@@ -105,15 +105,9 @@ class AsyncMCPServers(AsyncResource[Settings]):
         user = user_id_from(user_identifier)
         if user is None and scope != Scope.TENANT:
             user = self._settings.user_id
-        page = page_query(limit=limit, offset=skip)
-        query = {
-            "scope": scope,
-            "user_identifier": user,
-            "is_active": is_active,
-            "skip": page["offset"],
-            "limit": page["limit"],
-        }
-        return await self._send(Call("GET", _ROUTE, model(MCPServerList), query=query))
+        page_query(limit=limit, offset=skip)
+        query = {"scope": scope, "user_identifier": user, "is_active": is_active, "skip": skip, "limit": limit}
+        return await self._get(MCPServerList, _ROUTE, **query)
 
     def iter(
         self,
@@ -132,9 +126,14 @@ class AsyncMCPServers(AsyncResource[Settings]):
             page_size: Servers to fetch at a time, 1 to 100.
         """
         return self._iterate(
-            lambda seen: self.list(
-                scope=scope, user_identifier=user_identifier, is_active=is_active, skip=seen, limit=page_size
-            )
+            lambda place: self.list(
+                scope=scope,
+                user_identifier=user_identifier,
+                is_active=is_active,
+                skip=place.position,
+                limit=place.size,
+            ),
+            page_size,
         )
 
     async def update(
@@ -189,7 +188,7 @@ class AsyncMCPServers(AsyncResource[Settings]):
         Raises:
             NotFoundError: The server does not exist.
         """
-        return await self._send(Call("GET", path(_ONE + "/tools", server_id), model(MCPToolList)))
+        return await self._get(MCPToolList, path(_ONE + "/tools", server_id))
 
     async def test(self, server_id: str | UUID) -> MCPTestResult:
         """Test the connection to a server (POST /v1/mcp-servers/{id}/test).

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import member
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import member, path
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import model_preferences as calls
 from lumnisai_core.lumnis.config import Settings
@@ -34,8 +33,7 @@ class AsyncModelPreferences(AsyncResource[Settings]):
         Args:
             include_defaults: Whether to include the platform's model for purposes without a choice.
         """
-        query = {"include_defaults": include_defaults}
-        return await self._send(Call("GET", _ROUTE, model(ModelPreferenceList), query=query))
+        return await self._get(ModelPreferenceList, _ROUTE, include_defaults=include_defaults)
 
     async def update(self, preferences: Mapping[str, Mapping[str, Any] | ModelPreference]) -> ModelPreferenceList:
         """Choose models for several purposes; the others stay unchanged (PUT /v1/model-preferences).
@@ -95,8 +93,6 @@ class AsyncModelPreferences(AsyncResource[Settings]):
         if isinstance(choices, Mapping | str) or not choices:
             raise ValidationError(f"choices must be a list of at least one model, not {choices!r}.")
         body = [calls.choice_from(f"choices[{index}].", row) for index, row in enumerate(choices)]
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
         return await self._send(
-            Call("POST", _ROUTE + "/check-availability", models(ModelAvailability), body=body, idempotency_key=key)
+            Call("POST", _ROUTE + "/check-availability", models(ModelAvailability), body=body, idempotent=True)
         )

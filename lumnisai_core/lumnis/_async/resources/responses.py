@@ -10,12 +10,15 @@ from typing import Any, Unpack
 from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
+from lumnisai_core._transport.answer import model
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import member, not_none, page_query, path
 from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.lumnis._async.batch import map_runs
 from lumnisai_core.lumnis._async.following import AsyncRunStream, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
-from lumnisai_core.lumnis.config import Settings
+from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models import (
     ArtifactList,
     FeedbackCreated,
@@ -28,6 +31,9 @@ from lumnisai_core.lumnis.models import (
     StoredArtifact,
 )
 from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
+
+_FEEDBACK = runs.ROUTE + "/{}/feedback"
+_LONGEST_FEEDBACK = 5000
 
 
 class AsyncResponses(AsyncResource[Settings]):
@@ -83,8 +89,15 @@ class AsyncResponses(AsyncResource[Settings]):
             limit: Runs on the page, 1 to 100.
             offset: Runs to skip.
         """
-        filters = {"status": status, "start_date": start_date, "end_date": end_date}
-        return await self._send(runs.list_call(self._settings, user_id, scope, limit, offset, **filters))
+        return await self._get(
+            ResponseList,
+            runs.ROUTE,
+            user_id=user_of_call(self._settings, user_id=user_id, scope=scope),
+            status=status,
+            start_date=start_date,
+            end_date=end_date,
+            **page_query(limit=limit, offset=offset),
+        )
 
     def iter(
         self,
@@ -107,15 +120,16 @@ class AsyncResponses(AsyncResource[Settings]):
             page_size: Runs to fetch at a time, 1 to 100.
         """
         return self._iterate(
-            lambda seen: self.list(
+            lambda place: self.list(
                 user_id=user_id,
                 scope=scope,
                 status=status,
                 start_date=start_date,
                 end_date=end_date,
-                limit=page_size,
-                offset=seen,
-            )
+                limit=place.size,
+                offset=place.position,
+            ),
+            page_size,
         )
 
     async def cancel(self, response_id: str) -> ResponseObject:
@@ -185,12 +199,13 @@ class AsyncResponses(AsyncResource[Settings]):
             inputs: Strings, messages, conversations, or :class:`RunInput` with parameters of its own. Inputs are taken
                 one by one, when there is room for another run.
             max_in_flight: Number of runs at the same time. Default 50.
-            ledger: File that records the run of each input. Called again with the same inputs and the same file, an
-                interrupted job continues its runs instead of creating them again.
+            ledger: File that records the run of each input. Called again with the same inputs and the same file, also
+                by several processes at once, a job continues its runs instead of creating them again.
             **parameters: Parameters of all runs; see :class:`lumnisai_core.InvokeParameters`.
 
         Raises:
-            ValidationError: ``max_in_flight`` or the ledger is invalid.
+            ValidationError: ``max_in_flight`` or the ledger is invalid, or the ledger cannot be written any more;
+                the runs then continue, and the job can be started again.
         """
         return map_runs(
             self._transport,
@@ -230,18 +245,19 @@ class AsyncResponses(AsyncResource[Settings]):
             ConflictError: The run has ended.
             NotFoundError: The run does not exist.
         """
-        return await self._send(
-            runs.create_feedback_call(
-                self._settings,
-                response_id,
-                feedback_text,
-                feedback_type=feedback_type,
-                user_id=user_id,
-                progress_id=progress_id,
-                tool_call_id=tool_call_id,
-                tool_args_update=tool_args_update,
-            )
+        if not isinstance(feedback_text, str) or not 1 <= len(feedback_text) <= _LONGEST_FEEDBACK:
+            raise ValidationError(f"feedback_text must be a string of 1 to {_LONGEST_FEEDBACK} characters.")
+        if tool_args_update is not None and tool_call_id is None:
+            raise ValidationError("tool_args_update needs tool_call_id: pass the id of the tool call to change.")
+        body = not_none(
+            feedback_text=feedback_text,
+            feedback_type=member(FeedbackType, "feedback_type", feedback_type),
+            user_id=user_id_from(user_id) or self._settings.user_id,
+            progress_id=progress_id,
+            tool_call_id=tool_call_id,
+            tool_args_update=tool_args_update,
         )
+        return await self._send(Call("POST", path(_FEEDBACK, response_id), model(FeedbackCreated), body=body))
 
     async def list_feedback(self, response_id: str, *, progress_id: str | None = None) -> FeedbackList:
         """List the feedback on a run and whether the agent has read it (GET /v1/responses/{id}/feedback).
@@ -250,7 +266,7 @@ class AsyncResponses(AsyncResource[Settings]):
             response_id: Id of the run.
             progress_id: Only feedback on this progress entry.
         """
-        return await self._send(runs.list_feedback_call(response_id, progress_id))
+        return await self._get(FeedbackList, path(_FEEDBACK, response_id), progress_id=progress_id)
 
     async def list_artifacts(self, response_id: str, *, limit: int = 50, offset: int = 0) -> ArtifactList:
         """List the stored documents of a run (GET /v1/responses/{id}/artifacts).
@@ -260,7 +276,8 @@ class AsyncResponses(AsyncResource[Settings]):
             limit: Documents on the page, 1 to 100.
             offset: Documents to skip.
         """
-        return await self._send(runs.list_artifacts_call(response_id, limit=limit, offset=offset))
+        route, page = path(runs.ROUTE + "/{}/artifacts", response_id), page_query(limit=limit, offset=offset)
+        return await self._get(ArtifactList, route, **page)
 
     def iter_artifacts(self, response_id: str, *, page_size: int = 50) -> AsyncIterator[StoredArtifact]:
         """Iterate over all stored documents of a run.
@@ -269,4 +286,6 @@ class AsyncResponses(AsyncResource[Settings]):
             response_id: Id of the run.
             page_size: Documents to fetch at a time, 1 to 100.
         """
-        return self._iterate(lambda seen: self.list_artifacts(response_id, limit=page_size, offset=seen))
+        return self._iterate(
+            lambda place: self.list_artifacts(response_id, limit=place.size, offset=place.position), page_size
+        )

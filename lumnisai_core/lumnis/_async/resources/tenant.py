@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from lumnisai_core._transport._async.resource import AsyncResource
-from lumnisai_core._transport.answer import model
-from lumnisai_core._transport.call import Call, path
+from lumnisai_core._transport.checks import path
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.tenant import TenantObject
 
@@ -22,4 +21,4 @@ class AsyncTenant(AsyncResource[Settings]):
         """
         tenant_id = self._settings.tenant_id
         route = "/v1/tenant" if tenant_id is None else path("/v1/tenants/{}", tenant_id)
-        return await self._send(Call("GET", route, model(TenantObject)))
+        return await self._get(TenantObject, route)

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, path, text
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject
@@ -44,7 +44,7 @@ class AsyncUsers(AsyncResource[Settings]):
         Raises:
             NotFoundError: The user does not exist.
         """
-        return await self._send(Call("GET", path(_ONE, user_id), model(UserObject)))
+        return await self._get(UserObject, path(_ONE, user_id))
 
     async def list(self, *, page: int = 1, page_size: int = 20) -> UserList:
         """List users (GET /v1/users).
@@ -53,8 +53,7 @@ class AsyncUsers(AsyncResource[Settings]):
             page: Number of the page, from 1.
             page_size: Users on the page, 1 to 100.
         """
-        query = numbered_page_query(page=page, page_size=page_size)
-        return await self._send(Call("GET", _ROUTE, model(UserList), query=query))
+        return await self._get(UserList, _ROUTE, **numbered_page_query(page=page, page_size=page_size))
 
     def iter(self, *, page_size: int = 20) -> AsyncIterator[UserObject]:
         """Iterate over all users.
@@ -62,7 +61,9 @@ class AsyncUsers(AsyncResource[Settings]):
         Args:
             page_size: Users to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(lambda number: self.list(page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.list(page=place.position, page_size=place.size), page_size, numbered=True
+        )
 
     async def update(
         self, user_id: str | UUID, *, first_name: str | None = None, last_name: str | None = None
@@ -113,7 +114,11 @@ class AsyncUsers(AsyncResource[Settings]):
             user_id: UUID or e-mail address.
             page_size: Runs to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(lambda number: self.get_responses(user_id, page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.get_responses(user_id, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
+        )
 
     async def get_threads(self, user_id: str | UUID, *, page: int = 1, page_size: int = 20) -> list_[ThreadObject]:
         """Return the threads of a user (GET /v1/users/{id}/threads).
@@ -136,4 +141,8 @@ class AsyncUsers(AsyncResource[Settings]):
             user_id: UUID or e-mail address.
             page_size: Threads to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(lambda number: self.get_threads(user_id, page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.get_threads(user_id, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
+        )

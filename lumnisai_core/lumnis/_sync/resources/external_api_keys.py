@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import not_none, optional_text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import not_none, optional_text, path
 from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.lumnis.calls import external_api_keys as calls
 from lumnisai_core.lumnis.config import Settings
@@ -78,7 +78,7 @@ class ExternalApiKeys(Resource[Settings]):
         Raises:
             NotFoundError: The key does not exist.
         """
-        return self._send(Call("GET", path(_ONE, key_id), model(ExternalApiKey)))
+        return self._get(ExternalApiKey, path(_ONE, key_id))
 
     def list(self, *, user_id: str | UUID | None = None) -> list_[ExternalApiKey]:
         """List all stored keys without their secrets, newest first (GET /v1/external-api-keys).
@@ -116,7 +116,7 @@ class ExternalApiKeys(Resource[Settings]):
 
     def get_mode(self) -> ApiKeyModeObject:
         """Return whether runs use the platform's keys or the tenant's (GET /v1/external-api-keys/mode)."""
-        return self._send(Call("GET", _MODE, model(ApiKeyModeObject)))
+        return self._get(ApiKeyModeObject, _MODE)
 
     def update_mode(self, mode: ApiKeyMode | str) -> ApiKeyModeObject:
         """Choose whether runs use the platform's keys or the tenant's (PATCH /v1/external-api-keys/mode).

@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import uuid4
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import member
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import member, path
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import model_preferences as calls
 from lumnisai_core.lumnis.config import Settings
@@ -35,8 +34,7 @@ class ModelPreferences(Resource[Settings]):
         Args:
             include_defaults: Whether to include the platform's model for purposes without a choice.
         """
-        query = {"include_defaults": include_defaults}
-        return self._send(Call("GET", _ROUTE, model(ModelPreferenceList), query=query))
+        return self._get(ModelPreferenceList, _ROUTE, include_defaults=include_defaults)
 
     def update(self, preferences: Mapping[str, Mapping[str, Any] | ModelPreference]) -> ModelPreferenceList:
         """Choose models for several purposes; the others stay unchanged (PUT /v1/model-preferences).
@@ -94,8 +92,6 @@ class ModelPreferences(Resource[Settings]):
         if isinstance(choices, Mapping | str) or not choices:
             raise ValidationError(f"choices must be a list of at least one model, not {choices!r}.")
         body = [calls.choice_from(f"choices[{index}].", row) for index, row in enumerate(choices)]
-        # It changes nothing, so it can be retried.
-        key = str(uuid4())
         return self._send(
-            Call("POST", _ROUTE + "/check-availability", models(ModelAvailability), body=body, idempotency_key=key)
+            Call("POST", _ROUTE + "/check-availability", models(ModelAvailability), body=body, idempotent=True)
         )

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, nothing
-from lumnisai_core._transport.call import Call, path
+from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import (
     changes,
     not_none,
     numbered_page_query,
     optional_member,
     optional_text,
+    path,
     text,
     whole_number_between,
 )
@@ -84,15 +85,10 @@ class Skills(Resource[Settings]):
         Raises:
             NotFoundError: The skill does not exist.
         """
-        return self._send(Call("GET", path(_ONE, skill_id), model(SkillObject)))
+        return self._get(SkillObject, path(_ONE, skill_id))
 
     def list(
-        self,
-        *,
-        category: str | None = None,
-        is_active: bool | None = True,
-        page: int = 1,
-        page_size: int = 50,
+        self, *, category: str | None = None, is_active: bool | None = True, page: int = 1, page_size: int = 50
     ) -> SkillList:
         """List skills (GET /v1/skills).
 
@@ -103,8 +99,7 @@ class Skills(Resource[Settings]):
             page_size: Skills on the page, 1 to 100.
         """
         pages = numbered_page_query(page=page, page_size=page_size)
-        query = {"category": category, "is_active": is_active, **pages}
-        return self._send(Call("GET", _ROUTE, model(SkillList), query=query))
+        return self._get(SkillList, _ROUTE, category=category, is_active=is_active, **pages)
 
     def iter(
         self, *, category: str | None = None, is_active: bool | None = True, page_size: int = 50
@@ -116,8 +111,10 @@ class Skills(Resource[Settings]):
             is_active: True (default) for only active skills, False for only inactive ones, None for all.
             page_size: Skills to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(
-            lambda number: self.list(category=category, is_active=is_active, page=number, page_size=page_size)
+        return self._iterate(
+            lambda place: self.list(category=category, is_active=is_active, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
         )
 
     def update(
@@ -217,19 +214,11 @@ class Skills(Resource[Settings]):
             page: Number of the page, from 1.
             page_size: Uses on the page, 1 to 100.
         """
-        query = {
-            "skill_id": None if skill_id is None else str(skill_id),
-            "response_id": None if response_id is None else str(response_id),
-            **numbered_page_query(page=page, page_size=page_size),
-        }
-        return self._send(Call("GET", _USAGE, model(SkillUsageList), query=query))
+        pages = numbered_page_query(page=page, page_size=page_size)
+        return self._get(SkillUsageList, _USAGE, skill_id=skill_id, response_id=response_id, **pages)
 
     def iter_usage(
-        self,
-        *,
-        skill_id: str | UUID | None = None,
-        response_id: str | UUID | None = None,
-        page_size: int = 50,
+        self, *, skill_id: str | UUID | None = None, response_id: str | UUID | None = None, page_size: int = 50
     ) -> Iterator[SkillUsage]:
         """Iterate over all recorded uses of skills, with the filters of :meth:`list_usage`.
 
@@ -238,8 +227,12 @@ class Skills(Resource[Settings]):
             response_id: Only uses in this run.
             page_size: Uses to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(
-            lambda number: self.list_usage(skill_id=skill_id, response_id=response_id, page=number, page_size=page_size)
+        return self._iterate(
+            lambda place: self.list_usage(
+                skill_id=skill_id, response_id=response_id, page=place.position, page_size=place.size
+            ),
+            page_size,
+            numbered=True,
         )
 
     def update_usage(
@@ -281,11 +274,7 @@ class Skills(Resource[Settings]):
         return self._send(Call("PUT", path(_USAGE + "/{}", usage_id), model(SkillUsage), body=body))
 
     def get_analytics(
-        self,
-        *,
-        skill_id: str | UUID | None = None,
-        tenant_id: str | UUID | None = None,
-        days_back: int | None = None,
+        self, *, skill_id: str | UUID | None = None, tenant_id: str | UUID | None = None, days_back: int | None = None
     ) -> SkillAnalytics:
         """Return how often skills were retrieved, selected and successful (GET /v1/skills/analytics).
 
@@ -294,10 +283,6 @@ class Skills(Resource[Settings]):
             tenant_id: Only this tenant. Default: the client's tenant, if it has one.
             days_back: Number of days to look back, 1 to 3650. Default: the service's choice.
         """
+        days = None if days_back is None else whole_number_between("days_back", days_back, 1, _MOST_DAYS)
         tenant = tenant_id or self._settings.tenant_id
-        query = {
-            "skill_id": None if skill_id is None else str(skill_id),
-            "tenant_id": None if tenant is None else str(tenant),
-            "days_back": None if days_back is None else whole_number_between("days_back", days_back, 1, _MOST_DAYS),
-        }
-        return self._send(Call("GET", _ROUTE + "/analytics", model(SkillAnalytics), query=query))
+        return self._get(SkillAnalytics, _ROUTE + "/analytics", skill_id=skill_id, tenant_id=tenant, days_back=days)

@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from lumnisai_core._transport._sync.resource import Resource
-from lumnisai_core._transport.answer import model
-from lumnisai_core._transport.call import Call, path
+from lumnisai_core._transport.checks import path
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models.tenant import TenantObject
 
@@ -23,4 +22,4 @@ class Tenant(Resource[Settings]):
         """
         tenant_id = self._settings.tenant_id
         route = "/v1/tenant" if tenant_id is None else path("/v1/tenants/{}", tenant_id)
-        return self._send(Call("GET", route, model(TenantObject)))
+        return self._get(TenantObject, route)

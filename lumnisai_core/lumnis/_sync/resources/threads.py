@@ -9,8 +9,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import not_none, page_query
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import not_none, page_query, path
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import ResponseObject, Scope, ThreadList, ThreadObject
@@ -23,11 +23,7 @@ class Threads(Resource[Settings]):
     """Create, read and delete threads: conversations that the service keeps. Available as ``client.threads``."""
 
     def create(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        title: str | None = None,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, title: str | None = None
     ) -> ThreadObject:
         """Create an empty thread (POST /v1/threads).
 
@@ -46,15 +42,10 @@ class Threads(Resource[Settings]):
         Raises:
             NotFoundError: The thread does not exist.
         """
-        return self._send(Call("GET", path(_ROUTE + "/{}", thread_id), model(ThreadObject)))
+        return self._get(ThreadObject, path(_ROUTE + "/{}", thread_id))
 
     def list(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        limit: int = 50,
-        offset: int = 0,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, limit: int = 50, offset: int = 0
     ) -> ThreadList:
         """List threads (GET /v1/threads).
 
@@ -65,15 +56,10 @@ class Threads(Resource[Settings]):
             offset: Threads to skip.
         """
         user = user_of_call(self._settings, user_id=user_id, scope=scope)
-        query = {"user_id": user, **page_query(limit=limit, offset=offset)}
-        return self._send(Call("GET", _ROUTE, model(ThreadList), query=query))
+        return self._get(ThreadList, _ROUTE, user_id=user, **page_query(limit=limit, offset=offset))
 
     def iter(
-        self,
-        *,
-        user_id: str | UUID | None = None,
-        scope: Scope | str | None = None,
-        page_size: int = 50,
+        self, *, user_id: str | UUID | None = None, scope: Scope | str | None = None, page_size: int = 50
     ) -> Iterator[ThreadObject]:
         """Iterate over all threads, with the filters of :meth:`list`.
 
@@ -82,7 +68,9 @@ class Threads(Resource[Settings]):
             scope: ``user`` or ``tenant`` instead of the client's scope.
             page_size: Threads to fetch at a time, 1 to 100.
         """
-        return self._iterate(lambda seen: self.list(user_id=user_id, scope=scope, limit=page_size, offset=seen))
+        return self._iterate(
+            lambda place: self.list(user_id=user_id, scope=scope, limit=place.size, offset=place.position), page_size
+        )
 
     def update(self, thread_id: str | UUID, *, title: str) -> ThreadObject:
         """Change the title of a thread (PATCH /v1/threads/{id}).
@@ -126,8 +114,8 @@ class Threads(Resource[Settings]):
             thread_id: Id of the thread.
             page_size: Runs to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(
-            lambda number: self.get_responses(thread_id, limit=page_size, offset=(number - 1) * page_size)
+        return self._iterate(
+            lambda place: self.get_responses(thread_id, limit=place.size, offset=place.position), page_size
         )
 
 

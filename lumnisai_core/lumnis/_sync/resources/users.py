@@ -9,8 +9,8 @@ from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model, models, nothing
-from lumnisai_core._transport.call import Call, path
-from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, text
+from lumnisai_core._transport.call import Call
+from lumnisai_core._transport.checks import changes, not_none, numbered_page_query, path, text
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ThreadObject
 from lumnisai_core.lumnis.models.users import UserList, UserObject
@@ -45,7 +45,7 @@ class Users(Resource[Settings]):
         Raises:
             NotFoundError: The user does not exist.
         """
-        return self._send(Call("GET", path(_ONE, user_id), model(UserObject)))
+        return self._get(UserObject, path(_ONE, user_id))
 
     def list(self, *, page: int = 1, page_size: int = 20) -> UserList:
         """List users (GET /v1/users).
@@ -54,8 +54,7 @@ class Users(Resource[Settings]):
             page: Number of the page, from 1.
             page_size: Users on the page, 1 to 100.
         """
-        query = numbered_page_query(page=page, page_size=page_size)
-        return self._send(Call("GET", _ROUTE, model(UserList), query=query))
+        return self._get(UserList, _ROUTE, **numbered_page_query(page=page, page_size=page_size))
 
     def iter(self, *, page_size: int = 20) -> Iterator[UserObject]:
         """Iterate over all users.
@@ -63,7 +62,9 @@ class Users(Resource[Settings]):
         Args:
             page_size: Users to fetch at a time, 1 to 100.
         """
-        return self._iterate_numbered(lambda number: self.list(page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.list(page=place.position, page_size=place.size), page_size, numbered=True
+        )
 
     def update(self, user_id: str | UUID, *, first_name: str | None = None, last_name: str | None = None) -> UserObject:
         """Change the names of a user (PUT /v1/users/{id}).
@@ -112,7 +113,11 @@ class Users(Resource[Settings]):
             user_id: UUID or e-mail address.
             page_size: Runs to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(lambda number: self.get_responses(user_id, page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.get_responses(user_id, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
+        )
 
     def get_threads(self, user_id: str | UUID, *, page: int = 1, page_size: int = 20) -> list_[ThreadObject]:
         """Return the threads of a user (GET /v1/users/{id}/threads).
@@ -135,4 +140,8 @@ class Users(Resource[Settings]):
             user_id: UUID or e-mail address.
             page_size: Threads to fetch at a time, 1 to 100.
         """
-        return self._iterate_rows(lambda number: self.get_threads(user_id, page=number, page_size=page_size))
+        return self._iterate(
+            lambda place: self.get_threads(user_id, page=place.position, page_size=place.size),
+            page_size,
+            numbered=True,
+        )

@@ -1,0 +1,1 @@
+"""Liminal, embedded: detection, policies, placeholders, sessions and the routes of the privacy gateway."""
