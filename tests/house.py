@@ -71,9 +71,11 @@ PLACES = {
     "llama_index_instrumentation": _LLAMA_INDEX,
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
+    "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
+    "stdnum": ("lumnisai_core/local/liminal/registries.py",),
     "starlette": ("lumnisai_core/local",),
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it
     "uvicorn": ("lumnisai_core/local",),

@@ -7,7 +7,12 @@ from contextlib import contextmanager
 
 from blockbuster import blockbuster_ctx
 
-_WATCHED = ["lumnisai_integrations", "lumnisai_core.lumnis._async", "lumnisai_core._transport.pool"]
+_WATCHED = [
+    "lumnisai_integrations",
+    "lumnisai_core.lumnis._async",
+    "lumnisai_core.liminal",
+    "lumnisai_core._transport.pool",
+]
 
 
 @contextmanager

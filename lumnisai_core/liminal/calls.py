@@ -9,7 +9,7 @@ from lumnisai_core._transport import answer
 from lumnisai_core._transport.answer import Problem
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import text
-from lumnisai_core.exceptions import ModelInstanceUnknownError, ValidationError
+from lumnisai_core.exceptions import ModelInstanceUnknownError, TransportError, ValidationError
 from lumnisai_core.liminal.config import refusal
 from lumnisai_core.liminal.models import (
     AnalyzeResponse,
@@ -162,7 +162,7 @@ def _analysis(data: Any) -> AnalyzeResponse:
     analysis = AnalyzeResponse.model_validate(data)
     if not isinstance(data, Mapping) or len(analysis.findings) != len(data.get("findings") or ()):
         # A finding left out would let its value pass.
-        raise Problem("the findings cannot be read", status=502)
+        raise TransportError("The answer to POST /api/v1/prompts/analyze holds findings that cannot be read.")
     return analysis
 
 
@@ -170,11 +170,12 @@ def chunk_of(data: Any) -> StreamResponseChunk:
     """Read one line of a stream.
 
     Raises:
-        Problem: The line reports an error.
+        Problem: The line reports an error with a status.
+        TransportError: The line is not a piece of an answer.
     """
     if isinstance(data, Mapping) and ("content" in data or "finishReason" in data):
         return StreamResponseChunk.model_validate(data)
     status = data.get("statusCode") if isinstance(data, Mapping) else None
-    problem = refusal(_SUBMIT, status) if isinstance(status, int) else Problem()
-    problem.status = status if isinstance(status, int) and status >= 400 else 502
-    raise problem
+    if not isinstance(status, int) or status < 400:
+        raise TransportError(f"POST {_SUBMIT}: a line of the stream is not a piece of an answer.")
+    raise Problem(status=status, kind=refusal(_SUBMIT, status).kind)

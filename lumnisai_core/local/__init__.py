@@ -24,7 +24,8 @@ from lumnisai_core.local.engines.base import (
 )
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
-from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern, PatternDetector
+from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern
+from lumnisai_core.local.liminal.patterns import PatternDetector
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy, LiminalSettings
 from lumnisai_core.local.service import LocalLiminal, LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.store.database import StoreError

@@ -254,6 +254,8 @@ class LocalLiminal:
     """
 
     def __init__(self, local: LocalLumnis, settings: LiminalSettings) -> None:
+        if not isinstance(settings, LiminalSettings):
+            raise ValueError(f"liminal must be LiminalSettings, got {type(settings).__name__}")
         self._local = local
         self.settings = settings
         self.token: str = settings.token or f"lim_local_{secrets.token_urlsafe(24)}"

@@ -22,7 +22,7 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
 from pydantic import BaseModel, Field
 
-from lumnisai_core import Client, ResponseObject
+from lumnisai_core import Client, ResponseObject, liminal
 from lumnisai_core.exceptions import RunFailedError
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.langchain import ChatModelEngine
@@ -137,6 +137,19 @@ def test_the_model_gets_the_conversation_of_the_thread(serve: Serve) -> None:
         client.invoke("And now?", thread_id=first.thread_id)
     said = [(message.type, message.content) for message in model.asked[-1]]
     assert said == [("system", "Be brief."), ("human", "Hello"), ("ai", "Fine."), ("human", "And now?")]
+
+
+def test_behind_the_privacy_gateway_the_model_sees_placeholders_only(serve: Serve) -> None:
+    """In the conversation too; the caller gets the values back, whole and in a stream."""
+    model = RecordingModel(answer=AIMessage("Dear **PERSON_0**, see EMAIL_ADDRESS_0."))
+    service = serve(ChatModelEngine(model))
+    with liminal.Client(service.liminal.base_url, token=service.liminal.token) as client:
+        first = client.prompt.submit(1, "Write to Dr Mira Okafor, mira@example.org")
+        chunks = list(client.prompt.stream(1, "Again to Dr Mira Okafor", thread_id=first.thread_id))
+    assert first.answer == "Dear **Mira Okafor**, see mira@example.org."
+    assert "".join(chunk.content for chunk in chunks) == first.answer
+    assert [message.type for message in model.asked[-1]] == ["human", "ai", "human"]
+    assert not any(word in repr(model.asked) for word in ("Okafor", "example.org"))
 
 
 def test_texts_of_files_stand_before_the_question(serve: Serve, tmp_path: Any) -> None:

@@ -259,11 +259,11 @@ def test_detectors_can_be_plugged_in(engine: Echo) -> None:
         def detect(self, text: str) -> Sequence[Detection]:
             if "Titanic" in text:
                 raise RuntimeError(text)
-            return [Detection("BOAT", text.index("Gull"), text.index("Gull") + 4 + self._shift)]
+            return [Detection("sailing-boat", text.index("Gull"), text.index("Gull") + 4 + self._shift)]
 
     settings = LiminalSettings(detectors=[Boats()])
     with LocalLumnis(engine=engine, liminal=settings) as service, shop(service) as client:
-        assert client.prompt.submit(1, "The Gull sails").raw_llm_response_text == "Yes: The BOAT_0 sails"
+        assert client.prompt.submit(1, "The Gull sails").raw_llm_response_text == "Yes: The SAILING_BOAT_0 sails"
         with pytest.raises(TransportError, match="500") as caught:
             client.prompt.submit(1, "The Titanic sails")
     assert "Titanic" not in str(caught.value)
@@ -342,6 +342,7 @@ def test_tests_can_script_its_answers() -> None:
         (lambda: LiminalSettings(instances=[LiminalInstance("A"), LiminalInstance("A")]), "instances must be"),
         (lambda: LiminalSettings(session_lifetime=0), "session_lifetime"),
         (lambda: LiminalSettings(token=" "), "token must be"),
+        (lambda: LocalLumnis(liminal={"token": "t"}), "liminal must be LiminalSettings, got dict"),  # type: ignore[arg-type]
     ],
 )
 def test_settings_are_checked(make: Any, message: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core.local import StoreError
+from lumnisai_core.local.liminal.store import STEPS as GATEWAY_STEPS
 from lumnisai_core.local.lumnis.store.schema import STEPS
 from tests.local.conftest import Serve
 from tests.local.support import EchoEngine
@@ -36,6 +37,6 @@ def test_a_newer_database_is_left_alone(serve: Serve, tmp_path: Path) -> None:
     """A version that is not known is refused by name."""
     path = tmp_path / "new.db"
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version={len(STEPS) + 1}")
-    with pytest.raises(StoreError, match=f"version {len(STEPS) + 1}"):
+        db.execute(f"PRAGMA user_version={len(STEPS + GATEWAY_STEPS) + 1}")
+    with pytest.raises(StoreError, match=f"version {len(STEPS + GATEWAY_STEPS) + 1}"):
         serve(EchoEngine(), path=path)

@@ -179,10 +179,12 @@ class AsyncClient(AsyncServiceClient):
         Raises:
             SessionExpiredError: The session is over.
         """
-        client = cls(api_server_url, session_id=session_id, httpx_client=httpx_client)
-        await client._transport.send(confirm_session())
-        return client
+        return await cls(api_server_url, session_id=session_id, httpx_client=httpx_client)._logged_in(confirm=True)
 
-    async def _logged_in(self) -> Self:
-        await self._transport.log_in()
+    async def _logged_in(self, *, confirm: bool = False) -> Self:
+        try:
+            await (self._transport.send(confirm_session()) if confirm else self._transport.log_in())
+        except BaseException:
+            await self.close()  # nobody else has this client
+            raise
         return self

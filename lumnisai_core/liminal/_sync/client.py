@@ -180,10 +180,12 @@ class Client(ServiceClient):
         Raises:
             SessionExpiredError: The session is over.
         """
-        client = cls(api_server_url, session_id=session_id, httpx_client=httpx_client)
-        client._transport.send(confirm_session())
-        return client
+        return cls(api_server_url, session_id=session_id, httpx_client=httpx_client)._logged_in(confirm=True)
 
-    def _logged_in(self) -> Self:
-        self._transport.log_in()
+    def _logged_in(self, *, confirm: bool = False) -> Self:
+        try:
+            (self._transport.send(confirm_session()) if confirm else self._transport.log_in())
+        except BaseException:
+            self.close()  # nobody else has this client
+            raise
         return self

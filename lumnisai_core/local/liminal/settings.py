@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from lumnisai_core.local.engines.base import Engine
-from lumnisai_core.local.liminal.detection import Detection, Detector, PatternDetector, resolved, terms_in
+from lumnisai_core.local.liminal.detection import Detection, Detector, resolved, terms_in
+from lumnisai_core.local.liminal.patterns import PatternDetector
 
 Action = Literal["redact", "mask", "allow", "block"]
 
@@ -98,4 +100,11 @@ class LiminalSettings:
         found = [found for detector in self.detectors for found in detector.detect(text)]
         if wrong := [one for one in found if not 0 <= one.start < one.end <= len(text)]:
             raise ValueError(f"a detector found a {wrong[0].type} outside the text, at {wrong[0].start}")
-        return resolved([*found, *terms_in(text, policy.custom_terms)])
+        named = [one._replace(type=_type_name(one.type)) for one in found]
+        return resolved([*named, *terms_in(text, policy.custom_terms)])
+
+
+def _type_name(kind: str) -> str:
+    """Return a detector's type as a placeholder can have it: in capitals, digits and underscores, first a letter."""
+    name = re.sub(r"[^A-Z0-9]+", "_", kind.upper()).strip("_")
+    return name if name[:1].isalpha() else f"TYPE_{name}"

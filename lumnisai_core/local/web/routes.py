@@ -114,7 +114,7 @@ class Route:
 
 
 class RouteTable(list[Route]):
-    """The routes of a module, in the order of their declarations; `prefix` is the beginning of all their paths."""
+    """The routes of a module, in the order of their declarations. `prefix` begins all their paths."""
 
     def __init__(self, prefix: str = "") -> None:
         super().__init__()
