@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -94,6 +94,24 @@ class Turn:
                 _instructions.pop(thread)
             else:
                 _note_instructions(thread, continued.instructions)
+
+    def answered_by(self, run: Callable[[Sent], ResponseObject]) -> ResponseObject:
+        """Return the run that answers the turn; another one follows where an older message was too long."""
+        with self.sending() as sent:
+            while True:
+                try:
+                    return sent.answered(run(sent))
+                except ValidationError as error:
+                    sent.shorten(error)
+
+    async def aanswered_by(self, run: Callable[[Sent], Awaitable[ResponseObject]]) -> ResponseObject:
+        """Do the same with asyncio."""
+        with self.sending() as sent:
+            while True:
+                try:
+                    return sent.answered(await run(sent))
+                except ValidationError as error:
+                    sent.shorten(error)
 
 
 @dataclass

@@ -71,8 +71,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ``lumnis_user_id`` in ``config["configurable"]``. The call wins over the config, the config over the field.
 
     Nothing is sent and no connection is opened before the first call. A model may be shared by threads and event loops,
-    copied and pickled. A pickle does not hold the API key; a model that is restored from one takes it from the
-    environment.
+    copied and pickled. A pickle does not hold the API key: in the same process it is found again, in another one it
+    comes from the environment.
 
     Attributes:
         lumnis_api_key: API key, also as ``api_key``. Default: environment variable ``LUMNISAI_API_KEY``.
@@ -132,30 +132,22 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> ChatResult:
         with model_errors():
             call, listener = self._call(messages, stop, kwargs), progress_callback(run_manager)
-            client = self._client()
-            with call.turn.sending() as sent:
-                while True:
-                    try:
-                        response = client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
-                    except ValidationError as error:
-                        sent.shorten(error)
-                    else:
-                        return self._result(call, sent.answered(response))
+            invoke = self._client().invoke
+            response = call.turn.answered_by(
+                lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+            )
+            return self._result(call, response)
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
             call, listener = self._call(messages, stop, kwargs), async_progress_callback(run_manager)
-            client = self._aclient()
-            with call.turn.sending() as sent:
-                while True:
-                    try:
-                        response = await client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
-                    except ValidationError as error:
-                        sent.shorten(error)
-                    else:
-                        return self._result(call, sent.answered(response))
+            invoke = self._aclient().invoke
+            response = await call.turn.aanswered_by(
+                lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+            )
+            return self._result(call, response)
 
     def _result(self, call: RunCall, response: ResponseObject) -> ChatResult:
         message = convert_out(response, **call.answer, as_blocks=self._writes_blocks)
@@ -415,8 +407,7 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     # Descriptions for the framework
 
     def _resolve_model_profile(self) -> ModelProfile:
-        profile = dict.fromkeys(_CAPABLE, True) | dict.fromkeys(_NO_INPUTS + _NO_OUTPUTS, False)
-        return cast("ModelProfile", profile)
+        return cast("ModelProfile", dict.fromkeys(_CAPABLE, True) | dict.fromkeys(_NO_INPUTS + _NO_OUTPUTS, False))
 
     @property
     def _llm_type(self) -> str:
@@ -498,16 +489,12 @@ def _providers() -> dict[str, Any]:
         if error.name != "langchain":
             raise
         raise ImportError("register() needs langchain for init_chat_model: pip install langchain") from error
-    home = getattr(import_module("langchain.chat_models"), "base", None)
-    providers = getattr(home, "_BUILTIN_PROVIDERS", None)
+    known = getattr(getattr(import_module("langchain.chat_models"), "base", None), "_BUILTIN_PROVIDERS", None)
+    providers: dict[str, Any] = known if isinstance(known, dict) else {"": None}
     # There is no public way to add a provider; other versions have another table, or none.
-    if not isinstance(providers, dict) or not all(_is_entry(entry) for entry in providers.values()):
+    if not all(isinstance(entry, tuple) and len(entry) == 3 and callable(entry[2]) for entry in providers.values()):
         raise RuntimeError(
             f"langchain {version('langchain')} keeps the providers of init_chat_model in a way that register() "
             "does not support: make the model with ChatLumnis(model=...) instead."
         )
     return providers
-
-
-def _is_entry(entry: object) -> bool:
-    return isinstance(entry, tuple) and len(entry) == 3 and callable(entry[2])

@@ -195,14 +195,8 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
-        with call.turn.sending() as sent:
-            while True:
-                try:
-                    response = _answer(self._client(), sent, call, listeners)
-                except ValidationError as error:
-                    sent.shorten(error)
-                else:
-                    return convert_out(sent.answered(response), call.offer, call.stop)
+        response = call.turn.answered_by(lambda sent: _answer(self._client(), sent, call, listeners))
+        return convert_out(response, call.offer, call.stop)
 
     def _chunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseGen:
         return _read(self, self._client(), *self._call(messages, keywords))
@@ -232,14 +226,8 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 
     async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
-        with call.turn.sending() as sent:
-            while True:
-                try:
-                    response = await _aanswer(self._aclient(), sent, call, listeners)
-                except ValidationError as error:
-                    sent.shorten(error)
-                else:
-                    return convert_out(sent.answered(response), call.offer, call.stop)
+        response = await call.turn.aanswered_by(lambda sent: _aanswer(self._aclient(), sent, call, listeners))
+        return convert_out(response, call.offer, call.stop)
 
     def _achunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseAsyncGen:
         return _aread(self, self._aclient(), *self._call(messages, keywords))
