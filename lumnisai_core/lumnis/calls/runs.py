@@ -145,7 +145,7 @@ def _run_with_id(response_id: str) -> Callable[[Any], ResponseObject]:
 
     def read(data: Any) -> ResponseObject:
         run = ResponseObject.model_validate(data)
-        if _plain_id(run.response_id) != _plain_id(response_id):
+        if _is_other_run(str(response_id), str(run.response_id)):
             raise Problem(
                 f"the answer is about run {run.response_id}, not about {response_id}. It was not used: a proxy or a "
                 "connection mixes up answers",
@@ -157,9 +157,21 @@ def _run_with_id(response_id: str) -> Callable[[Any], ResponseObject]:
     return read
 
 
-def _plain_id(response_id: object) -> str:
-    # A UUID may be written in capitals or without dashes.
-    return str(response_id).strip().replace("-", "").casefold()
+def _is_other_run(wanted: str, found: str) -> bool:
+    """Whether ids are those of two runs. An id that is not a UUID may be another name of the run that is found."""
+    if (known := _uuid(wanted)) is not None:
+        return known != _uuid(found)
+    return wanted != found and _NUMBERS.sub("", wanted) == _NUMBERS.sub("", found)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+_NUMBERS = re.compile(r"\d+")
 
 
 def cancel_call(response_id: str) -> Call[None]:

@@ -157,15 +157,29 @@ async def test_a_long_retry_after_is_handed_on() -> None:
     assert len(server.received) == 1
 
 
-@pytest.mark.parametrize("asked", ["run-1", "RUN-1", "run1"])
-async def test_an_answer_about_another_run_is_refused(asked: str) -> None:
-    """Whatever mixed them up: it may be somebody else's. The form in which an id is written does not matter."""
-    mine = {"response_id": "run-1", "status": "succeeded", "output_text": "mine"}
-    other = mine | {"response_id": "run-2", "output_text": "not mine"}
-    with canned_server([Canned(body=mine), Canned(body=other)]) as server:
+_MINE, _OTHER = "4e1b0c5a-7d0f-4c1e-9a51-0d4f5a1c2b3a", "5e1b0c5a-7d0f-4c1e-9a51-0d4f5a1c2b3a"
+
+
+@pytest.mark.parametrize(
+    ("asked", "mine", "other"),
+    [
+        (_MINE, _MINE, _OTHER),
+        (_MINE.upper(), _MINE, _OTHER),
+        (_MINE.replace("-", ""), _MINE, "latest"),
+        ("run-1", "run-1", "run-2"),
+        ("latest", _MINE, "newest"),
+    ],
+)
+async def test_an_answer_about_another_run_is_refused(asked: str, mine: str, other: str) -> None:
+    """Whatever mixed them up: it may be somebody else's. The form of an id, and another name of a run, do not matter."""
+    run = {"response_id": mine, "status": "succeeded", "output_text": "mine"}
+    with canned_server([Canned(body=run), Canned(body=run | {"response_id": other, "output_text": "x"})]) as server:
         async with AsyncClient("lmn_test_key", base_url=server.base_url, user_id="u", max_retries=0) as client:
             assert (await client.responses.get(asked)).output_text == "mine"
-            with pytest.raises(TransportError, match="about run run-2") as refused:
-                await client.responses.get(asked)
-            assert "not mine" not in str(refused.value)
+            if asked == "latest":
+                assert (await client.responses.get(asked)).response_id == other
+            else:
+                with pytest.raises(TransportError, match=f"about run {other}") as refused:
+                    await client.responses.get(asked)
+                assert refused.value.status_code == 200
             assert len(server.received) == 2
