@@ -171,7 +171,7 @@ _MINE, _OTHER = "4e1b0c5a-7d0f-4c1e-9a51-0d4f5a1c2b3a", "5e1b0c5a-7d0f-4c1e-9a51
     ],
 )
 async def test_an_answer_about_another_run_is_refused(asked: str, mine: str, other: str) -> None:
-    """Whatever mixed them up: it may be somebody else's. Another form of an id or another name of a run are accepted."""
+    """Whatever mixed them up: it may be somebody else's. Other forms of an id and other names of a run are good."""
     run = {"response_id": mine, "status": "succeeded", "output_text": "mine"}
     with canned_server([Canned(body=run), Canned(body=run | {"response_id": other, "output_text": "x"})]) as server:
         async with AsyncClient("lmn_test_key", base_url=server.base_url, user_id="u", max_retries=0) as client:
