@@ -27,8 +27,11 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _no_loop_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Close the event loop that blocking calls of LlamaIndex leave in the thread; it would warn in a later test."""
+    is_blocking = not inspect.iscoroutinefunction(getattr(request, "function", None))
+    if is_blocking:
+        asyncio.set_event_loop(None)  # from Python 3.12 on, asking for one that was never set warns
     yield
-    if not inspect.iscoroutinefunction(getattr(request, "function", None)):
+    if is_blocking:
         with suppress(RuntimeError):  # there is none
             asyncio.get_event_loop_policy().get_event_loop().close()
         asyncio.set_event_loop(None)
