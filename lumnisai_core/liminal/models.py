@@ -28,13 +28,13 @@ class PrivateModel(WireModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(alias_generator=to_camel)
 
     #: The fields that may be shown.
-    _shown: ClassVar[tuple[str, ...]] = ("id",)
+    _repr_fields: ClassVar[tuple[str, ...]] = ("id",)
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         return self._display_fields().items()
 
     def _display_fields(self) -> dict[str, object]:
-        return {name: getattr(self, name) for name in self._shown}
+        return {name: getattr(self, name) for name in self._repr_fields}
 
 
 class ModelConnection(PrivateModel):
@@ -46,7 +46,7 @@ class ModelConnection(PrivateModel):
         credentials: What the service sends of the credentials, usually nothing.
     """
 
-    _shown = ("id", "model", "provider_key")
+    _repr_fields = ("id", "model", "provider_key")
 
     id: int
     model_instance_id: int | None = None
@@ -72,7 +72,7 @@ class ModelInstance(PrivateModel):
         model_connections: The models behind it; without one, the instance cannot be used.
     """
 
-    _shown = ("id", "name", "policy_group_id")
+    _repr_fields = ("id", "name", "policy_group_id")
 
     id: int
     name: str = ""
@@ -98,7 +98,7 @@ class Chat(PrivateModel):
         hydrated_output: The answer with the original values.
     """
 
-    _shown = ("id", "thread_id", "status", "created_at")
+    _repr_fields = ("id", "thread_id", "status", "created_at")
 
     id: int
     thread_id: int | None = None
@@ -117,7 +117,7 @@ class Chat(PrivateModel):
 class Thread(PrivateModel):
     """A conversation with a model instance, with its chats, oldest first."""
 
-    _shown = ("id", "model_instance_id", "created_at")
+    _repr_fields = ("id", "model_instance_id", "created_at")
 
     id: int
     model_instance_id: int | None = None
@@ -147,7 +147,7 @@ class Finding(PrivateModel):
         info_type_name: The same in releases from 2026.7, or None.
     """
 
-    _shown = ("type", "policy_action", "start", "end")
+    _repr_fields = ("type", "policy_action", "start", "end")
 
     start: int = 0
     end: int = 0
@@ -217,7 +217,7 @@ class Placeholder(PrivateModel):
         text: The value that was put back, or None in a cleansed text.
     """
 
-    _shown = ("entity_type", "start", "end")
+    _repr_fields = ("entity_type", "start", "end")
 
     start: int = 0
     end: int = 0
@@ -235,7 +235,7 @@ class CleanseResponse(PrivateModel):
         items_hashed: The tokens in it.
     """
 
-    _shown = ("items",)
+    _repr_fields = ("items",)
 
     text: str
     items: Items[Placeholder] = Field(default_factory=list)
@@ -246,7 +246,7 @@ class CleanseResponse(PrivateModel):
 class HydrateResponse(PrivateModel):
     """A text with the original values in place of its placeholders."""
 
-    _shown = ("items",)
+    _repr_fields = ("items",)
 
     text: str
     items: Items[Placeholder] = Field(default_factory=list)
@@ -255,7 +255,7 @@ class HydrateResponse(PrivateModel):
 class DeidentifiedToken(PrivateModel):
     """A placeholder and its opaque token."""
 
-    _shown = ("deid_text",)
+    _repr_fields = ("deid_text",)
 
     deid_text: str = ""
     hash_text: str = ""
@@ -276,7 +276,7 @@ class SubmitResponse(PrivateModel):
         reidentified_llm_response_items: The values in it.
     """
 
-    _shown = ("thread_id", "chat_id", "llm_model")
+    _repr_fields = ("thread_id", "chat_id", "llm_model")
 
     thread_id: int
     chat_id: int | None = None
@@ -304,7 +304,7 @@ class StreamResponseChunk(PrivateModel):
         finish_reason: Why the answer ends with this piece, such as ``stop``; None before the end.
     """
 
-    _shown = ("finish_reason",)
+    _repr_fields = ("finish_reason",)
 
     content: str = ""
     finish_reason: str | None = None

@@ -99,30 +99,23 @@ def why_not_ready(file: FileMetadata) -> str | None:
 
 def files_to_read(client: Client, reading: Reading, file_ids: Iterable[str | UUID] | None) -> Iterator[FileMetadata]:
     """Yield the named files, or all files that match the filters, page by page, each once."""
-    seen: set[str] = set()
     if file_ids is not None:
         for file_id in unique_ids(file_ids):
             yield client.files.get(file_id, user_id=reading.user_id)
         return
-    for file in client.files.iter(**reading.list_parameters()):
-        if file.id not in seen:  # an upload in the meantime moves the others to later pages
-            yield file
-        seen.add(file.id)
+    yield from client.files.iter(**reading.list_parameters())
 
 
 async def afiles_to_read(
     client: AsyncClient, reading: Reading, file_ids: Iterable[str | UUID] | None
 ) -> AsyncIterator[FileMetadata]:
     """Do the same with asyncio."""
-    seen: set[str] = set()
     if file_ids is not None:
         for file_id in unique_ids(file_ids):
             yield await client.files.get(file_id, user_id=reading.user_id)
         return
     async for file in client.files.iter(**reading.list_parameters()):
-        if file.id not in seen:
-            yield file
-        seen.add(file.id)
+        yield file
 
 
 def read_files(client: Client, reading: Reading, file_ids: Iterable[str | UUID] | None = None) -> Iterator[FileText]:
