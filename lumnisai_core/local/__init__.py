@@ -26,8 +26,9 @@ from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
 from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern
 from lumnisai_core.local.liminal.patterns import PatternDetector
+from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy, LiminalSettings
-from lumnisai_core.local.service import LocalLiminal, LocalLumnis, ScriptableLumnis
+from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.store.database import StoreError
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.layers import RecordedRequest

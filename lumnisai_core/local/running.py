@@ -5,39 +5,61 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Protocol
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lumnisai_core.local.liminal import routes as liminal_routes
-from lumnisai_core.local.liminal import service as liminal
-from lumnisai_core.local.liminal import store as liminal_store
-from lumnisai_core.local.liminal.settings import LiminalSettings
+from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.lumnis.files.library import Blobs, Library
 from lumnisai_core.local.lumnis.routes import EMBEDDED_ROUTES, ROUTES
 from lumnisai_core.local.lumnis.runs import Runs
 from lumnisai_core.local.lumnis.service import Keys, Service
 from lumnisai_core.local.lumnis.settings import Settings
+from lumnisai_core.local.lumnis.store.schema import STEPS
 from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.app import App, Mounts
 from lumnisai_core.local.web.faults import FaultPlan
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
 from lumnisai_core.local.web.listener import Listener, address, bind
+from lumnisai_core.local.web.routes import Route
 
 
-def plan_of(settings: Settings) -> FaultPlan:
+class Neighbour(Protocol):
+    """A further platform of the service.
+
+    Attributes:
+        name: First segment of its paths, and name of its version in the database.
+        routes: Its routes.
+        steps: Statements that make its tables; see `Database`.
+    """
+
+    name: str
+    routes: tuple[Route, ...]
+    steps: tuple[str, ...]
+
+    def application(self, database: Database, engine: Engine, max_body: int) -> ASGIApp:
+        """Return the application for a service that starts."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables with which clients find the platform."""
+
+
+def plan_of(settings: Settings, neighbours: Sequence[Neighbour]) -> FaultPlan:
     """Return a fresh plan of the faults; a ValueError if one is about a route that does not exist."""
-    return FaultPlan((*ROUTES, *liminal_routes.route), settings.faults)
+    return FaultPlan((*ROUTES, *(route for neighbour in neighbours for route in neighbour.routes)), settings.faults)
 
 
 class Running:
     """A started service in a thread of its own; OSError or StoreError if it cannot use its address or its file."""
 
-    def __init__(self, settings: Settings, gateway: LiminalSettings, gateway_token: str) -> None:
+    def __init__(self, settings: Settings, neighbours: Sequence[Neighbour]) -> None:
         self._settings, path = settings, settings.path
-        self._gateway_settings, self._gateway_token = gateway, gateway_token
+        self._neighbours = neighbours
         self._ready: Future[tuple[asyncio.AbstractEventLoop, Listener, Service]] = Future()
         with ExitStack() as opened:
             if path is None:
@@ -62,10 +84,6 @@ class Running:
 
         asyncio.run_coroutine_threadsafe(admit(), self._loop).result()
 
-    def expire_gateway_sessions(self) -> None:
-        """End all sessions of the privacy gateway."""
-        self._gateway.sessions.expire()
-
     def close(self) -> None:
         """Stop the thread and wait for it."""
         self._loop.call_soon_threadsafe(self._listener.stop)
@@ -85,21 +103,21 @@ class Running:
 
     async def _serve_async(self, loop: asyncio.AbstractEventLoop) -> None:
         settings = self._settings
-        store = Store(self._path, durable=settings.path is not None, further=liminal_store.STEPS)
+        steps = {"lumnis": STEPS, **{neighbour.name: neighbour.steps for neighbour in self._neighbours}}
+        database = Database(self._path, steps, durable=settings.path is not None)
         try:
-            service = self._service_of(store)
+            service = self._service_of(Store(database))
             routes, clamp = (*ROUTES, *EMBEDDED_ROUTES), settings.limits == "clamp"
             app = App(routes, service.open_call, max_body=settings.max_body, clamp=clamp)
-            gateway_store = liminal_store.Store(store.database)
-            self._gateway = liminal.Service(self._gateway_settings, self._gateway_token, gateway_store, settings.engine)
-            gateway = App(
-                liminal_routes.route, self._gateway.open_call, max_body=settings.max_body, body_of=liminal.refused
-            )
+            mounted = {
+                neighbour.name: neighbour.application(database, settings.engine, settings.max_body)
+                for neighbour in self._neighbours
+            }
 
             def connection(client: object) -> asyncio.Transport | None:
                 return listener.connection(client)
 
-            faulty = FaultyApp(Mounts(app, {liminal_routes.MOUNT: gateway}), service.faults, connection)
+            faulty = FaultyApp(Mounts(app, mounted), service.faults, connection)
 
             async def stop() -> None:
                 faulty.stop()
@@ -121,7 +139,7 @@ class Running:
             service.runs.recover()
             await listener.serve(sockets=sockets)
         finally:
-            store.close()
+            database.close()
 
     def _service_of(self, store: Store) -> Service:
         settings, keys = self._settings, Keys(store)
@@ -137,6 +155,6 @@ class Running:
             library=library,
             blobs=Blobs(store, library, address(settings.host, self._blob_socket)) if self._blob_socket else None,
             keys=keys,
-            faults=plan_of(settings),
+            faults=plan_of(settings, self._neighbours),
             owner=tenants[0],
         )

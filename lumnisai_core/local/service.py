@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import signal
 import threading
 from collections import deque
@@ -19,6 +18,7 @@ from typing import Any, Self
 from lumnisai_core.local.engines.base import AgentEngines, Engine, RunReport, RunRequest, RunResult
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
+from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalSettings
 from lumnisai_core.local.lumnis.settings import (
     ArtifactShape,
@@ -126,8 +126,9 @@ class LocalLumnis:
             artifact_shape=artifact_shape,
             faults=tuple(faults),
         )
-        plan_of(self._settings)
-        self.liminal = LocalLiminal(self, liminal or LiminalSettings())
+        self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
+        self._neighbours = (self.liminal,)
+        plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()
         self._running: Running | None = None
         self._process = os.getpid()
@@ -156,7 +157,7 @@ class LocalLumnis:
             if self._running is None:
                 while not self._closing.empty():
                     self._closing.get()
-                self._running = Running(self._settings, self.liminal.settings, self.liminal.token)
+                self._running = Running(self._settings, self._neighbours)
         return self
 
     def environment(self) -> dict[str, str]:
@@ -164,8 +165,7 @@ class LocalLumnis:
         return {
             "LUMNISAI_API_KEY": self.api_key,
             "LUMNISAI_BASE_URL": self.base_url,
-            "LIMINAL_API_SERVER_URL": self.liminal.base_url,
-            "LIMINAL_TOKEN": self.liminal.token,
+            **{name: value for neighbour in self._neighbours for name, value in neighbour.environment().items()},
         }
 
     def _check_process(self) -> None:
@@ -242,37 +242,6 @@ class LocalLumnis:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
-
-
-class LocalLiminal:
-    """The privacy gateway of a `LocalLumnis`.
-
-    Attributes:
-        settings: Its settings.
-        token: Environment token to log in with.
-        model_instance: Name of its first model instance.
-    """
-
-    def __init__(self, local: LocalLumnis, settings: LiminalSettings) -> None:
-        if not isinstance(settings, LiminalSettings):
-            raise ValueError(f"liminal must be LiminalSettings, got {type(settings).__name__}")
-        self._local = local
-        self.settings = settings
-        self.token: str = settings.token or f"lim_local_{secrets.token_urlsafe(24)}"
-        self.model_instance: str = settings.instances[0].name
-
-    def __repr__(self) -> str:
-        return f"<LocalLiminal of {self._local!r}>"
-
-    @property
-    def base_url(self) -> str:
-        """Address of the running gateway, such as `http://127.0.0.1:49152/liminal`."""
-        return f"{self._local.base_url}/liminal"
-
-    def expire_sessions(self) -> None:
-        """End all sessions, so that a test can see clients log in anew."""
-        if self._local._running is not None:
-            self._local._running.expire_gateway_sessions()
 
 
 def _engine(engine: Engine | str, step_delay: float) -> Engine:

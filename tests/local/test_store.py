@@ -11,13 +11,14 @@ import pytest
 from lumnisai_core.local import StoreError
 from lumnisai_core.local.liminal.store import STEPS as GATEWAY_STEPS
 from lumnisai_core.local.lumnis.store.schema import STEPS
+from lumnisai_core.local.store.database import Database
 from tests.local.conftest import Serve
 from tests.local.support import EchoEngine
 
 
 def _file(path: Path, version: int) -> None:
     with closing(sqlite3.connect(path)) as db:
-        for step in STEPS[:version]:
+        for step in (STEPS + GATEWAY_STEPS)[:version]:
             db.executescript(step)
         db.execute(f"PRAGMA user_version={version}")
         db.commit()
@@ -25,12 +26,26 @@ def _file(path: Path, version: int) -> None:
 
 def test_an_older_database_is_brought_up_to_date(serve: Serve, tmp_path: Path) -> None:
     """Every version there ever was can be opened and then holds everything."""
-    for version in range(len(STEPS) + 1):
+    for version in range(len(STEPS + GATEWAY_STEPS) + 1):
         path = tmp_path / f"{version}.db"
         _file(path, version)
         api = serve(EchoEngine(), path=path)
         assert api.finish()["status"] == "succeeded"
         assert api.ok("GET", "/v1/skills")["total"] == 0
+
+
+def test_each_platform_has_a_version_of_its_own(tmp_path: Path) -> None:
+    """A new step of one platform is taken in a file in which the others have taken theirs."""
+    path, first = tmp_path / "versions.db", "CREATE TABLE first (a)"
+    Database(path, {"lumnis": [first], "liminal": ["CREATE TABLE second (a)"]}).close()
+    for _ in range(2):
+        steps = {"lumnis": [first, "CREATE TABLE third (a)"], "liminal": ["CREATE TABLE second (a)"], "lumi": []}
+        database = Database(path, steps)
+        tables = {name for (name,) in database.sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        database.close()
+        assert tables == {"versions", "first", "second", "third"}
+    with pytest.raises(StoreError, match="has lumnis version 2; this service reads version 1"):
+        Database(path, {"lumnis": [first]})
 
 
 def test_a_newer_database_is_left_alone(serve: Serve, tmp_path: Path) -> None:

@@ -27,14 +27,15 @@ class Database:
 
     Args:
         path: the file; made when missing.
-        steps: the statements that make the tables; a file of version N has gone through the first N steps.
+        steps: the statements that make the tables, by platform. The file knows how many steps of each it has gone
+            through, so that each platform can have new ones.
         durable: whether the file must stay whole when the machine crashes; a temporary one need not.
 
     Raises:
         StoreError: the file is not a database of this kind, or another service has it open.
     """
 
-    def __init__(self, path: Path, steps: Sequence[str], *, durable: bool = True) -> None:
+    def __init__(self, path: Path, steps: Mapping[str, Sequence[str]], *, durable: bool = True) -> None:
         try:
             self.sql = sqlite3.connect(path, isolation_level=None, timeout=0.2)
         except sqlite3.Error as error:
@@ -52,18 +53,34 @@ class Database:
             self.sql.close()
             raise StoreError(f"{path} {error}") from None
 
-    def _open(self, steps: Sequence[str], *, durable: bool) -> None:
+    def _open(self, steps: Mapping[str, Sequence[str]], *, durable: bool) -> None:
         self.sql.execute("PRAGMA locking_mode=EXCLUSIVE")
         self.sql.execute("PRAGMA journal_mode=WAL")
         self.sql.execute(f"PRAGMA synchronous={'NORMAL' if durable else 'OFF'}")
         with self.transaction():
-            version = self.sql.execute("PRAGMA user_version").fetchone()[0]
-            if version not in range(len(steps) + 1):
-                raise StoreError(f"has version {version}; this service reads version {len(steps)}")
-            for step in steps[version:]:
-                for statement in filter(str.strip, step.split(";")):
-                    self.sql.execute(statement)
-            self.sql.execute(f"PRAGMA user_version={len(steps)}")
+            done = self._steps_done(steps)
+            for platform, own in steps.items():
+                version = done.get(platform, 0)
+                if version > len(own):
+                    raise StoreError(f"has {platform} version {version}; this service reads version {len(own)}")
+                for step in own[version:]:
+                    for statement in filter(str.strip, step.split(";")):
+                        self.sql.execute(statement)
+                self.sql.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (platform, len(own)))
+
+    def _steps_done(self, steps: Mapping[str, Sequence[str]]) -> dict[str, int]:
+        """Return the number of steps that the file has gone through, by platform."""
+        self.sql.execute("CREATE TABLE IF NOT EXISTS versions (platform TEXT PRIMARY KEY, version INTEGER NOT NULL)")
+        done = dict(self.sql.execute("SELECT platform, version FROM versions").fetchall())
+        # Files from before the table count the steps of all platforms as one list, in order.
+        version = counted = int(self.sql.execute("PRAGMA user_version").fetchone()[0])
+        if not done:
+            for platform, own in steps.items():
+                done[platform] = min(counted, len(own))
+                counted -= done[platform]
+            if counted:
+                raise StoreError(f"has version {version}; this service reads version {version - counted}")
+        return done
 
     def close(self) -> None:
         """Write everything back and release the file."""

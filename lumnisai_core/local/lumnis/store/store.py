@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from lumnisai_core.local.lumnis.store import rows
 from lumnisai_core.local.lumnis.store.files import Files
 from lumnisai_core.local.lumnis.store.rows import ArtifactRow, RunRow, TenantRow
-from lumnisai_core.local.lumnis.store.schema import STEPS
 from lumnisai_core.local.store.database import Database, Table
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
 
@@ -19,12 +17,10 @@ _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 
 
 class Store:
-    """The service's database; see `Database`. `further` makes the tables of other platforms."""
+    """The tables of the agent platform in the service's database."""
 
-    def __init__(self, path: Path, *, durable: bool = True, further: Sequence[str] = ()) -> None:
-        self.database = database = Database(path, (*STEPS, *further), durable=durable)
+    def __init__(self, database: Database) -> None:
         self._db = database.sql
-        self.close = database.close
         self.transaction = database.transaction
         self.tenants = Table(database, "tenants", TenantRow, key="key_hash")
         self.threads = Table(database, "threads", rows.Thread)
