@@ -34,6 +34,9 @@ TAGS = (THREAD_ID, PERSISTED, MESSAGE_ID, IN_FLIGHT, LATEST, PROBLEM)
 
 SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 
+#: The system message that ends the instructions of another agent on the thread.
+NO_INSTRUCTIONS = "Earlier instructions in this conversation no longer apply."
+
 _TOOL_RESULT = '{"tool_result"'
 
 M = TypeVar("M")
@@ -233,13 +236,13 @@ def _anew(message: ThreadMessage[M]) -> ThreadMessage[M]:
     return replace(message, state=state, run_id=None, is_own=False, stored_before=0)
 
 
-def instructions_of(runs: Iterable[ResponseObject]) -> tuple[str, ...]:
-    """Return the last instructions among runs of a thread, newest first."""
+def instructions_of(runs: Iterable[ResponseObject]) -> tuple[str, ...] | None:
+    """Return the last instructions among runs of a thread, newest first; None if none of them has any."""
     for run in runs:
         sent = run.input_messages if run.status == ResponseStatus.SUCCEEDED else ()
         if texts := tuple(message.content for message in sent or () if str(message.role) == SYSTEM):
-            return texts
-    return ()
+            return () if texts == (NO_INSTRUCTIONS,) else texts
+    return None
 
 
 def messages_of(run: ResponseObject) -> list[ThreadMessage[Any]]:

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    aclosing,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+)
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import SYSTEM, Conversation, instructions_of
+from lumnisai_integrations._shared.conversation import NO_INSTRUCTIONS, SYSTEM, Conversation, instructions_of
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.texts import too_long
 from lumnisai_integrations._shared.turns import Answers, Continuation, LateQuestion, Tags, continue_thread
@@ -20,6 +39,8 @@ from lumnisai_integrations._shared.turns import Answers, Continuation, LateQuest
 K = TypeVar("K")
 V = TypeVar("V")
 RunT = TypeVar("RunT", ResponseObject, RunUpdate)
+Updates = AbstractContextManager[Iterable[RunUpdate]]
+AsyncUpdates = AbstractAsyncContextManager[AsyncIterable[RunUpdate]]
 
 _MOST_KNOWN = 10_000
 
@@ -71,11 +92,12 @@ class Turn:
         with changing():
             continued = self.decide()
             thread, lines = continued.thread_id, list[str]()
-            sent = Sent(self.write(continued.send, lines), thread)
+            ending = [{"role": SYSTEM, "content": NO_INSTRUCTIONS}] if continued.ends_instructions else []
+            sent = Sent([*ending, *self.write(continued.send, lines)], thread)
             ids = continued.message_ids
             if thread is not None and ids:
                 _note(_taken, thread, _taken.get(thread, {}) | dict.fromkeys(ids))
-            if thread is not None and _instructions.get(thread) != continued.instructions != ():
+            if thread is not None and continued.instructions not in (None, _instructions.get(thread)):
                 _instructions.pop(thread, None)
         for line in lines:
             _warn_of_left_out(line)
@@ -90,10 +112,11 @@ class Turn:
         with changing():
             _taken.get(thread or "", {}).update(dict.fromkeys(ids, sent.run_id))
             # Other ones mean that calls have overlapped, so that it is not known whose are the last.
-            if thread is not None and _instructions.get(thread, continued.instructions) != continued.instructions != ():
+            new = continued.instructions
+            if thread is not None and new not in (None, _instructions.get(thread, new)):
                 _instructions.pop(thread)
             else:
-                _note_instructions(thread, continued.instructions)
+                _note_instructions(thread, new)
 
     def answered_by(self, run: Callable[[Sent], ResponseObject]) -> ResponseObject:
         """Return the run that answers the turn; another one follows where an older message was too long."""
@@ -112,6 +135,44 @@ class Turn:
                     return sent.answered(await run(sent))
                 except ValidationError as error:
                     sent.shorten(error)
+
+    @contextmanager
+    def updates_by(self, run: Callable[[Sent], Updates]) -> Iterator[Iterator[RunUpdate]]:
+        """Return the updates of the run that answers the turn; leaving the context stops it."""
+
+        def updates() -> Generator[RunUpdate, None, None]:
+            with self.sending() as sent:
+                while True:
+                    try:
+                        with run(sent) as followed:
+                            for update in followed:
+                                yield sent.answered(update)
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return
+
+        with closing(updates()) as found:
+            yield found
+
+    @asynccontextmanager
+    async def aupdates_by(self, run: Callable[[Sent], AsyncUpdates]) -> AsyncIterator[AsyncIterator[RunUpdate]]:
+        """Do the same with asyncio."""
+
+        async def updates() -> AsyncGenerator[RunUpdate, None]:
+            with self.sending() as sent:
+                while True:
+                    try:
+                        async with run(sent) as followed:
+                            async for update in followed:
+                                yield sent.answered(update)
+                    except ValidationError as error:
+                        sent.shorten(error)
+                    else:
+                        return
+
+        async with aclosing(updates()) as found:
+            yield found
 
 
 @dataclass
@@ -152,9 +213,9 @@ def _warn_of_left_out(line: str) -> None:
     warnings.warn(f"A message of the conversation cannot be sent. The agent reads instead: {line}", stacklevel=2)
 
 
-def _note_instructions(thread_id: str | None, texts: tuple[str, ...]) -> None:
-    """Note the last instructions of a thread; without any, the earlier ones stay."""
-    if texts and thread_id is not None:
+def _note_instructions(thread_id: str | None, texts: tuple[str, ...] | None) -> None:
+    """Note the last instructions of a thread; with None, the earlier ones stay."""
+    if texts is not None and thread_id is not None:
         with changing():
             _note(_instructions, thread_id, texts)
 

@@ -154,6 +154,10 @@ class ToolOffer:
             instructions = f"{instructions}\n\n{own}" if instructions else own
         return {**parameters, "response_format": self.response_format(), "response_format_instructions": instructions}
 
+    def refuses_without_arguments(self, name: str) -> bool:
+        """Whether a call of this name fails without its arguments, rather than running with defaults."""
+        return not any(tool.name == name and not tool.parameters.get("required") for tool in self.tools)
+
     def read(self, response: ResponseObject) -> Reply:
         """Return the tool calls or the answer of a run with :meth:`response_format`."""
         value = object_of(response)

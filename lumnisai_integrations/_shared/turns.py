@@ -77,13 +77,18 @@ class Continuation(NamedTuple):
         thread_id: The thread.
         send: Positions of the messages to send.
         message_ids: Ids of the kept messages among these.
-        instructions: The texts of all instructions of the call.
+        instructions: The texts of all instructions that hold after the call; None if it leaves them as they were.
     """
 
     thread_id: str | None
     send: tuple[int, ...]
     message_ids: tuple[str, ...] = ()
-    instructions: tuple[str, ...] = ()
+    instructions: tuple[str, ...] | None = None
+
+    @property
+    def ends_instructions(self) -> bool:
+        """Whether the thread has instructions of another agent, which do not hold for this call."""
+        return self.instructions == ()
 
 
 def continue_thread(
@@ -104,13 +109,14 @@ def continue_thread(
         late: The question at the end of the call, if it is one that is put into its memory later.
         taken: Ids of messages that other calls send or have sent, by thread.
         instructions: The last instructions of threads, as far as they are known. Those of the call are sent if they
-            are others.
+            are others. A call without any that repeats what users have said there is made by an agent without any;
+            one with new messages alone leaves them as they are.
 
     Raises:
         ValidationError: The thread holds all messages, so that there is nothing to send.
     """
     own = tuple(tags.text for tags in messages if tags.is_instruction)
-    outside = Continuation(None, tuple(range(len(messages))), instructions=own)
+    outside = Continuation(None, tuple(range(len(messages))), instructions=own or None)
     thread = thread_id or _named_thread(messages, answers) or (None if late is None else late.thread_id)
     if thread is None or (thread_id is None and answers is Answers.COUNT and not _is_turn(messages, thread, late)):
         return outside
@@ -127,7 +133,8 @@ def continue_thread(
         if at >= held and not tags.is_instruction and not (tags.is_stored and tags.thread_id == thread)
     ]
     send = [at for at in left if not messages[at].is_in_flight and messages[at].message_id not in known]
-    if (instructions or {}).get(thread) != own:
+    last = (instructions or {}).get(thread)
+    if last != own:
         send = sorted([*send, *(at for at, tags in enumerate(messages) if tags.is_instruction)])
     if left and all(messages[at].is_instruction for at in send):
         return outside  # other calls send all of it
@@ -137,6 +144,8 @@ def continue_thread(
             "message of the user at the end."
         )
     ids = tuple(message_id for at in send if (message_id := messages[at].message_id) is not None)
+    if not own and not (last and _repeats(messages, thread, held)):
+        return Continuation(thread, tuple(send), ids)
     return Continuation(thread, tuple(send), ids, own)
 
 
@@ -145,6 +154,12 @@ def _named_thread(messages: Sequence[Tags], answers: Answers) -> str | None:
         if tags.thread_id and (answers is Answers.FOLLOW or not tags.is_answer or tags.is_stored):
             return tags.thread_id
     return None
+
+
+def _repeats(messages: Sequence[Tags], thread: str, held: int) -> bool:
+    """Whether a call contains what users have said on the thread before, and no system message."""
+    stored = [tags for at, tags in enumerate(messages) if at < held or (tags.is_stored and tags.thread_id == thread)]
+    return any(tags.role == USER for tags in stored) and all(tags.role != SYSTEM for tags in messages)
 
 
 def _latest(messages: Sequence[Tags], thread: str) -> int | None:

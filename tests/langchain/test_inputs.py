@@ -112,7 +112,7 @@ def test_a_start_is_not_watched() -> None:
 @pytest.mark.parametrize(
     ("given", "keywords", "message"),
     [
-        ("Hi.", {"temperature": 0}, "unexpected keyword arguments temperature; known: .*thread_id"),
+        ("Hi.", {"mood": 0}, "unexpected keyword arguments mood; known: .*thread_id"),
         ("Hi.", {"on_progress": print}, "callbacks"),
         ({"response_id": "r-1"}, {"thread_id": "t"}, "unexpected keyword arguments thread_id; known: .*run_timeout"),
         ({"response_id": "r-1"}, {"on_progress": print}, "callbacks"),

@@ -218,10 +218,29 @@ def test_without_tools_no_envelope_goes_out(local: LocalLumnis, connect: Connect
 
 
 def test_a_call_with_arguments_that_are_no_object_is_kept_apart(serve: Serve, connect: Connect) -> None:
-    service = serve(Script(output_text='{"tool_calls": [{"name": "add", "args": "1 and 2"}]}'))
-    message = connect(service).bind_tools([add]).invoke("Go.")
+    """A tool without required arguments would run as if there were none."""
+
+    def rest(days: int = 1) -> str:
+        """Rest for some days."""
+        return "Rested."
+
+    service = serve(Script(output_text='{"tool_calls": [{"name": "rest", "args": "1 and 2"}]}'))
+    message = connect(service).bind_tools([rest]).invoke("Go.")
     assert not message.tool_calls
-    assert [(call["name"], call["args"]) for call in message.invalid_tool_calls] == [("add", "1 and 2")]
+    assert [(call["name"], call["args"]) for call in message.invalid_tool_calls] == [("rest", "1 and 2")]
+
+
+@pytest.mark.parametrize("args", ["1 and 2", [1, 2], 3])
+def test_an_agent_corrects_arguments_that_are_no_object(args: Any, serve: Serve, connect: Connect) -> None:
+    """The tool refuses the call, which tells the agent what is missing."""
+    calls: list[Any] = [{"tool_calls": [{"name": "add", "args": each}]} for each in (args, {"a": 1, "b": 2})]
+    replies = iter([*calls, {"content": "Three."}])
+    engine = RecordingEngine(choose=lambda _: Script(structured_response=next(replies)))
+    agent: Any = create_agent(connect(serve(engine)), [add])
+    messages = agent.invoke({"messages": ["Go."]})["messages"]
+    assert [message.status for message in messages if isinstance(message, ToolMessage)] == ["error", "success"]
+    assert messages[1].tool_calls[0]["args"] == {"arguments": args}
+    assert messages[-1].text == "Three."
 
 
 def test_a_run_without_the_required_tool_call_raises(serve: Serve, connect: Connect) -> None:

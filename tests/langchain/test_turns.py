@@ -136,3 +136,16 @@ def test_instructions_are_sent_when_they_differ(serve: Serve, connect: Connect) 
         messages += [model.invoke([SystemMessage(prompt), *messages])]
     sent = [[message.content for message in request.input_messages] for request in engine.requests]
     assert sent == [["A", "1"], ["2"], ["B", "3"], ["4"], ["A", "5"]]
+
+
+def test_an_agent_without_instructions_has_none(serve: Serve, connect: Connect) -> None:
+    """Those of another agent on the thread are ended, once; later ones are sent again."""
+    engine = RecordingEngine(choose=reply)
+    model = connect(serve(engine), history="server")
+    messages: list[Any] = []
+    for prompt, question in (("A", "1"), (None, "2"), (None, "3"), ("A", "4")):
+        messages += [HumanMessage(question)]
+        messages += [model.invoke([*([SystemMessage(prompt)] if prompt else []), *messages])]
+    sent = [[message.content for message in request.input_messages] for request in engine.requests]
+    ended = "Earlier instructions in this conversation no longer apply."
+    assert sent == [["A", "1"], [ended, "2"], ["3"], ["A", "4"]]

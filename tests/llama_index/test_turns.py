@@ -323,3 +323,18 @@ async def test_instructions_are_sent_when_they_change(
         await engine.achat(question)
     sent = [[message.content for message in request.input_messages] for request in stage.requests]
     assert sent == [["A", "1"], ["2"], ["B", "3"], ["4"], ["A", "5"]]
+
+
+async def test_an_agent_without_instructions_has_none(
+    remember: Remember, llm: LumnisLLM, stage: Stage, client: Client
+) -> None:
+    """Those of another agent on the thread are ended, once, also after a restart; later ones are sent again."""
+    memory = remember()
+    for prompt, question in (("A", "1"), (None, "2"), (None, "3"), ("A", "4"), (None, "5")):
+        if question == "5":
+            memory = remember(thread_id=memory.thread_id)
+        engine = SimpleChatEngine.from_defaults(llm=llm, memory=memory, system_prompt=prompt)
+        await engine.achat(question)
+    sent = [[message.content for message in request.input_messages] for request in stage.requests]
+    ended = "Earlier instructions in this conversation no longer apply."
+    assert sent == [["A", "1"], [ended, "2"], ["3"], ["A", "4"], [ended, "5"]]

@@ -135,6 +135,28 @@ def test_instructions_are_sent_when_they_differ_from_the_last_ones(
 
 
 @pytest.mark.parametrize(
+    ("messages", "known", "ends"),
+    [
+        ([STORED_ON_T, NEW], {"t": ("Be kind.",)}, True),
+        ([STORED_ON_T, NEW], {"t": ()}, False),
+        ([STORED_ON_T, NEW], {}, False),
+        ([STORED_ON_T, NEW], {"u": ("Be kind.",)}, False),
+        ([INSTRUCTION, STORED_ON_T, NEW], {"t": ("Be kind.",)}, False),
+        # A system message that the conversation keeps, and calls that leave the history to the thread.
+        ([replace(STORED_ON_T, role="system"), STORED_ON_T, NEW], {"t": ("Be kind.",)}, False),
+        ([replace(ANSWER_OF_T, role="assistant"), NEW], {"t": ("Be kind.",)}, False),
+        ([NEW], {"t": ("Be kind.",)}, False),
+    ],
+)
+@pytest.mark.parametrize("answers", Answers)
+def test_an_agent_without_instructions_ends_those_of_another(
+    messages: list[Tags], known: dict[str, tuple[str, ...]], ends: bool, answers: Answers
+) -> None:
+    """It repeats what users have said on the thread, so what it leaves out does not hold for it."""
+    assert continue_thread(messages, thread_id="t", answers=answers, instructions=known).ends_instructions is ends
+
+
+@pytest.mark.parametrize(
     ("messages", "answers"),
     [
         ([STORED_ON_T], "ignore"),

@@ -216,9 +216,9 @@ def run_of_input(
     """Return the run of one call; its keywords win over the config, the config over the fields."""
     messages = read_input(value)
     if isinstance(messages, str):
-        _refuse_unknown(keywords.keys(), set(WATCH_FIELDS))
-        return KnownRun(messages, {name: fields[name] for name in WATCH_FIELDS} | dict(keywords))
-    _refuse_unknown(keywords.keys(), _NEW_RUN_KEYWORDS)
+        known = _known_keywords(keywords, set(WATCH_FIELDS))
+        return KnownRun(messages, {name: fields[name] for name in WATCH_FIELDS} | known)
+    keywords = _known_keywords(keywords, _NEW_RUN_KEYWORDS)
     return run_call(fields, messages, None, {**from_config(configurable or {}), **keywords})
 
 
@@ -226,8 +226,7 @@ def start_of_input(
     fields: Mapping[str, Any], value: object, configurable: Mapping[str, Any] | None, keywords: Mapping[str, Any]
 ) -> RunCall:
     """Return a run that is only started: like :func:`run_of_input`, without parameters for watching."""
-    _refuse_unknown(keywords.keys(), _START_KEYWORDS)
-    run = run_of_input(fields, value, configurable, keywords)
+    run = run_of_input(fields, value, configurable, _known_keywords(keywords, _START_KEYWORDS))
     if isinstance(run, KnownRun):
         raise ValidationError(f"{run.response_id} is a run already: follow it with resume({run.response_id!r}).")
     return RunCall(
@@ -280,8 +279,11 @@ def _messages(value: object) -> list[BaseMessage]:
     )
 
 
-def _refuse_unknown(names: Set[str], known: Set[str]) -> None:
-    _refuse_listener(names)
-    unknown = names - known
+def _known_keywords(keywords: Mapping[str, Any], known: Set[str]) -> dict[str, Any]:
+    """Return the keywords without those of other models that do not matter; any other is an error."""
+    _refuse_listener(keywords)
+    passing = IGNORED_PARAMETERS | SILENT_KEYWORDS | _FRAMEWORK_KEYWORDS
+    unknown = {name for name, value in keywords.items() if value is not None} - known - passing
     if unknown:
         raise TypeError(f"unexpected keyword arguments {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}")
+    return {name: value for name, value in keywords.items() if name in known}

@@ -20,7 +20,6 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
-from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, stops_of
 from lumnisai_integrations.langchain.lumnis.binding import ModelBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
@@ -188,17 +187,13 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             call, listener = self._call(messages, stop, keywords), progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             client = self._client()
-            with call.turn.sending() as sent:
-                while True:
-                    run = client.invoke(sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent))
-                    try:
-                        with run as updates:
-                            for update in updates:
-                                yield from items(writer, sent.answered(update))
-                    except ValidationError as error:
-                        sent.shorten(error)
-                    else:
-                        return
+            with call.turn.updates_by(
+                lambda sent: client.invoke(
+                    sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent)
+                )
+            ) as updates:
+                for update in updates:
+                    yield from items(writer, update)
 
     async def _awritten(
         self,
@@ -212,18 +207,14 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             call, listener = self._call(messages, stop, keywords), async_progress_callback(manager)
             writer = StreamWriter(as_blocks=self._writes_blocks, shows_progress=call.shows_progress, **call.answer)
             client = self._aclient()
-            with call.turn.sending() as sent:
-                while True:
-                    run = client.invoke(sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent))
-                    try:
-                        async with run as updates:
-                            async for update in updates:
-                                for item in items(writer, sent.answered(update)):
-                                    yield item
-                    except ValidationError as error:
-                        sent.shorten(error)
-                    else:
-                        return
+            async with call.turn.aupdates_by(
+                lambda sent: client.invoke(
+                    sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent)
+                )
+            ) as updates:
+                async for update in updates:
+                    for item in items(writer, update):
+                        yield item
 
     # Thread and user of the config. They are read here, not while running, so that caches and traces see them, too.
 

@@ -21,7 +21,7 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import IN_FLIGHT, MESSAGE_ID, PERSISTED, SYSTEM, THREAD_ID
+from lumnisai_integrations._shared.conversation import IN_FLIGHT, MESSAGE_ID, PERSISTED, SYSTEM, THREAD_ID, USER
 from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, cut_at, progress_updates, reasoning_text
 from lumnisai_integrations._shared.structured import object_of
 from lumnisai_integrations._shared.texts import left_out, sendable, spoken, tool_calls_text, tool_result_text
@@ -240,10 +240,14 @@ def _answer(response: ResponseObject, options: AnswerOptions) -> tuple[str, list
     if offer is not None:
         reply = offer.read(response)
         calls = [tool_call(name=call.name, args=call.args, id=call.id) for call in reply.calls]
-        invalid = [
-            invalid_tool_call(name=call.name, args=arguments_text(call.args), id=call.id, error=call.problem)
-            for call in reply.invalid
-        ]
+        invalid = []
+        for call in reply.invalid:
+            if call.name and offer.refuses_without_arguments(call.name):
+                # Agents end with an invalid call. The tool refuses this one, so that they can correct it.
+                calls.append(tool_call(name=call.name, args={"arguments": call.args}, id=call.id))
+            else:
+                args = arguments_text(call.args)
+                invalid.append(invalid_tool_call(name=call.name, args=args, id=call.id, error=call.problem))
         return reply.content if offer.answer_schema is not None else cut_at(reply.content, stop), calls, invalid
     text = response.output_text or ""
     if not options.get("structured", False):
@@ -273,6 +277,7 @@ def tags_of(message: BaseMessage) -> Tags:
             known[THREAD_ID],
             is_stored=is_stored,
             is_answer=is_stored and isinstance(message, AIMessage),
+            role=SYSTEM if message.type == "system" else USER,
             message_id=known.get(MESSAGE_ID),
             is_in_flight=bool(known.get(IN_FLIGHT)),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
 from typing import Any, TypedDict, Unpack, cast
 from uuid import UUID
 
@@ -14,7 +13,6 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FeedbackCreated, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
-from lumnisai_integrations._shared.sending import Sent
 from lumnisai_integrations.langchain.lumnis.binding import AgentBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
     KnownRun,
@@ -121,29 +119,25 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         self, value: LumnisInput, run_manager: CallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
     ) -> ResponseObject:
         with model_errors():
-            run = run_of_input(self.__dict__, value, config.get("configurable"), kwargs)
+            run = self._run_of_input(value, config, kwargs)
             client, listener = self._client(), progress_callback(run_manager)
             if isinstance(run, KnownRun):
                 return client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
-            with run.turn.sending() as sent:
-                response: ResponseObject = client.invoke(
-                    sent.messages, on_progress=listener, **run.parameters_for(sent)
-                )
-                return sent.answered(response)
+            return run.turn.answered_by(
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **run.parameters_for(sent))
+            )
 
     async def _arun(
         self, value: LumnisInput, run_manager: AsyncCallbackManagerForChainRun, config: RunnableConfig, **kwargs: Any
     ) -> ResponseObject:
         with model_errors():
-            run = run_of_input(self.__dict__, value, config.get("configurable"), kwargs)
+            run = self._run_of_input(value, config, kwargs)
             client, listener = self._aclient(), async_progress_callback(run_manager)
             if isinstance(run, KnownRun):
                 return await client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
-            with run.turn.sending() as sent:
-                response: ResponseObject = await client.invoke(
-                    sent.messages, on_progress=listener, **run.parameters_for(sent)
-                )
-                return sent.answered(response)
+            return await run.turn.aanswered_by(
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **run.parameters_for(sent))
+            )
 
     def _updates(
         self,
@@ -153,16 +147,17 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         **kwargs: Any,
     ) -> Iterator[RunUpdate | ResponseObject]:
         with model_errors():
-            run = run_of_input(self.__dict__, next(inputs), config.get("configurable"), kwargs)
+            run = self._run_of_input(next(inputs), config, kwargs)
             client, listener = self._client(), progress_callback(run_manager)
             with (
-                _sending(run) as sent,
-                (
-                    client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-                    if isinstance(run, KnownRun)
-                    else client.invoke(sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent))
-                ) as updates,
-            ):
+                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                if isinstance(run, KnownRun)
+                else run.turn.updates_by(
+                    lambda sent: client.invoke(
+                        sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent)
+                    )
+                )
+            ) as updates:
                 for update in updates:
                     yield from _items_of(update)
 
@@ -174,17 +169,26 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
         **kwargs: Any,
     ) -> AsyncIterator[RunUpdate | ResponseObject]:
         with model_errors():
-            run = run_of_input(self.__dict__, await anext(inputs), config.get("configurable"), kwargs)
+            run = self._run_of_input(await anext(inputs), config, kwargs)
             client, listener = self._aclient(), async_progress_callback(run_manager)
-            with _sending(run) as sent:
-                async with (
-                    client.responses.following(run.response_id, on_progress=listener, **run.parameters)
-                    if isinstance(run, KnownRun)
-                    else client.invoke(sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent))
-                ) as updates:
-                    async for update in updates:
-                        for item in _items_of(update):
-                            yield item
+            async with (
+                client.responses.following(run.response_id, on_progress=listener, **run.parameters)
+                if isinstance(run, KnownRun)
+                else run.turn.aupdates_by(
+                    lambda sent: client.invoke(
+                        sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent)
+                    )
+                )
+            ) as updates:
+                async for update in updates:
+                    for item in _items_of(update):
+                        yield item
+
+    def _run_of_input(
+        self, value: LumnisInput, config: RunnableConfig, keywords: Mapping[str, Any]
+    ) -> RunCall | KnownRun:
+        self._warn_of_ignored(keywords)
+        return run_of_input(self.__dict__, value, config.get("configurable"), keywords)
 
     # Runs that outlive a call
 
@@ -206,15 +210,19 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
 
     def _start(self, value: LumnisInput, **kwargs: Any) -> ResponseObject:
         with model_errors():
+            self._warn_of_ignored(kwargs)
             run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
-            with run.turn.sending() as sent:
-                return self._client().responses.create(sent.messages, **run.parameters_for(sent))
+            client = self._client()
+            return run.turn.answered_by(lambda sent: client.responses.create(sent.messages, **run.parameters_for(sent)))
 
     async def _astart(self, value: LumnisInput, **kwargs: Any) -> ResponseObject:
         with model_errors():
+            self._warn_of_ignored(kwargs)
             run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
-            with run.turn.sending() as sent:
-                return await self._aclient().responses.create(sent.messages, **run.parameters_for(sent))
+            client = self._aclient()
+            return await run.turn.aanswered_by(
+                lambda sent: client.responses.create(sent.messages, **run.parameters_for(sent))
+            )
 
     def resume(self, response_id: str | UUID, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Wait for the end of an existing run, such as one of :meth:`start` or one that outlasted ``run_timeout``.
@@ -312,9 +320,3 @@ def _items_of(update: RunUpdate) -> list[RunUpdate | ResponseObject]:
         return [update]
     # The stream of a run that did not succeed raises next.
     return [update.response] if update.response.status == ResponseStatus.SUCCEEDED else []
-
-
-@contextmanager
-def _sending(run: RunCall | KnownRun) -> Iterator[Sent]:
-    with nullcontext(Sent([], None)) if isinstance(run, KnownRun) else run.turn.sending() as sent:
-        yield sent

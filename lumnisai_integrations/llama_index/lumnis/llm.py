@@ -29,7 +29,6 @@ from llama_index.core.tools.types import BaseTool
 from pydantic import Field
 
 from lumnisai_core import AsyncClient, Client, ResponseObject, Scope
-from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.runs import stops_of
 from lumnisai_integrations._shared.sending import Sent
 from lumnisai_integrations.llama_index.lumnis.calls import RunCall, run_call
@@ -261,33 +260,26 @@ async def _aanswer(client: AsyncClient, sent: Sent, call: RunCall, listeners: Li
 
 
 def _read(llm: LumnisLLM, client: Client, call: RunCall, listeners: Listeners) -> ChatResponseGen:
-    with listeners.reading(llm) as inner, call.turn.sending() as sent:
-        while True:
-            try:
-                with client.invoke(sent.messages, stream=True, **call.parameters_for(sent)) as run:
-                    for update in run:
-                        inner.notify(sent.answered(update))
-                        yield from chat_chunks(update, call.chunk_size, call.offer, call.stop)
-            except ValidationError as error:
-                sent.shorten(error)
-            else:
-                return
+    with (
+        listeners.reading(llm) as inner,
+        call.turn.updates_by(
+            lambda sent: client.invoke(sent.messages, stream=True, **call.parameters_for(sent))
+        ) as updates,
+    ):
+        for update in updates:
+            inner.notify(update)
+            yield from chat_chunks(update, call.chunk_size, call.offer, call.stop)
 
 
 async def _aread(llm: LumnisLLM, client: AsyncClient, call: RunCall, listeners: Listeners) -> ChatResponseAsyncGen:
-    with listeners.reading(llm) as inner, call.turn.sending() as sent:
-        while True:
-            try:
-                run = client.invoke(sent.messages, stream=True, **call.parameters_for(sent))
-                async with run:
-                    async for update in run:
-                        inner.notify(sent.answered(update))
-                        for chunk in chat_chunks(update, call.chunk_size, call.offer, call.stop):
-                            yield chunk
-            except ValidationError as error:
-                sent.shorten(error)
-            else:
-                return
+    with listeners.reading(llm) as inner:
+        async with call.turn.aupdates_by(
+            lambda sent: client.invoke(sent.messages, stream=True, **call.parameters_for(sent))
+        ) as updates:
+            async for update in updates:
+                inner.notify(update)
+                for chunk in chat_chunks(update, call.chunk_size, call.offer, call.stop):
+                    yield chunk
 
 
 # The framework's decorators wrap a generator without closing it. Leaving a stream early must reach the run at once, not
