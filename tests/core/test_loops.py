@@ -99,6 +99,7 @@ from lumnisai_core._transport import pool
 pool.BULK_AVAILABLE = sys.argv[3] == "aiohttp"
 client = AsyncClient(sys.argv[1], base_url=sys.argv[2], user_id="user-123")
 loop = asyncio.new_event_loop()
+loop.slow_callback_duration = 60  # a busy machine is slow, too
 loop.run_until_complete(client.list_responses())
 """
 
