@@ -15,9 +15,7 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
 from langchain_core.runnables.config import merge_configs
-from langchain_core.runnables.configurable import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
-from langchain_core.runnables.retry import RunnableRetry
 from pydantic import ConfigDict
 
 from lumnisai_integrations.langchain.lumnis.calls import from_config
@@ -150,10 +148,15 @@ class StructuredChain(LumnisBinding):  # type: ignore[no-redef] # as above
         return self._around(_each_model(self.bound, offering))
 
 
-def _has_other_models(runnable: object) -> bool:
-    if isinstance(runnable, RunnableRetry):
+def _is_a(runnable: object, name: str) -> bool:
+    """Whether it is of a class of this name, one that is loaded only where it is used, as it is slow to import."""
+    return any(kind.__name__ == name for kind in type(runnable).__mro__)
+
+
+def _has_other_models(runnable: Any) -> bool:
+    if _is_a(runnable, "RunnableRetry"):
         return _has_other_models(runnable.bound)
-    return isinstance(runnable, RunnableWithFallbacks | RunnableConfigurableAlternatives)
+    return _is_a(runnable, "RunnableWithFallbacks") or _is_a(runnable, "RunnableConfigurableAlternatives")
 
 
 def _each_model(runnable: Any, change: _Change) -> _Step:
@@ -162,14 +165,15 @@ def _each_model(runnable: Any, change: _Change) -> _Step:
     def changed(one: Any) -> Any:
         return _each_model(one, change) if isinstance(one, Runnable) else lambda: _each_model(one(), change)
 
-    if isinstance(runnable, RunnableRetry):
-        return runnable.model_copy(update={"bound": changed(runnable.bound)})
+    if _is_a(runnable, "RunnableRetry"):
+        return cast("_Step", runnable.model_copy(update={"bound": changed(runnable.bound)}))
     if isinstance(runnable, RunnableWithFallbacks):
         others = [changed(one) for one in runnable.fallbacks]
         return runnable.model_copy(update={"runnable": changed(runnable.runnable), "fallbacks": others})
-    if isinstance(runnable, RunnableConfigurableAlternatives):
+    if _is_a(runnable, "RunnableConfigurableAlternatives"):
         alternatives = {name: changed(one) for name, one in runnable.alternatives.items()}
-        return runnable.model_copy(update={"default": changed(runnable.default), "alternatives": alternatives})
+        update = {"default": changed(runnable.default), "alternatives": alternatives}
+        return cast("_Step", runnable.model_copy(update=update))
     return change(runnable)
 
 
@@ -178,20 +182,20 @@ def _first_model(runnable: Any, change: _Change) -> _Step:
     if isinstance(runnable, RunnableSequence):
         return RunnableSequence(_first_model(runnable.first, change), *runnable.steps[1:])
     for kind, place in _PLACES.items():
-        if isinstance(runnable, kind):
+        if _is_a(runnable, kind):
             return cast("_Step", runnable.model_copy(update={place: _first_model(getattr(runnable, place), change)}))
     return change(runnable)
 
 
 #: Where compositions have the model that is tried first.
-_PLACES: Mapping[type[Any], str] = {
-    LumnisBinding: "bound",
-    RunnableRetry: "bound",
-    RunnableWithFallbacks: "runnable",
-    RunnableConfigurableAlternatives: "default",
+_PLACES: Mapping[str, str] = {
+    "LumnisBinding": "bound",
+    "RunnableRetry": "bound",
+    "RunnableWithFallbacks": "runnable",
+    "RunnableConfigurableAlternatives": "default",
 }
 
 
 def _unbound(runnable: Any) -> _Step:
-    is_plain = isinstance(runnable, LumnisBinding) and isinstance(runnable.bound, RunnableConfigurableFields)
+    is_plain = isinstance(runnable, LumnisBinding) and _is_a(runnable.bound, "RunnableConfigurableFields")
     return cast("_Step", runnable.bound if is_plain else runnable)
