@@ -144,10 +144,8 @@ class Running:
     def _service_of(self, store: Store) -> Service:
         settings, keys = self._settings, Keys(store)
         library = Library(store, self._path.with_name(f"{self._path.name}.files"), settings.step_delay)
-        tenants = [
+        for key in (settings.api_key, *settings.tenants):
             keys.admit(key, settings.tenants.get(key), settings.key_expiry.get(key))
-            for key in (settings.api_key, *settings.tenants)
-        ]
         return Service(
             settings=settings,
             store=store,
@@ -156,5 +154,4 @@ class Running:
             blobs=Blobs(store, library, address(settings.host, self._blob_socket)) if self._blob_socket else None,
             keys=keys,
             faults=plan_of(settings, self._neighbours),
-            owner=tenants[0],
         )

@@ -71,6 +71,7 @@ class LocalLumnis:
             `{artifactId, name, description, parts, ...}`; `"content"` as `{type, content, language?}`, the texts of the
             parts joined by line breaks.
         faults: faults on demand; their counts start at zero with each start of the service.
+        fault_routes: let the service's own key add and remove faults over HTTP; never a key of `tenants`.
         liminal: the privacy gateway under `/liminal`; default: one model instance whose policy redacts everything.
 
     Attributes:
@@ -101,6 +102,7 @@ class LocalLumnis:
         entry_ids: bool = False,
         artifact_shape: ArtifactShape = "parts",
         faults: Iterable[Fault] = (),
+        fault_routes: bool = True,
         liminal: LiminalSettings | None = None,
     ) -> None:
         if isinstance(faults, Fault):
@@ -125,6 +127,7 @@ class LocalLumnis:
             entry_ids=entry_ids,
             artifact_shape=artifact_shape,
             faults=tuple(faults),
+            fault_routes=fault_routes,
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
         self._neighbours = (self.liminal,)

@@ -139,6 +139,11 @@ _ARGUMENTS = (
         help='a fault to inject, by the fields of Fault, such as "status=503,route=POST /v1/responses,times=2"; '
         "repeat it for more faults",
     ),
+    argument(
+        "--fault-routes",
+        action="store_true",
+        help="let the service's own key add and remove faults over HTTP; never a key of a tenant",
+    ),
 )
 
 
@@ -169,6 +174,7 @@ def run(options: argparse.Namespace) -> int:
             poll=options.poll,
             step_delay=options.step_delay,
             faults=options.fault,
+            fault_routes=options.fault_routes,
         ).serve_forever(ready)
     except (ValueError, StoreError) as error:
         raise CommandError(str(error)) from error

@@ -57,7 +57,7 @@ def _hash(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service; `owner` is the tenant of its own key."""
+    """A running service."""
 
     settings: Settings
     store: Store
@@ -66,21 +66,23 @@ class Service:
     blobs: Blobs | None
     keys: Keys
     faults: FaultPlan
-    owner: TenantRow
 
     def open_call(self, request: Request, path: Mapping[str, str], key: str | None) -> Call:
         """Return the call of a request with a key, or to a public route; refuse an unknown or expired key."""
         tenant = _NOBODY if key is None else self.keys.tenant_of(key)
         if tenant is None:
             raise ApiError(401, "INVALID_API_KEY", "The API key is missing or not valid.")
-        return Call(self, request, path, tenant)
+        return Call(self, request, path, tenant, is_owner=key is not None and key == self.settings.owner_key)
 
 
 class Call(app.Call):
     """A request of a tenant, and the parts of the service that its endpoint uses."""
 
-    def __init__(self, service: Service, request: Request, path: Mapping[str, str], tenant: TenantRow) -> None:
+    def __init__(
+        self, service: Service, request: Request, path: Mapping[str, str], tenant: TenantRow, *, is_owner: bool
+    ) -> None:
         super().__init__(request, path)
+        self.is_owner = is_owner
         self.service = service
         self.store = service.store
         self.runs = service.runs

@@ -45,6 +45,7 @@ class Settings:
     entry_ids: bool
     artifact_shape: ArtifactShape
     faults: tuple[Fault, ...]
+    fault_routes: bool
     record: Callable[[RecordedRequest], None] | None = None
 
     def __post_init__(self) -> None:
@@ -52,10 +53,16 @@ class Settings:
             first, second = get_args(choices)
             if getattr(self, name) not in (first, second):
                 raise ValueError(f"{name} must be {first!r} or {second!r}, got {getattr(self, name)!r}")
-        if not isinstance(self.entry_ids, bool):
-            raise ValueError(f"entry_ids must be True or False, got {self.entry_ids!r}")
+        for name in ("entry_ids", "fault_routes"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
         if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 <= self.port <= 65535:
             raise ValueError(f"port must be a whole number from 0 to 65535, got {self.port!r}")
+
+    @property
+    def owner_key(self) -> str | None:
+        """The key of the service itself, which may do more than use it; None if it is the key of a tenant."""
+        return None if self.api_key in self.tenants else self.api_key
 
 
 def clean_key(key: str | None, default: str | None = None) -> str:
