@@ -24,6 +24,8 @@ from lumnisai_core.local.web.routes import Once
 from lumnisai_core.local.web.shapes import Numbered, Page
 
 _T = TypeVar("_T")
+#: Conditions that limit rows to a user.
+_OF_USER = ("user_id", "visible_to")
 _NOBODY = TenantRow(key_hash="", id="", name="", created_at="")
 
 
@@ -98,8 +100,14 @@ class Call(app.Call):
         return None if name is None else self.user_id(name)
 
     def find(self, table: Table[Row], kind: str, **conditions: str | None) -> Row:
-        """Return a row of the tenant or refuse; the first condition is the name that the request has for it."""
-        return found(table.one(tenant_id=self.tenant.id, **conditions), kind, str(next(iter(conditions.values()))))
+        """Return a row of the tenant or refuse; the first condition is the name that the request has for it.
+
+        A request that names a user reaches no row of others, unless the service is to reach the whole tenant by id.
+        """
+        name = str(next(iter(conditions.values())))
+        if self.service.settings.reach == "tenant":
+            conditions = {column: value for column, value in conditions.items() if column not in _OF_USER}
+        return found(table.one(tenant_id=self.tenant.id, **conditions), kind, name)
 
     def page(self, table: Table[Row], query: Page | Numbered, **conditions: Any) -> tuple[list[Row], int]:
         """Return a page of the rows of the tenant that meet the conditions, newest first, and how many there are."""
@@ -108,17 +116,19 @@ class Call(app.Call):
     def replies(self, runs: Iterable[RunRow]) -> list[Run]:
         """Return runs as this service shows them: with the artifacts as engines made them, or with one `content`."""
         if self.service.settings.artifact_shape == "parts":
-            return [view(Run, run) for run in runs]
-        return [view(Run, run, artifacts=with_content(run.artifacts)) for run in runs]
+            return [view(Run, run, progress=self.runs.progress(run)) for run in runs]
+        content = ((run, with_content(run.artifacts)) for run in runs)
+        return [view(Run, run, progress=self.runs.progress(run), artifacts=artifacts) for run, artifacts in content]
 
     def fresh_tenant(self) -> TenantRow:
         """Return the tenant as it is stored now."""
         return self.store.tenants.one(id=self.tenant.id) or self.tenant
 
-    def once(self, make: Callable[[], _T], *, about: Any = None) -> Once[_T]:
+    def once(self, make: Callable[[], _T], *, user_id: str | None = None, about: Any = None) -> Once[_T]:
         """Make something new in a transaction, or replay the reply if the request's idempotency key was used before.
 
-        `about` tells requests with one key apart, by default their bodies; a key of a different request is refused.
+        The keys of each user are apart: `user_id` is the one that the request names. `about` tells requests with one
+        key apart, by default their bodies; a key of a different request is refused.
         """
         key = self.request.headers.get("idempotency-key", "").strip()
         with self.store.transaction():
@@ -126,10 +136,10 @@ class Call(app.Call):
                 return _new(make())
             data = dumps(_sorted(self.data if about is None else about))
             fingerprint = hashlib.sha256(f"{self.request.url.path}\n{data}".encode()).hexdigest()
-            earlier = self.store.remembered(self.tenant.id, key)
+            earlier = self.store.remembered(self.tenant.id, user_id or "", key)
             if earlier is None:
                 reply = _new(make())
-                self.store.remember(self.tenant.id, key, fingerprint, reply.text)
+                self.store.remember(self.tenant.id, user_id or "", key, fingerprint, reply.text)
                 return reply
         if earlier[0] != fingerprint:
             message = "This idempotency key was used for a different request."

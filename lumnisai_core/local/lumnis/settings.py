@@ -18,7 +18,14 @@ PollMode = Literal["end-only", "on-change"]
 DownloadMode = Literal["inline", "redirect"]
 LimitMode = Literal["reject", "clamp"]
 ArtifactShape = Literal["parts", "content"]
-_CHOICES = {"poll": PollMode, "download": DownloadMode, "limits": LimitMode, "artifact_shape": ArtifactShape}
+Reach = Literal["user", "tenant"]
+_CHOICES = {
+    "poll": PollMode,
+    "download": DownloadMode,
+    "limits": LimitMode,
+    "artifact_shape": ArtifactShape,
+    "reach": Reach,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +51,7 @@ class Settings:
     limits: LimitMode
     entry_ids: bool
     artifact_shape: ArtifactShape
+    reach: Reach
     faults: tuple[Fault, ...]
     fault_routes: bool
     record: Callable[[RecordedRequest], None] | None = None

@@ -57,6 +57,7 @@ class Database:
         self.sql.execute("PRAGMA locking_mode=EXCLUSIVE")
         self.sql.execute("PRAGMA journal_mode=WAL")
         self.sql.execute(f"PRAGMA synchronous={'NORMAL' if durable else 'OFF'}")
+        self.sql.execute("PRAGMA secure_delete=ON")  # deleted texts are not left in the file
         with self.transaction():
             done = self._steps_done(steps)
             for platform, own in steps.items():

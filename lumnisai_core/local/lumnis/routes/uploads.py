@@ -101,7 +101,8 @@ async def upload(call: Call) -> Once[Uploaded]:
         return _uploaded(file)
 
     try:
-        reply = call.once(make, about=[wanted.model_dump(), received.file_name, digest])
+        about = [wanted.model_dump(), received.file_name, digest]
+        reply = call.once(make, user_id=received.user_id, about=about)
     finally:
         if not taken:
             call.library.path(received.id).unlink(missing_ok=True)
