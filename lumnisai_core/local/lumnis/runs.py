@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import Field
@@ -29,11 +29,15 @@ from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, pro
 from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.shapes import Object, Shape, UserName
 from lumnisai_core.local.web.text import short_title
+from lumnisai_core.local.web.work import Work
 
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
 _STOP_GRACE = 1.0
 #: Seconds until a run that could not be stored is tried again.
 _DISK_PAUSE = 0.5
+#: Size of input in characters from which on work on it does not hold up the event loop.
+_LARGE = 20_000
+_T = TypeVar("_T")
 _logger = logging.getLogger("lumnisai.local")
 
 
@@ -101,6 +105,7 @@ class Runs:
         self._entry_ids = settings.entry_ids
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._work = Work()
         self._stopping = False
 
     def recover(self) -> None:
@@ -115,14 +120,22 @@ class Runs:
                 end = {"status": "failed", "error": error, "completed_at": now(), "progress": progress}
                 self._store.end_run(run, None, (), **end)
 
+    async def check(self, tenant_id: str, schema: Object | None) -> None:
+        """Refuse a response format that is not a valid JSON Schema, or would take too much work."""
+        if schema is None:
+            return
+        try:
+            await self._do(tenant_id, len(dumps(schema)), compile_schema, schema)
+        except SchemaError as error:
+            message = f"response_format is not a usable JSON Schema: {error}"
+            raise ApiError(400, "INVALID_RESPONSE_FORMAT", message) from error
+
+    async def _do(self, tenant_id: str, size: int, function: Callable[..., _T], *arguments: Any) -> _T:
+        """Do work on a tenant's input, whose size is in characters: off the event loop if it is large."""
+        return await self._work.do(tenant_id, function, *arguments) if size > _LARGE else function(*arguments)
+
     def accept(self, thread: Thread, user_id: str | None, body: CreateRun, created_at: str) -> RunRow:
         """Store a new run as queued; call `start` once the transaction around this is committed."""
-        if body.response_format is not None:
-            try:
-                compile_schema(body.response_format)
-            except SchemaError as error:
-                message = f"response_format is not a usable JSON Schema: {error}"
-                raise ApiError(400, "INVALID_RESPONSE_FORMAT", message) from error
         rest = body.model_dump(mode="json", exclude={"messages", "thread_id", "user_id"}, exclude_none=True)
         run = RunRow(
             thread_id=thread.thread_id,
@@ -210,7 +223,7 @@ class Runs:
         try:
             request = await self._request(run)
             result = await self._engine.run(request, live.report)
-            values = _outcome(result, request)
+            values = await self._do(run.tenant_id, len(run.request), _outcome, result, request)
         except EngineError as error:
             values = _failure(error.code, error.message)
         except asyncio.CancelledError:

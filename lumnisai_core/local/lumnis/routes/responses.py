@@ -71,6 +71,7 @@ class Artifacts(Listed):
 @route("POST /v1/responses", refused=(400, 404))
 async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
     """Accept a run; it begins at once, in a new thread or in the one that the request names."""
+    await call.runs.check(call.tenant.id, body.response_format)
     accepted: list[RunRow] = []
     user_id = call.user(body.user_id)
 
