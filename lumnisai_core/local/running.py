@@ -27,6 +27,7 @@ from lumnisai_core.local.web.faults import FaultPlan
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
 from lumnisai_core.local.web.listener import Listener, address, bind
 from lumnisai_core.local.web.routes import Route
+from lumnisai_core.local.web.work import Work
 
 
 class Neighbour(Protocol):
@@ -154,4 +155,5 @@ class Running:
             blobs=Blobs(store, library, address(settings.host, self._blob_socket)) if self._blob_socket else None,
             keys=keys,
             faults=plan_of(settings, self._neighbours),
+            work=Work(),
         )

@@ -22,6 +22,7 @@ from lumnisai_core.local.web.ids import is_past, now, user_id_of
 from lumnisai_core.local.web.json_text import Json, dumps, written
 from lumnisai_core.local.web.routes import Once
 from lumnisai_core.local.web.shapes import Numbered, Page
+from lumnisai_core.local.web.work import Work
 
 _T = TypeVar("_T")
 #: Conditions that limit rows to a user.
@@ -68,6 +69,7 @@ class Service:
     blobs: Blobs | None
     keys: Keys
     faults: FaultPlan
+    work: Work
 
     def open_call(self, request: Request, path: Mapping[str, str], key: str | None) -> Call:
         """Return the call of a request with a key, or to a public route; refuse an unknown or expired key."""

@@ -110,7 +110,7 @@ class Store:
             self._db.execute(f"DELETE FROM {table} WHERE response_id IN ({chosen})", values)  # noqa: S608
 
     def delete_user(self, tenant_id: str, user_id: str) -> list[str]:
-        """Delete a user and everything that is theirs; return the ids of their files."""
+        """Delete a user and everything that is theirs but the pieces of their files; return the ids of these."""
         owner: dict[str, Any] = {"tenant_id": tenant_id, "user_id": user_id}
         # A reply may also name the user, or a thread of the user that a request continued without naming them.
         replies = """
@@ -123,8 +123,7 @@ class Store:
             for thread in self.threads.all(**owner):
                 self._delete_runs("thread_id = ?", thread.thread_id)
             files = [file.id for file in self.files.all(**owner)]
-            for file_id in files:
-                self.files.delete(file_id)
+            self.files.remove(**owner)
             for table in (self.threads, self.feedback, self.servers, self.skills, self.usages, self.connections):
                 table.remove(**owner)
             self.users.remove(tenant_id=tenant_id, id=user_id)
