@@ -198,17 +198,15 @@ def _whole(lines: list[str], first: int) -> Iterator[tuple[str, int, int]]:
 
 
 def _limit() -> None:
-    """Limit this process, and let all others go first."""
+    """Limit this process."""
     try:
         resource: Any = importlib.import_module("resource")
-        os: Any = importlib.import_module("os")
     except ImportError:
         return  # this system has no such limits: whoever started the process ends it after a while
     for name, most in (("RLIMIT_CPU", MOST_SECONDS), ("RLIMIT_AS", MOST_MEMORY), ("RLIMIT_FSIZE", _MOST_WRITTEN)):
         limit = getattr(resource, name)
         _, hard = resource.getrlimit(limit)
         resource.setrlimit(limit, (most if hard < 0 else min(most, hard), hard))
-    os.nice(10)
 
 
 def _main(kind: str, *paths: str) -> None:
