@@ -32,6 +32,7 @@ SHORTER: dict[str, str] = {
     "lumnisai_core/_transport/_async/resource.py": "base of the resources of all platforms",
     "lumnisai_core/_transport/forks.py": "what a forked child must not share, for pools and logins",
     "lumnisai_core/_version.py": "read by the build",
+    "lumnisai_core/local/lumnis/files/reading.py": "starts what `texts.py` does in a process",
     "lumnisai_core/local/web/ids.py": "ids and times, for all of the service",
     "lumnisai_core/local/web/json_schema.py": "the only place that names the schema checker",
     "lumnisai_core/lumnis/_async/resources/tenant.py": "one resource, one file",

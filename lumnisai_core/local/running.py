@@ -24,6 +24,7 @@ from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.app import App, Mounts
 from lumnisai_core.local.web.faults import FaultPlan
+from lumnisai_core.local.web.guard import Guard
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
 from lumnisai_core.local.web.listener import Listener, address, bind
 from lumnisai_core.local.web.routes import Route
@@ -134,7 +135,9 @@ class Running:
                 await app(scope, receive, send)
 
             listener = Listener(
-                by_port, on_started=lambda: self._ready.set_result((loop, listener, service)), on_stopping=stop
+                Guard(by_port, settings.host_names),
+                on_started=lambda: self._ready.set_result((loop, listener, service)),
+                on_stopping=stop,
             )
             service.library.recover()
             service.runs.recover()
@@ -156,4 +159,5 @@ class Running:
             keys=keys,
             faults=plan_of(settings, self._neighbours),
             work=Work(),
+            address=settings.public_url or self.base_url,
         )

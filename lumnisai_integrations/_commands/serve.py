@@ -92,6 +92,7 @@ def _repeatable(name: str, **settings: Any) -> Argument:
 _ARGUMENTS = (
     argument("--host", type=str, default="127.0.0.1", help="address to listen on"),
     argument("--port", type=number(int, 0, 65535), default=8787, help="0 picks a free one"),
+    argument("--public-url", metavar="URL", help="address under which clients reach it through a proxy"),
     argument("--path", type=Path, help="database file that outlives the service (default: a temporary one)"),
     argument("--api-key", type=str, metavar="KEY", help="key that clients must send (default: a fresh one, printed)"),
     _repeatable(
@@ -168,6 +169,7 @@ def run(options: argparse.Namespace) -> int:
             host=options.host,
             port=options.port,
             path=options.path,
+            public_url=options.public_url,
             api_key=options.api_key,
             tenants=keys,
             key_expiry=dict(options.key_expires),

@@ -60,7 +60,7 @@ def _hash(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service."""
+    """A running service; `address` is where clients reach it."""
 
     settings: Settings
     store: Store
@@ -70,6 +70,7 @@ class Service:
     keys: Keys
     faults: FaultPlan
     work: Work
+    address: str
 
     def open_call(self, request: Request, path: Mapping[str, str], key: str | None) -> Call:
         """Return the call of a request with a key, or to a public route; refuse an unknown or expired key."""

@@ -23,7 +23,7 @@ _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codec
 _PEEK = 65_536
 _MAX_UNPACKED = 100_000_000
 #: Limits of a process that reads a file, in seconds and bytes.
-MOST_SECONDS = 20
+MOST_SECONDS = 8
 MOST_MEMORY = 1_000_000_000
 _MOST_WRITTEN = 500_000_000
 _PIECE_SIZE = 1_000

@@ -237,7 +237,7 @@ def _begin(call: Call, body: Initiate) -> Initiated:
         store.remove(connection_id=older.connection_id)
     store.add(connection)
     return {
-        "redirect_url": f"{call.base_url}/v1/integrations/authorize/{connection.state}",
+        "redirect_url": f"{call.service.address}/v1/integrations/authorize/{connection.state}",
         "status": connection.status,
         "message": f"Visit redirect_url to connect {body.app_name}.",
         "connection_id": connection.connection_id,

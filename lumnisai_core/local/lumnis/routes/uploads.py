@@ -25,6 +25,7 @@ _BULK = 10
 _MAX_NAME = 200
 _MAX_TAGS = 10
 _MAX_TAG = 50
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]")
 _Fields = TypeVar("_Fields", bound="BulkUpload")
 route = RouteTable()
@@ -157,6 +158,8 @@ async def _receive(call: Call, part: UploadFile, wanted: BulkUpload, tags: list[
     if size > max_file:
         raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The file is larger than {max_file} bytes.")
     declared = (part.content_type or "").partition(";")[0].strip().lower()
+    if not _MEDIA_TYPE.fullmatch(declared):
+        declared = ""
     file = FileRow(
         tenant_id=call.tenant.id,
         user_id=call.user(wanted.user_id) if wanted.scope == "user" else None,
@@ -191,6 +194,7 @@ def _uploaded(file: FileRow, message: str = "The file is being processed.") -> U
 
 def _clean_name(name: str) -> str:
     """Return the last part of a name, without characters that file systems refuse; may be empty."""
+    name = name.encode(errors="replace").decode()
     last = re.split(r"[\\/]", _UNNAMEABLE.sub("", name))[-1].strip()
     if last.strip(".") == "":
         return ""
