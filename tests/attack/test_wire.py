@@ -213,3 +213,11 @@ def test_odd_bodies_are_refused_and_never_a_fault_of_the_service(api: Api) -> No
             assert reply.status_code < 500 or reply.status_code == 501, (line, body, reply.text)
         reply = api.request(method, path, content=io.BytesIO(b"\xff\0{").read(), headers={"content-type": "a/b"})
         assert reply.status_code < 500 or reply.status_code == 501, line
+
+
+def test_large_bodies_are_no_headers(api: Api) -> None:
+    """Their bytes do not count, however they arrive, nor do those of the next request on the connection."""
+    body = {"messages": [{"role": "user", "content": "x" * 3_000_000}]}
+    for _ in range(2):
+        assert api.post("/v1/responses", json=body).status_code == 201
+        assert api.get("/v1/health", headers={"x-long": "a" * 60_000}).status_code == 200

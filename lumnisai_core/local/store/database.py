@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -15,6 +16,9 @@ from lumnisai_core.local.web.json_text import Json
 from lumnisai_core.local.web.work import OutOfTime, check_time
 
 _STEPS_BETWEEN_LOOKS = 10_000
+#: What marks a file as a database of this service ("Lumn"), and tables of files from before the mark.
+_APPLICATION = 0x4C756D6E
+_OF_UNMARKED = {"tenants", "threads", "runs"}
 
 
 class StoreError(Exception):
@@ -60,6 +64,7 @@ class Database:
             raise StoreError(f"{path} {error}") from None
 
     def _open(self, steps: Mapping[str, Sequence[str]], *, durable: bool) -> None:
+        self._refuse_foreign()
         self.sql.execute("PRAGMA journal_mode=WAL")
         self.sql.execute(f"PRAGMA synchronous={'NORMAL' if durable else 'OFF'}")
         self.sql.execute("PRAGMA secure_delete=ON")  # deleted texts are not left in the file
@@ -73,6 +78,15 @@ class Database:
                     for statement in filter(str.strip, step.split(";")):
                         self.sql.execute(statement)
                 self.sql.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (platform, len(own)))
+
+    def _refuse_foreign(self) -> None:
+        """Refuse the database of another application before anything is written; mark an empty or older one as ours."""
+        application = self.sql.execute("PRAGMA application_id").fetchone()[0]
+        tables = {name for (name,) in self.sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if application not in (0, _APPLICATION) or (not application and tables and not tables >= _OF_UNMARKED):
+            raise StoreError("is a database of another application")
+        if not application:
+            self.sql.execute(f"PRAGMA application_id={_APPLICATION}")
 
     def _steps_done(self, steps: Mapping[str, Sequence[str]]) -> dict[str, int]:
         """Return the number of steps that the file has gone through, by platform."""
@@ -121,6 +135,10 @@ class Database:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    """Open a file that only its owner may read; SQLite gives the files beside it the same rights."""
+    with suppress(OSError):  # then SQLite says what is wrong, or the file is of another owner
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
     return sqlite3.connect(path, isolation_level=None, timeout=0.2)
 
 

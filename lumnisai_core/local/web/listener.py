@@ -79,11 +79,12 @@ def protocol(name: str, most: int, head_seconds: float) -> Any:
 
         def data_received(self, data: bytes) -> None:
             before = self.cycle
+            was_body = before is not None and before.more_body and not before.response_complete
             super().data_received(data)
             cycle = self.cycle
             is_answered = cycle is None or cycle.response_complete
             has_body = cycle is not None and cycle.more_body  # perhaps one that nobody reads any more
-            self._head = 0 if cycle is not before or (has_body and not is_answered) else self._head + len(data)
+            self._head = 0 if was_body or cycle is not before else self._head + len(data)
             self.waits_since = (self.waits_since or self.loop.time()) if is_answered else None
             if self._head > (_MOST_LEFT if has_body else MOST_HEADERS):
                 self.turn_away(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)

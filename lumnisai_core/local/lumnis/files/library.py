@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from lumnisai_core.local.lumnis.files.reading import read
-from lumnisai_core.local.lumnis.files.texts import Unreadable
+from lumnisai_core.local.lumnis.files.texts import Unreadable, private
 from lumnisai_core.local.lumnis.store.files import visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
@@ -60,14 +60,16 @@ class Library:
     def keep(self, file_id: str, source: BinaryIO) -> str:
         """Copy an upload to its place and return its SHA-256 digest. Blocks; call it in a thread."""
         path = self.path(file_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(path, "wb", opener=private) as file:
             shutil.copyfileobj(source, file, 1 << 20)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def recover(self) -> None:
         """Read the files that were not read yet; delete the remains of uploads and deletions that never ended."""
+        if self._folder.is_dir():
+            self._folder.chmod(0o700)
         for file_id in self._files.orphans():
             while self._files.delete_chunks(file_id, _BATCH):
                 pass
@@ -95,6 +97,7 @@ class Library:
         for file_id in ids:
             if task := self._tasks.pop(file_id, None):
                 task.cancel()
+                await asyncio.wait([task])
             self._files.remove(id=file_id)
             for path in (self.path(file_id), self._text(file_id), self._pieces(file_id)):
                 path.unlink(missing_ok=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from lumnisai_core.local.lumnis.files import texts
 from lumnisai_core.local.lumnis.files.texts import MOST_MEMORY, MOST_SECONDS, Unreadable, extract
 
+#: Bytes of a plain text that is read in a moment.
+_SMALL = 64_000
 #: Seconds until a process that waits for the machine is ended, whatever it has done by then.
 _PATIENCE = 4 * MOST_SECONDS
-_SMALL = 64_000
 #: What has a parser, which can be made to work very long.
 _PARSED = ("pdf", "docx", "html", "htm", "xhtml")
 #: What a process may know of the environment, which has secrets as well.
@@ -27,9 +28,9 @@ async def read(kind: str, size: int, source: Path, text: Path, pieces: Path) -> 
     Raises:
         Unreadable: the file is broken or binary, its reader is missing, or reading it takes too much.
     """
-    small = kind not in _PARSED and size <= _SMALL
-    # A frozen application cannot start Python.
-    if small or getattr(sys, "frozen", False) or not sys.executable:
+    if kind not in _PARSED and size <= _SMALL:
+        return extract(kind, source, text, pieces)
+    if getattr(sys, "frozen", False) or not sys.executable:  # such an application cannot start Python
         return await asyncio.to_thread(extract, kind, source, text, pieces)
     program = [sys.executable, "-P", str(Path(texts.__file__)), kind, *map(str, (source, text, pieces))]
     known = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}

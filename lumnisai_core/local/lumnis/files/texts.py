@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import importlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
@@ -166,13 +167,22 @@ def extract(kind: str, source: Path, text: Path, pieces: Path) -> tuple[int, int
         Unreadable: it is broken or binary, or its reader is missing.
     """
     whole = read_text(source, kind)
-    text.write_text(whole, encoding="utf-8", newline="\n")
     count = 0
-    with text.open(encoding="utf-8", newline="\n") as lines, pieces.open("w", encoding="utf-8") as written:
+    with open(text, "w", encoding="utf-8", newline="\n", opener=private) as file:
+        file.write(whole)
+    with (
+        text.open(encoding="utf-8", newline="\n") as lines,
+        open(pieces, "w", encoding="utf-8", opener=private) as written,
+    ):
         for piece, first, last in _pieces(line.removesuffix("\n") for line in lines):
             written.write(json.dumps([piece, first, last, len(piece.split())]) + "\n")
             count += 1
     return count, whole.count("\n") + (whole[-1:] not in ("", "\n"))
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only its owner may read."""
+    return os.open(path, flags, 0o600)
 
 
 def _pieces(text: Iterable[str]) -> Iterator[tuple[str, int, int]]:
