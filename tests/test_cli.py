@@ -78,10 +78,10 @@ def test_serve_answers_with_the_engine_that_is_named(tmp_path: Path, engine: str
 
 
 def test_serve_serves_several_tenants(tmp_path: Path) -> None:
-    """Each by its keys; the first one is printed."""
+    """Each by its keys, none of which is printed."""
     tenants = ("--tenant", "acme=lmn_a", "--tenant", "globex=lmn_b", "--tenant", "acme=lmn_c")
     with served(*tenants, folder=tmp_path) as (base_url, printed):
-        assert "LUMNISAI_API_KEY=lmn_a" in printed
+        assert "lmn_" not in printed
         names = []
         for key in ("lmn_a", "lmn_b", "lmn_c"):
             with Client(key, base_url=base_url, scope="tenant") as client:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import shutil
+import signal
+import sqlite3
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from types import FrameType
+from typing import Any, Protocol
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -24,9 +29,48 @@ from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.app import App, Mounts
 from lumnisai_core.local.web.faults import FaultPlan
+from lumnisai_core.local.web.guard import Guard
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
 from lumnisai_core.local.web.listener import Listener, address, bind
 from lumnisai_core.local.web.routes import Route
+from lumnisai_core.local.web.work import Work
+
+#: Seconds between two deletions of what has expired.
+_BETWEEN_CLEANINGS = 600.0
+#: Handlers of SIGTERM that services with temporary folders have set.
+_ENDS: list[object] = []
+
+
+@contextmanager
+def _removed_at_sigterm(folder: Path) -> Iterator[None]:
+    """Remove a folder when SIGTERM ends this process inside the block, which is what it does unless somebody objects.
+
+    Whoever handles the signal in some way is left alone, and so are threads, which cannot.
+    """
+    process = os.getpid()
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() == process:  # and not that of a forked child
+            shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(number, previous)
+        if callable(previous):
+            previous(number, _frame)
+        else:
+            os.kill(os.getpid(), number)
+
+    previous: Any = signal.getsignal(signal.SIGTERM)
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not (previous is signal.SIG_DFL or previous in _ENDS):
+        yield
+        return
+    _ENDS.append(end)
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        _ENDS.remove(end)
+        if signal.getsignal(signal.SIGTERM) is end and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, previous)
 
 
 class Neighbour(Protocol):
@@ -65,6 +109,7 @@ class Running:
             if path is None:
                 folder = tempfile.TemporaryDirectory(prefix="lumnis-", ignore_cleanup_errors=True)
                 path = Path(opened.enter_context(folder)) / "lumnis.db"
+                opened.enter_context(_removed_at_sigterm(path.parent))
             self._path = path
             self._socket = opened.enter_context(bind(settings.host, settings.port))
             redirects = settings.download == "redirect"
@@ -119,7 +164,16 @@ class Running:
 
             faulty = FaultyApp(Mounts(app, mounted), service.faults, connection)
 
+            async def forget() -> None:
+                while True:
+                    await asyncio.sleep(_BETWEEN_CLEANINGS)
+                    with suppress(sqlite3.OperationalError):  # the disk is full: next time
+                        service.store.forget_replies()
+
+            cleaning = loop.create_task(forget())
+
             async def stop() -> None:
+                cleaning.cancel()
                 faulty.stop()
                 await service.runs.stop()
                 await service.library.stop()
@@ -133,7 +187,9 @@ class Running:
                 await app(scope, receive, send)
 
             listener = Listener(
-                by_port, on_started=lambda: self._ready.set_result((loop, listener, service)), on_stopping=stop
+                Guard(by_port, settings.host_names),
+                on_started=lambda: self._ready.set_result((loop, listener, service)),
+                on_stopping=stop,
             )
             service.library.recover()
             service.runs.recover()
@@ -144,10 +200,8 @@ class Running:
     def _service_of(self, store: Store) -> Service:
         settings, keys = self._settings, Keys(store)
         library = Library(store, self._path.with_name(f"{self._path.name}.files"), settings.step_delay)
-        tenants = [
+        for key in (settings.api_key, *settings.tenants):
             keys.admit(key, settings.tenants.get(key), settings.key_expiry.get(key))
-            for key in (settings.api_key, *settings.tenants)
-        ]
         return Service(
             settings=settings,
             store=store,
@@ -156,5 +210,6 @@ class Running:
             blobs=Blobs(store, library, address(settings.host, self._blob_socket)) if self._blob_socket else None,
             keys=keys,
             faults=plan_of(settings, self._neighbours),
-            owner=tenants[0],
+            work=Work(),
+            address=settings.public_url or self.base_url,
         )

@@ -25,6 +25,7 @@ from lumnisai_core.local.lumnis.settings import (
     DownloadMode,
     LimitMode,
     PollMode,
+    Reach,
     Settings,
     clean_key,
     expiry_by_key,
@@ -70,7 +71,14 @@ class LocalLumnis:
         artifact_shape: shape of the artifacts in runs: `"parts"` as the engine made them, which is
             `{artifactId, name, description, parts, ...}`; `"content"` as `{type, content, language?}`, the texts of the
             parts joined by line breaks.
+        reach: what a request by id that names a user reaches: `"user"` only what lists show for that user, anything
+            else is a 404; `"tenant"` everything of the tenant, which is how the platform is documented. Files of a user
+            need that user either way.
+        public_url: address under which clients reach the service through a proxy, such as
+            `"https://lumnis.example.org"`. Requests to any other name are refused with 421, but for addresses,
+            `localhost`, `host` and the name of this machine; links in replies begin with it.
         faults: faults on demand; their counts start at zero with each start of the service.
+        fault_routes: let the service's own key add and remove faults over HTTP; never a key of `tenants`.
         liminal: the privacy gateway under `/liminal`; default: one model instance whose policy redacts everything.
 
     Attributes:
@@ -100,7 +108,10 @@ class LocalLumnis:
         limits: LimitMode = "reject",
         entry_ids: bool = False,
         artifact_shape: ArtifactShape = "parts",
+        reach: Reach = "user",
+        public_url: str | None = None,
         faults: Iterable[Fault] = (),
+        fault_routes: bool = True,
         liminal: LiminalSettings | None = None,
     ) -> None:
         if isinstance(faults, Fault):
@@ -124,7 +135,10 @@ class LocalLumnis:
             limits=limits,
             entry_ids=entry_ids,
             artifact_shape=artifact_shape,
+            reach=reach,
+            public_url=None if public_url is None else public_url.rstrip("/"),
             faults=tuple(faults),
+            fault_routes=fault_routes,
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
         self._neighbours = (self.liminal,)

@@ -12,6 +12,7 @@ from typing import TypeAlias, TypedDict
 
 from lumnisai_core import Client, Scope
 from lumnisai_integrations._commands import UsageError
+from lumnisai_integrations._commands.keys import key_of
 from lumnisai_integrations._commands.parsers import SCOPE, Argument, Commands, add_service_options, new_command
 
 #: Pause between progress steps of the embedded engine, in seconds, so that people can see them come.
@@ -64,7 +65,8 @@ def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterat
 
     scope = Scope(getattr(options, "scope", Scope.USER))
     user = options.user_id if scope is Scope.TENANT else setting("user_id") or options.default_user
-    key, address = setting("api_key"), setting("base_url")
+    from_file = None if options.api_key_file is None else key_of(options.api_key_file)
+    key, address = options.api_key or from_file or setting("api_key"), setting("base_url")
     if key:
         yield Connection({"api_key": key, "base_url": address, "user_id": user, "scope": scope})
         return

@@ -127,6 +127,7 @@ def add_service_options(parser: argparse.ArgumentParser, *further: Argument, use
     add_arguments(
         parser.add_argument_group("service"),
         argument("--api-key", metavar="KEY", help="key of the service (default: $LUMNISAI_API_KEY)"),
+        argument("--api-key-file", type=Path, metavar="FILE", help="file with that key, for its owner only"),
         argument("--base-url", metavar="URL", help="its address (default: $LUMNISAI_BASE_URL, then the platform)"),
         argument("--user-id", metavar="ID", help=f"user to work for (default: $LUMNISAI_USER_ID, then {user})"),
         *further,

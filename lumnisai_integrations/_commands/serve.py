@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,18 @@ from typing import Any
 from lumnisai_core.local import Fault, LocalLumnis, StoreError
 from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.engines import agents_from, engine_from
+from lumnisai_integrations._commands.keys import SERVED_KEY, key_of, tenants_of
 from lumnisai_integrations._commands.output import write
 from lumnisai_integrations._commands.parsers import Argument, Commands, argument, named, new_command, number
 
 _ABOUT = """\
-It prints an address and a key for clients, and serves until Ctrl-C or SIGTERM; its exit status is then 0."""
+It prints its address, and serves until Ctrl-C or SIGTERM; its exit status is then 0. The key that clients must send is
+that of --api-key-file or LUMNISAI_SERVE_API_KEY, else a fresh one, which is shown on a terminal, once."""
 
 _EXAMPLES = """\
 lumnis serve
 lumnis serve --port 8787 --path lumnis.db               keep the data
+lumnis serve --api-key-file lumnis.key                  keep the key, too
 lumnis serve --engine openai:gpt-4o                     a chat model answers
 lumnis serve --engine script.json                       play a script
 lumnis serve --fault "status=503,route=POST /v1/responses,times=2\""""
@@ -28,7 +33,7 @@ lumnis serve --fault "status=503,route=POST /v1/responses,times=2\""""
 _READY = """\
 Lumnis is listening at {base_url}
   export LUMNISAI_BASE_URL={base_url}
-  export LUMNISAI_API_KEY={api_key}
+  {key}
 Watch runs at {base_url}/ in a browser, with the same key.
 Data: {data}. Stop with Ctrl-C.
 """
@@ -92,8 +97,27 @@ def _repeatable(name: str, **settings: Any) -> Argument:
 _ARGUMENTS = (
     argument("--host", type=str, default="127.0.0.1", help="address to listen on"),
     argument("--port", type=number(int, 0, 65535), default=8787, help="0 picks a free one"),
+    argument("--public-url", metavar="URL", help="address under which clients reach it through a proxy"),
     argument("--path", type=Path, help="database file that outlives the service (default: a temporary one)"),
-    argument("--api-key", type=str, metavar="KEY", help="key that clients must send (default: a fresh one, printed)"),
+    argument(
+        "--api-key",
+        type=str,
+        metavar="KEY",
+        help="key that clients must send; others on this machine can see it, so prefer --api-key-file",
+    ),
+    argument(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="file with that key, for its owner only; made with a fresh key if it is missing (default: "
+        "$LUMNISAI_SERVE_API_KEY, else a fresh key)",
+    ),
+    argument(
+        "--tenant-file",
+        type=Path,
+        metavar="FILE",
+        help="file with a line NAME=KEY or NAME=KEY DATE for each key of a tenant and its expiry, for its owner only",
+    ),
     _repeatable(
         "--tenant",
         type=named("NAME=KEY"),
@@ -139,6 +163,11 @@ _ARGUMENTS = (
         help='a fault to inject, by the fields of Fault, such as "status=503,route=POST /v1/responses,times=2"; '
         "repeat it for more faults",
     ),
+    argument(
+        "--fault-routes",
+        action="store_true",
+        help="let the service's own key add and remove faults over HTTP; never a key of a tenant",
+    ),
 )
 
 
@@ -150,11 +179,19 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM."""
     keys: dict[str, list[str]] = {}
+    expiry: dict[str, datetime] = dict(options.key_expires)
     for name, key in options.tenant:
         keys.setdefault(name, []).append(key)
+    for name, key, expires_at in () if options.tenant_file is None else tenants_of(options.tenant_file):
+        keys.setdefault(name, []).append(key)
+        if expires_at is not None:
+            expiry[key] = expires_at
+    own, source = _own_key(options)
 
     def ready(base_url: str, key: str) -> None:
-        write(_READY.format(base_url=base_url, api_key=key, data=options.path or "temporary"))
+        fresh = own is None and not keys
+        shown = f"export LUMNISAI_API_KEY={key}" if fresh and sys.stdout.isatty() else f"LUMNISAI_API_KEY is {source}"
+        write(_READY.format(base_url=base_url, key=shown, data=options.path or "temporary"))
 
     try:
         LocalLumnis(
@@ -163,13 +200,28 @@ def run(options: argparse.Namespace) -> int:
             host=options.host,
             port=options.port,
             path=options.path,
-            api_key=options.api_key,
+            public_url=options.public_url,
+            api_key=own,
             tenants=keys,
-            key_expiry=dict(options.key_expires),
+            key_expiry=expiry,
             poll=options.poll,
             step_delay=options.step_delay,
             faults=options.fault,
+            fault_routes=options.fault_routes,
         ).serve_forever(ready)
     except (ValueError, StoreError) as error:
         raise CommandError(str(error)) from error
     return 0
+
+
+def _own_key(options: argparse.Namespace) -> tuple[str | None, str]:
+    """Return the key of the service itself, None for a default one, and where users find it, in words."""
+    if options.api_key is not None:
+        return options.api_key, "that of --api-key"
+    if options.api_key_file is not None:
+        return key_of(options.api_key_file, make=True), f"in {options.api_key_file}"
+    if key := os.environ.get(SERVED_KEY, "").strip():
+        return key, f"that of {SERVED_KEY}"
+    if options.tenant or options.tenant_file:
+        return None, "a key of a tenant"
+    return None, f"not shown outside a terminal: pass --api-key-file or set {SERVED_KEY}"

@@ -210,6 +210,28 @@ def test_faults_are_for_the_services_own_key(api: Api, method: str) -> None:
         assert other.refused(403, method, "/v1/_local/faults") == "FORBIDDEN"
 
 
+@pytest.mark.parametrize("api_key", [None, "lmn_acme_2", "lmn_own"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_no_key_of_a_tenant_handles_faults(serve: Serve, method: str, api_key: str | None) -> None:
+    """Not even of the first tenant, nor one that is the service's own key as well: others would have the faults."""
+    tenants = {"acme": ["lmn_acme_1", "lmn_acme_2"], "globex": ["lmn_globex"]}
+    api = serve(EchoEngine(), tenants=tenants, api_key=api_key)
+    for key in ("lmn_acme_1", "lmn_acme_2", "lmn_globex"):
+        headers, body = {"x-api-key": key}, {"route": "*", "status": 401}
+        reply = httpx.request(method, f"{api.base_url}/v1/_local/faults", headers=headers, json=body)
+        assert reply.status_code == 403
+    assert api.get("/v1/tenant").status_code == 200
+    if api_key == "lmn_own":
+        assert api.ok("GET", "/v1/_local/faults") == {"faults": []}
+
+
+def test_faults_over_http_can_be_switched_off(serve: Serve) -> None:
+    """The faults that the service was started with happen all the same."""
+    api = serve(EchoEngine(), fault_routes=False, faults=[Fault("GET /v1/tenant", status=500, times=1)])
+    assert api.refused(403, "DELETE", "/v1/_local/faults") == "FORBIDDEN"
+    assert [api.get("/v1/tenant").status_code for _ in range(2)] == [500, 200]
+
+
 @pytest.mark.parametrize(
     "fault",
     [

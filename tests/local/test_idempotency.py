@@ -27,9 +27,9 @@ def test_the_same_request_is_replayed(api: Api) -> None:
 
 
 def test_another_request_with_the_key_is_409(api: Api) -> None:
-    """A key belongs to one request, also across paths."""
+    """A key of a user belongs to one request, also across paths."""
     api.post("/v1/responses", json=_body(), headers=KEY)
-    for path, body in (("/v1/responses", _body("Other")), ("/v1/threads", {})):
+    for path, body in (("/v1/responses", _body("Other")), ("/v1/threads", {"user_id": "ada"})):
         reply = api.post(path, json=body, headers=KEY)
         assert (reply.status_code, reply.json()["error"]["code"]) == (409, "IDEMPOTENCY_KEY_REUSED")
 

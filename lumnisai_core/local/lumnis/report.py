@@ -12,27 +12,50 @@ from typing import Any
 
 from lumnisai_core.local.engines.base import Feedback, ToolCall
 from lumnisai_core.local.web.ids import new_id, now
-from lumnisai_core.local.web.json_text import dumps
+from lumnisai_core.local.web.json_text import Json, dumps
+
+
+@dataclass(slots=True)
+class Changes:
+    """What has changed in a report: positions and texts of entries, whether it began anew, the title if it is new."""
+
+    positions: set[int] = field(default_factory=set)
+    entries: Mapping[int, str] = field(default_factory=dict)
+    is_reset: bool = False
+    title: str | None = None
 
 
 @dataclass(eq=False, slots=True)
 class LiveReport:
     """A run's progress list and title.
 
-    `save` is called with the whole list as JSON and the title after every change, `consume` with the ids of feedback
-    that the engine has taken, both in the event loop's thread. With `ids`, entries and tool calls have permanent ones.
+    `save` is called in the event loop's thread with what has changed since it was called last: new and changed entries
+    as JSON by their positions, whether earlier ones are gone, and the title if it is new. Changes of one moment are
+    saved together. `consume` is called there with the ids of feedback that the engine has taken. With `ids`, entries
+    and tool calls have permanent ones.
     """
 
     _loop: asyncio.AbstractEventLoop
-    _save: Callable[[str, str | None], None]
+    _save: Callable[[Changes], None]
     _consume: Callable[[list[str]], None]
     _feedback: list[Feedback]
     _ids: bool
-    _thread: int = field(default_factory=threading.get_ident)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _entries: list[dict[str, Any]] = field(default_factory=list)
+    _texts: list[str] = field(default_factory=list)
+    _whole: Json[Any] | None = None
     _title: str | None = None
+    _unsaved: Changes = field(default_factory=Changes)
+    _is_due: bool = False
     _closed: bool = False
+
+    @property
+    def text(self) -> Json[Any]:
+        """The whole progress list as JSON."""
+        with self._lock:
+            if self._whole is None:
+                self._whole = Json(f"[{','.join(self._texts)}]")
+            return self._whole
 
     def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
         """Append a progress entry and return its index."""
@@ -46,9 +69,10 @@ class LiveReport:
         }
         dumps(entry)
         with self._lock:
+            index = len(self._entries)
             self._entries.append(entry)
-            index = len(self._entries) - 1
-        self._changed()
+            self._texts.append("")
+            self._changed(index)
         return index
 
     def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
@@ -57,7 +81,7 @@ class LiveReport:
         with self._lock:
             entry = self._entries[index]
             entry["tool_calls"] = [*(entry["tool_calls"] or ()), *plain]
-        self._changed()
+            self._changed(index)
 
     def replace(
         self,
@@ -76,20 +100,23 @@ class LiveReport:
             if calls is not None:
                 values["tool_calls"] = self._with_ids(calls, entry["tool_calls"] or ())
             entry.update({name: value for name, value in values.items() if value is not None})
-        self._changed()
+            self._changed(index)
 
     def reset(self) -> None:
         """Remove all entries, as a run that starts over does."""
         with self._lock:
             self._entries.clear()
-        self._changed()
+            self._texts.clear()
+            self._unsaved.positions.clear()
+            self._unsaved.is_reset = True
+            self._changed()
 
     def title(self, text: str) -> None:
         """Set the short title of the run."""
         dumps(text)
         with self._lock:
-            self._title = text
-        self._changed()
+            self._title = self._unsaved.title = text
+            self._changed()
 
     def give(self, feedback: Feedback) -> None:
         """Keep feedback for the engine to take."""
@@ -102,8 +129,25 @@ class LiveReport:
             taken, self._feedback = self._feedback, []
             closed = self._closed
         if taken and not closed:
-            self._in_loop(lambda: self._consume([item.feedback_id for item in taken]))
+            self._loop.call_soon_threadsafe(self._consume, [item.feedback_id for item in taken])
         return taken
+
+    def flush(self) -> None:
+        """Save what has changed; it stays to be saved if that fails."""
+        with self._lock:
+            self._is_due = False
+            if self._closed:
+                return
+            unsaved, self._unsaved = self._unsaved, Changes()
+            unsaved.entries = {position: self._texts[position] for position in sorted(unsaved.positions)}
+        try:
+            self._save(unsaved)
+        except BaseException:
+            with self._lock:
+                self._unsaved.positions |= unsaved.positions if not self._unsaved.is_reset else set()
+                self._unsaved.is_reset |= unsaved.is_reset
+                self._unsaved.title = self._unsaved.title or unsaved.title
+            raise
 
     def close(self) -> str | None:
         """Ignore all further reports; return the title."""
@@ -120,22 +164,15 @@ class LiveReport:
         pairs = zip_longest(calls, same, fillvalue=none)
         return [{**new, "id": new.get("id") or old.get("id") or new_id()} for new, old in pairs]
 
-    def _changed(self) -> None:
-        if not self._closed:
-            self._in_loop(self._flush)
-
-    def _in_loop(self, act: Callable[[], None]) -> None:
-        if threading.get_ident() == self._thread:
-            act()
-        else:
-            self._loop.call_soon_threadsafe(act)
-
-    def _flush(self) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            progress, title = dumps(self._entries), self._title
-        self._save(progress, title)
+    def _changed(self, index: int | None = None) -> None:
+        """Note a change, of an entry if there is an index, to be saved soon; the lock is held."""
+        if index is not None:
+            self._unsaved.positions.add(index)
+            self._texts[index] = dumps(self._entries[index])
+        self._whole = None
+        if not self._closed and not self._is_due:
+            self._is_due = True
+            self._loop.call_soon_threadsafe(self.flush)
 
 
 def _plain(calls: list[ToolCall]) -> list[dict[str, Any]]:

@@ -8,16 +8,17 @@ import logging
 import mimetypes
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import Field
 
 from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
 from lumnisai_core.local.lumnis.files.library import Library
-from lumnisai_core.local.lumnis.report import LiveReport
+from lumnisai_core.local.lumnis.report import Changes, LiveReport
 from lumnisai_core.local.lumnis.settings import Settings
 from lumnisai_core.local.lumnis.store import rows
 from lumnisai_core.local.lumnis.store.rows import ArtifactRow, Role, RunRow, Thread
@@ -28,11 +29,15 @@ from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, pro
 from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.shapes import Object, Shape, UserName
 from lumnisai_core.local.web.text import short_title
+from lumnisai_core.local.web.work import Work
 
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
 _STOP_GRACE = 1.0
 #: Seconds until a run that could not be stored is tried again.
 _DISK_PAUSE = 0.5
+#: Size of input in characters from which on work on it does not hold up the event loop.
+_LARGE = 20_000
+_T = TypeVar("_T")
 _logger = logging.getLogger("lumnisai.local")
 
 
@@ -100,6 +105,7 @@ class Runs:
         self._entry_ids = settings.entry_ids
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._work = Work()
         self._stopping = False
 
     def recover(self) -> None:
@@ -109,16 +115,27 @@ class Runs:
                 self.start(run)
             else:
                 error = dumps({"code": "SERVICE_RESTARTED", "message": _RESTARTED})
-                self._store.end_run(run, None, (), status="failed", error=error, completed_at=now())
+                made = self._store.saved_progress(run.response_id)
+                progress = run.progress if made == "[]" else made  # older services kept all of it in the run
+                end = {"status": "failed", "error": error, "completed_at": now(), "progress": progress}
+                self._store.end_run(run, None, (), **end)
+
+    async def check(self, tenant_id: str, schema: Object | None) -> None:
+        """Refuse a response format that is not a valid JSON Schema, or would take too much work."""
+        if schema is None:
+            return
+        try:
+            await self._do(tenant_id, len(dumps(schema)), compile_schema, schema)
+        except SchemaError as error:
+            message = f"response_format is not a usable JSON Schema: {error}"
+            raise ApiError(400, "INVALID_RESPONSE_FORMAT", message) from error
+
+    async def _do(self, tenant_id: str, size: int, function: Callable[..., _T], *arguments: Any) -> _T:
+        """Do work on a tenant's input, whose size is in characters: off the event loop if it is large."""
+        return await self._work.do(tenant_id, function, *arguments) if size > _LARGE else function(*arguments)
 
     def accept(self, thread: Thread, user_id: str | None, body: CreateRun, created_at: str) -> RunRow:
         """Store a new run as queued; call `start` once the transaction around this is committed."""
-        if body.response_format is not None:
-            try:
-                compile_schema(body.response_format)
-            except SchemaError as error:
-                message = f"response_format is not a usable JSON Schema: {error}"
-                raise ApiError(400, "INVALID_RESPONSE_FORMAT", message) from error
         rest = body.model_dump(mode="json", exclude={"messages", "thread_id", "user_id"}, exclude_none=True)
         run = RunRow(
             thread_id=thread.thread_id,
@@ -138,6 +155,11 @@ class Runs:
         live.task = asyncio.create_task(self._execute(live))
         self._tasks.add(live.task)
         live.task.add_done_callback(self._tasks.discard)
+
+    def progress(self, run: RunRow) -> Json[Any]:
+        """Return the progress of a run; that of one that works is not in its row."""
+        live = self._live.get(run.response_id)
+        return run.progress if live is None or live.report is None else live.report.text
 
     async def hold(self, response_id: str, seconds: float) -> None:
         """Wait until the run ends (or changes, with `poll="on-change"`), the time is over, or the service stops."""
@@ -181,6 +203,8 @@ class Runs:
         self._stopping = True
         for live in self._live.values():
             if live.report is not None:
+                with suppress(sqlite3.Error):  # then the last moments are lost, and only they
+                    live.report.flush()
                 live.report.close()
             live.end()
         for task in self._tasks:
@@ -199,7 +223,7 @@ class Runs:
         try:
             request = await self._request(run)
             result = await self._engine.run(request, live.report)
-            values = _outcome(result, request)
+            values = await self._do(run.tenant_id, len(run.request), _outcome, result, request)
         except EngineError as error:
             values = _failure(error.code, error.message)
         except asyncio.CancelledError:
@@ -229,13 +253,10 @@ class Runs:
             for feedback_id in ids:
                 self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
 
-    def _save(self, live: _Live, progress: str, title: str | None) -> None:
-        key = {"response_id": live.run.response_id}
-        try:
-            self._store.runs.change(key, progress=progress, response_title=title)
-        except sqlite3.OperationalError as error:  # the next report brings all progress again
-            _logger.error("Progress of run %s cannot be stored: %s", live.run.response_id, error)
+    def _save(self, live: _Live, changes: Changes) -> None:
+        response_id = live.run.response_id
         live.announce()
+        self._store.save_progress(response_id, changes.entries, is_reset=changes.is_reset, title=changes.title)
 
     async def _request(self, run: RunRow) -> RunRequest:
         new = tuple(_messages(run.input_messages))
@@ -272,6 +293,8 @@ class Runs:
 
     def _end(self, live: _Live, **values: str | None) -> None:
         title = live.report.close() if live.report else None
+        if live.report:
+            values["progress"] = live.report.text
         if title is None and values["status"] == "succeeded":
             messages = list(_messages(live.run.input_messages))
             of_user = [message.content for message in messages if message.role == "user"]

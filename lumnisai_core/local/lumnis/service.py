@@ -22,8 +22,11 @@ from lumnisai_core.local.web.ids import is_past, now, user_id_of
 from lumnisai_core.local.web.json_text import Json, dumps, written
 from lumnisai_core.local.web.routes import Once
 from lumnisai_core.local.web.shapes import Numbered, Page
+from lumnisai_core.local.web.work import Work
 
 _T = TypeVar("_T")
+#: Conditions that limit rows to a user.
+_OF_USER = ("user_id", "visible_to")
 _NOBODY = TenantRow(key_hash="", id="", name="", created_at="")
 
 
@@ -57,7 +60,7 @@ def _hash(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service; `owner` is the tenant of its own key."""
+    """A running service; `address` is where clients reach it."""
 
     settings: Settings
     store: Store
@@ -66,21 +69,25 @@ class Service:
     blobs: Blobs | None
     keys: Keys
     faults: FaultPlan
-    owner: TenantRow
+    work: Work
+    address: str
 
     def open_call(self, request: Request, path: Mapping[str, str], key: str | None) -> Call:
         """Return the call of a request with a key, or to a public route; refuse an unknown or expired key."""
         tenant = _NOBODY if key is None else self.keys.tenant_of(key)
         if tenant is None:
             raise ApiError(401, "INVALID_API_KEY", "The API key is missing or not valid.")
-        return Call(self, request, path, tenant)
+        return Call(self, request, path, tenant, is_owner=key is not None and key == self.settings.owner_key)
 
 
 class Call(app.Call):
     """A request of a tenant, and the parts of the service that its endpoint uses."""
 
-    def __init__(self, service: Service, request: Request, path: Mapping[str, str], tenant: TenantRow) -> None:
+    def __init__(
+        self, service: Service, request: Request, path: Mapping[str, str], tenant: TenantRow, *, is_owner: bool
+    ) -> None:
         super().__init__(request, path)
+        self.is_owner = is_owner
         self.service = service
         self.store = service.store
         self.runs = service.runs
@@ -96,8 +103,14 @@ class Call(app.Call):
         return None if name is None else self.user_id(name)
 
     def find(self, table: Table[Row], kind: str, **conditions: str | None) -> Row:
-        """Return a row of the tenant or refuse; the first condition is the name that the request has for it."""
-        return found(table.one(tenant_id=self.tenant.id, **conditions), kind, str(next(iter(conditions.values()))))
+        """Return a row of the tenant or refuse; the first condition is the name that the request has for it.
+
+        A request that names a user reaches no row of others, unless the service is to reach the whole tenant by id.
+        """
+        name = str(next(iter(conditions.values())))
+        if self.service.settings.reach == "tenant":
+            conditions = {column: value for column, value in conditions.items() if column not in _OF_USER}
+        return found(table.one(tenant_id=self.tenant.id, **conditions), kind, name)
 
     def page(self, table: Table[Row], query: Page | Numbered, **conditions: Any) -> tuple[list[Row], int]:
         """Return a page of the rows of the tenant that meet the conditions, newest first, and how many there are."""
@@ -106,17 +119,19 @@ class Call(app.Call):
     def replies(self, runs: Iterable[RunRow]) -> list[Run]:
         """Return runs as this service shows them: with the artifacts as engines made them, or with one `content`."""
         if self.service.settings.artifact_shape == "parts":
-            return [view(Run, run) for run in runs]
-        return [view(Run, run, artifacts=with_content(run.artifacts)) for run in runs]
+            return [view(Run, run, progress=self.runs.progress(run)) for run in runs]
+        content = ((run, with_content(run.artifacts)) for run in runs)
+        return [view(Run, run, progress=self.runs.progress(run), artifacts=artifacts) for run, artifacts in content]
 
     def fresh_tenant(self) -> TenantRow:
         """Return the tenant as it is stored now."""
         return self.store.tenants.one(id=self.tenant.id) or self.tenant
 
-    def once(self, make: Callable[[], _T], *, about: Any = None) -> Once[_T]:
+    def once(self, make: Callable[[], _T], *, user_id: str | None = None, about: Any = None) -> Once[_T]:
         """Make something new in a transaction, or replay the reply if the request's idempotency key was used before.
 
-        `about` tells requests with one key apart, by default their bodies; a key of a different request is refused.
+        The keys of each user are apart: `user_id` is the one that the request names. `about` tells requests with one
+        key apart, by default their bodies; a key of a different request is refused.
         """
         key = self.request.headers.get("idempotency-key", "").strip()
         with self.store.transaction():
@@ -124,10 +139,10 @@ class Call(app.Call):
                 return _new(make())
             data = dumps(_sorted(self.data if about is None else about))
             fingerprint = hashlib.sha256(f"{self.request.url.path}\n{data}".encode()).hexdigest()
-            earlier = self.store.remembered(self.tenant.id, key)
+            earlier = self.store.remembered(self.tenant.id, user_id or "", key)
             if earlier is None:
                 reply = _new(make())
-                self.store.remember(self.tenant.id, key, fingerprint, reply.text)
+                self.store.remember(self.tenant.id, user_id or "", key, fingerprint, reply.text)
                 return reply
         if earlier[0] != fingerprint:
             message = "This idempotency key was used for a different request."

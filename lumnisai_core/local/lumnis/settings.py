@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 
 from lumnisai_core.local.engines.base import Engine
 from lumnisai_core.local.web.faults import Fault
@@ -18,7 +21,15 @@ PollMode = Literal["end-only", "on-change"]
 DownloadMode = Literal["inline", "redirect"]
 LimitMode = Literal["reject", "clamp"]
 ArtifactShape = Literal["parts", "content"]
-_CHOICES = {"poll": PollMode, "download": DownloadMode, "limits": LimitMode, "artifact_shape": ArtifactShape}
+Reach = Literal["user", "tenant"]
+_URL = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*[^?#\s/])?")
+_CHOICES = {
+    "poll": PollMode,
+    "download": DownloadMode,
+    "limits": LimitMode,
+    "artifact_shape": ArtifactShape,
+    "reach": Reach,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +55,10 @@ class Settings:
     limits: LimitMode
     entry_ids: bool
     artifact_shape: ArtifactShape
+    reach: Reach
+    public_url: str | None
     faults: tuple[Fault, ...]
+    fault_routes: bool
     record: Callable[[RecordedRequest], None] | None = None
 
     def __post_init__(self) -> None:
@@ -52,10 +66,24 @@ class Settings:
             first, second = get_args(choices)
             if getattr(self, name) not in (first, second):
                 raise ValueError(f"{name} must be {first!r} or {second!r}, got {getattr(self, name)!r}")
-        if not isinstance(self.entry_ids, bool):
-            raise ValueError(f"entry_ids must be True or False, got {self.entry_ids!r}")
+        for name in ("entry_ids", "fault_routes"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be True or False, got {getattr(self, name)!r}")
+        if self.public_url is not None and not _URL.fullmatch(self.public_url):
+            raise ValueError(f"public_url must be like 'https://lumnis.example.org', got {self.public_url!r}")
         if isinstance(self.port, bool) or not isinstance(self.port, int) or not 0 <= self.port <= 65535:
             raise ValueError(f"port must be a whole number from 0 to 65535, got {self.port!r}")
+
+    @property
+    def host_names(self) -> frozenset[str]:
+        """The names of this service in `Host` headers, in lower case."""
+        public = urlsplit(self.public_url or "").hostname
+        return frozenset(name.lower() for name in (self.host, socket.gethostname(), public) if name)
+
+    @property
+    def owner_key(self) -> str | None:
+        """The key of the service itself, which may do more than use it; None if it is the key of a tenant."""
+        return None if self.api_key in self.tenants else self.api_key
 
 
 def clean_key(key: str | None, default: str | None = None) -> str:

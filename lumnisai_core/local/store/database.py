@@ -4,14 +4,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from lumnisai_core.local.web.json_text import Json
+from lumnisai_core.local.web.work import OutOfTime, check_time
+
+_STEPS_BETWEEN_LOOKS = 10_000
+#: What marks a file as a database of this service ("Lumn"), and tables of files from before the mark.
+_APPLICATION = 0x4C756D6E
+_OF_UNMARKED = {"tenants", "threads", "runs"}
 
 
 class StoreError(Exception):
@@ -36,27 +43,31 @@ class Database:
     """
 
     def __init__(self, path: Path, steps: Mapping[str, Sequence[str]], *, durable: bool = True) -> None:
+        self._path = path
+        opened = ExitStack()
         try:
-            self.sql = sqlite3.connect(path, isolation_level=None, timeout=0.2)
-        except sqlite3.Error as error:
-            raise StoreError(f"{path} cannot be opened as a database: {error}") from error
-        try:
+            # Whoever holds this file has the database for itself; the database has to be open to readers in threads.
+            self._held = opened.enter_context(closing(_connect(path.with_name(f"{path.name}-lock"))))
+            self._held.execute("BEGIN EXCLUSIVE")
+            self.sql = opened.enter_context(closing(_connect(path)))
             self._open(steps, durable=durable)
+            self._opened = opened.pop_all()
         except sqlite3.Error as error:
-            self.sql.close()
+            opened.close()
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
                 raise StoreError(
                     f"{path} is locked: another service has it open. Stop that, or use another file"
                 ) from error
             raise StoreError(f"{path} cannot be opened as a database: {error}") from error
         except StoreError as error:
-            self.sql.close()
+            opened.close()
             raise StoreError(f"{path} {error}") from None
 
     def _open(self, steps: Mapping[str, Sequence[str]], *, durable: bool) -> None:
-        self.sql.execute("PRAGMA locking_mode=EXCLUSIVE")
+        self._refuse_foreign()
         self.sql.execute("PRAGMA journal_mode=WAL")
         self.sql.execute(f"PRAGMA synchronous={'NORMAL' if durable else 'OFF'}")
+        self.sql.execute("PRAGMA secure_delete=ON")  # deleted texts are not left in the file
         with self.transaction():
             done = self._steps_done(steps)
             for platform, own in steps.items():
@@ -67,6 +78,15 @@ class Database:
                     for statement in filter(str.strip, step.split(";")):
                         self.sql.execute(statement)
                 self.sql.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (platform, len(own)))
+
+    def _refuse_foreign(self) -> None:
+        """Refuse the database of another application before anything is written; mark an empty or older one as ours."""
+        application = self.sql.execute("PRAGMA application_id").fetchone()[0]
+        tables = {name for (name,) in self.sql.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if application not in (0, _APPLICATION) or (not application and tables and not tables >= _OF_UNMARKED):
+            raise StoreError("is a database of another application")
+        if not application:
+            self.sql.execute(f"PRAGMA application_id={_APPLICATION}")
 
     def _steps_done(self, steps: Mapping[str, Sequence[str]]) -> dict[str, int]:
         """Return the number of steps that the file has gone through, by platform."""
@@ -84,7 +104,22 @@ class Database:
 
     def close(self) -> None:
         """Write everything back and release the file."""
-        self.sql.close()
+        self._opened.close()
+
+    @contextmanager
+    def reader(self) -> Iterator[sqlite3.Connection]:
+        """Open the file once more, to read it in another thread.
+
+        Raises:
+            OutOfTime: a query takes longer than the work of this thread may.
+        """
+        with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as sql:
+            sql.set_progress_handler(_is_over, _STEPS_BETWEEN_LOOKS)
+            try:
+                yield sql
+            except sqlite3.OperationalError:
+                check_time()  # then this is the reason
+                raise
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -97,6 +132,22 @@ class Database:
             if self.sql.in_transaction:  # SQLite gives up some by itself
                 self.sql.execute("ROLLBACK")
             raise
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Open a file that only its owner may read; SQLite gives the files beside it the same rights."""
+    with suppress(OSError):  # then SQLite says what is wrong, or the file is of another owner
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        path.chmod(0o600)
+    return sqlite3.connect(path, isolation_level=None, timeout=0.2)
+
+
+def _is_over() -> bool:
+    try:
+        check_time()
+    except OutOfTime:
+        return True
+    return False
 
 
 class AnyRow(Protocol):
@@ -147,12 +198,21 @@ class Table(Generic[Row]):
         """Return a row that meets the conditions."""
         return next(iter(self.all(limit=1, **conditions)), None)
 
-    def all(self, *, limit: int = -1, offset: int = 0, oldest_first: bool = False, **conditions: Any) -> list[Row]:
-        """Return the rows that meet the conditions, newest first by default."""
+    def all(
+        self,
+        sql: sqlite3.Connection | None = None,
+        *,
+        limit: int = -1,
+        offset: int = 0,
+        oldest_first: bool = False,
+        **conditions: Any,
+    ) -> list[Row]:
+        """Return the rows that meet the conditions, newest first by default; `sql` is a reader of another thread."""
         where, values = self.where(conditions)
         order = ", ".join(f"{name} {'ASC' if oldest_first else 'DESC'}" for name in self._order)
         query = f"SELECT {', '.join(self.columns)} FROM {self._name} {where} ORDER BY {order} LIMIT ? OFFSET ?"
-        return [self._row(found) for found in self._sql.execute(query, [*values, limit, offset])]
+        found = (sql or self._sql).execute(query, [*values, limit, offset])
+        return [self._row(values) for values in found]
 
     def page(self, limit: int, offset: int, *, oldest_first: bool = False, **conditions: Any) -> tuple[list[Row], int]:
         """Return a page of the rows that meet the conditions, and how many there are."""

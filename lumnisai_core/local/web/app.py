@@ -32,11 +32,6 @@ class Call:
         self.path = path
         self.data: Any = None
 
-    @property
-    def base_url(self) -> str:
-        """The address of this service as the caller knows it."""
-        return str(self.request.base_url).rstrip("/")
-
     async def form(self, limit: int) -> FormData:
         """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use."""
         headers = self.request.headers
@@ -127,7 +122,7 @@ class App:
         return read(shape, call.data, "body", clamp=self._clamp)
 
     def _refusal(self, error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
-        closing = {"connection": "close"} if error.status == 413 else {}
+        closing = {"connection": "close"} if error.status in (408, 413) else {}
         return _json(written(self._body_of(error)), error.status, {**closing, **(headers or {})})
 
 

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 import jsonschema_rs
 
+from lumnisai_core.local.web.schema_cost import SchemaCost
+
 
 class SchemaError(ValueError):
     """The schema cannot be used; the text says why."""
@@ -21,12 +23,38 @@ class Validator(Protocol):
         """Raise if the value does not satisfy the schema."""
 
 
+class _Bounded:
+    """A compiled schema that leaves out checks which would take too long."""
+
+    def __init__(self, validator: Validator, cost: SchemaCost) -> None:
+        self._validator = validator
+        self._cost = cost
+
+    def is_valid(self, instance: Any) -> bool:
+        """Tell whether the value satisfies the schema, and that could be checked."""
+        return self._cost.is_affordable(instance) and self._validator.is_valid(instance)
+
+    def validate(self, instance: Any) -> None:
+        """Raise if the value does not satisfy the schema, or checking it would take too long."""
+        if not self._cost.is_affordable(instance):
+            raise ValueError("checking the value would take too long")
+        self._validator.validate(instance)
+
+
 def compile_schema(schema: dict[str, Any] | bool, *, formats: bool = False) -> Validator:
-    """Compile a schema, or raise `SchemaError`. References to other documents are never read."""
+    """Compile a schema. References to other documents are never read.
+
+    Raises:
+        SchemaError: it is not valid, or would take too much work; see `SchemaCost`.
+    """
+    cost = SchemaCost(schema)
+    if cost.excess is not None:
+        raise SchemaError(cost.excess)
     try:
-        return jsonschema_rs.validator_for(schema, retriever=_refuse, validate_formats=formats)
+        validator: Validator = jsonschema_rs.validator_for(schema, retriever=_refuse, validate_formats=formats)
     except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
         raise SchemaError(_reason(error)) from error
+    return _Bounded(validator, cost) if cost.is_recursive else validator
 
 
 def problem(validator: Validator, value: Any) -> str | None:

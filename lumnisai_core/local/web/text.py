@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _TITLE_LENGTH = 60
+_TITLE_MATERIAL = 5_000
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _CJK_RUN = re.compile(f"[{_CJK}]+")
 _WORD = re.compile(rf"[^\W_{_CJK}]+(?:[.,'\u2019][^\W_{_CJK}]+)*")
@@ -54,7 +55,8 @@ def quoted(word: str) -> str:
 
 def short_title(text: str, limit: int = _TITLE_LENGTH) -> str:
     """Return the first non-empty line, cut at a word if it is longer than `limit` characters."""
-    line = " ".join(next((line for line in text.splitlines() if line.strip()), "").split())
+    start = text.lstrip()[:_TITLE_MATERIAL]  # texts are megabytes long at times
+    line = " ".join(next(iter(start.splitlines()), "").split())
     if len(line) <= limit:
         return line
     cut = line[: limit - 3]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
 from lumnisai_core.local.web.text import quoted, spaced, words
+from lumnisai_core.local.web.work import check_time
 
 _MAX_SENTENCE = 600
 _END = re.compile(r"[.!?…]+[\"'”\u2019)\]*_]*(?=\s)|[。\uff01\uff1f]+[」』”\u2019\uff09]*|$")
@@ -27,6 +28,7 @@ _BULLET = re.compile(r"^\s*(?:[-*•#>]+|\d+[.)])\s+")
 def sentences(text: str) -> Iterator[str]:
     """Split text into sentences; lines without words, bullet marks and headings are dropped, endless ones are cut."""
     for line in _whole_lines(text):
+        check_time()
         yield from _split_line(line)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from lumnisai_core.local.web.json_schema import SchemaError, Validator, compile_schema
+from lumnisai_core.local.web.work import check_time
 
 Schema = dict[str, Any] | bool
 Flat = dict[str, Any]
@@ -53,6 +54,7 @@ class Document:
             if not schema:
                 raise Unsatisfiable("a false schema allows no value")
             return {}
+        check_time()
         flat = _own_keywords(schema)
         if isinstance(reference := schema.get("$ref"), str):
             if reference in seen:
@@ -69,6 +71,7 @@ class Document:
             return [] if choices else [plain]
         found: list[Flat] = []
         for way in islice(product(*choices), None if len(choices) == 1 else _MAX_BRANCHES):
+            check_time()
             try:
                 merged = plain
                 for part in way:

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from lumnisai_core.local.web.text import COMMON_WORDS, word_set, words
+from lumnisai_core.local.web.work import check_time
 
 Path = tuple[str, ...]
 
@@ -218,6 +219,7 @@ class NamedValues:
         labelled = {_end(match, _SIGN, _COPULA, _LINK) for match in self._places(*_labels(path))}
         found: list[tuple[bool, Piece]] = []
         for option in options:
+            check_time()
             if option is None or isinstance(option, bool) or not str(option):
                 continue
             spoken = _spelled(str(option))

@@ -11,6 +11,7 @@ from lumnisai_core.local.engines.samples.document import CHOICES, Document, Flat
 from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Stage
 from lumnisai_core.local.engines.samples.scalars import fitted, is_special, neutral, options
 from lumnisai_core.local.web.json_schema import compile_schema, problem
+from lumnisai_core.local.web.work import check_time
 
 _MAX_DEPTH = 14
 _SHALLOW, _DEEP = 2, 3
@@ -85,6 +86,7 @@ class _Sampler:
         if source is not None and path:
             yield Stage.NAMED, self._free(source.wholes(path))
         for stage, branch, kind in self._ways(flat, path, last):
+            check_time()
             self._steps += 1
             if self._steps > _BUDGET:
                 raise Unsatisfiable("the schema is too intricate for the offline engine")
@@ -222,6 +224,7 @@ class _Sampler:
 
     def _item(self, schema: Schema, path: Path, made: list[Any], variant: int, *, unique: bool) -> Any:
         """Return an item, one that differs from the others if it must or the list is short."""
+        check_time()
         first: Any = _NOTHING
         for value in islice(self.values(schema, path), variant, variant + len(made) + 64):
             first = value if first is _NOTHING else first

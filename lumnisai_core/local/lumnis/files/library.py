@@ -6,12 +6,14 @@ import asyncio
 import hashlib
 import hmac
 import itertools
+import json
 import logging
 import secrets
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import UUID
@@ -20,19 +22,18 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from lumnisai_core.local.lumnis.files.texts import Unreadable, read_text
+from lumnisai_core.local.lumnis.files.reading import read
+from lumnisai_core.local.lumnis.files.texts import Unreadable, private
 from lumnisai_core.local.lumnis.store.files import visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.text import spaced
 
-_BATCH = 100
+#: Pieces that are stored or deleted at once; others have their turn in between.
+_BATCH = 50
 _AT_ONCE = 4
 _ENOUGH_CONTEXT = 5_000_000
-_CHUNK_SIZE = 1_000
-#: A piece this long ends at the next empty line.
-_CHUNK_ENOUGH = 600
 _LINK_LIFETIME = 3600
 _logger = logging.getLogger("lumnisai.local")
 
@@ -50,6 +51,7 @@ class Library:
         self._pause = max(0.0, pause)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def path(self, file_id: str) -> Path:
         """Return the path of a file's bytes."""
@@ -58,14 +60,19 @@ class Library:
     def keep(self, file_id: str, source: BinaryIO) -> str:
         """Copy an upload to its place and return its SHA-256 digest. Blocks; call it in a thread."""
         path = self.path(file_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(path, "wb", opener=private) as file:
             shutil.copyfileobj(source, file, 1 << 20)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def recover(self) -> None:
-        """Read the files that were not read yet; delete the remains of uploads that never ended."""
+        """Read the files that were not read yet; delete the remains of uploads and deletions that never ended."""
+        if self._folder.is_dir():
+            self._folder.chmod(0o700)
+        for file_id in self._files.orphans():
+            while self._files.delete_chunks(file_id, _BATCH):
+                pass
         for file in self._files.unfinished():
             self.process(file)
         for path in self._folder.iterdir() if self._folder.is_dir() else ():
@@ -85,18 +92,16 @@ class Library:
         if tasks:
             await asyncio.wait(tasks)
 
-    def remove(self, file_id: str) -> None:
-        """Delete a file with everything made from it."""
-        self.delete_from_disk([file_id])
-        self._files.delete(file_id)
-
-    def delete_from_disk(self, ids: Iterable[str]) -> None:
-        """Delete the bytes and texts of files that are deleted in the database."""
+    async def remove(self, ids: Iterable[str]) -> None:
+        """Delete files with everything made from them, the pieces of large ones step by step."""
         for file_id in ids:
             if task := self._tasks.pop(file_id, None):
                 task.cancel()
-            for path in (self.path(file_id), self._text(file_id)):
+                await asyncio.wait([task])
+            self._files.remove(id=file_id)
+            for path in (self.path(file_id), self._text(file_id), self._pieces(file_id)):
                 path.unlink(missing_ok=True)
+            await self._clear(file_id)
 
     async def lines(self, file: FileRow, start: int | None = None, end: int | None = None) -> str:
         """Return the text of a file, or some lines of it; they count from 1."""
@@ -139,33 +144,38 @@ class Library:
 
     async def _process(self, file: FileRow) -> None:
         try:
-            async with self._turn:
+            async with self._turns[file.tenant_id]:  # one file of each tenant at a time
                 await self._step(file.id, processing_status="parsing")
-                await self._embed(file.id, *await asyncio.to_thread(self._read, file))
+                async with self._turn:
+                    places = self.path(file.id), self._text(file.id), self._pieces(file.id)
+                    chunks, lines = await read(file.file_type, file.file_size, *places)
+                await self._embed(file.id, chunks, lines)
         except Unreadable as error:
             await self._step(file.id, processing_status="error", error_message=str(error), processed_at=now())
         except Exception:
             _logger.exception("File %s could not be processed", file.id)
             message = "The service failed to process the file; its log has the reason."
             await self._step(file.id, processing_status="error", error_message=message, processed_at=now())
+        finally:
+            self._pieces(file.id).unlink(missing_ok=True)
 
-    def _read(self, file: FileRow) -> tuple[list[tuple[ChunkRow, str]], int]:
-        """Keep the text of a file; return its pieces and how many lines it has."""
-        text = read_text(self.path(file.id), file.file_type)
-        with suppress(FileNotFoundError):
-            self._text(file.id).write_text(text, encoding="utf-8", newline="\n")
-        return _cut(file.id, text), text.count("\n") + (text[-1:] not in ("", "\n"))
-
-    async def _embed(self, file_id: str, chunks: list[tuple[ChunkRow, str]], total_lines: int) -> None:
-        self._files.delete_chunks(file_id)
+    async def _embed(self, file_id: str, total: int, lines: int) -> None:
+        await self._clear(file_id)
         await self._step(
-            file_id, processing_status="embedding", total_chunks=len(chunks), chunks_embedded=0, total_lines=total_lines
+            file_id, processing_status="embedding", total_chunks=total, chunks_embedded=0, total_lines=lines
         )
-        for start in range(0, len(chunks), _BATCH):
-            batch = chunks[start : start + _BATCH]
-            self._files.add_chunks(batch)
-            await self._step(file_id, chunks_embedded=start + len(batch))
+        done = 0
+        with self._pieces(file_id).open(encoding="utf-8") as pieces:
+            while batch := [_chunk(file_id, index, line) for index, line in enumerate(islice(pieces, _BATCH), done)]:
+                done += len(batch)
+                self._files.add_chunks(batch)
+                await self._step(file_id, chunks_embedded=done)
         await self._step(file_id, processing_status="completed", processed_at=now())
+
+    async def _clear(self, file_id: str) -> None:
+        """Delete the pieces of a file, some at a time."""
+        while self._files.delete_chunks(file_id, _BATCH):  # noqa: ASYNC110 - this is the one who works
+            await asyncio.sleep(0)
 
     async def _step(self, file_id: str, **values: Any) -> None:
         self._files.change({"id": file_id}, **values, updated_at=now())
@@ -173,6 +183,23 @@ class Library:
 
     def _text(self, file_id: str) -> Path:
         return self.path(file_id).with_suffix(".txt")
+
+    def _pieces(self, file_id: str) -> Path:
+        return self.path(file_id).with_suffix(".pieces")
+
+
+def _chunk(file_id: str, index: int, line: str) -> tuple[ChunkRow, str]:
+    """Return a piece of a file, and the text of it that the search looks into."""
+    text, start_line, end_line, words = json.loads(line)
+    chunk = ChunkRow(
+        file_id=file_id,
+        chunk_index=index,
+        chunk_text=text,
+        start_line=start_line,
+        end_line=end_line,
+        token_count=words,
+    )
+    return chunk, spaced(text)
 
 
 def _lines(path: Path, start: int | None, end: int | None) -> str:
@@ -213,43 +240,3 @@ class Blobs:
 
     def _sign(self, file_id: str, expires: str) -> str:
         return hmac.new(self._secret, f"{file_id}\n{expires}".encode(), hashlib.sha256).hexdigest()
-
-
-def _cut(file_id: str, text: str) -> list[tuple[ChunkRow, str]]:
-    """Cut a text into pieces of whole lines, each with the text that the search looks into."""
-    return [
-        (
-            ChunkRow(
-                file_id=file_id,
-                chunk_index=index,
-                chunk_text=piece,
-                start_line=start_line,
-                end_line=end_line,
-                token_count=len(piece.split()),
-            ),
-            spaced(piece),
-        )
-        for index, (piece, start_line, end_line) in enumerate(_pieces(text))
-    ]
-
-
-def _pieces(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yield text, first and last line; a piece ends at an empty line if it is long enough there."""
-    lines: list[str] = []
-    size, first = 0, 1
-    for number, line in enumerate(text.split("\n"), 1):
-        if lines and (size + len(line) > _CHUNK_SIZE or (size > _CHUNK_ENOUGH and not line.strip())):
-            yield from _whole(lines, first)
-            lines, size, first = [], 0, number
-        lines.append(line)
-        size += len(line) + 1
-    yield from _whole(lines, first)
-
-
-def _whole(lines: list[str], first: int) -> Iterator[tuple[str, int, int]]:
-    """Yield the lines as one piece, without empty ones around it; a line that is too long as several."""
-    skipped = next((index for index, line in enumerate(lines) if line.strip()), len(lines))
-    text = "\n".join(lines[skipped:]).rstrip()
-    last = first + skipped + text.count("\n")
-    for start in range(0, len(text), 2 * _CHUNK_SIZE):
-        yield text[start : start + 2 * _CHUNK_SIZE], first + skipped, last

@@ -63,8 +63,10 @@ async def clear_faults(call: Call) -> Faults:
 
 
 def _plan(call: Call) -> FaultPlan:
-    if call.tenant.id != call.service.owner.id:
-        raise ApiError(403, "FORBIDDEN", "Faults are for the service's own key.")
+    if not call.service.settings.fault_routes:
+        raise ApiError(403, "FORBIDDEN", "Faults over HTTP are switched off in this service (fault_routes).")
+    if not call.is_owner:
+        raise ApiError(403, "FORBIDDEN", "Faults are for the service's own key, which is not the key of a tenant.")
     return call.service.faults
 
 

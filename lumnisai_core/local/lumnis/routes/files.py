@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -24,6 +25,7 @@ from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Id, Named, Object, Shape, Text, UserName
 from lumnisai_core.local.web.text import quoted, words
+from lumnisai_core.local.web.work import OutOfTime
 
 _MAX_TERMS = 32
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=255)]
@@ -245,20 +247,26 @@ async def status(call: Call, query: Named) -> FileStatus:
     }
 
 
-@route("POST /v1/files/search")
+@route("POST /v1/files/search", refused=(400,))
 async def search(call: Call, body: SearchFiles) -> Found:
     """Find the pieces that match a query best: at most `limit` pieces, shown file by file, the best file first."""
     started = time.perf_counter()
     wanted = {**visible(call.tenant.id, call.user(body.user_id)), **of_kind(body.file_types, body.tags)}
     terms = [quoted(word) for word in dict.fromkeys(words(body.query))][:_MAX_TERMS]
     by_file: dict[str, list[Hit]] = {}
-    for chunk, score in call.store.files.search(terms, body.limit, body.min_score, **wanted):
+    find = partial(call.store.files.search, terms, body.limit, body.min_score, **wanted)
+    try:
+        hits = await call.service.work.do(call.tenant.id, find)
+    except OutOfTime as error:
+        advice = "search for fewer or rarer words, or among fewer files"
+        raise ApiError(400, "SEARCH_TOO_LARGE", f"The search was ended, because {error}: {advice}.") from error
+    for chunk, score in hits:
         by_file.setdefault(chunk.file_id, []).append((chunk, score))
     results: list[FoundFile] = []
     for file_id, hits in by_file.items():
-        file = view(File, call.find(call.store.files, "file", id=file_id))
-        chunks = [view(Chunk, chunk, similarity_score=score) for chunk, score in hits]
-        results.append({"file": file, "chunks": chunks, "overall_score": hits[0][1]})
+        if (file := call.store.files.one(id=file_id, **visible(call.tenant.id, call.user(body.user_id)))) is not None:
+            chunks = [view(Chunk, chunk, similarity_score=score) for chunk, score in hits]
+            results.append({"file": view(File, file), "chunks": chunks, "overall_score": hits[0][1]})
     return {
         "results": results,
         "total_count": len(results),
@@ -282,7 +290,7 @@ async def set_scope(call: Call, query: Named, body: Owned) -> File:
 async def delete(call: Call, *, user_id: UserName | None = None, hard_delete: bool = True) -> DeletedFile:
     """Delete a file for good, or with `hard_delete=false` only hide it."""
     file = _find(call, user_id, deleted=hard_delete)
-    _delete(call, file, hard=hard_delete)
+    await _delete(call, file, hard=hard_delete)
     return {"message": "The file was deleted.", "file_id": file.id, "hard_delete": hard_delete}
 
 
@@ -299,7 +307,7 @@ async def delete_many(
         if file is None:
             failed.append(file_id)
         else:
-            _delete(call, file, hard=hard_delete)
+            await _delete(call, file, hard=hard_delete)
             deleted.append(file.id)
     total = len(deleted) + len(failed)
     return {"deleted": deleted, "failed": failed, "hard_delete": hard_delete, "total_requested": total}
@@ -329,9 +337,9 @@ def _find(call: Call, user_name: str | None, *, deleted: bool = False) -> FileRo
     return found(call.store.files.one(id=call.path["file_id"], **conditions), "file", call.path["file_id"])
 
 
-def _delete(call: Call, file: FileRow, *, hard: bool) -> None:
+async def _delete(call: Call, file: FileRow, *, hard: bool) -> None:
     if hard:
-        call.library.remove(file.id)
+        await call.library.remove([file.id])
     else:
         call.store.files.change({"id": file.id}, deleted_at=now())
 

@@ -64,6 +64,7 @@ class Callback(Shape):
     """Body of `POST /v1/integrations/connections/callback`."""
 
     connection_id: str
+    user_id: UserName | None = None
     code: str | None = None
     state: str | None = None
     error: str | None = None
@@ -216,7 +217,7 @@ async def initiate(call: Call, body: Initiate) -> Once[Initiated]:
     """Begin a connection; whoever visits the returned address completes it."""
     if body.app_name in call.store.disabled_apps(call.tenant.id):
         raise ApiError(403, "APP_DISABLED", f"{body.app_name} is not enabled for this tenant.")
-    return call.once(lambda: _begin(call, body))
+    return call.once(lambda: _begin(call, body), user_id=call.user_id(body.user_id))
 
 
 def _begin(call: Call, body: Initiate) -> Initiated:
@@ -236,7 +237,7 @@ def _begin(call: Call, body: Initiate) -> Initiated:
         store.remove(connection_id=older.connection_id)
     store.add(connection)
     return {
-        "redirect_url": f"{call.base_url}/v1/integrations/authorize/{connection.state}",
+        "redirect_url": f"{call.service.address}/v1/integrations/authorize/{connection.state}",
         "status": connection.status,
         "message": f"Visit redirect_url to connect {body.app_name}.",
         "connection_id": connection.connection_id,
@@ -259,7 +260,8 @@ async def authorize(call: Call, *, error: str | None = None) -> Response:
 @route("POST /v1/integrations/connections/callback", refused=(400, 404))
 async def callback(call: Call, body: Callback) -> CalledBack:
     """Complete a connection with the message of its provider."""
-    connection = call.find(call.store.connections, "connection", connection_id=body.connection_id)
+    wanted = {"connection_id": body.connection_id, "user_id": call.user(body.user_id)}
+    connection = call.find(call.store.connections, "connection", **wanted)
     if body.state is not None and body.state != connection.state:
         raise ApiError(400, "INVALID_STATE", "The state does not belong to this connection.")
     _complete(call, connection, body.error)

@@ -76,6 +76,13 @@ class ListServers(Shape):
     limit: int = Field(100, ge=1, le=100)
 
 
+class ByUser(Shape):
+    """Query of calls by id that may name a user, by either name."""
+
+    user_identifier: UserName | None = None
+    user_id: UserName | None = None
+
+
 class Servers(TypedDict):
     """A page of MCP servers."""
 
@@ -119,7 +126,7 @@ async def create(call: Call, body: CreateServer) -> Once[Server]:
         args=None if body.args is None else dumps(body.args),
         **body.model_dump(include={"scope", "name", "description", "transport", "command", "url"}),
     )
-    return call.once(lambda: call.store.servers.add(server))
+    return call.once(lambda: call.store.servers.add(server), user_id=server.user_id)
 
 
 @route("GET /v1/mcp-servers")
@@ -137,39 +144,40 @@ async def list_(call: Call, query: ListServers) -> Servers:
 
 
 @route("GET /v1/mcp-servers/{server_id}")
-async def get(call: Call) -> Server:
-    """Show one server."""
-    return call.find(call.store.servers, "server", id=call.path["server_id"])
+async def get(call: Call, query: ByUser) -> Server:
+    """Show one server; with a user, one of the tenant's or of that user's."""
+    user_id = call.user(query.user_identifier or query.user_id)
+    return call.find(call.store.servers, "server", id=call.path["server_id"], visible_to=user_id)
 
 
 @route("PATCH /v1/mcp-servers/{server_id}")
-async def update(call: Call, body: PatchServer) -> Server:
+async def update(call: Call, query: ByUser, body: PatchServer) -> Server:
     """Change parts of a server."""
-    server = await get(call)
+    server = await get(call, query)
     changes = body.model_dump(exclude_unset=True, exclude={"env", "headers"})
     if server.transport != "stdio" and changes.get("url", server.url) is None:
         raise invalid(f"{server.transport} needs a url", "missing", "url")
     call.store.servers.change({"id": server.id}, **changes, updated_at=now())
-    return await get(call)
+    return await get(call, query)
 
 
 @route("DELETE /v1/mcp-servers/{server_id}")
-async def delete(call: Call) -> None:
+async def delete(call: Call, query: ByUser) -> None:
     """Delete a server."""
-    call.store.servers.remove(id=(await get(call)).id)
+    call.store.servers.remove(id=(await get(call, query)).id)
 
 
 @route("GET /v1/mcp-servers/{server_id}/tools")
-async def tools(call: Call) -> ServerTools:
+async def tools(call: Call, query: ByUser) -> ServerTools:
     """Show the tools of a server: none are known."""
-    server = await get(call)
+    server = await get(call, query)
     return {"server_id": server.id, "server_name": server.name, "tools": [], "total": 0}
 
 
 @route("POST /v1/mcp-servers/{server_id}/test")
-async def check(call: Call) -> ServerTested:
+async def check(call: Call, query: ByUser) -> ServerTested:
     """Check a registered server, as far as that is possible without connecting."""
-    await get(call)
+    await get(call, query)
     return _VALID
 
 

@@ -13,7 +13,7 @@ from lumnisai_core.local.lumnis.routes.threads import find_thread, new_thread
 from lumnisai_core.local.lumnis.runs import CreateRun
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.store.rows import ArtifactColumns, Feedback, FeedbackType, Run, RunRow, Status, view
-from lumnisai_core.local.web.errors import ApiError, not_found
+from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_text import dumps
 from lumnisai_core.local.web.routes import Once, RouteTable
@@ -71,10 +71,12 @@ class Artifacts(Listed):
 @route("POST /v1/responses", refused=(400, 404))
 async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
     """Accept a run; it begins at once, in a new thread or in the one that the request names."""
+    await call.runs.check(call.tenant.id, body.response_format)
     accepted: list[RunRow] = []
+    user_id = call.user(body.user_id)
 
     def accept() -> CreatedRun:
-        user_id, created_at = call.user(body.user_id), now()
+        created_at = now()
         if body.thread_id is None:
             thread = new_thread(call, user_id, created_at)
         else:
@@ -83,7 +85,7 @@ async def create(call: Call, body: CreateRun) -> Once[CreatedRun]:
         accepted.append(run)
         return view(CreatedRun, run)
 
-    reply = call.once(accept)
+    reply = call.once(accept, user_id=user_id)
     for run in accepted:
         call.runs.start(run)
     return reply
@@ -174,10 +176,7 @@ class AllFeedback(TypedDict):
 @route("POST /v1/responses/{response_id}/feedback")
 async def give_feedback(call: Call, body: GiveFeedback) -> Once[GivenFeedback]:
     """Give feedback to an active run; its engine gets it in order of arrival."""
-    run = _find(call, None)
-    giver = call.user(body.user_id)
-    if None not in (giver, run.user_id) and giver != run.user_id:
-        raise not_found("response", run.response_id)
+    run, giver = _find(call, body.user_id), call.user(body.user_id)
 
     def make() -> GivenFeedback:
         feedback = Feedback(
@@ -191,7 +190,7 @@ async def give_feedback(call: Call, body: GiveFeedback) -> Once[GivenFeedback]:
             raise ApiError(409, "ALREADY_FINISHED", f"The run has already ended: {run.status}.")
         return {"feedback_id": feedback.feedback_id, "created_at": feedback.created_at}
 
-    return call.once(make)
+    return call.once(make, user_id=giver)
 
 
 @route("GET /v1/responses/{response_id}/feedback")

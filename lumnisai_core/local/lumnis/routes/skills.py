@@ -63,7 +63,7 @@ class Skills(Counted):
 async def create(call: Call, query: Named, body: CreateSkill) -> Once[Skill]:
     """Make a skill, of the user if one is named."""
     skill = Skill(**body.model_dump(), tenant_id=call.tenant.id, user_id=call.user(query.user_id))
-    return call.once(lambda: call.store.skills.add(skill))
+    return call.once(lambda: call.store.skills.add(skill), user_id=skill.user_id)
 
 
 @route("GET /v1/skills")
@@ -162,7 +162,7 @@ async def create_usage(call: Call, body: CreateUsage) -> Once[Usage]:
     call.find(call.store.runs, "response", response_id=body.response_id, user_id=user_id)
     call.find(call.store.skills, "skill", id=body.skill_id, visible_to=user_id)
     usage = Usage(**{**body.model_dump(), "tenant_id": call.tenant.id, "user_id": user_id})
-    return call.once(lambda: call.store.usages.add(usage))
+    return call.once(lambda: call.store.usages.add(usage), user_id=user_id)
 
 
 @route("GET /v1/skills/usage")
@@ -174,12 +174,12 @@ async def list_usages(call: Call, query: ListUsages) -> Usages:
 
 
 @route("PUT /v1/skills/usage/{usage_id}")
-async def update_usage(call: Call, body: PutUsage) -> Usage:
+async def update_usage(call: Call, query: Named, body: PutUsage) -> Usage:
     """Record how a skill was used in a run."""
-    usages, usage_id = call.store.usages, call.path["usage_id"]
-    call.find(usages, "usage", id=usage_id)
-    usages.change({"id": usage_id}, **body.model_dump(exclude_unset=True), updated_at=now())
-    return call.find(usages, "usage", id=usage_id)
+    usages, wanted = call.store.usages, {"id": call.path["usage_id"], "user_id": call.user(query.user_id)}
+    usage = call.find(usages, "usage", **wanted)
+    usages.change({"id": usage.id}, **body.model_dump(exclude_unset=True), updated_at=now())
+    return call.find(usages, "usage", **wanted)
 
 
 @route("GET /v1/skills/analytics", refused=(404,))

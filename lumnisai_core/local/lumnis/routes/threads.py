@@ -34,7 +34,8 @@ class Threads(Listed):
 @route("POST /v1/threads", optional=True)
 async def create(call: Call, body: CreateThread) -> Once[Thread]:
     """Make an empty thread."""
-    return call.once(lambda: new_thread(call, call.user(body.user_id), now(), body.title))
+    user_id = call.user(body.user_id)
+    return call.once(lambda: new_thread(call, user_id, now(), body.title), user_id=user_id)
 
 
 @route("GET /v1/threads/{thread_id}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import mimetypes
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal, TypeVar
 
@@ -25,6 +25,7 @@ _BULK = 10
 _MAX_NAME = 200
 _MAX_TAGS = 10
 _MAX_TAG = 50
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 _UNNAMEABLE = re.compile(r"[\x00-\x1f\x7f]")
 _Fields = TypeVar("_Fields", bound="BulkUpload")
 route = RouteTable()
@@ -92,19 +93,22 @@ async def upload(call: Call) -> Once[Uploaded]:
     finally:
         await form.close()
     taken: list[FileRow] = []
+    replaced: list[str] = []
 
     def make() -> Uploaded:
-        file = _add(call, received, wanted.duplicate_handling)
+        file = _add(call, received, wanted.duplicate_handling, replaced)
         if file.id != received.id:
             return _uploaded(file, "There already is a file of that name.")
         taken.append(file)
         return _uploaded(file)
 
     try:
-        reply = call.once(make, about=[wanted.model_dump(), received.file_name, digest])
+        about = [wanted.model_dump(), received.file_name, digest]
+        reply = call.once(make, user_id=received.user_id, about=about)
     finally:
         if not taken:
             call.library.path(received.id).unlink(missing_ok=True)
+    await call.library.remove(replaced)
     for file in taken:
         call.library.process(file)
     return reply if taken else Once(reply.text, is_new=False)
@@ -128,7 +132,7 @@ async def bulk_upload(call: Call) -> BulkUploaded:
                 reason = error.errors[0]["msg"] if isinstance(error, InvalidRequest) else error.message
                 failed.append({"filename": part.filename or "", "error": reason})
             else:
-                taken.append(_add(call, received, "suffix"))
+                taken.append(_add(call, received, "suffix", []))
     finally:
         await form.close()
     for file in taken:
@@ -154,6 +158,8 @@ async def _receive(call: Call, part: UploadFile, wanted: BulkUpload, tags: list[
     if size > max_file:
         raise ApiError(413, "PAYLOAD_TOO_LARGE", f"The file is larger than {max_file} bytes.")
     declared = (part.content_type or "").partition(";")[0].strip().lower()
+    if not _MEDIA_TYPE.fullmatch(declared):
+        declared = ""
     file = FileRow(
         tenant_id=call.tenant.id,
         user_id=call.user(wanted.user_id) if wanted.scope == "user" else None,
@@ -168,8 +174,8 @@ async def _receive(call: Call, part: UploadFile, wanted: BulkUpload, tags: list[
     return file, await asyncio.to_thread(call.library.keep, file.id, part.file)
 
 
-def _add(call: Call, received: FileRow, duplicate_handling: str) -> FileRow:
-    """Store the new file, or return the one that takes its place."""
+def _add(call: Call, received: FileRow, duplicate_handling: str, replaced: list[str]) -> FileRow:
+    """Store the new file, or return the one that takes its place. The id of one that it replaces joins `replaced`."""
     files = call.store.files
     same = files.named(received.tenant_id, received.user_id, received.file_name)
     if same is not None and duplicate_handling == "skip":
@@ -177,7 +183,8 @@ def _add(call: Call, received: FileRow, duplicate_handling: str) -> FileRow:
     if same is not None and duplicate_handling == "error":
         raise ApiError(409, "DUPLICATE_FILE", f"There already is a file called {received.file_name}.")
     if same is not None and duplicate_handling == "replace":
-        call.library.remove(same.id)
+        files.remove(id=same.id)
+        replaced.append(same.id)
     return files.add(replace(received, file_name=free_name(call, received, received.user_id)))
 
 
@@ -187,6 +194,7 @@ def _uploaded(file: FileRow, message: str = "The file is being processed.") -> U
 
 def _clean_name(name: str) -> str:
     """Return the last part of a name, without characters that file systems refuse; may be empty."""
+    name = name.encode(errors="replace").decode()
     last = re.split(r"[\\/]", _UNNAMEABLE.sub("", name))[-1].strip()
     if last.strip(".") == "":
         return ""
@@ -196,13 +204,27 @@ def _clean_name(name: str) -> str:
 
 def free_name(call: Call, file: FileRow, user_id: str | None) -> str:
     """Return the name of a file, with a number before its ending if the owner has a file of that name."""
-    name = candidate = file.file_name
+    return numbered(file.file_name, lambda name: call.store.files.named(file.tenant_id, user_id, name) is not None)
+
+
+def numbered(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return a name that is free: the name itself, or with the number after one that is taken.
+
+    The numbers before it are not all looked at: of thousands of files of one name, a few tell where the gap is.
+    """
     stem, dot, ending = name.rpartition(".") if "." in name.strip(".") else (name, "", "")
-    for number in itertools.count(1):
-        if call.store.files.named(file.tenant_id, user_id, candidate) is None:
-            break
-        candidate = f"{stem}_({number}){dot}{ending}"
-    return candidate
+
+    def with_number(number: int) -> str:
+        return f"{stem}_({number}){dot}{ending}" if number else name
+
+    free = 0
+    while is_taken(with_number(free)):
+        free = 2 * free or 1
+    taken = free // 2  # of its numbers the largest that is known to be taken, or 0
+    while free - taken > 1:
+        middle = (free + taken) // 2
+        taken, free = (middle, free) if is_taken(with_number(middle)) else (taken, middle)
+    return with_number(free)
 
 
 def tags_of(text: str | None) -> list[str]:

@@ -153,7 +153,7 @@ async def delete(call: Call) -> Text:
     """Delete a user with everything that is theirs; active runs are cancelled."""
     user = await get(call)
     call.runs.cancel_where(lambda run: (run.tenant_id, run.user_id) == (user.tenant_id, user.id))
-    call.library.delete_from_disk(call.store.delete_user(user.tenant_id, user.id))
+    await call.library.remove(call.store.delete_user(user.tenant_id, user.id))
     return {"message": "The user and all their data were deleted."}
 
 

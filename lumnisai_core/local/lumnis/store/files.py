@@ -8,6 +8,7 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from heapq import nsmallest
 from typing import Any
 
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
@@ -42,7 +43,7 @@ class Files(Table[FileRow]):
     def __init__(self, database: Database) -> None:
         super().__init__(database, "files", FileRow, conditions=_CONDITIONS)
         self._database = database
-        self._chunks = Table(database, "chunks", ChunkRow, conditions={"row": "rowid = ?"})
+        self._chunks = Table(database, "chunks", ChunkRow)
 
     def named(self, tenant_id: str, user_id: str | None, file_name: str) -> FileRow | None:
         """Return the file of that name that belongs to the user, or to the tenant as a whole."""
@@ -53,11 +54,6 @@ class Files(Table[FileRow]):
         found = (self.all(oldest_first=True, processing_status=status, is_deleted=False) for status in _OPEN)
         return [file for files in found for file in files]
 
-    def delete(self, file_id: str) -> None:
-        """Delete a file with its pieces."""
-        self.delete_chunks(file_id)
-        self.remove(id=file_id)
-
     def add_chunks(self, chunks: Iterable[tuple[ChunkRow, str]]) -> None:
         """Store pieces, each with the text that the search looks into."""
         with self._database.transaction():
@@ -65,26 +61,39 @@ class Files(Table[FileRow]):
                 self._chunks.add(chunk)
                 self._sql.execute("INSERT INTO chunk_words (rowid, text) VALUES (last_insert_rowid(), ?)", (searched,))
 
-    def delete_chunks(self, file_id: str) -> None:
-        """Delete the pieces of a file."""
-        rows = "SELECT rowid FROM chunks WHERE file_id = ?"
-        self._sql.execute(f"DELETE FROM chunk_words WHERE rowid IN ({rows})", (file_id,))
-        self._chunks.remove(file_id=file_id)
+    def delete_chunks(self, file_id: str, most: int) -> int:
+        """Delete some of the pieces of a file; return how many."""
+        found = self._sql.execute("SELECT rowid FROM chunks WHERE file_id = ? LIMIT ?", (file_id, most)).fetchall()
+        with self._database.transaction():
+            for table in ("chunk_words", "chunks"):
+                self._sql.executemany(f"DELETE FROM {table} WHERE rowid = ?", found)
+        return len(found)
+
+    def orphans(self) -> list[str]:
+        """Return the ids of deleted files that still have pieces."""
+        query = "SELECT DISTINCT file_id FROM chunks WHERE file_id NOT IN (SELECT id FROM files)"
+        return [file_id for (file_id,) in self._sql.execute(query)]
 
     def search(self, terms: Sequence[str], limit: int, least: float, **conditions: Any) -> list[Hit]:
-        """Return the pieces that match most of the terms with their scores, best first.
+        """Return the pieces that match most of the terms with their scores, best first. To be called in a thread.
 
         A piece scores the share of the terms it contains, from 0 to 1, where a rare term weighs more than a common one.
         Only pieces that the request may see count, so that scores reveal nothing about the files of others.
         """
         where, values = self.where(conditions)
         pieces = f"FROM chunks WHERE file_id IN (SELECT id FROM files {where})"
-        total = int(self._sql.execute(f"SELECT count(*) {pieces}", values).fetchone()[0])
         query = f"SELECT rowid {pieces} AND rowid IN (SELECT rowid FROM chunk_words WHERE chunk_words MATCH ?)"
-        matches = {term: [row for (row,) in self._sql.execute(query, [*values, term])] for term in terms}
-        scores = _scores(matches, total)
-        best = sorted(scores, key=lambda row: (-scores[row], row))[:limit]
-        return [(chunk, scores[row]) for row in best if scores[row] >= least for chunk in self._chunks.all(row=row)]
+        with self._database.reader() as sql:
+            total = int(sql.execute(f"SELECT count(*) {pieces}", values).fetchone()[0])
+            matches = {term: [row for (row,) in sql.execute(query, [*values, term])] for term in terms}
+            scores = _scores(matches, total)
+            best = nsmallest(limit, scores, key=lambda row: (-scores[row], row))
+            return [
+                (chunk, scores[row])
+                for row in best
+                if scores[row] >= least
+                for chunk in self._chunks.all(sql, rowid=row)
+            ]
 
 
 def _scores(matches: Mapping[str, Sequence[int]], total: int) -> dict[int, float]:

@@ -96,4 +96,24 @@ CREATE TABLE disabled_apps (
 ) WITHOUT ROWID;
 """
 
-STEPS = (_RUNS, _RESOURCES)
+_GROWTH = """
+CREATE TABLE progress (
+    response_id TEXT NOT NULL, position INTEGER NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (response_id, position)
+) WITHOUT ROWID;
+CREATE INDEX runs_by_user ON runs (tenant_id, user_id, created_at);
+CREATE INDEX runs_by_status ON runs (tenant_id, status, created_at);
+CREATE INDEX threads_by_user ON threads (tenant_id, user_id, created_at);
+CREATE INDEX files_by_name ON files (tenant_id, file_name);
+CREATE TABLE replies (
+    tenant_id TEXT NOT NULL, user_id TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL, reply TEXT NOT NULL,
+    created_at TEXT NOT NULL, PRIMARY KEY (tenant_id, user_id, key)
+) WITHOUT ROWID;
+INSERT INTO replies SELECT tenant_id, coalesce(
+    (SELECT user_id FROM runs WHERE response_id = json_extract(reply, '$.response_id')),
+    json_extract(reply, '$.user_id'), ''
+), key, fingerprint, reply, created_at FROM idempotency;
+DROP TABLE idempotency;
+CREATE INDEX replies_by_time ON replies (created_at);
+"""
+
+STEPS = (_RUNS, _RESOURCES, _GROWTH)

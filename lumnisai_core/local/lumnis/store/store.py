@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from lumnisai_core.local.lumnis.store.files import Files
 from lumnisai_core.local.lumnis.store.rows import ArtifactRow, RunRow, TenantRow
 from lumnisai_core.local.store.database import Database, Table
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
+from lumnisai_core.local.web.json_text import Json
 
 _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 
@@ -35,7 +36,7 @@ class Store:
         self.usages = Table(database, "usages", rows.Usage)
         self.connections = Table(database, "connections", rows.ConnectionRow)
         self.files = Files(database)
-        self._db.execute("DELETE FROM idempotency WHERE created_at <= ?", (ago(_IDEMPOTENCY_LIFETIME),))
+        self.forget_replies()
 
     def tenant(self, key_hash: str, name: str | None = None) -> TenantRow:
         """Return the tenant of a hashed key, made on first sight: its own, or the one of that name."""
@@ -63,6 +64,21 @@ class Store:
             (run.created_at, run.thread_id),
         )
 
+    def save_progress(self, response_id: str, entries: Mapping[int, str], *, is_reset: bool, title: str | None) -> None:
+        """Store new and changed progress entries (JSON) of a run that works, by their positions, and its title."""
+        with self.transaction():
+            if is_reset:
+                self._db.execute("DELETE FROM progress WHERE response_id = ?", (response_id,))
+            rows = [(response_id, position, entry) for position, entry in entries.items()]
+            self._db.executemany("INSERT OR REPLACE INTO progress VALUES (?, ?, ?)", rows)
+            if title is not None:
+                self.runs.change({"response_id": response_id}, response_title=title)
+
+    def saved_progress(self, response_id: str) -> Json[Any]:
+        """Return the progress entries that are stored one by one, as a list."""
+        query = "SELECT entry FROM progress WHERE response_id = ? ORDER BY position"
+        return Json(f"[{','.join(entry for (entry,) in self._db.execute(query, (response_id,)))}]")
+
     def open_runs(self) -> list[RunRow]:
         """Return the runs of every tenant that have not ended, oldest first."""
         return [run for status in ("queued", "in_progress") for run in self.runs.all(status=status, oldest_first=True)]
@@ -81,6 +97,7 @@ class Store:
             for artifact in left:
                 self.artifacts.add(artifact)
             self.runs.change({"response_id": run.response_id}, **values)
+            self._db.execute("DELETE FROM progress WHERE response_id = ?", (run.response_id,))
             self._db.execute(
                 "UPDATE threads SET title = coalesce(title, ?), updated_at = ? WHERE thread_id = ?",
                 (title, values["completed_at"], run.thread_id),
@@ -89,19 +106,24 @@ class Store:
     def _delete_runs(self, where: str, *values: Any) -> None:
         """Delete runs and everything that belongs to them."""
         chosen = f"SELECT response_id FROM runs WHERE {where}"  # noqa: S608 - texts of this file
-        for table in ("feedback", "artifacts", "usages", "runs"):
+        for table in ("feedback", "artifacts", "usages", "progress", "runs"):
             self._db.execute(f"DELETE FROM {table} WHERE response_id IN ({chosen})", values)  # noqa: S608
 
     def delete_user(self, tenant_id: str, user_id: str) -> list[str]:
-        """Delete a user and everything that is theirs; return the ids of their files."""
+        """Delete a user and everything that is theirs but the pieces of their files; return the ids of these."""
         owner: dict[str, Any] = {"tenant_id": tenant_id, "user_id": user_id}
+        # A reply may also name the user, or a thread of the user that a request continued without naming them.
+        replies = """
+            DELETE FROM replies WHERE tenant_id = ? AND (user_id = ? OR instr(reply, ?) OR json_extract(
+                reply, '$.thread_id') IN (SELECT thread_id FROM threads WHERE tenant_id = ? AND user_id = ?))
+        """
         with self.transaction():
+            self._db.execute(replies, (tenant_id, user_id, user_id, tenant_id, user_id))
             self._delete_runs("tenant_id = ? AND user_id = ?", tenant_id, user_id)
             for thread in self.threads.all(**owner):
                 self._delete_runs("thread_id = ?", thread.thread_id)
             files = [file.id for file in self.files.all(**owner)]
-            for file_id in files:
-                self.files.delete(file_id)
+            self.files.remove(**owner)
             for table in (self.threads, self.feedback, self.servers, self.skills, self.usages, self.connections):
                 table.remove(**owner)
             self.users.remove(tenant_id=tenant_id, id=user_id)
@@ -121,15 +143,22 @@ class Store:
             query = "INSERT OR IGNORE INTO disabled_apps (tenant_id, app_name) VALUES (?, ?)"
         self._db.execute(query, (tenant_id, app_name))
 
-    # Idempotency keys
+    # Idempotency keys: those of each user are apart, an empty user id is the tenant as a whole
 
-    def remembered(self, tenant_id: str, key: str) -> tuple[str, str] | None:
+    def remembered(self, tenant_id: str, user_id: str, key: str) -> tuple[str, str] | None:
         """Return fingerprint and reply of the request that came with this key in the last 24 hours."""
-        query = "SELECT fingerprint, reply FROM idempotency WHERE tenant_id = ? AND key = ? AND created_at > ?"
-        row: tuple[str, str] | None = self._db.execute(query, (tenant_id, key, ago(_IDEMPOTENCY_LIFETIME))).fetchone()
+        query = """
+            SELECT fingerprint, reply FROM replies WHERE tenant_id = ? AND user_id = ? AND key = ? AND created_at > ?
+        """
+        since = ago(_IDEMPOTENCY_LIFETIME)
+        row: tuple[str, str] | None = self._db.execute(query, (tenant_id, user_id, key, since)).fetchone()
         return row
 
-    def remember(self, tenant_id: str, key: str, fingerprint: str, reply: str) -> None:
+    def remember(self, tenant_id: str, user_id: str, key: str, fingerprint: str, reply: str) -> None:
         """Keep the reply to a request that came with a key."""
-        values = (tenant_id, key, fingerprint, reply, now())
-        self._db.execute("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?)", values)
+        values = (tenant_id, user_id, key, fingerprint, reply, now())
+        self._db.execute("INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def forget_replies(self) -> None:
+        """Delete the replies that are too old to be sent again."""
+        self._db.execute("DELETE FROM replies WHERE created_at <= ?", (ago(_IDEMPOTENCY_LIFETIME),))

@@ -1,0 +1,127 @@
+"""Growth: what is new costs, and not what is there already."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from lumnisai_core.local import RunReport, RunRequest, RunResult
+from lumnisai_core.local.lumnis.report import Changes, LiveReport
+from lumnisai_core.local.lumnis.routes.uploads import numbered
+from lumnisai_core.local.lumnis.store.schema import STEPS
+from lumnisai_core.local.store.database import Database
+from tests.local.conftest import Serve
+from tests.local.support import EchoEngine
+from tests.local.test_files import put
+
+ENTRIES = 2_000
+
+
+async def test_progress_is_written_once() -> None:
+    """Each entry when it is new, and once more when it has changed; entries of one moment together."""
+    saved: list[Changes] = []
+    report = LiveReport(asyncio.get_running_loop(), saved.append, lambda _: None, [], _ids=False)
+    for number in range(ENTRIES):
+        report.progress(f"step {number}")
+        if number % 10 == 9:
+            await asyncio.sleep(0)
+    report.replace(0, message="changed")
+    await asyncio.sleep(0)
+    written = [position for changes in saved for position in changes.entries]
+    assert sorted(written) == [0, *range(ENTRIES)]
+    assert len(saved) == ENTRIES // 10 + 1
+    assert report.text.count('"step ') == ENTRIES - 1
+
+
+async def test_progress_that_could_not_be_written_is_written_with_the_next() -> None:
+    """A full disk loses none of it."""
+    saved: list[Changes] = []
+    full = True
+
+    def save(changes: Changes) -> None:
+        if full:
+            raise sqlite3.OperationalError("database or disk is full")
+        saved.append(changes)
+
+    report = LiveReport(asyncio.get_running_loop(), save, lambda _: None, [], _ids=False)
+    report.title("T")
+    report.progress("one")
+    with pytest.raises(sqlite3.OperationalError):
+        report.flush()
+    full = False
+    report.progress("two")
+    report.flush()
+    assert [*saved[0].entries] == [0, 1]
+    assert saved[0].title == "T"
+
+
+class Chatty:
+    """Reports much, starts over in between, and ends."""
+
+    async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+        for number in range(ENTRIES):
+            report.progress(f"step {number}")
+            if number == 10:
+                await asyncio.sleep(0)
+                report.reset()
+            if number % 100 == 0:
+                await asyncio.sleep(0)
+        return RunResult("done")
+
+
+def test_progress_of_a_run_is_whole_at_its_end(serve: Serve, tmp_path: Path) -> None:
+    """In order, without what was reset, and stored as one list."""
+    path = tmp_path / "l.db"
+    api = serve(Chatty(), path=path)
+    run = api.finish()
+    assert [entry["message"] for entry in run["progress"]] == [f"step {number}" for number in range(11, ENTRIES)]
+    api.local.close()
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM progress").fetchone() == (0,)
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("taken", "free"),
+    [([], 0), ([0], 1), ([0, 1], 2), ([*range(8)], 8), ([*range(2_001)], 2_001), ([0, 2], 1), ([*range(5), 6, 7], 8)],
+)
+def test_a_free_name_is_found_in_a_few_looks(taken: list[int], free: int) -> None:
+    """However many files of the name there are."""
+    names = {f"a_({number}).txt" if number else "a.txt" for number in taken}
+    looks: list[str] = []
+
+    def is_taken(name: str) -> bool:
+        looks.append(name)
+        return name in names
+
+    assert numbered("a.txt", is_taken) == (f"a_({free}).txt" if free else "a.txt")
+    assert len(looks) <= 25
+
+
+def test_files_of_one_name_stay_apart(serve: Serve) -> None:
+    """Each upload of the name has the next number."""
+    api = serve(EchoEngine())
+    names = [put(api, "tide.md", b"x")["file_name"] for _ in range(5)]
+    assert names == ["tide.md", *(f"tide_({number}).md" for number in range(1, 5))]
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    ["", "AND status = 'failed'", "AND user_id = 'u'", "AND user_id = 'u' AND created_at >= '2001'"],
+)
+@pytest.mark.parametrize("table", ["runs", "threads"])
+def test_lists_come_from_an_index_in_their_order(tmp_path: Path, table: str, conditions: str) -> None:
+    """None of them sorts, or looks at rows that it does not show."""
+    if table == "threads" and "status" in conditions:
+        return
+    database = Database(tmp_path / "l.db", {"lumnis": STEPS})
+    query = f"SELECT * FROM {table} WHERE tenant_id = 't' {conditions} ORDER BY created_at DESC, rowid DESC LIMIT 50"
+    plan = " ".join(row[3] for row in database.sql.execute(f"EXPLAIN QUERY PLAN {query}"))
+    wanted = "status=?" if "status" in conditions else "user_id=?" if "user_id" in conditions else "tenant_id=?"
+    assert "SCAN" not in plan
+    assert "TEMP" not in plan
+    assert wanted in plan
+    database.close()
