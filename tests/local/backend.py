@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import itertools
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -72,7 +72,7 @@ class Backend(httpx.Client):
     @property
     def token(self) -> str:
         """The token that is sent; empty if there is none."""
-        return self.headers.get("authorization", "").removeprefix("Bearer ")
+        return str(self.headers.get("authorization", "")).removeprefix("Bearer ")
 
     def close(self) -> None:
         for other in self._others:
@@ -131,3 +131,6 @@ class Backend(httpx.Client):
         """Return a body with the messages of a user."""
         messages = [{"role": "user", "content": text} for text in texts]
         return {"lumiApiKey": self.local.lumi.api_key, "modelName": "any", "chatMessages": messages, **fields}
+
+
+Started = Callable[..., Backend]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +14,7 @@ import pytest
 
 from lumnisai_core.local import Fault, LocalLumnis, LumiRule, LumiSettings, ScriptableLumnis
 from lumnisai_core.local.lumi.signature import sign, signed_texts
-from tests.local.backend import OTHER_PASSWORD, PASSWORD, Backend, Signed
-
-Started = Callable[..., Backend]
-
-
-@pytest.fixture
-def started() -> Iterator[Started]:
-    """Start a backend with options of `LumiSettings`, strict by default, and return a caller for it."""
-    with ExitStack() as stack:
-
-        def start(path: Path | None = None, **settings: Any) -> Backend:
-            lumi = LumiSettings(**{"signature": "strict", **settings})
-            return stack.enter_context(Backend(stack.enter_context(LocalLumnis(path=path, lumi=lumi))))
-
-        yield start
-
+from tests.local.backend import OTHER_PASSWORD, PASSWORD, Backend, Signed, Started
 
 # Signatures
 
