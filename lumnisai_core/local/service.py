@@ -20,6 +20,8 @@ from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalSettings
+from lumnisai_core.local.lumi.platform import LocalLumi
+from lumnisai_core.local.lumi.settings import LumiSettings, SignatureMode
 from lumnisai_core.local.lumnis.settings import (
     ArtifactShape,
     DownloadMode,
@@ -72,9 +74,12 @@ class LocalLumnis:
             parts joined by line breaks.
         faults: faults on demand; their counts start at zero with each start of the service.
         liminal: the privacy gateway under `/liminal`; default: one model instance whose policy redacts everything.
+        lumi: the application backend under `/lumi`; default: an open one.
+        lumi_signature: its `signature`, `"off"`, `"warn"` or `"strict"`, in place of that of `lumi`.
 
     Attributes:
         liminal: The privacy gateway: its address, token and model instance.
+        lumi: The application backend: its address, project, keys, outbox and functions.
 
     Raises:
         ValueError: an option is not one of its choices, or a fault is about a route that does not exist.
@@ -102,6 +107,8 @@ class LocalLumnis:
         artifact_shape: ArtifactShape = "parts",
         faults: Iterable[Fault] = (),
         liminal: LiminalSettings | None = None,
+        lumi: LumiSettings | None = None,
+        lumi_signature: SignatureMode | None = None,
     ) -> None:
         if isinstance(faults, Fault):
             raise ValueError("faults must be a list of Fault objects, got a single Fault")
@@ -127,7 +134,11 @@ class LocalLumnis:
             faults=tuple(faults),
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
-        self._neighbours = (self.liminal,)
+        backend = lumi or LumiSettings()
+        if lumi_signature is not None:
+            backend = replace(backend, signature=lumi_signature)
+        self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key)
+        self._neighbours = (self.liminal, self.lumi)
         plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()
         self._running: Running | None = None

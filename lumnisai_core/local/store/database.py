@@ -36,6 +36,7 @@ class Database:
     """
 
     def __init__(self, path: Path, steps: Mapping[str, Sequence[str]], *, durable: bool = True) -> None:
+        self.path = path
         try:
             self.sql = sqlite3.connect(path, isolation_level=None, timeout=0.2)
         except sqlite3.Error as error:
