@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -340,21 +339,44 @@ def test_requests_are_recorded_without_credentials() -> None:
     assert local.lucidic.api_key not in repr(local.requests)
 
 
-def test_pages_are_found_by_an_index(tmp_path: Path) -> None:
-    """However many events a session has: neither a page at its end nor a new event looks at the others."""
-    path = tmp_path / "lumnis.db"
-    with LocalLumnis(path=path) as local, Lucidic(local) as lucidic:
-        lucidic.event(lucidic.session())
-    queries = [
-        "SELECT payload FROM lucidic_events WHERE session_id = ? AND position >= ? ORDER BY position ASC LIMIT 9",
-        "SELECT name FROM lucidic_events WHERE session_id = ? AND change > ? ORDER BY change ASC LIMIT 9",
-        "SELECT payload FROM lucidic_events WHERE client_event_id = ? AND session_id = ? ORDER BY position DESC",
-        "SELECT payload FROM lucidic_events WHERE event_id = ?",
-    ]
-    with closing(sqlite3.connect(path)) as database:
-        for query in queries:
-            values = ("x",) * query.count("?")
-            plan = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {query}", values)]
-            assert plan[0].startswith("SEARCH lucidic_events USING INDEX"), plan
-            if "LIMIT" in query:
-                assert len(plan) == 1, plan
+def test_requests_cost_the_same_however_large_a_session_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted in steps of the database: a new event, a repeated one, an upload, any page, any part of the tree."""
+    steps, connect = [0], sqlite3.connect
+
+    def count() -> None:
+        steps[0] += 1
+
+    def counted(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.set_progress_handler(count, 1)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    with LocalLumnis() as local, Lucidic(local) as lucidic:
+        session_id = lucidic.session()
+
+        def cost(method: str, path: str, **options: Any) -> int:
+            before = steps[0]
+            lucidic.ok(method, path, **options)
+            return steps[0] - before
+
+        def costs(size: int) -> dict[str, int]:
+            """Return the steps of each request, once the session has so many events."""
+            for number in range(lucidic.ok("GET", f"/sessions/{session_id}")["event_count"], size):
+                lucidic.event(session_id, client_event_id=f"event-{number}")
+            of_session = {"session_id": session_id, "limit": 5}
+            link = lucidic.event(session_id, client_event_id="event-1", needs_blob=True)["blob_url"]
+            return {
+                "upload": cost("PUT", link, json={}),
+                "first page": cost("GET", "/events", params=of_session),
+                "last page": cost("GET", "/events", params={**of_session, "offset": size - 5}),
+                "of the agent": cost("GET", "/events", params={"limit": 5}),
+                "one": cost("GET", "/events/event-2"),
+                "tree": cost("GET", f"/sessions/{session_id}/tree", params={"after": size - 5, "limit": 5}),
+                "repeated": cost("POST", "/events", json={"session_id": session_id, "client_event_id": "event-0"}),
+                "new": cost("POST", "/events", json={"session_id": session_id}),
+                "sessions": cost("GET", "/sessions"),
+            }
+
+        small, large = costs(20), costs(300)
+    assert [name for name in small if large[name] > small[name] + 20] == []

@@ -90,7 +90,7 @@ async def create_event(call: Call, body: CreateEvent) -> Object:
     with store.transaction():
         session = call.session(body.session_id)
         sent = body.client_event_id
-        event = store.ordered.one(client_event_id=sent, session_id=session.session_id) if sent else None
+        event = store.events.one(client_event_id=sent, session_id=session.session_id) if sent else None
         if event is None:
             event_id, summary = new_id(), summarised(body.type, body.payload)
             event = EventRow(
@@ -124,9 +124,12 @@ async def list_events(call: Call, query: ListEvents) -> Object:
         session = call.session(query.session_id, agent)
         wanted: dict[str, Any] = {"session_id": session.session_id, "from_position": query.offset}
         events, count = store.ordered.all(limit=limit, oldest_first=True, **wanted), session.event_count
-    else:
-        wanted = {"session_id": query.session_id or None, "type": query.type or None, "agent_id": agent}
+    elif query.type:
+        wanted = {"session_id": query.session_id or None, "type": query.type, "agent_id": agent}
         events, count = store.events.page(limit, query.offset, oldest_first=True, **wanted)
+    else:
+        events = store.events.all(limit=limit, offset=query.offset, oldest_first=True, agent_id=agent)
+        count = store.count_events(agent)
     return {"count": count, "results": [_reply(event) for event in events]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import asdict
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from pydantic import Field, StrictBool, model_validator
 from starlette.responses import Response
 
 from lumnisai_core.local.lucidic.service import MOUNT, Call, Name, Names, OfAgent, Page, changes
-from lumnisai_core.local.lucidic.store import EvaluationRow, ExperimentRow, SessionRow, containing
+from lumnisai_core.local.lucidic.store import EvaluationRow, ExperimentRow, NodeRow, SessionRow, containing
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import dumps
@@ -22,6 +23,8 @@ _logger = logging.getLogger("lumnisai.local")
 
 #: The name that clients send for a session without one.
 _UNNAMED = "Unnamed Session"
+#: Changes of a session that are searched before other requests have their turn.
+_SEARCHED_AT_ONCE = 2000
 
 
 class InitSession(OfAgent):
@@ -164,13 +167,15 @@ async def get_session(call: Call, *, session_id: str) -> Object:
 async def tree(call: Call, query: Tree, *, session_id: str) -> Object:
     """Show the events of a session without their payloads, in the order of their last changes: for a live tree."""
     session = call.session(session_id)
-    nodes = call.store.nodes.all(
-        session_id=session_id,
-        after=query.after,
-        search=containing(dumps(query.search)[1:-1]) if query.search else None,
-        limit=query.limit,
-        oldest_first=True,
-    )
+    nodes: list[NodeRow] = []
+    search = containing(dumps(query.search)[1:-1]) if query.search else None
+    step = _SEARCHED_AT_ONCE if search else session.changes + 1
+    for after in range(query.after, session.changes, step):
+        wanted: dict[str, Any] = {"session_id": session_id, "after": after, "until": after + step, "search": search}
+        nodes += call.store.nodes.all(limit=query.limit - len(nodes), oldest_first=True, **wanted)
+        if len(nodes) == query.limit:
+            break
+        await asyncio.sleep(0)
     return {"session": reply(session), "changes": session.changes, "events": nodes}
 
 

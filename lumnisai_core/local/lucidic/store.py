@@ -33,7 +33,7 @@ CREATE TABLE lucidic_events (
     cost REAL, position INTEGER NOT NULL, change INTEGER NOT NULL, tags TEXT, metadata TEXT, screenshots TEXT,
     payload TEXT NOT NULL
 );
-CREATE INDEX lucidic_events_by_client_id ON lucidic_events (client_event_id);
+CREATE INDEX lucidic_events_by_client_id ON lucidic_events (client_event_id, session_id);
 CREATE INDEX lucidic_events_by_position ON lucidic_events (session_id, position);
 CREATE INDEX lucidic_events_by_change ON lucidic_events (session_id, change);
 CREATE INDEX lucidic_events_by_type ON lucidic_events (session_id, type);
@@ -261,6 +261,7 @@ class Store:
     """The tables of the observability service in the service's database."""
 
     def __init__(self, database: Database) -> None:
+        self._sql = database.sql
         self.transaction = database.transaction
         session_texts = ("session_name", "task", "tags", "session_id", "agent_id", "experiment_id")
         self.sessions = Table(
@@ -271,7 +272,8 @@ class Store:
             database,
             "lucidic_events",
             EventRow,
-            conditions={"agent_id": "session_id IN (SELECT session_id FROM lucidic_sessions WHERE agent_id = ?)"},
+            # With a plus, as a filter only: the order of arrival is that of the rows.
+            conditions={"agent_id": "+session_id IN (SELECT session_id FROM lucidic_sessions WHERE agent_id = ?)"},
         )
         self.ordered = Table(
             database, "lucidic_events", EventRow, "position", conditions={"from_position": "position >= ?"}
@@ -284,6 +286,7 @@ class Store:
             "change",
             conditions={
                 "after": "change > ?",
+                "until": "change <= ?",
                 "search": _contains("type", "name", "payload", "tags", "metadata", whole),
             },
         )
@@ -295,6 +298,11 @@ class Store:
         self.datasets = Table(database, "lucidic_datasets", DatasetRow)
         self.items = Table(database, "lucidic_items", ItemRow)
         self.tools = Table(database, "lucidic_tools", ToolRow, "name")
+
+    def count_events(self, agent_id: str | None) -> int:
+        """Return the number of events of an agent, or of all."""
+        query = "SELECT coalesce(sum(event_count), 0) FROM lucidic_sessions WHERE ?1 IS NULL OR agent_id = ?1"
+        return int(self._sql.execute(query, (agent_id,)).fetchone()[0])
 
     def count(self, session: SessionRow, old: Summary | None, new: Summary, moment: str) -> int:
         """Count a new or changed event in its session; return the number of the change."""
