@@ -347,7 +347,7 @@ def test_requests_cost_the_same_however_large_a_session_is(monkeypatch: pytest.M
         steps[0] += 1
 
     def counted(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection = connect(*args, **options)
+        connection: sqlite3.Connection = connect(*args, **options)
         connection.set_progress_handler(count, 1)
         return connection
 
