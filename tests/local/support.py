@@ -74,6 +74,7 @@ class Lucidic(httpx.Client):
         headers = {"authorization": f"Api-Key {local.lucidic.api_key}"}
         if agent is not None:
             headers["x-agent-id"] = agent
+        self.local = local
         super().__init__(base_url=local.lucidic.base_url, timeout=PATIENCE, headers=headers, **options)
 
     def ok(self, method: str, path: str, **options: Any) -> Any:
