@@ -106,8 +106,8 @@ async def create_event(call: Call, body: CreateEvent) -> Object:
                 **summary._asdict(),
                 position=session.event_count,
                 change=store.count(session, None, summary, moment),
-                tags=stored(body.tags),
-                metadata=stored(body.metadata),
+                tags=dumps(body.tags or []),
+                metadata=dumps(body.metadata or {}),
                 screenshots=stored(body.screenshots),
                 payload=dumps(body.payload),
             )

@@ -30,7 +30,8 @@ CREATE TABLE lucidic_events (
     event_id TEXT PRIMARY KEY, client_event_id TEXT NOT NULL, client_parent_event_id TEXT, session_id TEXT NOT NULL,
     type TEXT NOT NULL, occurred_at TEXT NOT NULL, duration REAL, received_at TEXT NOT NULL,
     needs_blob INTEGER NOT NULL, name TEXT NOT NULL, error TEXT, input_tokens INTEGER, output_tokens INTEGER,
-    cost REAL, position INTEGER NOT NULL, change INTEGER NOT NULL, tags TEXT, metadata TEXT, screenshots TEXT,
+    cost REAL, position INTEGER NOT NULL, change INTEGER NOT NULL, tags TEXT NOT NULL, metadata TEXT NOT NULL,
+    screenshots TEXT,
     payload TEXT NOT NULL
 );
 CREATE INDEX lucidic_events_by_client_id ON lucidic_events (client_event_id, session_id);
@@ -122,8 +123,8 @@ class EventRow:
     cost: float | None
     position: int
     change: int
-    tags: Json[list[str]] | None
-    metadata: Json[Object] | None
+    tags: Json[list[str]]
+    metadata: Json[Object]
     screenshots: Json[list[Any]] | None
     payload: Json[Object]
 
