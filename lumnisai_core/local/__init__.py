@@ -28,6 +28,7 @@ from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern
 from lumnisai_core.local.liminal.patterns import PatternDetector
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy, LiminalSettings
+from lumnisai_core.local.lucidic.platform import LocalLucidic
 from lumnisai_core.local.lumi.functions import LumiRequest
 from lumnisai_core.local.lumi.platform import LocalLumi
 from lumnisai_core.local.lumi.settings import LumiRule, LumiSettings
@@ -48,6 +49,7 @@ __all__ = [
     "LiminalPolicy",
     "LiminalSettings",
     "LocalLiminal",
+    "LocalLucidic",
     "LocalLumi",
     "LocalLumnis",
     "LumiMail",

@@ -20,6 +20,7 @@ from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalSettings
+from lumnisai_core.local.lucidic.platform import LocalLucidic
 from lumnisai_core.local.lumi.platform import LocalLumi
 from lumnisai_core.local.lumi.settings import LumiSettings, SignatureMode
 from lumnisai_core.local.lumnis.settings import (
@@ -79,6 +80,7 @@ class LocalLumnis:
 
     Attributes:
         liminal: The privacy gateway: its address, token and model instance.
+        lucidic: The observability service: its address, key and an agent id.
         lumi: The application backend: its address, project, keys, outbox and functions.
 
     Raises:
@@ -134,11 +136,12 @@ class LocalLumnis:
             faults=tuple(faults),
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
+        self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key)
         backend = LumiSettings() if lumi is None else lumi
         if lumi_signature is not None:
             backend = replace(backend, signature=lumi_signature)
         self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key)
-        self._neighbours = (self.liminal, self.lumi)
+        self._neighbours = (self.liminal, self.lucidic, self.lumi)
         plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()
         self._running: Running | None = None

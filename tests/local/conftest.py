@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from lumnisai_core.local import Engine, LocalLumnis, LumiSettings, Script, ScriptedEngine
 from tests.local.backend import Backend, Started
-from tests.local.support import Api, EchoEngine, HeldEngine
+from tests.local.support import Api, EchoEngine, HeldEngine, Lucidic
 
 Serve = Callable[..., Api]
 
@@ -52,3 +53,10 @@ def started() -> Iterator[Started]:
             return stack.enter_context(Backend(local))
 
         yield start
+
+
+@pytest.fixture
+def lucidic(local: LocalLumnis) -> Iterator[Lucidic]:
+    """A client of an agent of its own."""
+    with Lucidic(local, f"agent-{uuid4()}") as made:
+        yield made

@@ -250,7 +250,7 @@ async def invoke(call: Call) -> Response:
         method=request.method,
         query=dict(request.query_params),
         headers=dict(request.headers),
-        body=await call.read_body(service.max_body),
+        body=await call.content(service.max_body),
         user=None if user is None else service.accounts.view(user),
     )
     return await service.functions.call(call.path["functionName"], asked)

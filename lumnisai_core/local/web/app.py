@@ -41,10 +41,9 @@ class Call:
         """The address of this service as the caller knows it."""
         return str(self.request.base_url).rstrip("/")
 
-    async def read_body(self, limit: int) -> bytes:
-        """Read a body of at most `limit` bytes."""
-        drained = (_DRAIN_FACTOR - 1) * limit
-        return b"".join([chunk async for chunk in _at_most(self.request, limit, drained)])
+    async def content(self, limit: int) -> bytes:
+        """Read a body of at most `limit` bytes as it came."""
+        return b"".join([chunk async for chunk in _at_most(self.request, limit, (_DRAIN_FACTOR - 1) * limit)])
 
     async def form(self, limit: int) -> FormData:
         """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use."""
@@ -132,7 +131,7 @@ class App:
             return read(shape, call.path, "path")
         if name == "query":
             return read(shape, dict(call.request.query_params), "query", clamp=self._clamp)
-        call.raw = await call.read_body(self._max_body)
+        call.raw = await call.content(self._max_body)
         call.data = read_json(call.raw) if call.raw or not route.optional else None
         if route.optional and call.data is None:
             call.data = {}
