@@ -73,6 +73,7 @@ PLACES = {
     "llama_index_instrumentation": _LLAMA_INDEX,
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
+    "mongomock": ("lumnisai_core/local/lumi/filters.py",),
     "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),

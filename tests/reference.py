@@ -28,6 +28,7 @@ def pages() -> dict[Path, str]:
         own="",
     )
     texts["liminal"] = _liminal(core)
+    texts["lumi"] = _lumi(core)
     texts["errors"] = _errors(core["exceptions"])
     texts["index"] = _index(attributes, core)
     return {FOLDER / f"{name}.md": _HEAD + text for name, text in texts.items()}
@@ -47,6 +48,20 @@ def _liminal(core: griffe.Object | griffe.Alias) -> str:
     resources = _resources(client)
     classes = [client, *(described for classes in resources.values() for described in classes)]
     return _page("Liminal", classes, own=["client", *(f"client.{attribute}" for attribute in resources)])
+
+
+def _lumi(core: griffe.Object | griffe.Alias) -> str:
+    half = core["lumi._sync"]
+    parts = {
+        "client": "client.Client",
+        "client.auth": "accounts.Auth",
+        "client.entities.Posts": "entities.Entity",
+        "client.tools.email": "tools.Email",
+        "client.tools.file": "tools.File",
+        "client.tools.ai": "tools.Ai",
+        "client.functions": "tools.Functions",
+    }
+    return _page("Lumi.new", [half[name] for name in parts.values()], own=list(parts))
 
 
 def _page(title: str, classes: list[griffe.Class], *, own: str | list[str]) -> str:
@@ -156,6 +171,7 @@ def _index(attributes: dict[str, list[griffe.Class]], core: griffe.Object | grif
         rows.append(f"- [client.{attribute}]({attribute}.md): {_plain(summary)}")
     rows.append("- [Run parameters](parameters.md) of `invoke`, `responses.create` and other methods")
     rows.append("- [Liminal](liminal.md): the client of the privacy gateway")
+    rows.append("- [Lumi.new](lumi.md): the client of the backend of applications")
     rows.append("- [Errors](errors.md): all error classes")
     rows.append("- [LangChain](../api/langchain.md), [LlamaIndex](../api/llama_index.md): the adapters")
     rows.append("- [Embedded service](../api/local.md): `lumnisai_core.local`")

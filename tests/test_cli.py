@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core import Client
+from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.cli import main
 
 LUMNIS = [sys.executable, "-m", "lumnisai_integrations.cli"]
@@ -49,6 +50,31 @@ def served(*arguments: str, folder: Path) -> Iterator[tuple[str, str]]:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_serve_hands_out_the_variables_of_all_platforms(tmp_path: Path) -> None:
+    """A shell has all of them from a file of its owner's, also keys with special characters; no log shows a key."""
+    file = tmp_path / "lumnis.env"
+    file.write_text("OLD=1")
+    file.chmod(0o644)
+    with served("--api-key", "lmn $mine'", "--env-file", str(file), folder=tmp_path) as (base_url, printed):
+        shell = subprocess.run(
+            ["sh", "-c", "set -a; . ./lumnis.env; env"], capture_output=True, text=True, cwd=tmp_path
+        )
+    found = dict(line.split("=", 1) for line in shell.stdout.splitlines())
+    with LocalLumnis() as local:
+        names = local.environment().keys()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "OLD" not in found
+    assert names <= found.keys()
+    assert (found["LUMNISAI_API_KEY"], found["LUCIDIC_API_KEY"]) == ("lmn $mine'", "lmn $mine'")
+    assert (found["LIMINAL_API_SERVER_URL"], found["LUCIDIC_BASE_URL"]) == (
+        f"{base_url}/liminal",
+        f"{base_url}/lucidic",
+    )
+    keys = {name for name in names if name.endswith(("_KEY", "_TOKEN"))}
+    assert all(found[name] not in printed for name in keys)
+    assert all(f"export {name}={found[name]}" in printed for name in names - keys)
 
 
 ENGINES = """

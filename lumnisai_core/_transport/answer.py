@@ -61,6 +61,15 @@ class Answer(NamedTuple):
         name = self.headers.get("x-request-id")
         return None if name is None else shortened(name)
 
+    @property
+    def text(self) -> str:
+        """The body as text, in the charset that the answer names, or UTF-8; bytes that do not fit are replaced."""
+        named = _CHARSET.search(self.headers.get("content-type", ""))
+        if named is not None:
+            with suppress(LookupError):
+                return self.body.decode(named[1], "replace")
+        return self.body.decode("utf-8", "replace")
+
     def cookie(self, name: str) -> str | None:
         """Return the value that the answer sets for a cookie, the last one if there are several."""
         found = re.findall(rf"(?:^|,)\s*{re.escape(name)}=([^;,\s]*)", self.headers.get("set-cookie", ""))

@@ -174,13 +174,14 @@ def is_loopback(url: str) -> bool:
 _SHORT_ADDRESS = re.compile(r"^(https?://)((?:\d+\.){0,2}\d+)(?=[:/]|$)", re.IGNORECASE)
 
 
-def checked_base_url(url: str, *, variable: str, example: str) -> str:
+def checked_base_url(url: str, *, variable: str, example: str, argument: str = "base_url") -> str:
     """Check a base URL and take off the trailing slash; a path stays.
 
     Args:
         url: Address of a service.
         variable: Environment variable that can hold it, for the message.
         example: An address for the message.
+        argument: Name of the argument, for the message.
 
     Raises:
         ConfigurationError: It is not an http or https address, or carries a user, query or fragment.
@@ -193,11 +194,11 @@ def checked_base_url(url: str, *, variable: str, example: str) -> str:
         usable = False
     if not usable:
         raise ConfigurationError(
-            f"base_url must be an http or https address such as {example}, not {url!r} "
-            f"(argument base_url or environment variable {variable})."
+            f"{argument} must be an http or https address such as {example}, not {url!r} "
+            f"(argument {argument} or environment variable {variable})."
         )
     if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError("base_url must not carry a user name, password, query or fragment.")
+        raise ConfigurationError(f"{argument} must not carry a user name, password, query or fragment.")
     if parts.scheme == "http" and not is_loopback(text):
         warnings.warn(
             f"Credentials will be sent unencrypted to {parts.hostname}: use an https base URL.",

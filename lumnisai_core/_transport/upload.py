@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import io
+import mimetypes
 import os
 import re
 import select
@@ -12,13 +13,57 @@ import stat
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
-from typing import BinaryIO, NamedTuple
+from pathlib import Path, PurePath
+from typing import BinaryIO, NamedTuple, TypeAlias
 
-from lumnisai_core._transport.call import FileContent, Form
+from lumnisai_core._transport.call import FileContent, Form, FormFile
 from lumnisai_core.exceptions import ValidationError
 
 #: Bytes of a file that are sent or received at a time.
 CHUNK = 1 << 18
+
+#: A file to upload: a path (also as a string), bytes, or a file opened for reading bytes.
+FileInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+#: A file name and the file.
+NamedFile: TypeAlias = tuple[str, FileInput]
+
+# An own instance, because the module's functions read the tables of the operating system.
+_media_types = mimetypes.MimeTypes()
+_media_types.add_type("text/markdown", ".md")
+
+
+def form_file(field: str, file: FileInput | NamedFile, file_name: str | None = None) -> FormFile:
+    """Describe a file to upload, without reading it. Default name: that of the path or of the opened file."""
+    if isinstance(file, tuple):
+        own_name, file = file
+        file_name = file_name or own_name
+    content = _content(file)
+    name = file_name or _name_of(content)
+    if not name or not name.strip():
+        raise ValidationError("file_name is missing: bytes and streams without a name need one, such as report.pdf.")
+    kind, encoding = _media_types.guess_type(name)
+    return FormFile(field, name, content, "application/octet-stream" if kind is None or encoding else kind)
+
+
+def _content(file: object) -> FileContent:
+    if isinstance(file, str):
+        if not file.strip():
+            raise ValidationError("The path of the file is empty. Pass the content of a file as bytes.")
+        return Path(file)
+    if isinstance(file, bytearray | memoryview):
+        return bytes(file)
+    if isinstance(file, bytes | os.PathLike) or callable(getattr(file, "read", None)):
+        return file  # type: ignore[return-value]  # an object with read() is taken for a binary stream
+    raise ValidationError(f"A file must be a path, bytes or a binary stream, not {type(file).__name__}.")
+
+
+def _name_of(content: FileContent) -> str | None:
+    if isinstance(content, bytes):
+        return None
+    source = content if isinstance(content, os.PathLike) else getattr(content, "name", None)
+    # The name of a stream on a file descriptor is a number.
+    return PurePath(source).name if isinstance(source, str | os.PathLike) else None
 
 
 class FilePart(NamedTuple):

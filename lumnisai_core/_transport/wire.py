@@ -135,10 +135,10 @@ class Page(WireModel, Generic[ItemT]):
 
 def id_of(item: object) -> str:
     """Return what tells an object of a list from the others: its id, or all of it if it has none."""
-    if not isinstance(item, WireModel):
-        return repr(item)
-    key = getattr(item, item._id, None)
-    return item.model_dump_json() if key is None else str(key)
+    key = getattr(item, getattr(item, "_id", "id"), None)
+    if key is not None:
+        return str(key)
+    return item.model_dump_json() if isinstance(item, WireModel) else repr(item)
 
 
 def without_unreadable(

@@ -28,6 +28,11 @@ from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern
 from lumnisai_core.local.liminal.patterns import PatternDetector
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy, LiminalSettings
+from lumnisai_core.local.lucidic.platform import LocalLucidic
+from lumnisai_core.local.lumi.functions import LumiRequest
+from lumnisai_core.local.lumi.platform import LocalLumi
+from lumnisai_core.local.lumi.settings import LumiRule, LumiSettings
+from lumnisai_core.local.lumi.shapes import LumiMail
 from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.store.database import StoreError
 from lumnisai_core.local.web.faults import Fault
@@ -44,7 +49,13 @@ __all__ = [
     "LiminalPolicy",
     "LiminalSettings",
     "LocalLiminal",
+    "LocalLucidic",
+    "LocalLumi",
     "LocalLumnis",
+    "LumiMail",
+    "LumiRequest",
+    "LumiRule",
+    "LumiSettings",
     "Message",
     "OfflineEngine",
     "Pattern",

@@ -86,8 +86,8 @@ class Neighbour(Protocol):
     routes: tuple[Route, ...]
     steps: tuple[str, ...]
 
-    def application(self, database: Database, engine: Engine, max_body: int) -> ASGIApp:
-        """Return the application for a service that starts."""
+    def application(self, database: Database, engine: Engine, max_body: int, address: str) -> ASGIApp:
+        """Return the application for a service that starts; `address` is where clients reach the whole service."""
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables with which clients find the platform."""
@@ -155,7 +155,7 @@ class Running:
             routes, clamp = (*ROUTES, *EMBEDDED_ROUTES), settings.limits == "clamp"
             app = App(routes, service.open_call, max_body=settings.max_body, clamp=clamp)
             mounted = {
-                neighbour.name: neighbour.application(database, settings.engine, settings.max_body)
+                neighbour.name: neighbour.application(database, settings.engine, settings.max_body, service.address)
                 for neighbour in self._neighbours
             }
 

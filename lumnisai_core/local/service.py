@@ -20,6 +20,9 @@ from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalSettings
+from lumnisai_core.local.lucidic.platform import LocalLucidic
+from lumnisai_core.local.lumi.platform import LocalLumi
+from lumnisai_core.local.lumi.settings import LumiSettings, SignatureMode
 from lumnisai_core.local.lumnis.settings import (
     ArtifactShape,
     DownloadMode,
@@ -80,9 +83,13 @@ class LocalLumnis:
         faults: faults on demand; their counts start at zero with each start of the service.
         fault_routes: let the service's own key add and remove faults over HTTP; never a key of `tenants`.
         liminal: the privacy gateway under `/liminal`; default: one model instance whose policy redacts everything.
+        lumi: the application backend under `/lumi`; default: an open one.
+        lumi_signature: its `signature`, `"off"`, `"warn"` or `"strict"`, in place of that of `lumi`.
 
     Attributes:
         liminal: The privacy gateway: its address, token and model instance.
+        lucidic: The observability service: its address, key and an agent id.
+        lumi: The application backend: its address, project, keys, outbox and functions.
 
     Raises:
         ValueError: an option is not one of its choices, or a fault is about a route that does not exist.
@@ -113,6 +120,8 @@ class LocalLumnis:
         faults: Iterable[Fault] = (),
         fault_routes: bool = True,
         liminal: LiminalSettings | None = None,
+        lumi: LumiSettings | None = None,
+        lumi_signature: SignatureMode | None = None,
     ) -> None:
         if isinstance(faults, Fault):
             raise ValueError("faults must be a list of Fault objects, got a single Fault")
@@ -141,7 +150,12 @@ class LocalLumnis:
             fault_routes=fault_routes,
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
-        self._neighbours = (self.liminal,)
+        self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key)
+        backend = LumiSettings() if lumi is None else lumi
+        if lumi_signature is not None:
+            backend = replace(backend, signature=lumi_signature)
+        self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key)
+        self._neighbours = (self.liminal, self.lucidic, self.lumi)
         plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()
         self._running: Running | None = None

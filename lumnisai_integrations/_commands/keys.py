@@ -26,17 +26,28 @@ def key_of(path: Path, *, make: bool = False) -> str:
     """
     if make and not path.exists():
         key = f"lmn_local_{secrets.token_urlsafe(24)}"
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise CommandError(f"{path} cannot be made: {error.strerror}") from error
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{key}\n")
+        write_secret(path, f"{key}\n")
         return key
     lines = list(_lines(path))
     if len(lines) != 1:
         raise CommandError(f"{path} must hold one line with a key, and has {len(lines)} lines")
     return lines[0]
+
+
+def write_secret(path: Path, text: str, *, replace: bool = False) -> None:
+    """Write a file that only its owner may read, in place of another one with `replace`.
+
+    Raises:
+        CommandError: The file cannot be made.
+    """
+    try:
+        if replace:
+            path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be made: {error.strerror}") from error
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def tenants_of(path: Path) -> list[tuple[str, str, datetime | None]]:

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Any
 from lumnisai_core.local import Fault, LocalLumnis, StoreError
 from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.engines import agents_from, engine_from
-from lumnisai_integrations._commands.keys import SERVED_KEY, key_of, tenants_of
+from lumnisai_integrations._commands.keys import SERVED_KEY, key_of, tenants_of, write_secret
 from lumnisai_integrations._commands.output import write
 from lumnisai_integrations._commands.parsers import Argument, Commands, argument, named, new_command, number
 
 _ABOUT = """\
-It prints its address, and serves until Ctrl-C or SIGTERM; its exit status is then 0. The key that clients must send is
-that of --api-key-file or LUMNISAI_SERVE_API_KEY, else a fresh one, which is shown on a terminal, once."""
+It prints the variables with which the clients of all platforms find it, and serves until Ctrl-C or SIGTERM; its exit
+status is then 0. Keys are shown on a terminal only, once; --env-file writes them for others. The key that clients of
+Lumnis must send is that of --api-key-file or LUMNISAI_SERVE_API_KEY, else a fresh one."""
 
 _EXAMPLES = """\
 lumnis serve
@@ -32,11 +34,13 @@ lumnis serve --fault "status=503,route=POST /v1/responses,times=2\""""
 
 _READY = """\
 Lumnis is listening at {base_url}
-  export LUMNISAI_BASE_URL={base_url}
-  {key}
-Watch runs at {base_url}/ in a browser, with the same key.
+{exports}
+Watch runs and sessions at {base_url}/ in a browser, with the key of LUMNISAI_API_KEY.
 Data: {data}. Stop with Ctrl-C.
 """
+
+
+_HIDDEN = "not shown outside a terminal: pass --env-file"
 
 
 def _key_expiry(word: str) -> tuple[str, datetime]:
@@ -111,6 +115,12 @@ _ARGUMENTS = (
         metavar="FILE",
         help="file with that key, for its owner only; made with a fresh key if it is missing (default: "
         "$LUMNISAI_SERVE_API_KEY, else a fresh key)",
+    ),
+    argument(
+        "--env-file",
+        type=Path,
+        metavar="FILE",
+        help="file to write with the variables of all clients, keys included, for its owner only",
     ),
     argument(
         "--tenant-file",
@@ -188,13 +198,22 @@ def run(options: argparse.Namespace) -> int:
             expiry[key] = expires_at
     own, source = _own_key(options)
 
-    def ready(base_url: str, key: str) -> None:
-        fresh = own is None and not keys
-        shown = f"export LUMNISAI_API_KEY={key}" if fresh and sys.stdout.isatty() else f"LUMNISAI_API_KEY is {source}"
-        write(_READY.format(base_url=base_url, key=shown, data=options.path or "temporary"))
+    def ready(base_url: str, _key: str) -> None:
+        exports = local.environment()
+        if options.env_file is not None:
+            text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in exports.items())
+            write_secret(options.env_file, text, replace=True)
+        known = {"LUMNISAI_API_KEY"} if own is not None or keys else set[str]()
+        hidden = known if sys.stdout.isatty() else {name for name in exports if name.endswith(("_KEY", "_TOKEN"))}
+        why = dict.fromkeys(hidden, _HIDDEN) | {"LUMNISAI_API_KEY": source}
+        lines = [
+            f"  {name} is {why[name]}" if name in hidden else f"  export {name}={shlex.quote(value)}"
+            for name, value in exports.items()
+        ]
+        write(_READY.format(base_url=base_url, exports="\n".join(lines), data=options.path or "temporary"))
 
     try:
-        LocalLumnis(
+        local = LocalLumnis(
             engine=engine_from(options.engine),
             agents=agents_from(options.agent, options.step_delay),
             host=options.host,
@@ -208,7 +227,8 @@ def run(options: argparse.Namespace) -> int:
             step_delay=options.step_delay,
             faults=options.fault,
             fault_routes=options.fault_routes,
-        ).serve_forever(ready)
+        )
+        local.serve_forever(ready)
     except (ValueError, StoreError) as error:
         raise CommandError(str(error)) from error
     return 0

@@ -95,7 +95,9 @@ def _send(api: Api, request: tuple[str, str, dict[str, Any]], item: str, user: s
     return api.request(method, path.format(item), params=query, json=body or None).status_code
 
 
-@pytest.mark.parametrize(("make", "line", "place", "body"), REQUESTS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(
+    ("make", "line", "place", "body"), REQUESTS, ids=lambda value: getattr(value, "__name__", str(value)[:60])
+)
 def test_a_request_that_names_a_user_reaches_nothing_of_others(
     serve: Serve, held: HeldEngine, make: Callable[[Api], str], line: str, place: str, body: dict[str, Any]
 ) -> None:

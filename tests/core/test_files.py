@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from lumnisai_core._transport.upload import form_file
 from lumnisai_core.exceptions import FileOperationError, ValidationError
-from lumnisai_core.lumnis.calls.files import form_file, is_processed, usable_tags
+from lumnisai_core.lumnis.calls.files import is_processed, usable_tags
 from lumnisai_core.lumnis.models.files import FileProcessingStatus
 
 

@@ -55,7 +55,8 @@ class LocalLiminal:
         if self._service is not None:
             self._service.sessions.expire()
 
-    def application(self, database: Database, engine: Engine, max_body: int) -> ASGIApp:
+    def application(self, database: Database, engine: Engine, max_body: int, address: str) -> ASGIApp:
         """Return the application for a service that starts."""
+        del address
         self._service = service = Service(self.settings, self.token, Store(database), engine)
         return App(self.routes, service.open_call, max_body=max_body, body_of=refused)

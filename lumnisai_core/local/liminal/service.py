@@ -21,7 +21,7 @@ from lumnisai_core.local.liminal.shapes import Analyze, ChatRow, Cleanse, Findin
 from lumnisai_core.local.liminal.store import Store
 from lumnisai_core.local.web import app
 from lumnisai_core.local.web.errors import ApiError, InvalidRequest, found
-from lumnisai_core.local.web.ids import new_id
+from lumnisai_core.local.web.ids import new_id, now_z
 from lumnisai_core.local.web.json_text import written
 from lumnisai_core.local.web.text import short_title
 
@@ -147,7 +147,7 @@ class Service:
 
     def new_thread(self, instance: LiminalInstance, name: str) -> ThreadRow:
         """Store a new thread."""
-        return self.store.add_thread(instance.name, name, wire_now())
+        return self.store.add_thread(instance.name, name, now_z())
 
     # Prompts
 
@@ -198,12 +198,12 @@ class Service:
         Raises:
             ApiError: the policy blocks the prompt, or the engine failed.
         """
-        started = wire_now()
+        started = now_z()
         thread, prompt, values = self.cleanse(body, detections)
         instance = self.instance(body.model_instance_id)
         raw = await self._answer(instance, thread, prompt.text)
         answer = hydrated(raw, values).text
-        chat = ChatRow(0, thread.id, body.text, prompt.text, raw, answer, started, wire_now())
+        chat = ChatRow(0, thread.id, body.text, prompt.text, raw, answer, started, now_z())
         with self.store.transaction():
             chat_id = self.store.add_chat(chat)
         return Answered(thread, chat_id, prompt, raw, values)
@@ -265,9 +265,3 @@ def _located(finding: FindingIn, text: str) -> Detection:
         if finding.text and start >= 0 and text[start : start + len(finding.text)] == finding.text:
             return Detection(finding.type, start, start + len(finding.text), 1.0, finding.custom_term)
     raise ApiError(400, "INVALID_FINDING", f"The text does not hold the finding of type {finding.type}.")
-
-
-def wire_now() -> str:
-    """Return the current time with milliseconds and a Z."""
-    moment, fraction = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(moment))}.{fraction:03d}Z"

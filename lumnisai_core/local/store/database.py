@@ -43,7 +43,7 @@ class Database:
     """
 
     def __init__(self, path: Path, steps: Mapping[str, Sequence[str]], *, durable: bool = True) -> None:
-        self._path = path
+        self.path = path
         opened = ExitStack()
         try:
             # Whoever holds this file has the database for itself; the database has to be open to readers in threads.
@@ -113,7 +113,7 @@ class Database:
         Raises:
             OutOfTime: a query takes longer than the work of this thread may.
         """
-        with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as sql:
+        with closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?mode=ro", uri=True)) as sql:
             sql.set_progress_handler(_is_over, _STEPS_BETWEEN_LOOKS)
             try:
                 yield sql

@@ -25,12 +25,20 @@ _logger = logging.getLogger("lumnisai.local")
 
 
 class Call:
-    """One request on its way to an endpoint: the parameters of its path, and the JSON value of its body once read."""
+    """One request on its way to an endpoint: the parameters of its path, and its body once read, also as JSON value."""
 
     def __init__(self, request: Request, path: Mapping[str, str]) -> None:
         self.request = request
         self.path = path
+        self.raw = b""
         self.data: Any = None
+
+    def check(self) -> None:
+        """Refuse the request for what its platform demands of it; called when path, query and body have been read."""
+
+    async def content(self, limit: int) -> bytes:
+        """Read a body of at most `limit` bytes as it came."""
+        return b"".join([chunk async for chunk in _at_most(self.request, limit, (_DRAIN_FACTOR - 1) * limit)])
 
     async def form(self, limit: int) -> FormData:
         """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use."""
@@ -54,6 +62,7 @@ class App:
         max_body: largest JSON body, in bytes.
         clamp: lower a `limit` or `page_size` above its maximum instead of refusing it.
         body_of: the body of a refusal.
+        status_of: the HTTP status of a refusal.
     """
 
     def __init__(
@@ -64,12 +73,14 @@ class App:
         max_body: int,
         clamp: bool = False,
         body_of: Callable[[ApiError], object] = lambda error: error.body,
+        status_of: Callable[[ApiError], int] = lambda error: error.status,
     ) -> None:
         self._router = Router(routes)
         self._open_call = open_call
         self._max_body = max_body
         self._clamp = clamp
         self._body_of = body_of
+        self._status_of = status_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -105,6 +116,7 @@ class App:
         arguments: dict[str, Any] = {}
         for name in route.parts:
             arguments |= route.arguments(name, await self._part(name, call, route))
+        call.check()
         return _reply(await route.endpoint(call, **arguments), route.status)
 
     async def _part(self, name: str, call: Call, route: Route) -> Any:
@@ -114,16 +126,15 @@ class App:
             return read(shape, call.path, "path")
         if name == "query":
             return read(shape, dict(call.request.query_params), "query", clamp=self._clamp)
-        drained = (_DRAIN_FACTOR - 1) * self._max_body
-        raw = b"".join([chunk async for chunk in _at_most(call.request, self._max_body, drained)])
-        call.data = read_json(raw) if raw or not route.optional else None
+        call.raw = await call.content(self._max_body)
+        call.data = read_json(call.raw) if call.raw or not route.optional else None
         if route.optional and call.data is None:
             call.data = {}
         return read(shape, call.data, "body", clamp=self._clamp)
 
     def _refusal(self, error: ApiError, headers: Mapping[str, str] | None = None) -> Response:
         closing = {"connection": "close"} if error.status in (408, 413) else {}
-        return _json(written(self._body_of(error)), error.status, {**closing, **(headers or {})})
+        return _json(written(self._body_of(error)), self._status_of(error), {**closing, **(headers or {})})
 
 
 class Mounts:

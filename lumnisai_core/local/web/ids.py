@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4, uuid5
 
@@ -11,6 +12,12 @@ _NAMESPACE = UUID("5a0c8f5e-0c4e-4c55-9f0e-6c756d6e6973")
 def now() -> str:
     """Return the current time with microseconds and its zone."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def now_z() -> str:
+    """Return the current time with milliseconds and a Z."""
+    moment, fraction = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(moment))}.{fraction:03d}Z"
 
 
 def ago(delta: timedelta) -> str:

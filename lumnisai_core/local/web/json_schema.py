@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import jsonschema_rs
@@ -64,6 +65,15 @@ def problem(validator: Validator, value: Any) -> str | None:
     except ValueError as error:
         return _reason(error)
     return None
+
+
+def linear_pattern(pattern: str) -> Callable[[str], bool]:
+    """Return a search for a regular expression, in linear time for any text, or raise `SchemaError`."""
+    limits = jsonschema_rs.RegexOptions(size_limit=1 << 20, dfa_size_limit=10 << 20)
+    try:
+        return jsonschema_rs.validator_for({"pattern": pattern}, pattern_options=limits).is_valid
+    except ValueError as error:
+        raise SchemaError(_reason(error)) from error
 
 
 def _refuse(uri: str) -> Any:

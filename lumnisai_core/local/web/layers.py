@@ -20,8 +20,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.faults import Fault, FaultPlan, http_date
 from lumnisai_core.local.web.json_text import written
+from lumnisai_core.local.web.text import word_set
 
-_CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "x-api-key", "x-test-automation-api-key"})
+_CREDENTIALS = word_set(
+    """authorization cookie proxy-authorization x-api-key x-sign x-test-automation-api-key x-top-access"""
+)
 _GARBAGE = b'\xff\xfe{"response_id": ]'
 _CODES = {429: "RATE_LIMITED", 500: "INTERNAL_ERROR"}
 _BODILESS = (204, 205, 304)

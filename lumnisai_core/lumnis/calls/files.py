@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import mimetypes
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path, PurePath
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any
 
-from lumnisai_core._transport.call import FileContent, FormFile
+from lumnisai_core._transport.upload import FileInput
 from lumnisai_core.exceptions import (
     AuthenticationError,
     FileAccessDeniedError,
@@ -20,31 +17,8 @@ from lumnisai_core.exceptions import (
 )
 from lumnisai_core.lumnis.models.files import FileDeleteResult, FileProcessingStatus, FileScope, ProcessingStatus
 
-#: A file to upload: a path (also as a string), bytes, or a file opened for reading bytes.
-FileInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
-
-#: A file name and the file.
-NamedFile: TypeAlias = tuple[str, FileInput]
-
 _MOST_TAGS = 10
 _LONGEST_TAG = 50
-
-# An own instance, because the module's functions read the tables of the operating system.
-_media_types = mimetypes.MimeTypes()
-_media_types.add_type("text/markdown", ".md")
-
-
-def form_file(field: str, file: FileInput | NamedFile, file_name: str | None = None) -> FormFile:
-    """Describe a file to upload, without reading it. Default name: that of the path or of the opened file."""
-    if isinstance(file, tuple):
-        own_name, file = file
-        file_name = file_name or own_name
-    content = _content(file)
-    name = file_name or _name_of(content)
-    if not name or not name.strip():
-        raise ValidationError("file_name is missing: bytes and streams without a name need one, such as report.pdf.")
-    kind, encoding = _media_types.guess_type(name)
-    return FormFile(field, name, content, "application/octet-stream" if kind is None or encoding else kind)
 
 
 def chosen_file(*files: FileInput | None) -> FileInput:
@@ -53,26 +27,6 @@ def chosen_file(*files: FileInput | None) -> FileInput:
     if len(chosen) != 1:
         raise ValidationError("Pass exactly one of file, file_path and file_content (bytes may be empty).")
     return chosen[0]
-
-
-def _content(file: object) -> FileContent:
-    if isinstance(file, str):
-        if not file.strip():
-            raise ValidationError("The path of the file is empty. Pass the content of a file as bytes.")
-        return Path(file)
-    if isinstance(file, bytearray | memoryview):
-        return bytes(file)
-    if isinstance(file, bytes | os.PathLike) or callable(getattr(file, "read", None)):
-        return file  # type: ignore[return-value]  # an object with read() is taken for a binary stream
-    raise ValidationError(f"A file must be a path, bytes or a binary stream, not {type(file).__name__}.")
-
-
-def _name_of(content: FileContent) -> str | None:
-    if isinstance(content, bytes):
-        return None
-    source = content if isinstance(content, os.PathLike) else getattr(content, "name", None)
-    # The name of a stream on a file descriptor is a number.
-    return PurePath(source).name if isinstance(source, str | os.PathLike) else None
 
 
 def usable_tags(tags: str | Sequence[str] | None) -> list[str] | None:

@@ -26,10 +26,10 @@ from lumnisai_core._transport.checks import (
     texts,
     whole_number_between,
 )
+from lumnisai_core._transport.upload import FileInput, NamedFile, form_file
 from lumnisai_core._transport.waiting import sleep
 from lumnisai_core.exceptions import MissingUserId, ValidationError, WaitTimeoutError
 from lumnisai_core.lumnis.calls import files as calls
-from lumnisai_core.lumnis.calls.files import FileInput, NamedFile
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
 from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import (
@@ -97,7 +97,7 @@ class Files(Resource[Settings]):
         """
         fields = calls.upload_fields(user_of_call(self._settings, user_id=user_id, scope=scope), tags)
         fields["duplicate_handling"] = str(member(DuplicateHandling, "duplicate_handling", duplicate_handling))
-        part = calls.form_file("file", calls.chosen_file(file, file_path, file_content), file_name)
+        part = form_file("file", calls.chosen_file(file, file_path, file_content), file_name)
         form = Form(fields, [part])
         return self._send(Call("POST", _ROUTE + "/upload", model(FileUploadResult), form=form))
 
@@ -127,7 +127,7 @@ class Files(Resource[Settings]):
         if isinstance(files, str | bytes | PathLike) or not files:
             raise ValidationError("files must be a list of at least one file.")
         fields = calls.upload_fields(user_of_call(self._settings, user_id=user_id, scope=scope), tags)
-        form = Form(fields, [calls.form_file("files", file) for file in files])
+        form = Form(fields, [form_file("files", file) for file in files])
         return self._send(Call("POST", _ROUTE + "/bulk-upload", model(BulkUploadResult), form=form))
 
     def get(self, file_id: str | UUID, *, user_id: str | UUID | None = None) -> FileMetadata:

@@ -1,0 +1,1 @@
+"""The application backend of the embedded service."""

@@ -1,0 +1,161 @@
+# Generated from lumnisai_core/lumi/_async/entities.py by `make sync`; edit that file.
+"""Entities at Lumi.new: collections of documents."""
+
+from __future__ import annotations
+
+from collections.abc import (
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from typing import Any
+
+from lumnisai_core._transport._sync.resource import Resource
+from lumnisai_core._transport._sync.transport import Transport
+from lumnisai_core._transport.checks import whole_number_between
+from lumnisai_core._transport.walk import Place
+from lumnisai_core.exceptions import NotFoundError
+from lumnisai_core.lumi.calls.entities import PAGE, Collection, Query, Span
+from lumnisai_core.lumi.config import LumiService
+from lumnisai_core.lumi.models import (
+    Document,
+    DocumentList,
+    Documents,
+)
+
+
+class Entities(Resource[LumiService]):
+    """Collections of documents, by name: ``client.entities.Posts`` or ``client.entities["Posts"]``."""
+
+    def __getattr__(self, name: str) -> Entity:
+        if name.startswith("_"):  # what Python itself looks for
+            raise AttributeError(name)
+        return self[name]
+
+    def __getitem__(self, name: str) -> Entity:
+        return Entity(self._transport, self._settings, name)
+
+
+class Entity(Resource[LumiService]):
+    """One collection of documents."""
+
+    def __init__(self, transport: Transport, settings: LumiService, name: str) -> None:
+        super().__init__(transport, settings)
+        self._calls = Collection.named(settings.project_id, name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._calls.name!r}>"
+
+    def list(
+        self,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the product's name
+        sort: Mapping[str, int] | None = None,
+        limit: int | None = None,
+        skip: int | None = None,
+    ) -> DocumentList:
+        """List documents.
+
+        Args:
+            filter: Conditions as a dict, such as ``{"status": "open"}``; sent as they are. Default: all documents.
+            sort: 1 (ascending) or -1 (descending) by field. Default: the service's order.
+            limit: Most documents to return. Default: all. With 0 only the total is read.
+            skip: Documents to leave out at the beginning.
+
+        Returns:
+            The documents as ``list``, and as ``total`` how many match in all.
+        """
+        query, span = Query(filter, sort), Span.of(limit, skip)
+        if span.is_everything:
+            return self._send(self._calls.list(query))
+        found: Sequence[Document] = ()
+        while True:
+            page = self._send(self._calls.page(query, span.next_size(len(found)), span.skip + len(found)))
+            found = [*found, *page.list]
+            if span.is_complete(len(found), len(page.list), page.total):
+                return span.result(found, page.total)
+
+    def iter(
+        self,
+        filter: Mapping[str, Any] | None = None,  # noqa: A002 - the product's name
+        sort: Mapping[str, int] | None = None,
+        page_size: int = PAGE,
+    ) -> Iterator[Document]:
+        """Iterate over documents, a page at a time, each document once also while others are added or deleted.
+
+        Args:
+            filter: Conditions as a dict. Default: all documents.
+            sort: 1 (ascending) or -1 (descending) by field. Equal documents come in the order of their ids.
+            page_size: Documents to fetch at a time, 1 to 100.
+        """
+        query = Query(filter, sort).in_order()
+        size = whole_number_between("page_size", page_size, 1, PAGE)
+
+        def fetch(place: Place) -> Documents:
+            return (self._send(self._calls.page(query, place.size, place.position))).list
+
+        for document in self._iterate(fetch, size):
+            yield document
+
+    def get(self, id: str) -> Document | None:  # noqa: A002 - the product's name
+        """Return a document, or None if there is none with this id.
+
+        Args:
+            id: The document's id.
+        """
+        try:
+            return self._send(self._calls.get(id))
+        except NotFoundError as error:
+            if error.code is None:  # an address without an API, not a missing document
+                raise
+            return None
+
+    def create(self, data: Mapping[str, Any]) -> Document:
+        """Create a document.
+
+        Args:
+            data: Its fields. Times with a zone, dates and UUIDs are written as text.
+
+        Returns:
+            The document with its id and what else the service adds.
+        """
+        return self._send(self._calls.create(data))
+
+    def create_many(self, data: Sequence[Mapping[str, Any]]) -> Sequence[Document]:
+        """Create several documents in one request.
+
+        Args:
+            data: The fields of each; an empty list sends nothing.
+        """
+        return self._send(self._calls.create_many(data)) if data else []
+
+    def update(self, id: str, data: Mapping[str, Any]) -> Document:  # noqa: A002 - the product's name
+        """Change some fields of a document; the others stay.
+
+        Args:
+            id: The document's id.
+            data: The fields to change.
+
+        Returns:
+            The whole document.
+
+        Raises:
+            NotFoundError: There is no such document.
+        """
+        return self._send(self._calls.update(id, data))
+
+    def delete(self, id: str) -> None:  # noqa: A002 - the product's name
+        """Delete a document.
+
+        Args:
+            id: The document's id.
+        """
+        self._send(self._calls.delete(id))
+
+    def delete_many(self, ids: Sequence[str]) -> None:
+        """Delete documents. Many ids take several requests; after an error, the same call can be made again.
+
+        Args:
+            ids: Their ids; an empty list sends nothing.
+        """
+        for call in tuple(self._calls.delete_many(ids)):
+            self._send(call)

@@ -1,0 +1,1 @@
+"""Calls of Lumi.new: arguments checked and written as requests, answers read as models."""
