@@ -59,7 +59,7 @@ def test_serve_hands_out_the_variables_of_all_platforms(tmp_path: Path) -> None:
     file.chmod(0o644)
     with served("--api-key", "lmn $mine'", "--env-file", str(file), folder=tmp_path) as (base_url, printed):
         shell = subprocess.run(
-            ["sh", "-c", "set -a; . ./lumnis.env; env"], capture_output=True, text=True, cwd=tmp_path
+            ["sh", "-c", "set -a; . ./lumnis.env; env"], capture_output=True, text=True, check=True, cwd=tmp_path
         )
     found = dict(line.split("=", 1) for line in shell.stdout.splitlines())
     with LocalLumnis() as local:
