@@ -12,7 +12,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench attack audit browser thirdparty official package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ faults: $(VENV)/installed-dev ## run requests through every kind of failure and 
 
 bench: $(VENV)/installed-bench ## measure what calls cost; ARGS="--help" lists the parts and profiles
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+load: $(VENV)/installed-dev ## put load on the embedded service; ARGS="--beside PATH" measures another checkout in turn
+	$(BIN)/python -m tests.load $(ARGS)
 
 attack: $(VENV)/installed-dev ## attack the embedded service over real sockets and show what held
 	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider tests/attack

@@ -221,3 +221,25 @@ def test_large_bodies_are_no_headers(api: Api) -> None:
     for _ in range(2):
         assert api.post("/v1/responses", json=body).status_code == 201
         assert api.get("/v1/health", headers={"x-long": "a" * 60_000}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" + b"1," * 2_000_000 + b"1]", 413),
+        (b"[" + b'"a",' * 1_000_000 + b'"a"]', 413),
+        (b'"' + b'\\"' * 2_000_000, 422),
+        (b'"' + b"," * 4_000_000, 422),
+        (b"\\" * 2_000_000, 422),
+    ],
+    ids=lambda value: repr(value)[:12],
+)
+def test_bodies_of_very_many_values_are_refused_before_they_are_read(api: Api, body: bytes, status: int) -> None:
+    """Commas in texts do not count, and nothing is looked at twice."""
+    assert api.post("/v1/threads", content=body).status_code == status
+
+
+def test_a_large_table_in_a_prompt_is_no_crowd_of_values(api: Api) -> None:
+    """Its commas are those of a text."""
+    content = 'tide,"4.1",noon\n' * 100_000
+    assert api.post("/v1/responses", json={"messages": [{"role": "user", "content": content}]}).status_code == 201
