@@ -136,11 +136,11 @@ class LocalLumnis:
             faults=tuple(faults),
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
-        self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key)
+        self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key, self._settings.key_expiry)
         backend = LumiSettings() if lumi is None else lumi
         if lumi_signature is not None:
             backend = replace(backend, signature=lumi_signature)
-        self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key)
+        self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key, self._settings.key_expiry)
         self._neighbours = (self.liminal, self.lucidic, self.lumi)
         plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()
@@ -220,7 +220,10 @@ class LocalLumnis:
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running")
         key = clean_key(api_key)
-        self._running.admit(key, tenant, None if expires_at is None else utc(expires_at))
+        moment = None if expires_at is None else utc(expires_at)
+        self._running.admit(key, tenant, moment)
+        self.lucidic.admit(key, moment)
+        self.lumi.admit(key, moment)
         return key
 
     def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from lumnisai_core.local import Fault, LocalLumnis, ScriptableLumnis
+from lumnisai_core.local.lucidic.summary import Summary, summarised
 from tests.local.support import Lucidic
 
 LLM = {
@@ -70,6 +72,19 @@ def test_the_keys_of_other_tenants_do_not_reach_it() -> None:
     with LocalLumnis(tenants={"acme": ["key-1"], "globex": ["key-2"]}) as local:
         reply = httpx.get(f"{local.lucidic.base_url}/sessions", headers={"authorization": "Api-Key key-2"})
     assert (local.lucidic.api_key, reply.status_code) == ("key-1", 401)
+
+
+def test_an_expired_key_is_refused_here_too() -> None:
+    """From the start or from now on, and until it is admitted again."""
+    past = datetime(2001, 1, 1, tzinfo=UTC)
+    with LocalLumnis(api_key="key-1", key_expiry={"key-1": past}) as local, Lucidic(local) as lucidic:
+        lucidic.refused(401, "GET", "/sessions")
+        local.add_key("key-2")
+        lucidic.refused(401, "GET", "/sessions")
+        local.add_key("key-1")
+        lucidic.ok("GET", "/sessions")
+        local.add_key("key-1", expires_at=past)
+        lucidic.refused(401, "GET", "/sessions")
 
 
 # Sessions
@@ -230,6 +245,34 @@ def test_sums_of_a_session_follow_its_events(lucidic: Lucidic) -> None:
     assert lucidic.ok("GET", f"/events/{made['event_id']}") == event
 
 
+LONG = "word " * 100
+SUMMARIES: list[tuple[str, Any, Summary]] = [
+    ("generic", {}, Summary("generic")),
+    ("generic", {"details": " two\nlines "}, Summary("two lines")),
+    ("my_type", {"data": {"a": 1}}, Summary("{'a': 1}")),
+    ("generic", {"details": LONG}, Summary(f"{LONG[:199]}\N{HORIZONTAL ELLIPSIS}")),
+    ("function_call", {"function_name": "find", "error": None}, Summary("find")),
+    ("function_call", {"function_name": None, "error": {"a": 1}}, Summary("function_call", "{'a': 1}")),
+    ("error_traceback", {"error": "timeout"}, Summary("timeout", "timeout")),
+    ("error_traceback", {"error": ""}, Summary("error_traceback", "error")),
+    ("llm_generation", {"request": "?", "usage": 3, "status": "error"}, Summary("llm_generation", "error")),
+    ("llm_generation", {"request": {"model": "gpt"}, "usage": {"input_tokens": "3"}}, Summary("gpt")),
+    ("llm_generation", {"usage": {"input_tokens": True, "output_tokens": -1}}, Summary("llm_generation")),
+    (
+        "llm_generation",
+        {"usage": {"input_tokens": 1e400, "output_tokens": 10**400, "cost": 1e300}},
+        Summary("llm_generation", None, 10**12, 10**12, 1e12),
+    ),
+    ("generic", {"usage": {"input_tokens": 3}}, Summary("generic")),
+]
+
+
+@pytest.mark.parametrize(("kind", "payload", "summary"), SUMMARIES)
+def test_a_payload_of_any_shape_has_a_summary(kind: str, payload: Any, summary: Summary) -> None:
+    """A name of one line, its error, and numbers that can be added up."""
+    assert summarised(kind, payload) == summary
+
+
 @pytest.mark.parametrize(
     ("body", "places"),
     [
@@ -319,7 +362,11 @@ def test_data_outlives_the_service(tmp_path: Path) -> None:
 def test_faults_happen_to_its_routes() -> None:
     """By the path of a route; an event that was processed but not answered is not doubled by the next try."""
     route = "POST /lucidic/events"
-    faults = [Fault(route, status=429, retry_after=3, times=1), Fault(route, reset="after", times=1)]
+    faults = [
+        Fault(route, status=429, retry_after=3, times=1),
+        Fault(route, reset="after", times=1),
+        Fault("PUT /lucidic/blobs/{event_id}", status=503, times=1),
+    ]
     with LocalLumnis(faults=faults) as local, Lucidic(local) as lucidic:
         session_id, client_id = lucidic.session(), str(uuid4())
         body = {"session_id": session_id, "client_event_id": client_id}
@@ -329,6 +376,8 @@ def test_faults_happen_to_its_routes() -> None:
             lucidic.post("/events", json=body)
         lucidic.ok("POST", "/events", json=body)
         assert lucidic.ok("GET", "/events", params={"session_id": session_id})["count"] == 1
+        link = lucidic.event(session_id, needs_blob=True)["blob_url"]
+        assert [httpx.put(link, json={}).status_code for _ in range(2)] == [503, 200]
 
 
 def test_requests_are_recorded_without_credentials() -> None:

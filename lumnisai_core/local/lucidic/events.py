@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from dataclasses import replace
 from datetime import datetime
@@ -32,7 +33,7 @@ def _is_time(text: str) -> str:
 Moment = Annotated[str, AfterValidator(_is_time)]
 
 #: How much larger than its upload a payload may be once it is decompressed.
-_EXPANSION = 20
+_EXPANSION = 10
 
 
 def _either(name: str) -> Any:
@@ -163,16 +164,14 @@ async def upload(call: Call, query: Link, *, event_id: str) -> Response:
     """Take the whole payload of an event, by the link that its creation returned."""
     call.service.check_link(event_id, query.expires, query.signature)
     raw = await call.content(call.service.max_body)
-    if call.request.headers.get("content-encoding", "").strip().lower() == "gzip":
-        raw = _decompressed(raw, _EXPANSION * call.service.max_body)
-    payload = read_json(raw)
-    if not isinstance(payload, dict):
-        raise invalid("The payload must be a JSON object.")
+    most = _EXPANSION * call.service.max_body
+    is_gzip = call.request.headers.get("content-encoding", "").strip().lower() == "gzip"
+    text, payload = await asyncio.to_thread(_payload, raw, most if is_gzip else None)
     with call.store.transaction():
         event = call.store.events.one(event_id=event_id)
         if event is None:
             raise not_found("Event")
-        call.store.payloads.add(PayloadRow(event_id, Json(raw.decode())), "INSERT OR REPLACE")
+        call.store.payloads.add(PayloadRow(event_id, text), "INSERT OR REPLACE")
         _changed(call, event, payload, needs_blob=True)
     return Response()
 
@@ -186,6 +185,15 @@ def _changed(call: Call, event: EventRow, whole: Object, /, **columns: Any) -> E
     values = {**columns, **summary._asdict(), "change": change}
     call.store.events.change({"event_id": event.event_id}, **values)
     return replace(event, **values)
+
+
+def _payload(raw: bytes, most: int | None) -> tuple[Json[Object], Object]:
+    """Return an uploaded payload as text and as value; gzip of at most so many bytes if there is a limit."""
+    content = raw if most is None else _decompressed(raw, most)
+    payload = read_json(content)
+    if not isinstance(payload, dict):
+        raise invalid("The payload must be a JSON object.")
+    return Json(content.decode()), payload
 
 
 def _decompressed(raw: bytes, most: int) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.types import ASGIApp
@@ -31,8 +31,10 @@ class LocalLucidic:
     routes = (*sessions.route, *events.route, *prompts.route, *datasets.route, *tools.route)
     steps: tuple[str, ...] = STEPS
 
-    def __init__(self, address: Callable[[], str], api_key: str) -> None:
+    def __init__(self, address: Callable[[], str], api_key: str, key_expiry: Mapping[str, str]) -> None:
         self._address = address
+        self._key_expiry = key_expiry
+        self._service: Service | None = None
         self.api_key = api_key
         self.agent_id = "local-agent"
         self.flags: dict[str, Any] = {}
@@ -53,8 +55,14 @@ class LocalLucidic:
             "LUCIDIC_AGENT_ID": self.agent_id,
         }
 
+    def admit(self, key: str, expires_at: str | None) -> None:
+        """Change when the key of the running service expires; other keys are not keys here."""
+        if self._service is not None and key == self.api_key:
+            self._service.key_expires_at = expires_at
+
     def application(self, database: Database, engine: Engine, max_body: int) -> ASGIApp:
         """Return the application for a service that starts."""
         del engine
-        service = Service(self.api_key, self.flags, Store(database), max_body)
+        self._service = service = Service(self.api_key, self.flags, Store(database), max_body)
+        service.key_expires_at = self._key_expiry.get(self.api_key)
         return App(self.routes, service.open_call, max_body=max_body, body_of=refused)

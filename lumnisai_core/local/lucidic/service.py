@@ -14,6 +14,7 @@ from starlette.requests import Request
 from lumnisai_core.local.lucidic.store import EventRow, SessionRow, Store
 from lumnisai_core.local.web import app
 from lumnisai_core.local.web.errors import ApiError, InvalidRequest
+from lumnisai_core.local.web.ids import is_past, now
 from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.shapes import Shape
 
@@ -64,6 +65,7 @@ class Service:
         self.flags = flags
         self.store = store
         self.max_body = max_body
+        self.key_expires_at: str | None = None
         self._api_key = api_key.encode()
         # From the key, so that links are still valid after a restart.
         self._link_key = hashlib.sha256(b"lucidic links\n" + self._api_key).digest()
@@ -72,11 +74,11 @@ class Service:
         """Return the call of a request with the key, or to a public route.
 
         Raises:
-            ApiError: the key is missing or wrong.
+            ApiError: the key is missing, wrong or has expired.
         """
         scheme, _, sent = request.headers.get("authorization", "").partition(" ")
         is_right = scheme.lower() == "api-key" and hmac.compare_digest(sent.strip().encode(), self._api_key)
-        if key is not None and not is_right:
+        if key is not None and (not is_right or is_past(self.key_expires_at, now())):
             raise ApiError(401, "INVALID_API_KEY", "The API key is missing or not valid.")
         return Call(self, request, path)
 

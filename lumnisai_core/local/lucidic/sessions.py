@@ -24,7 +24,7 @@ _logger = logging.getLogger("lumnisai.local")
 #: The name that clients send for a session without one.
 _UNNAMED = "Unnamed Session"
 #: Changes of a session that are searched before other requests have their turn.
-_SEARCHED_AT_ONCE = 2000
+_SEARCHED_AT_ONCE = 500
 
 
 class InitSession(OfAgent):

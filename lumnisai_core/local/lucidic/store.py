@@ -314,7 +314,7 @@ class Store:
             error_count=session.error_count + (new.error is not None) - (before.error is not None),
             input_tokens=session.input_tokens + (new.input_tokens or 0) - (before.input_tokens or 0),
             output_tokens=session.output_tokens + (new.output_tokens or 0) - (before.output_tokens or 0),
-            cost=session.cost + (new.cost or 0) - (before.cost or 0),
+            cost=round(session.cost + (new.cost or 0) - (before.cost or 0), 12),
             updated_at=moment,
             changes=session.changes + 1,
         )

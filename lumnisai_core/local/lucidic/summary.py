@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 _LONGEST = 200
-#: More tokens than any sum over a session may have: SQLite adds whole numbers of 64 bits.
-_MOST_TOKENS = 10**12
+#: Largest number that is added up, so that sums stay far from the limits of whole numbers and floats.
+_MOST = 10**12
 
 
 class Summary(NamedTuple):
@@ -33,7 +32,7 @@ def summarised(kind: str, payload: Mapping[str, Any]) -> Summary:
     """Return the summary of an event by its type and payload."""
     usage = _object(payload.get("usage")) if kind == "llm_generation" else {}
     tokens = [_amount(usage.get(name)) for name in ("input_tokens", "output_tokens")]
-    whole = [None if amount is None else int(min(amount, _MOST_TOKENS)) for amount in tokens]
+    whole = [None if amount is None else int(amount) for amount in tokens]
     return Summary(_name(kind, payload), _error(kind, payload), whole[0], whole[1], _amount(usage.get("cost")))
 
 
@@ -72,4 +71,4 @@ def _amount(value: Any) -> float | None:
     """Return a number that can be added up; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 <= value < math.inf and value < 1e300 else None
+    return float(min(value, _MOST)) if value >= 0 else None
