@@ -154,7 +154,7 @@ class LocalLumnis:
         backend = LumiSettings() if lumi is None else lumi
         if lumi_signature is not None:
             backend = replace(backend, signature=lumi_signature)
-        self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key)
+        self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key, self._settings.key_expiry)
         self._neighbours = (self.liminal, self.lucidic, self.lumi)
         plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()
@@ -237,6 +237,7 @@ class LocalLumnis:
         moment = None if expires_at is None else utc(expires_at)
         self._running.admit(key, tenant, moment)
         self.lucidic.admit(key, moment)
+        self.lumi.admit(key, moment)
         return key
 
     def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:

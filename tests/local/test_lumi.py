@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -334,6 +335,19 @@ def test_a_backend_that_does_not_run_has_no_outbox() -> None:
         assert local.lumi.outbox == []
     with pytest.raises(RuntimeError, match="not running"):
         local.lumi.expire_tokens()
+
+
+def test_a_forked_child_is_refused_instead_of_waiting_for_ever(started: Started) -> None:
+    """The thread that reads the tables is in the parent."""
+    lumi = started().local.lumi
+    child = os.fork()
+    if child == 0:
+        try:
+            _ = lumi.outbox
+        except RuntimeError as error:
+            os._exit(7 if "parent process" in str(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
 
 
 def test_recorded_requests_have_no_credentials() -> None:

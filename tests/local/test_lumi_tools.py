@@ -10,6 +10,7 @@ import threading
 import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -454,3 +455,5 @@ def test_the_page_reads_with_the_key_of_the_service(started: Started) -> None:
     for headers in ({}, top, {"authorization": f"Basic {base64.b64encode(b'x:y').decode()}"}):
         assert backend.code("GET", "/_local/overview", headers=headers) == 403
         assert backend.code("GET", "/_local/collections/Posts", headers=headers) == 403
+    backend.local.add_key(backend.local.api_key, expires_at=datetime(2001, 1, 1, tzinfo=UTC))
+    assert backend.code("GET", "/_local/overview", **owner) == 403

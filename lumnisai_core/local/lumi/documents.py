@@ -173,7 +173,9 @@ class Documents:
         if not isinstance(named, str):
             return next(iter(await self._selected(collection, owner, query)), None)
         row = self._visible(caller, collection, named)
-        return named if row is not None and query.matching([row.data]) else None
+        if row is None or len(condition) == 1:
+            return None if row is None else named
+        return named if await asyncio.to_thread(query.matching, [row.data]) else None
 
     def delete(self, caller: Caller, collection: str, ids: Sequence[str]) -> None:
         """Delete documents, all or none; those that are not there count as deleted.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -44,13 +45,16 @@ class LocalLumi:
     routes = tuple(routes.route)
     steps: tuple[str, ...] = STEPS
 
-    def __init__(self, address: Callable[[], str], settings: LumiSettings, owner_key: str) -> None:
+    def __init__(
+        self, address: Callable[[], str], settings: LumiSettings, owner_key: str, key_expiry: Mapping[str, str]
+    ) -> None:
         if not isinstance(settings, LumiSettings):
             raise ValueError(f"lumi must be LumiSettings, got {type(settings).__name__}")
         self._address = address
-        self._running: tuple[asyncio.AbstractEventLoop, Store] | None = None
+        self._running: tuple[int, asyncio.AbstractEventLoop, Service] | None = None
         self._functions = Functions()
         self._owner_key = owner_key
+        self._key_expiry = key_expiry
         self.settings = settings
         self.project_id: str = settings.project_id
         self.api_key: str = settings.api_key or f"lk_local_{secrets.token_urlsafe(24)}"
@@ -97,13 +101,20 @@ class LocalLumi:
         """End all sessions, so that a test can see code 2100."""
         self._inside(lambda store: store.remove_tokens())
 
+    def admit(self, key: str, expires_at: str | None) -> None:
+        """Change when the service's own key expires, with which its page reads; other keys are not keys here."""
+        if self._running is not None and key == self._owner_key:
+            self._running[2].keys.owner_expires_at = expires_at
+
     def _inside(self, act: Callable[[Store], _T]) -> _T:
         """Use the tables in the thread of the service, which alone may."""
         self._address()  # raises if the service is not running
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running")
-        loop, store = self._running
-
+        process, loop, service = self._running
+        if process != os.getpid():
+            raise RuntimeError("This LocalLumnis lives in the parent process: call it over HTTP from here.")
+        store = service.store
         if asyncio._get_running_loop() is loop:
             return act(store)  # a function of the project asks
 
@@ -115,11 +126,12 @@ class LocalLumi:
     def application(self, database: Database, engine: Engine, max_body: int, address: str) -> ASGIApp:
         """Return the application for a service that starts."""
         settings, store = self.settings, Store(database)
+        expires_at = self._key_expiry.get(self._owner_key)
         post = Post(settings, store)
         files = Files(store, database.path.with_name(f"{database.path.name}.lumi"), settings.max_file)
         service = Service(
             settings=settings,
-            keys=Keys(self.api_key, self.sign_key, self.top_access_key, self._owner_key),
+            keys=Keys(self.api_key, self.sign_key, self.top_access_key, self._owner_key, expires_at),
             signatures=Signatures(self.sign_key),
             store=store,
             accounts=Accounts(settings, store, post),
@@ -131,7 +143,7 @@ class LocalLumi:
             max_body=max_body,
             address=f"{address}/{self.name}",
         )
-        self._running = (asyncio.get_running_loop(), store)
+        self._running = (os.getpid(), asyncio.get_running_loop(), service)
         app = App(
             self.routes,
             service.open_call,

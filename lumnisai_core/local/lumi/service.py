@@ -24,13 +24,14 @@ from lumnisai_core.local.lumi.signature import Signatures
 from lumnisai_core.local.lumi.store import Store
 from lumnisai_core.local.web import app
 from lumnisai_core.local.web.errors import ApiError, InvalidRequest, not_found
+from lumnisai_core.local.web.ids import is_past, now
 from lumnisai_core.local.web.shapes import Object
 
 _TOKEN_INVALID = 2100
 _logger = logging.getLogger("lumnisai.local")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keys:
     """The keys of the project.
 
@@ -39,12 +40,14 @@ class Keys:
         sign: for signatures.
         top: for requests with every right.
         owner: for the page of the service.
+        owner_expires_at: when `owner` expires; None for never.
     """
 
     api: str = field(repr=False)
     sign: str = field(repr=False)
     top: str = field(repr=False)
     owner: str = field(repr=False)
+    owner_expires_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,9 @@ class Call(app.Call):
         Raises:
             ApiError: the request has not got it.
         """
-        if not _same(self.request.headers.get("x-api-key", ""), self.service.keys.owner):
+        keys = self.service.keys
+        is_owner = _same(self.request.headers.get("x-api-key", ""), keys.owner)
+        if not is_owner or is_past(keys.owner_expires_at, now()):
             raise ApiError(403, "FORBIDDEN", "This is for the service's own key.")
 
     def signed_in(self) -> UserRow:
