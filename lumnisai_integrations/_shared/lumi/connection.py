@@ -156,8 +156,9 @@ class LumiConnection(BaseModel):
         known = {name: _secret_from_environment(variable)() for name, variable in keys.items()}
         values = {**dict.fromkeys(_SECRETS), **known, **state["__dict__"]}
         super().__setstate__({**state, "__dict__": values})
-        self.model_post_init(None)
-        self._lacks_token = state["lacks_token"]
+        if self.__pydantic_private__ is None:
+            self.model_post_init(None)
+        self._made, self._lacks_token = _Made(), state["lacks_token"]
 
 
 #: What no saved form holds.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 from langchain_core.runnables.history import RunnableWithMessageHistory
 from langchain_core.tools import BaseTool
@@ -19,6 +20,7 @@ from lumnisai_core.local import LocalLumnis, LumiRule, LumiSettings
 from lumnisai_core.lumi import Client
 from lumnisai_integrations.langchain import (
     ChatLumi,
+    ChatLumnis,
     LumiChatMessageHistory,
     LumiEntityLoader,
     LumiFunction,
@@ -274,3 +276,36 @@ async def test_a_history_serves_a_chain(backend: LocalLumnis) -> None:
     messages = LumiChatMessageHistory("s-3", collection="Chats", **connection(backend)).messages
     assert [message.type for message in messages] == ["human", "ai", "human", "ai"]
     assert messages[2].text == "What is a tide?"
+
+
+# An agent
+
+
+async def test_a_lumnis_agent_works_on_the_data_of_its_user(backend: LocalLumnis) -> None:
+    """It reads and writes through the tools, end to end, and sees nothing of another user."""
+    with signed_up(backend, "agent-a@example.org") as mine, signed_up(backend, "agent-b@example.org") as other:
+        mine.entities.Private.create({"title": "Leaking tap"})
+        other.entities.Private.create({"title": "Secret of another"})
+        toolkit = LumiToolkit(
+            **connection(backend),
+            authorization=mine.auth.access_token,
+            entities=["Private"],
+            email=False,
+            files=False,
+            images=False,
+        )
+        model = ChatLumnis(api_key=backend.api_key, base_url=backend.base_url, user_id="ines")
+        agent: Any = create_agent(model, toolkit.get_tools())
+        question = "List the documents of the collection Private with limit 5."
+        found = agent.invoke({"messages": [("user", question)]})["messages"]
+        assert [message.type for message in found] == ["human", "ai", "tool", "ai"]
+        assert "Leaking tap" in found[-1].text
+        assert "Secret" not in str(found)
+        made = 'Call lumi_create_document(collection="Private", data={"title": "Broken lamp"}).'
+        await agent.ainvoke({"messages": [("user", made)]})
+        titles = {document["title"] for document in mine.entities.Private.list().list}
+        assert titles == {"Leaking tap", "Broken lamp"}
+        toolkit.close()
+        await toolkit.aclose()
+        model.close()
+        await model.aclose()
