@@ -62,7 +62,7 @@ thirdparty: $(VENV)/installed-thirdparty ## run our classes inside packages of o
 	$(VENV)/thirdparty/bin/python -m pytest tests/thirdparty
 
 official: $(VENV)/installed-official ## run the official packages of other platforms against the embedded service
-	$(BIN)/python -m pytest tests/official
+	$(BIN)/python -m pytest -rs tests/official
 
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
@@ -106,11 +106,15 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 	@touch $@
 
 # Environments of their own: these packages pin the versions of everything that they use.
-$(VENV)/installed-official: $(VENV)/installed-dev tests/official/liminal.txt
+$(VENV)/installed-official: $(VENV)/installed-dev tests/official/liminal.txt tests/official/lumi.json
 	$(INSTALL) uv
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-liminal
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-liminal/bin/python \
 		--requirement tests/official/liminal.txt
+	@rm -rf $(VENV)/official-lumi && mkdir $(VENV)/official-lumi
+	@cp tests/official/lumi.json $(VENV)/official-lumi/package.json
+	@if command -v npm >/dev/null; then npm install --prefix $(VENV)/official-lumi --omit=optional --no-package-lock --silent; \
+		else echo "npm is not installed: the package of Lumi.new is left out"; fi
 	@touch $@
 
 $(VENV)/installed-package: $(VENV)/installed-dev

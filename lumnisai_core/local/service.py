@@ -134,7 +134,7 @@ class LocalLumnis:
             faults=tuple(faults),
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
-        backend = lumi or LumiSettings()
+        backend = LumiSettings() if lumi is None else lumi
         if lumi_signature is not None:
             backend = replace(backend, signature=lumi_signature)
         self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key)

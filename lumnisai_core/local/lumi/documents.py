@@ -7,7 +7,8 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,7 +21,9 @@ from lumnisai_core.local.web.ids import now_z
 from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.shapes import Object
 
-_KEPT = ("_id", "creator")
+_FIXED = ("_id", "creator")
+#: Selections that are kept for the next page.
+_SELECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,8 @@ class Documents:
     def __init__(self, settings: LumiSettings, store: Store) -> None:
         self._settings = settings
         self._store = store
+        self._changes: Counter[str] = Counter()
+        self._selections: dict[tuple[str, str | None, str], tuple[int, list[str]]] = {}
 
     async def page(
         self, caller: Caller, collection: str, query: Query, *, limit: int | None = None, skip: int = 0
@@ -63,19 +68,29 @@ class Documents:
         owner = self._shown_owner(caller, collection)
         if not query.is_everything:
             ids = await self._selected(collection, owner, query)
-            chosen = ids[skip:] if limit is None else ids[skip : skip + limit]
-            return [*map(Json, self._store.texts(collection, chosen))], len(ids)
+            slices = self._store.slices_by_id(collection, ids[skip:] if limit is None else ids[skip : skip + limit])
+            return await _whole(slices), len(ids)
         if limit is not None:
             texts, total = self._store.page(collection, owner, limit, skip)
             return [*map(Json, texts)], total
-        found: list[Json[Any]] = []
-        for texts in self._store.slices(collection, owner):
-            found += map(Json, texts)
-            await asyncio.sleep(0)
+        found = await _whole(self._store.slices(collection, owner))
         return found, len(found)
 
     async def _selected(self, collection: str, owner: str | None, query: Query) -> list[str]:
-        """Return the ids of all documents that a query selects; other requests are answered meanwhile."""
+        """Return the ids of all documents that a query selects; other requests are answered meanwhile.
+
+        They are kept until the collection changes, so that a walk over many pages reads the collection once.
+        """
+        key, changes = (collection, owner, query.text), self._changes[collection]
+        kept = self._selections.pop(key, None)
+        if kept is None or kept[0] != changes:
+            kept = changes, await self._scanned(collection, owner, query)
+        self._selections[key] = kept
+        while len(self._selections) > _SELECTIONS:
+            del self._selections[next(iter(self._selections))]
+        return kept[1]
+
+    async def _scanned(self, collection: str, owner: str | None, query: Query) -> list[str]:
         ends = time.monotonic() + self._settings.filter_seconds
         found: list[Object] = []
         for texts in self._store.slices(collection, owner):
@@ -116,6 +131,7 @@ class Documents:
         if not is_allowed(self._settings.rule(collection).create, caller, owned=False):
             raise _forbidden("create", collection)
         made: list[Json[Any]] = []
+        self._changes[collection] += 1
         with self._store.transaction():
             for document in documents:
                 now, document_id = now_z(), document.get("_id") or secrets.token_hex(12)
@@ -140,11 +156,12 @@ class Documents:
         with self._store.transaction():
             row = self._writable(caller, collection, document_id or "")
             if row is None:
-                raise not_found("document", document_id or "that the filter applies to")
+                raise not_found("document", "that the filter applies to")
             before = json.loads(row.data)
-            for name in _KEPT:
+            for name in _FIXED:
                 if name in values and values[name] != before.get(name):
                     raise ApiError(400, "FIXED_FIELD", f"{name} cannot be changed.")
+            self._changes[collection] += 1
             changed = dumps({**before, "updatedAt": now_z(), **values})
             self._store.change_document(row.seq, changed)
         return changed
@@ -164,6 +181,7 @@ class Documents:
         Raises:
             ApiError: the caller may not.
         """
+        self._changes[collection] += 1
         with self._store.transaction():
             for document_id in ids:
                 row = self._writable(caller, collection, document_id)
@@ -179,6 +197,15 @@ class Documents:
         if row is not None and not is_allowed(write, caller, row.owner):
             raise _forbidden("write", collection)
         return row
+
+
+async def _whole(slices: Iterable[list[str]]) -> list[Json[Any]]:
+    """Return all documents of some slices; other requests are answered meanwhile."""
+    found: list[Json[Any]] = []
+    for texts in slices:
+        found += map(Json, texts)
+        await asyncio.sleep(0)
+    return found
 
 
 def _forbidden(action: Literal["read", "create", "write"], collection: str) -> ApiError:

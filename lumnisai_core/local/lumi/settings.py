@@ -80,7 +80,7 @@ class LumiSettings:
     token_lifetime: float = 7 * _DAY
     code_lifetime: float = 600.0
     max_file: int = 50 << 20
-    filter_seconds: float = 10.0
+    filter_seconds: float = 30.0
     sender: str = "no-reply@localhost"
     smtp: str | None = field(default=None, repr=False)
     http_status: bool = False

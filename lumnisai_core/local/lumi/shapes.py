@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.message import EmailMessage
 from email.utils import formataddr
 from typing import Annotated, Any, ClassVar, Literal
@@ -32,6 +33,11 @@ def _address(text: str) -> str:
 def _one_line(text: str) -> str:
     if not _ONE_LINE.fullmatch(text):
         raise ValueError("must be one line")
+    return text
+
+
+def _moment(text: str) -> str:
+    datetime.fromisoformat(text)
     return text
 
 
@@ -193,7 +199,7 @@ class SendMail(CamelShape):
     html: str | None = Field(None, repr=False)
     text: str | None = Field(None, repr=False)
     reply_to: list[Address] | None = None
-    scheduled_at: Line | None = None
+    scheduled_at: Annotated[str, Field(max_length=100), AfterValidator(_moment)] | None = None
 
 
 class DeleteFiles(CamelShape):

@@ -128,15 +128,14 @@ class Store:
         query = f"SELECT data {where} ORDER BY seq LIMIT ? OFFSET ?"
         return [data for (data,) in self._sql.execute(query, (collection, *values, limit, skip))], total
 
-    def texts(self, collection: str, ids: Sequence[str]) -> list[str]:
-        """Return the JSON of documents by their ids, in that order, without those that are gone."""
-        found: dict[str, str] = {}
+    def slices_by_id(self, collection: str, ids: Sequence[str]) -> Iterator[list[str]]:
+        """Yield the JSON of documents by their ids, in that order, without those that are gone; some at a time."""
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE]
             marks = ", ".join("?" for _ in some)
             query = f"SELECT id, data FROM lumi_documents WHERE collection = ? AND id IN ({marks})"
-            found |= dict(self._sql.execute(query, (collection, *some)).fetchall())
-        return [found[one] for one in ids if one in found]
+            found = dict(self._sql.execute(query, (collection, *some)).fetchall())
+            yield [found[one] for one in some if one in found]
 
     def change_document(self, seq: int, data: str) -> None:
         """Store new JSON for a document."""
