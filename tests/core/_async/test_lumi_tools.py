@@ -62,6 +62,7 @@ async def test_an_email_is_sent_once() -> None:
                 {"to": "nobody", "subject": "s", "text": "t"},
                 {"to": EMAIL, "subject": " ", "text": "t"},
                 {"to": EMAIL, "subject": "s"},
+                {"to": EMAIL, "subject": "s", "text": "t", "html": 5},
                 {"to": EMAIL, "subject": "s", "text": "t", "scheduled_at": datetime(2025, 1, 1)},
             ):
                 with pytest.raises(ValidationError):
@@ -301,5 +302,11 @@ async def test_a_function_may_stream_and_fail() -> None:
                 await client.functions.invoke("brew")
             with pytest.raises(ValidationError, match="only one content"):
                 await client.functions.invoke("brew", body={}, form={})
+            with pytest.raises(ValidationError, match="method must be an HTTP method"):
+                await client.functions.invoke("brew", method="GET /x")
+            with pytest.raises(ValidationError, match="query must be a dict"):
+                await client.functions.invoke("brew", query="a=1")  # type: ignore[call-overload]
+            with pytest.raises(ValidationError, match="timeout must be"):
+                await client.functions.invoke("brew", timeout=0)
             with pytest.raises(ValidationError, match="response_type must be"):
                 await client.functions.invoke("brew", response_type="blob")  # type: ignore[call-overload]

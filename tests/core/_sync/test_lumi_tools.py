@@ -61,6 +61,7 @@ def test_an_email_is_sent_once() -> None:
                 {"to": "nobody", "subject": "s", "text": "t"},
                 {"to": EMAIL, "subject": " ", "text": "t"},
                 {"to": EMAIL, "subject": "s"},
+                {"to": EMAIL, "subject": "s", "text": "t", "html": 5},
                 {"to": EMAIL, "subject": "s", "text": "t", "scheduled_at": datetime(2025, 1, 1)},
             ):
                 with pytest.raises(ValidationError):
@@ -300,5 +301,11 @@ def test_a_function_may_stream_and_fail() -> None:
                 client.functions.invoke("brew")
             with pytest.raises(ValidationError, match="only one content"):
                 client.functions.invoke("brew", body={}, form={})
+            with pytest.raises(ValidationError, match="method must be an HTTP method"):
+                client.functions.invoke("brew", method="GET /x")
+            with pytest.raises(ValidationError, match="query must be a dict"):
+                client.functions.invoke("brew", query="a=1")  # type: ignore[call-overload]
+            with pytest.raises(ValidationError, match="timeout must be"):
+                client.functions.invoke("brew", timeout=0)
             with pytest.raises(ValidationError, match="response_type must be"):
                 client.functions.invoke("brew", response_type="blob")  # type: ignore[call-overload]
