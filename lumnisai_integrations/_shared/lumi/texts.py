@@ -1,17 +1,50 @@
-"""Messages of both frameworks for the text route of Lumi.new: roles, pictures, and stops. Pure."""
+"""Text models of both frameworks on Lumi.new: their keywords, roles and pictures of messages, and stops."""
 
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import Iterable
+import warnings
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from pydantic import PrivateAttr
+
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumi import GeneratedText
+from lumnisai_integrations._shared.lumi.connection import LumiConnection
+from lumnisai_integrations._shared.runs import IGNORED_PARAMETERS, NOTHING, SILENT_KEYWORDS
 
 #: The service's own choice.
 DEFAULT_MODEL = "gemini-2.5-flash"
+
+
+#: Keywords of other models for which the service has no setting; ``timeout`` is one of ours.
+IGNORED = IGNORED_PARAMETERS - {"timeout"}
+
+
+class TextModel(LumiConnection):
+    """What the chat model and the LLM share: settings of other models are ignored, with one warning for each."""
+
+    _warned_of: set[str] = PrivateAttr(default_factory=set)
+
+    def _check_keywords(self, keywords: Mapping[str, Any], own: Collection[str]) -> None:
+        """Check the keywords of a call.
+
+        Raises:
+            ValidationError: One is not known.
+        """
+        self._warn_of_ignored({name: value for name, value in keywords.items() if name in IGNORED})
+        known = IGNORED | SILENT_KEYWORDS | set(own)
+        if unknown := sorted(name for name in keywords.keys() - known if keywords[name] not in NOTHING):
+            raise ValidationError(f"{type(self).__name__} has no {', '.join(unknown)}.")
+
+    def _warn_of_ignored(self, values: Mapping[str, Any]) -> None:
+        new = {name for name, value in values.items() if value not in NOTHING} - self._warned_of
+        if new:
+            self._warned_of |= new
+            text = f"{type(self).__name__} ignores {', '.join(sorted(new))}: Lumi.new has no such setting."
+            warnings.warn(text, UserWarning, stacklevel=5)
 
 
 class Media(NamedTuple):

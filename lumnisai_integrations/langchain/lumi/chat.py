@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -14,13 +13,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import ConfigDict, Field
 
 from lumnisai_core.lumi import GeneratedText
-from lumnisai_integrations._shared.lumi.connection import LumiConnection
-from lumnisai_integrations._shared.lumi.texts import DEFAULT_MODEL, Stopper, cut, metadata_of
-from lumnisai_integrations._shared.runs import IGNORED_PARAMETERS, NOTHING
+from lumnisai_integrations._shared.lumi.texts import DEFAULT_MODEL, IGNORED, Stopper, TextModel, cut, metadata_of
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumi.messages import convert_in
-
-_IGNORED = IGNORED_PARAMETERS - {"timeout"}
 
 
 class _Prepared(NamedTuple):
@@ -44,7 +39,7 @@ class _Prepared(NamedTuple):
         )
 
 
-class ChatLumi(LumiConnection, BaseChatModel):
+class ChatLumi(TextModel, BaseChatModel):
     """A chat model on Lumi.new: texts and pictures in, text out, as a whole or streamed.
 
     The service keeps no conversation, so each call sends all messages. It has no tools, no structured output, no
@@ -81,17 +76,10 @@ class ChatLumi(LumiConnection, BaseChatModel):
     if not TYPE_CHECKING:  # type checkers read the fields instead
 
         def __init__(self, **fields: Any) -> None:
-            own = {name: value for name, value in fields.items() if name not in _IGNORED}
-            super().__init__(**{name: value for name, value in own.items() if value is not None})
-            self._warn_of(fields.keys() - own.keys(), fields)
+            super().__init__(**{name: fields[name] for name in fields.keys() - IGNORED if fields[name] is not None})
+            self._warn_of_ignored({name: fields[name] for name in fields.keys() & IGNORED})
             with model_errors():
                 self.check_connection()
-
-    def _warn_of(self, names: set[str], values: Mapping[str, Any]) -> None:
-        ignored = sorted(name for name in names if values[name] not in NOTHING)
-        if ignored:
-            text = f"{type(self).__name__} ignores {', '.join(ignored)}: Lumi.new has no such setting."
-            warnings.warn(text, UserWarning, stacklevel=4)
 
     # Calls
 
@@ -161,11 +149,7 @@ class ChatLumi(LumiConnection, BaseChatModel):
 
     def _prepare(self, messages: list[BaseMessage], stop: list[str] | None, keywords: Mapping[str, Any]) -> _Prepared:
         model = keywords.get("model") or keywords.get("model_name") or self.model_name
-        self._warn_of(set(keywords) & _IGNORED, keywords)
-        if unknown := sorted(
-            name for name in keywords.keys() - _IGNORED - {"model", "model_name"} if keywords[name] not in NOTHING
-        ):
-            raise TypeError(f"{type(self).__name__} has no {', '.join(unknown)}.")
+        self._check_keywords(keywords, ("model", "model_name"))
         return _Prepared(convert_in(messages), model, stop or self.stop or ())
 
     # Descriptions for the framework

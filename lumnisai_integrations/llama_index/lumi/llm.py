@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -27,11 +26,9 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.llms.llm import LLM
 from pydantic import ConfigDict, Field
 
-from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumi import GeneratedText
-from lumnisai_integrations._shared.lumi.connection import LumiConnection
-from lumnisai_integrations._shared.lumi.texts import DEFAULT_MODEL, Stopper, cut, metadata_of
-from lumnisai_integrations._shared.runs import IGNORED_PARAMETERS, NOTHING, SILENT_KEYWORDS, STOP_KEYWORDS
+from lumnisai_integrations._shared.lumi.texts import DEFAULT_MODEL, IGNORED, Stopper, TextModel, cut, metadata_of
+from lumnisai_integrations._shared.runs import STOP_KEYWORDS
 from lumnisai_integrations.llama_index.lumi.messages import convert_in
 from lumnisai_integrations.llama_index.reporting import (
     aclosing_all,
@@ -41,8 +38,6 @@ from lumnisai_integrations.llama_index.reporting import (
     reports_chat,
     reports_completion,
 )
-
-_IGNORED = (IGNORED_PARAMETERS - {"timeout"}) | SILENT_KEYWORDS
 
 
 class _Prepared(NamedTuple):
@@ -63,7 +58,7 @@ class _Prepared(NamedTuple):
         return ChatResponse(message=message, delta=delta, raw={"chat_id": chat_id}, additional_kwargs=known)
 
 
-class LumiLLM(LumiConnection, LLM):
+class LumiLLM(TextModel, LLM):
     """An LLM on Lumi.new: texts and pictures in, text out, as a whole or streamed.
 
     The service keeps no conversation, so each call sends all messages. It has no tools, temperature or token count;
@@ -96,9 +91,8 @@ class LumiLLM(LumiConnection, LLM):
 
     def __init__(self, **fields: Any) -> None:
         fields.pop("class_name", None)  # part of what pydantic dumps
-        own = {name: value for name, value in fields.items() if name not in _IGNORED}
-        super().__init__(**own)
-        self._warn_of(fields.keys() - own.keys(), fields)
+        super().__init__(**{name: fields[name] for name in fields.keys() - IGNORED})
+        self._warn_of_ignored({name: fields[name] for name in fields.keys() & IGNORED})
         self.check_connection()
 
     @classmethod
@@ -209,15 +203,6 @@ class LumiLLM(LumiConnection, LLM):
             yield call.chunk(text + rest, rest, chat_id)
 
     def _prepare(self, messages: Sequence[ChatMessage], keywords: Mapping[str, Any]) -> _Prepared:
-        self._warn_of(keywords.keys() & _IGNORED, keywords)
-        own = {"model", *STOP_KEYWORDS}
-        if unknown := sorted(name for name in keywords.keys() - _IGNORED - own if keywords[name] not in NOTHING):
-            raise ValidationError(f"{type(self).__name__} has no {', '.join(unknown)}.")
+        self._check_keywords(keywords, ("model", *STOP_KEYWORDS))
         stops = next((keywords[name] for name in STOP_KEYWORDS if keywords.get(name)), self.stop or ())
         return _Prepared(convert_in(messages), keywords.get("model") or self.model, stops)
-
-    def _warn_of(self, names: set[str], values: Mapping[str, Any]) -> None:
-        ignored = sorted(name for name in names - SILENT_KEYWORDS if values[name] not in NOTHING)
-        if ignored:
-            text = f"{type(self).__name__} ignores {', '.join(ignored)}: Lumi.new has no such setting."
-            warnings.warn(text, UserWarning, stacklevel=4)

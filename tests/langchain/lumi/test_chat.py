@@ -131,7 +131,7 @@ async def test_a_call_sends_everything_and_answers_with_honest_metadata() -> Non
         assert (await model.ainvoke("Hi", stop=["x"], model="m-2")).text == "A"
         with pytest.warns(UserWarning, match=r"ChatLumi ignores temperature: Lumi\.new has no such setting"):
             model.invoke("Hi", temperature=0.5)
-        with pytest.raises(TypeError, match="ChatLumi has no colour"):
+        with pytest.raises(ValidationError, match="ChatLumi has no colour"):
             model.invoke("Hi", colour="red")
         model.close()
         await model.aclose()
