@@ -40,7 +40,7 @@ def _chosen(**values: Any) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-class _Made:
+class _OwnClients:
     """The clients of a component, made on first use; a copy makes its own."""
 
     def __init__(self) -> None:
@@ -48,15 +48,15 @@ class _Made:
         self.asyncio: AsyncClient | None = None
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Made)
+        return isinstance(other, _OwnClients)
 
     __hash__ = None  # type: ignore[assignment] # the usual way to say that there is no hash
 
-    def __copy__(self) -> _Made:
-        return _Made()
+    def __copy__(self) -> _OwnClients:
+        return _OwnClients()
 
-    def __deepcopy__(self, memo: dict[int, object]) -> _Made:
-        return _Made()
+    def __deepcopy__(self, memo: dict[int, object]) -> _OwnClients:
+        return _OwnClients()
 
 
 class LumiConnection(BaseModel):
@@ -83,7 +83,7 @@ class LumiConnection(BaseModel):
     client: Client | None = Field(default=None, exclude=True, repr=False)
     async_client: AsyncClient | None = Field(default=None, exclude=True, repr=False)
 
-    _made: _Made = PrivateAttr(default_factory=_Made)
+    _own_clients: _OwnClients = PrivateAttr(default_factory=_OwnClients)
     _lacks_token: bool = PrivateAttr(default=False)
 
     def check_connection(self) -> None:
@@ -98,18 +98,18 @@ class LumiConnection(BaseModel):
     def _client(self) -> Client:
         if self.client is not None:
             return self.client
-        if self._made.blocking is None:
+        if self._own_clients.blocking is None:
             self._check_owner("async_client", "client=Client(...)")
-            self._made.blocking = Client(**self._arguments())
-        return self._made.blocking
+            self._own_clients.blocking = Client(**self._arguments())
+        return self._own_clients.blocking
 
     def _aclient(self) -> AsyncClient:
         if self.async_client is not None:
             return self.async_client
-        if self._made.asyncio is None:
+        if self._own_clients.asyncio is None:
             self._check_owner("client", "async_client=AsyncClient(...)")
-            self._made.asyncio = AsyncClient(**self._arguments())
-        return self._made.asyncio
+            self._own_clients.asyncio = AsyncClient(**self._arguments())
+        return self._own_clients.asyncio
 
     def _check_owner(self, other: str, missing: str) -> None:
         if getattr(self, other) is not None:
@@ -132,13 +132,13 @@ class LumiConnection(BaseModel):
 
     def close(self) -> None:
         """Close the connections of blocking calls; a client of yours stays open."""
-        if self._made.blocking is not None:
-            self._made.blocking.close()
+        if self._own_clients.blocking is not None:
+            self._own_clients.blocking.close()
 
     async def aclose(self) -> None:
         """Close the connections of asyncio calls in the running event loop; a client of yours stays open."""
-        if self._made.asyncio is not None:
-            await self._made.asyncio.close()
+        if self._own_clients.asyncio is not None:
+            await self._own_clients.asyncio.close()
 
     # Pickles: without secrets, and never as somebody else
 
@@ -158,7 +158,7 @@ class LumiConnection(BaseModel):
         super().__setstate__({**state, "__dict__": values})
         if self.__pydantic_private__ is None:
             self.model_post_init(None)
-        self._made, self._lacks_token = _Made(), state["lacks_token"]
+        self._own_clients, self._lacks_token = _OwnClients(), state["lacks_token"]
 
 
 #: What no saved form holds.

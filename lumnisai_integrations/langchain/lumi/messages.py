@@ -59,10 +59,10 @@ def _written(place: str, message: BaseMessage, names: Mapping[str, str]) -> dict
         case FunctionMessage():
             return written_message("user", tool_result_text(text, name=message.name, call_id=None), medias)
         case AIMessage():
-            made = [*message.tool_calls, *message.invalid_tool_calls]
+            calls = [*message.tool_calls, *message.invalid_tool_calls]
             text = spoken(message.name, text)
-            if made:
-                text = tool_calls_text(text, [{key: call.get(key) for key in ("id", "name", "args")} for call in made])
+            if calls:
+                text = tool_calls_text(text, [{key: call.get(key) for key in ("id", "name", "args")} for call in calls])
             return written_message("assistant", text)
         case SystemMessage():
             return written_message("system", text)

@@ -60,13 +60,13 @@ def _written(place: str, message: ChatMessage, names: Mapping[str, str]) -> dict
         return written_message(
             "user", tool_result_text(text, name=known.get("name") or called, call_id=call_id), medias
         )
-    made = [
+    calls = [
         {"id": block.tool_call_id, "name": block.tool_name, "args": _arguments(block.tool_kwargs)}
         for block in message.blocks
         if isinstance(block, ToolCallBlock)
     ]
     text = text if role == "system" else spoken(known.get("name"), text)
-    return written_message(role, tool_calls_text(text, made) if made else text, medias if role == "user" else ())
+    return written_message(role, tool_calls_text(text, calls) if calls else text, medias if role == "user" else ())
 
 
 def _arguments(arguments: Any) -> Any:
