@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -213,6 +214,24 @@ def test_an_error_in_place_of_a_stream_or_within_is_an_error(
                         assert event.data.content == "A"
     assert caught.value.code == code
     assert API_KEY not in str(caught.value)
+
+
+def test_leaving_a_stream_early_closes_what_it_reads_from() -> None:
+    """At once, not when the garbage collector runs."""
+    closed: list[bool] = []
+
+    def chunks() -> Generator[bytes, None]:
+        try:
+            for number in range(1000):
+                yield b'data: {"chatId": "c", "content": "%d"}\n\n' % number
+        finally:
+            closed.append(True)
+
+    with canned_server([good()]) as server:
+        with client_to(server) as client:
+            with client.tools.ai.parse_stream(chunks()) as stream:
+                assert (next(stream)).data.content == "0"
+            assert closed == [True]
 
 
 def test_an_image_is_awaited() -> None:
