@@ -11,6 +11,7 @@ import string
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -87,6 +88,7 @@ class _State(NamedTuple):
     user: User | None = None
     credentials: tuple[str, SecretStr] | None = None
     is_refused: bool = False
+    epoch: int = 0
 
 
 class Session:
@@ -126,6 +128,11 @@ class Session:
         """Whether there is a token that has not been refused."""
         return self._state.token is not None and not self._state.is_refused
 
+    @property
+    def epoch(self) -> int:
+        """A number that changes when the client begins to work for somebody else, and not when a token is renewed."""
+        return self._state.epoch
+
     def check_free_for(self, email: str) -> None:
         """Refuse to replace the user of this client by another one.
 
@@ -141,24 +148,50 @@ class Session:
             "call auth.sign_out() first."
         )
 
-    def adopt(self, result: SignIn, *, credentials: tuple[str, SecretStr] | None = None) -> None:
+    def adopt(self, result: SignIn, credentials: tuple[str, SecretStr]) -> None:
         """Work for the user who has signed in.
 
         Raises:
             ConfigurationError: Another user has signed in meanwhile.
         """
         with self._lock:
-            self.check_free_for(result.user.email if credentials is None else credentials[0])
-            self._state = _State(SecretStr(result.access_token), result.user, credentials)
+            self.check_free_for(credentials[0])
+            token, epoch = SecretStr(result.access_token), self._state.epoch + 1
+            self._state = _State(token, result.user, credentials, epoch=epoch)
         self._changed()
+
+    def renew(self, result: SignIn, epoch: int) -> None:
+        """Hold the new token of the same user.
+
+        Raises:
+            AuthenticationError: The user has signed out meanwhile.
+        """
+        with self._lock:
+            if self._state.epoch != epoch:
+                raise AuthenticationError("The user of this client changed while the token was renewed.")
+            token = SecretStr(result.access_token)
+            self._state = self._state._replace(token=token, user=result.user, is_refused=False)
+        self._changed()
+
+    def know(self, user: User, epoch: int) -> None:
+        """Keep what is known about the user, unless the client works for somebody else by now."""
+        with self._lock:
+            before = self._state
+            if before.epoch != epoch:
+                return
+            self._state = before._replace(user=user)
+        if user != before.user:
+            self._changed()
 
     def replace(self, token: SecretStr | None, user: User | None) -> None:
         """Hold another token and user, chosen by the caller."""
         with self._lock:
             before = self._state
-            credentials = before.credentials if token == before.token else None
-            self._state = after = _State(token, user, credentials)
-        if after != before:
+            if token == before.token:
+                self._state = before._replace(user=user)
+            else:
+                self._state = _State(token, user, epoch=before.epoch + 1)
+        if (token, user) != (before.token, before.user):
             self._changed()
 
     def refuse(self) -> None:
@@ -260,12 +293,13 @@ class LumiService(Service):
         return None if credentials is None else self._renew(*credentials)
 
     def _renew(self, email: str, password: SecretStr) -> LoginFlow:
+        epoch = self.session.epoch
         try:
             result = yield from login.send(sign_in(self.project_id, email, password))
         except (AuthenticationError, NotFoundError, ValidationError):
             self.session.refuse()
             raise
-        self.session.adopt(result, credentials=(email, password))
+        self.session.renew(result, epoch)
 
     # Reading
 
@@ -317,10 +351,16 @@ class LumiService(Service):
             call, answer = call._replace(confidential=False), answer.without(self.secrets())
         try:
             return super().result_of(call, answer, now=now)
-        except SessionExpiredError:
+        except AuthenticationError as error:
+            is_entry = call.path.removeprefix("/lm/") in AccountRoute.without_token()
+            if error.status_code != HTTPStatus.UNAUTHORIZED or not call.path.startswith("/lm/") or is_entry:
+                raise
             if self.session.credentials is None:
                 self.session.refuse()
-            raise
+            if self.session.token is None or isinstance(error, SessionExpiredError):
+                raise
+            known = {name: getattr(error, name) for name in ("status_code", "request_id", "code", "detail")}
+            raise SessionExpiredError(f"{error.message}: sign in again", **known) from None
         except LumnisAIError as error:
             if call.confidential:
                 error.__cause__ = error.__context__ = None  # errors of parsers hold the text that they could not parse

@@ -1,4 +1,4 @@
-"""Lumnis in LangChain: chat model, runnable, tool, memory, files, and progress display.
+"""Lumnis and its neighbours in LangChain: chat models, tools, memory, loaders, and progress display.
 
 >>> from lumnisai_integrations.langchain import ChatLumnis
 >>> model = ChatLumnis(user_id="user-123")          # LUMNISAI_API_KEY from the environment
@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lumnisai_integrations._shared.lumi.tools import LumiFunction
+    from lumnisai_integrations.langchain.errors import StructuredOutputError
+    from lumnisai_integrations.langchain.lumi.chat import ChatLumi
+    from lumnisai_integrations.langchain.lumi.history import LumiChatMessageHistory
+    from lumnisai_integrations.langchain.lumi.loader import LumiEntityLoader
+    from lumnisai_integrations.langchain.lumi.toolkit import LumiToolkit
     from lumnisai_integrations.langchain.lumnis.chat import ChatLumnis, register
     from lumnisai_integrations.langchain.lumnis.engine import ChatModelEngine
-    from lumnisai_integrations.langchain.lumnis.errors import StructuredOutputError
     from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
     from lumnisai_integrations.langchain.lumnis.loader import LumnisFilesLoader
     from lumnisai_integrations.langchain.lumnis.progress import LumnisProgressHandler
@@ -24,8 +29,13 @@ if TYPE_CHECKING:
     from lumnisai_integrations.langchain.lumnis.tool import LumnisTool
 
 __all__ = [
+    "ChatLumi",
     "ChatLumnis",
     "ChatModelEngine",
+    "LumiChatMessageHistory",
+    "LumiEntityLoader",
+    "LumiFunction",
+    "LumiToolkit",
     "LumnisChatMessageHistory",
     "LumnisFilesLoader",
     "LumnisFilesRetriever",
@@ -37,6 +47,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChatLumi": "lumnisai_integrations.langchain.lumi.chat",
+    "LumiChatMessageHistory": "lumnisai_integrations.langchain.lumi.history",
+    "LumiEntityLoader": "lumnisai_integrations.langchain.lumi.loader",
+    "LumiFunction": "lumnisai_integrations._shared.lumi.tools",
+    "LumiToolkit": "lumnisai_integrations.langchain.lumi.toolkit",
     "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
     "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
     "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",
@@ -45,7 +60,7 @@ _HOMES = {
     "LumnisProgressHandler": "lumnisai_integrations.langchain.lumnis.progress",
     "LumnisRunnable": "lumnisai_integrations.langchain.lumnis.runnable",
     "LumnisTool": "lumnisai_integrations.langchain.lumnis.tool",
-    "StructuredOutputError": "lumnisai_integrations.langchain.lumnis.errors",
+    "StructuredOutputError": "lumnisai_integrations.langchain.errors",
     "register": "lumnisai_integrations.langchain.lumnis.chat",
 }
 

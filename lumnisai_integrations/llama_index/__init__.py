@@ -1,4 +1,4 @@
-"""Lumnis in LlamaIndex.
+"""Lumnis and its neighbours in LlamaIndex.
 
 >>> from llama_index.core import Settings
 >>> from lumnisai_integrations.llama_index import LumnisLLM
@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lumnisai_integrations._shared.lumi.tools import LumiFunction
     from lumnisai_integrations._shared.structured import StructuredOutputError
+    from lumnisai_integrations.llama_index.lumi.chat_store import LumiChatStore
+    from lumnisai_integrations.llama_index.lumi.llm import LumiLLM
+    from lumnisai_integrations.llama_index.lumi.reader import LumiEntityReader
+    from lumnisai_integrations.llama_index.lumi.tool_spec import LumiToolSpec
     from lumnisai_integrations.llama_index.lumnis.chat_store import LumnisChatStore
     from lumnisai_integrations.llama_index.lumnis.listeners import LumnisProgressEvent
     from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM, register
@@ -24,6 +29,11 @@ if TYPE_CHECKING:
     from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 
 __all__ = [
+    "LumiChatStore",
+    "LumiEntityReader",
+    "LumiFunction",
+    "LumiLLM",
+    "LumiToolSpec",
     "LumnisChatStore",
     "LumnisFilesReader",
     "LumnisFilesRetriever",
@@ -37,6 +47,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LumiChatStore": "lumnisai_integrations.llama_index.lumi.chat_store",
+    "LumiEntityReader": "lumnisai_integrations.llama_index.lumi.reader",
+    "LumiFunction": "lumnisai_integrations._shared.lumi.tools",
+    "LumiLLM": "lumnisai_integrations.llama_index.lumi.llm",
+    "LumiToolSpec": "lumnisai_integrations.llama_index.lumi.tool_spec",
     "LumnisChatStore": "lumnisai_integrations.llama_index.lumnis.chat_store",
     "LumnisFilesReader": "lumnisai_integrations.llama_index.lumnis.reader",
     "LumnisFilesRetriever": "lumnisai_integrations.llama_index.lumnis.retriever",

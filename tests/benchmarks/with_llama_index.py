@@ -18,7 +18,7 @@ from llama_index.core.llms import CustomLLM
 
 from lumnisai_core import Client
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.lumnis.llm import reports_chat
+from lumnisai_integrations.llama_index.reporting import reports_chat
 from tests.benchmarks.raw import one_raw_call
 from tests.benchmarks.timing import Action
 

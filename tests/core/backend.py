@@ -6,6 +6,10 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -68,3 +72,43 @@ def is_signed(request: Received) -> bool:
     )
     digest = hmac.new(SIGN_KEY.encode(), canonical.encode(), hashlib.sha256).digest()
     return request.headers["x-sign"] == base64.b64encode(digest).decode()
+
+
+@contextmanager
+def pages_server(total: int, rows: list[dict[str, Any]]) -> Iterator[tuple[str, Callable[[], int]]]:
+    """Serve pages of a collection of so many documents, which it makes from a few rows when they are requested.
+
+    Yields:
+        Its address, and a function that returns how many requests there were.
+    """
+    ids = [f"{number:024d}" for number in range(total)]
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        count = 0
+
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            Handler.count += 1
+            found = ids[asked["skip"] : asked["skip"] + asked["limit"]]
+            listed = [{**rows[at % len(rows)], "_id": one} for at, one in enumerate(found)]
+            content = json.dumps({"code": 200, "data": {"total": total, "list": listed}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+            """Keep the tests' output free of access lines."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}", lambda: Handler.count
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

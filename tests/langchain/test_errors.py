@@ -25,7 +25,7 @@ from lumnisai_core import exceptions as core
 from lumnisai_core.exceptions import LumnisAIError, RunFailedError
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, Script
 from lumnisai_integrations.langchain import ChatLumnis
-from lumnisai_integrations.langchain.lumnis.errors import ServiceError, model_error, model_errors
+from lumnisai_integrations.langchain.errors import ServiceError, model_error, model_errors
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect, Recorder
 from tests.servers import RecordingEngine

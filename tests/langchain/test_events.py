@@ -21,9 +21,9 @@ from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, S
 from lumnisai_integrations._shared.structured import StructuredOutputError
 from lumnisai_integrations._shared.tools import Tool, ToolOffer
 from lumnisai_integrations.langchain import ChatLumnis
+from lumnisai_integrations.langchain.errors import RunFailedError
 from lumnisai_integrations.langchain.lumnis.blocks import message_blocks
 from lumnisai_integrations.langchain.lumnis.convert import convert_out
-from lumnisai_integrations.langchain.lumnis.errors import RunFailedError
 from lumnisai_integrations.langchain.lumnis.streaming import StreamWriter
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect, Recorder, assert_cancelled

@@ -43,7 +43,7 @@ class AsyncAuth(AsyncResource[LumiService]):
         hashed = accounts.password_hash(password)
         with concealed(hashed):
             result = await self._send(accounts.sign_in(self._settings.project_id, email, hashed))
-        self._settings.session.adopt(result, credentials=(email, hashed))
+        self._settings.session.adopt(result, (email, hashed))
         return result
 
     async def send_otp(self, email: str, type: OtpType | str) -> None:  # noqa: A002 - the product's name
@@ -74,7 +74,7 @@ class AsyncAuth(AsyncResource[LumiService]):
         hashed = accounts.password_hash(password)
         with concealed(hashed, otp):
             result = await self._send(accounts.register(self._settings.project_id, email, hashed, otp, user_name))
-        self._settings.session.adopt(result, credentials=(email, hashed))
+        self._settings.session.adopt(result, (email, hashed))
         return result
 
     async def reset_password(self, email: str, new_password: str | SecretStr, otp: str) -> None:
@@ -96,11 +96,12 @@ class AsyncAuth(AsyncResource[LumiService]):
             AuthenticationError: The client has no token.
             SessionExpiredError: The token is not valid any more.
         """
-        token = self._settings.session.token
-        if token is None:
+        session = self._settings.session
+        if session.token is None:
             raise AuthenticationError("No user is signed in: sign in first, or pass authorization= to the client.")
+        epoch = session.epoch
         user = await self._send(accounts.get_user())
-        self._settings.session.replace(self._settings.session.token, user)
+        session.know(user, epoch)
         return user
 
     def sign_out(self) -> None:

@@ -114,7 +114,7 @@ class AsyncAi(AsyncResource[LumiService]):
             timeout: Seconds to wait for the answer instead of the client's setting.
         """
         call = tools.generate_text(self._settings.project_id, self._settings.api_key, messages, model)
-        return await self._transport.send(call, timeout=timeout)
+        return await self._transport.send(call, timeout=_checked(timeout))
 
     def generate_text_stream(
         self, messages: Messages, model: str | None = None, *, timeout: float | None = None
@@ -129,7 +129,7 @@ class AsyncAi(AsyncResource[LumiService]):
             timeout: Seconds to wait for the next piece instead of the client's setting.
         """
         call = tools.stream_text(self._settings.project_id, self._settings.api_key, messages, model)
-        return self._transport.stream(call, EventStreamBytes, timeout=timeout)
+        return self._transport.stream(call, EventStreamBytes, timeout=_checked(timeout))
 
     def parse_stream(self, stream: AsyncIterable[bytes]) -> AsyncStream[TextEvent]:
         """Read the bytes of ``generate_text_stream``, also when they come through a function.
@@ -180,7 +180,8 @@ class AsyncAi(AsyncResource[LumiService]):
                     f"tools.ai.get_image({image.message_id!r}) reads it later."
                 )
             await async_sleep(pause)
-            image = await self.get_image(image.message_id)
+            poll = tools.get_image(self._settings.project_id, self._settings.api_key, image.message_id)
+            image = await self._transport.send(poll, total=left - pause)
         return image
 
     async def get_image(self, message_id: str) -> GeneratedImage:
@@ -289,8 +290,14 @@ class AsyncFunctions(AsyncResource[LumiService]):
             response_type=response_type,
         )
         if response_type == "stream":
-            return self._transport.stream(call.read_by(bytes), RawBytes, timeout=timeout)
-        return self._transport.send(call, timeout=timeout)
+            return self._transport.stream(call.read_by(bytes), RawBytes, timeout=_checked(timeout))
+        return self._transport.send(call, timeout=_checked(timeout))
+
+
+def _checked(timeout: float | None) -> float | None:
+    if timeout is not None:
+        check_seconds("timeout", timeout)
+    return timeout
 
 
 async def _events(reader: TextReader, stream: AsyncIterable[bytes]) -> AsyncGenerator[TextEvent, None]:

@@ -113,7 +113,7 @@ class Ai(Resource[LumiService]):
             timeout: Seconds to wait for the answer instead of the client's setting.
         """
         call = tools.generate_text(self._settings.project_id, self._settings.api_key, messages, model)
-        return self._transport.send(call, timeout=timeout)
+        return self._transport.send(call, timeout=_checked(timeout))
 
     def generate_text_stream(
         self, messages: Messages, model: str | None = None, *, timeout: float | None = None
@@ -128,7 +128,7 @@ class Ai(Resource[LumiService]):
             timeout: Seconds to wait for the next piece instead of the client's setting.
         """
         call = tools.stream_text(self._settings.project_id, self._settings.api_key, messages, model)
-        return self._transport.stream(call, EventStreamBytes, timeout=timeout)
+        return self._transport.stream(call, EventStreamBytes, timeout=_checked(timeout))
 
     def parse_stream(self, stream: Iterable[bytes]) -> Stream[TextEvent]:
         """Read the bytes of ``generate_text_stream``, also when they come through a function.
@@ -179,7 +179,8 @@ class Ai(Resource[LumiService]):
                     f"tools.ai.get_image({image.message_id!r}) reads it later."
                 )
             sleep(pause)
-            image = self.get_image(image.message_id)
+            poll = tools.get_image(self._settings.project_id, self._settings.api_key, image.message_id)
+            image = self._transport.send(poll, total=left - pause)
         return image
 
     def get_image(self, message_id: str) -> GeneratedImage:
@@ -288,8 +289,14 @@ class Functions(Resource[LumiService]):
             response_type=response_type,
         )
         if response_type == "stream":
-            return self._transport.stream(call.read_by(bytes), RawBytes, timeout=timeout)
-        return self._transport.send(call, timeout=timeout)
+            return self._transport.stream(call.read_by(bytes), RawBytes, timeout=_checked(timeout))
+        return self._transport.send(call, timeout=_checked(timeout))
+
+
+def _checked(timeout: float | None) -> float | None:
+    if timeout is not None:
+        check_seconds("timeout", timeout)
+    return timeout
 
 
 def _events(reader: TextReader, stream: Iterable[bytes]) -> Generator[TextEvent, None]:

@@ -50,6 +50,9 @@ def send_email(
     """Send an e-mail. It is never sent twice."""
     if not html and not text_body:
         raise ValidationError("Pass html or text: an e-mail needs one of them.")
+    for name, value in (("html", html), ("text", text_body), ("from_name", from_name)):
+        if not isinstance(value, str | None):
+            raise ValidationError(f"{name} must be a string, not {type(value).__name__}.")
     body = {
         "to": _addresses("to", to),
         "subject": text("subject", subject),
@@ -208,13 +211,14 @@ def invoke(
     has_form = form is not None or files is not None
     if body is not None and has_form:
         raise ValidationError("Pass body, or form and files: a request has only one content.")
+    for argument, value in (("query", query), ("headers", headers), ("form", form)):
+        if not isinstance(value, Mapping | None):
+            raise ValidationError(f"{argument} must be a dict, not {type(value).__name__}.")
     if response_type not in (None, "json", "text", "bytes", "stream"):
         raise ValidationError(f"response_type must be json, text, bytes or stream, not {response_type!r}.")
-    verb = (
-        ("GET" if body is None and not has_form else "POST")
-        if method is None
-        else text("method", method).strip().upper()
-    )
+    verb = method or ("GET" if body is None and not has_form else "POST")
+    if not isinstance(verb, str) or not verb.isascii() or not verb.isalpha():
+        raise ValidationError(f"method must be an HTTP method such as PUT, not {verb!r}.")
     own: dict[str, str | SecretStr] = {}
     content: dict[str, Any] = {}
     if isinstance(body, str | bytes):
@@ -225,7 +229,7 @@ def invoke(
     elif has_form:
         content["form"] = Form(dict(form or {}), form_files(files) if files is not None else ())
     call: Call[Any] = Call(
-        verb,
+        verb.upper(),
         path("/v1/functions/{}/{}", project_id, text("name", name)),
         answer.nothing,
         query=_pairs(query or {}),

@@ -18,8 +18,8 @@ from langchain_core.runnables.config import merge_configs
 from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from pydantic import ConfigDict
 
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.calls import from_config
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.function_calling import ToolLike, bound_tools, tool_keywords
 from lumnisai_integrations.langchain.lumnis.settings import LumnisSettings
 from lumnisai_integrations.langchain.lumnis.structured import Schema, structured_chain

@@ -21,6 +21,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, stops_of
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.binding import ModelBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
     RunCall,
@@ -32,7 +33,6 @@ from lumnisai_integrations.langchain.lumnis.calls import (
     with_config,
 )
 from lumnisai_integrations.langchain.lumnis.convert import convert_out
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.function_calling import ToolLike
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback

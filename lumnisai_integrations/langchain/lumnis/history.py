@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from lumnisai_core import AsyncClient, Client, ResponseObject, Scope, ThreadObject
 from lumnisai_core.exceptions import ConfigurationError, NotFoundError, ValidationError
 from lumnisai_integrations._shared.thread_reading import aread_runs, read_runs
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.conversation import HistoryState
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.settings import LumnisConnection
 
 _LONGEST_TITLE = 500

@@ -17,7 +17,7 @@ from lumnisai_integrations._shared.file_reading import (
     read_files,
     unique_ids,
 )
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.settings import LumnisConnection
 
 

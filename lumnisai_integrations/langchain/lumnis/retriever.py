@@ -13,8 +13,8 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FileSearchResults
 from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, SearchParameters, passages, search_parameters
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.calls import from_config
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.settings import USER_SPEC, LumnisConnection
 
 

@@ -13,6 +13,7 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda, R
 from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import FeedbackCreated, FeedbackType, ResponseObject, ResponseStatus, RunUpdate
+from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.binding import AgentBinding
 from lumnisai_integrations.langchain.lumnis.calls import (
     KnownRun,
@@ -24,7 +25,6 @@ from lumnisai_integrations.langchain.lumnis.calls import (
     start_of_input,
 )
 from lumnisai_integrations.langchain.lumnis.convert import convert_out
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback
 from lumnisai_integrations.langchain.lumnis.settings import LumnisSettings
 

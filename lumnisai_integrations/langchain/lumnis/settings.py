@@ -21,7 +21,7 @@ from lumnisai_integrations._shared.runs import (
     plain_overrides,
 )
 from lumnisai_integrations._shared.schemas import answer_schema
-from lumnisai_integrations.langchain.lumnis.errors import model_errors
+from lumnisai_integrations.langchain.errors import model_errors
 
 
 class LumnisConnection(Connection):

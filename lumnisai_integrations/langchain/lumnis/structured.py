@@ -21,7 +21,7 @@ from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared import structured
 from lumnisai_integrations._shared.schemas import answer_schema, builder_of, unwrapped
-from lumnisai_integrations.langchain.lumnis.errors import StructuredOutputError, model_errors
+from lumnisai_integrations.langchain.errors import StructuredOutputError, model_errors
 
 _METHODS = ("json_schema", "function_calling", "json_mode")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from typing import Any, TypeAlias, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any
 
 from llama_index.core.base.llms.generic_utils import (
     achat_to_completion_decorator,
@@ -23,7 +23,6 @@ from llama_index.core.base.llms.types import (
     LLMMetadata,
     MessageRole,
 )
-from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.llm import ToolSelection
 from llama_index.core.tools.types import BaseTool
 from pydantic import Field
@@ -37,22 +36,14 @@ from lumnisai_integrations.llama_index.lumnis.function_calling import plain_tool
 from lumnisai_integrations.llama_index.lumnis.listeners import Listeners
 from lumnisai_integrations.llama_index.lumnis.settings import LumnisSettings
 from lumnisai_integrations.llama_index.lumnis.structured import NativeStructuredLLM
-
-T = TypeVar("T")
-MethodT = TypeVar("MethodT", bound=Callable[..., Any])
-Stream: TypeAlias = Generator[T, None, None]
-AsyncStream: TypeAlias = AsyncGenerator[T, None]
-Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-
-def reports_chat(method: MethodT) -> MethodT:
-    """Report calls of a method that takes messages."""
-    return cast("MethodT", llm_chat_callback()(method))
-
-
-def reports_completion(method: MethodT) -> MethodT:
-    """Report calls of a method that takes a prompt."""
-    return cast("MethodT", llm_completion_callback()(method))
+from lumnisai_integrations.llama_index.reporting import (
+    aclosing_all,
+    areported,
+    closing_all,
+    reported,
+    reports_chat,
+    reports_completion,
+)
 
 
 class LumnisLLM(LumnisSettings, NativeStructuredLLM):
@@ -184,13 +175,13 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
             A generator that starts the run when it is first read. Closing it before its end stops the run.
         """
         chunks = self._chunks(messages, kwargs)
-        return _closing_all(_reported(reports_chat, self, messages, chunks, kwargs), chunks)
+        return closing_all(reported(reports_chat, self, messages, chunks, kwargs), chunks)
 
     def stream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseGen:  # noqa: ARG002
         """Stream a run on one message of the user; otherwise the same as :meth:`stream_chat`."""
         chunks = self._chunks(prompt_to_messages(prompt), kwargs)
         texts = stream_chat_response_to_completion_response(chunks)
-        return _closing_all(_reported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
+        return closing_all(reported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
     def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
@@ -215,13 +206,13 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
     async def astream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseAsyncGen:
         """Do the same as :meth:`stream_chat` without blocking the event loop."""
         chunks = self._achunks(messages, kwargs)
-        return _aclosing_all(await _areported(reports_chat, self, messages, chunks, kwargs), chunks)
+        return aclosing_all(await areported(reports_chat, self, messages, chunks, kwargs), chunks)
 
     async def astream_complete(self, prompt: str, formatted: bool = False, **kwargs: Any) -> CompletionResponseAsyncGen:  # noqa: ARG002
         """Do the same as :meth:`stream_complete` without blocking the event loop."""
         chunks = self._achunks(prompt_to_messages(prompt), kwargs)
         texts = astream_chat_response_to_completion_response(chunks)
-        return _aclosing_all(await _areported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
+        return aclosing_all(await areported(reports_completion, self, prompt, texts, kwargs), texts, chunks)
 
     async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
@@ -280,48 +271,6 @@ async def _aread(llm: LumnisLLM, client: AsyncClient, call: RunCall, listeners: 
                 inner.notify(update)
                 for chunk in chat_chunks(update, call.chunk_size, call.offer, call.stop):
                     yield chunk
-
-
-# The framework's decorators wrap a generator without closing it. Leaving a stream early must reach the run at once, not
-# when the garbage collector runs.
-
-
-def _reported(
-    report: Decorator, llm: object, question: object, source: Stream[T], keywords: dict[str, Any]
-) -> Stream[T]:
-    """Return a stream that one of the framework's decorators reports as the answer to messages or a prompt."""
-
-    def stream(*_: object, **__: object) -> Stream[T]:
-        return source
-
-    return cast("Stream[T]", report(stream)(llm, question, **keywords))
-
-
-async def _areported(
-    report: Decorator, llm: object, question: object, source: AsyncStream[T], keywords: dict[str, Any]
-) -> AsyncStream[T]:
-    async def stream(*_: object, **__: object) -> AsyncStream[T]:
-        return source
-
-    return cast("AsyncStream[T]", await report(stream)(llm, question, **keywords))
-
-
-def _closing_all(stream: Stream[T], *sources: Stream[Any]) -> Stream[T]:
-    """Return a stream that closes its sources, outermost first, when it ends or is closed."""
-    try:
-        yield from stream
-    finally:
-        for source in sources:
-            source.close()
-
-
-async def _aclosing_all(stream: AsyncStream[T], *sources: AsyncStream[Any]) -> AsyncStream[T]:
-    try:
-        async for item in stream:
-            yield item
-    finally:
-        for source in (stream, *sources):
-            await source.aclose()
 
 
 def register() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -62,6 +63,7 @@ async def test_an_email_is_sent_once() -> None:
                 {"to": "nobody", "subject": "s", "text": "t"},
                 {"to": EMAIL, "subject": " ", "text": "t"},
                 {"to": EMAIL, "subject": "s"},
+                {"to": EMAIL, "subject": "s", "text": "t", "html": 5},
                 {"to": EMAIL, "subject": "s", "text": "t", "scheduled_at": datetime(2025, 1, 1)},
             ):
                 with pytest.raises(ValidationError):
@@ -215,6 +217,24 @@ async def test_an_error_in_place_of_a_stream_or_within_is_an_error(
     assert API_KEY not in str(caught.value)
 
 
+async def test_leaving_a_stream_early_closes_what_it_reads_from() -> None:
+    """At once, not when the garbage collector runs."""
+    closed: list[bool] = []
+
+    async def chunks() -> AsyncGenerator[bytes, None]:
+        try:
+            for number in range(1000):
+                yield b'data: {"chatId": "c", "content": "%d"}\n\n' % number
+        finally:
+            closed.append(True)
+
+    with canned_server([good()]) as server:
+        async with client_to(server) as client:
+            async with client.tools.ai.parse_stream(chunks()) as stream:
+                assert (await anext(stream)).data.content == "0"
+            assert closed == [True]
+
+
 async def test_an_image_is_awaited() -> None:
     """The pauses grow; the failure of an image is a result; one that takes too long can be read later."""
 
@@ -301,5 +321,11 @@ async def test_a_function_may_stream_and_fail() -> None:
                 await client.functions.invoke("brew")
             with pytest.raises(ValidationError, match="only one content"):
                 await client.functions.invoke("brew", body={}, form={})
+            with pytest.raises(ValidationError, match="method must be an HTTP method"):
+                await client.functions.invoke("brew", method="GET /x")
+            with pytest.raises(ValidationError, match="query must be a dict"):
+                await client.functions.invoke("brew", query="a=1")  # type: ignore[call-overload]
+            with pytest.raises(ValidationError, match="timeout must be"):
+                await client.functions.invoke("brew", timeout=0)
             with pytest.raises(ValidationError, match="response_type must be"):
                 await client.functions.invoke("brew", response_type="blob")  # type: ignore[call-overload]

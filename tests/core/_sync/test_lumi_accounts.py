@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import pytest
@@ -166,6 +167,58 @@ def test_a_refused_token_without_a_password_is_an_error_and_shows() -> None:
             assert (client.auth.is_authenticated, len(changes)) == (False, 1)
     assert {request.headers["authorization"] for request in server.received} == {f"Bearer {TOKEN}"}
     assert len(server.received) == 2
+
+
+def test_a_plain_401_is_the_end_of_a_session_too() -> None:
+    """Of the platform; a function may have reasons of its own, and a wrong password ends nothing."""
+    with canned_server([Canned(401, b"<html>no</html>")]) as server:
+        with client_to(server, authorization=TOKEN, max_retries=0) as client:
+            with pytest.raises(AuthenticationError) as of_function:
+                client.functions.invoke("f")
+            assert not isinstance(of_function.value, SessionExpiredError)
+            assert client.auth.is_authenticated
+            with pytest.raises(SessionExpiredError, match="sign in again"):
+                client.entities.Posts.list()
+            assert not client.auth.is_authenticated
+        with client_to(server, max_retries=0) as client:
+            with pytest.raises(AuthenticationError) as of_login:
+                client.auth.sign_in_with_password(EMAIL, PASSWORD)
+            assert not isinstance(of_login.value, SessionExpiredError)
+
+
+def test_an_answer_for_one_user_is_never_kept_for_another() -> None:
+    """The user changes while the profile is read, and signs out while the token is renewed."""
+    arrived, release = threading.Event(), threading.Event()
+    with canned_server([good(USER, arrived=arrived, release=release)]) as server:
+        with client_to(server, authorization=TOKEN) as client:
+            client.auth.on_auth_change(lambda _: release.set())
+
+            def change() -> None:
+                arrived.wait(10)
+                client.auth.access_token = "of-another"
+
+            other = threading.Thread(target=change)
+            other.start()
+            assert (client.auth.refresh_user()).user_name == "Ines"
+            other.join()
+            assert (client.auth.access_token, client.auth.user) == ("of-another", None)
+    arrived, release = threading.Event(), threading.Event()
+    renewal = good({**SIGNED_IN, "userToken": "tok-new"}, arrived=arrived, release=release)
+    with canned_server([good(SIGNED_IN), bad(2100), renewal]) as server:
+        with client_to(server) as client:
+            client.auth.sign_in_with_password(EMAIL, PASSWORD)
+
+            def sign_out() -> None:
+                arrived.wait(10)
+                client.auth.sign_out()
+                release.set()
+
+            leaving = threading.Thread(target=sign_out)
+            leaving.start()
+            with pytest.raises(AuthenticationError, match="changed while the token was renewed"):
+                client.entities.Posts.list()
+            leaving.join()
+            assert client.auth.access_token is None
 
 
 def test_a_login_without_data_is_an_error_of_the_family() -> None:

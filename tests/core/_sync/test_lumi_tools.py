@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -61,6 +62,7 @@ def test_an_email_is_sent_once() -> None:
                 {"to": "nobody", "subject": "s", "text": "t"},
                 {"to": EMAIL, "subject": " ", "text": "t"},
                 {"to": EMAIL, "subject": "s"},
+                {"to": EMAIL, "subject": "s", "text": "t", "html": 5},
                 {"to": EMAIL, "subject": "s", "text": "t", "scheduled_at": datetime(2025, 1, 1)},
             ):
                 with pytest.raises(ValidationError):
@@ -214,6 +216,24 @@ def test_an_error_in_place_of_a_stream_or_within_is_an_error(
     assert API_KEY not in str(caught.value)
 
 
+def test_leaving_a_stream_early_closes_what_it_reads_from() -> None:
+    """At once, not when the garbage collector runs."""
+    closed: list[bool] = []
+
+    def chunks() -> Generator[bytes, None]:
+        try:
+            for number in range(1000):
+                yield b'data: {"chatId": "c", "content": "%d"}\n\n' % number
+        finally:
+            closed.append(True)
+
+    with canned_server([good()]) as server:
+        with client_to(server) as client:
+            with client.tools.ai.parse_stream(chunks()) as stream:
+                assert (next(stream)).data.content == "0"
+            assert closed == [True]
+
+
 def test_an_image_is_awaited() -> None:
     """The pauses grow; the failure of an image is a result; one that takes too long can be read later."""
 
@@ -300,5 +320,11 @@ def test_a_function_may_stream_and_fail() -> None:
                 client.functions.invoke("brew")
             with pytest.raises(ValidationError, match="only one content"):
                 client.functions.invoke("brew", body={}, form={})
+            with pytest.raises(ValidationError, match="method must be an HTTP method"):
+                client.functions.invoke("brew", method="GET /x")
+            with pytest.raises(ValidationError, match="query must be a dict"):
+                client.functions.invoke("brew", query="a=1")  # type: ignore[call-overload]
+            with pytest.raises(ValidationError, match="timeout must be"):
+                client.functions.invoke("brew", timeout=0)
             with pytest.raises(ValidationError, match="response_type must be"):
                 client.functions.invoke("brew", response_type="blob")  # type: ignore[call-overload]

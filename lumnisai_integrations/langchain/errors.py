@@ -60,11 +60,14 @@ TenantScopeUserIdConflict = _twin(exceptions.TenantScopeUserIdConflict, ModelInv
 LocalFileNotSupported = _twin(exceptions.LocalFileNotSupported, ModelInvalidRequestError)
 ConflictError = _twin(exceptions.ConflictError, ModelInvalidRequestError)
 AuthenticationError = _twin(exceptions.AuthenticationError, ModelAuthenticationError, PermissionError)
+SessionExpiredError = _twin(exceptions.SessionExpiredError, ModelAuthenticationError, PermissionError)
 NotFoundError = _twin(exceptions.NotFoundError, ModelNotFoundError, LookupError)
 FileNotFoundError = _twin(exceptions.FileNotFoundError, ModelNotFoundError, LookupError)  # noqa: A001 - the core's name
 FileAccessDeniedError = _twin(exceptions.FileAccessDeniedError, ModelPermissionDeniedError, PermissionError)
 FileOperationError = _twin(exceptions.FileOperationError, ModelError, RuntimeError)
 RateLimitError = _twin(exceptions.RateLimitError, ModelRateLimitError)
+TruncatedStreamError = _twin(exceptions.TruncatedStreamError, ModelAPIError)
+WaitTimeoutError = _twin(exceptions.WaitTimeoutError, ModelTimeoutError, is_retryable=False)  # the work continues
 ServiceError = _twin(exceptions.TransportError, ModelAPIError, name="ServiceError")
 RunFailedError = _twin(exceptions.RunFailedError, ModelError, RuntimeError, is_retryable=property(_is_cut_off))
 RunCancelledError = _twin(exceptions.RunCancelledError, ModelError, RuntimeError)
@@ -109,7 +112,8 @@ def _twin_of(error: exceptions.LumnisAIError) -> type[exceptions.LumnisAIError]:
     is_about_file = isinstance(error, exceptions.FileOperationError)
     if isinstance(error, exceptions.AuthenticationError) and error.status_code == 403 and not is_about_file:
         return PermissionDeniedError
-    if isinstance(error, exceptions.TransportError) and error.status_code is None:
+    is_cut_short = isinstance(error, exceptions.TruncatedStreamError)
+    if isinstance(error, exceptions.TransportError) and error.status_code is None and not is_cut_short:
         return ConnectionFailedError
     return next((_TWINS[kind] for kind in type(error).__mro__ if kind in _TWINS), type(error))
 

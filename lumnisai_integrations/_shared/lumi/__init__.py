@@ -1,0 +1,1 @@
+"""Lumi.new for both frameworks: connection, messages, documents, tools."""

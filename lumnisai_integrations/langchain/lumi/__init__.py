@@ -1,0 +1,1 @@
+"""Lumi.new in LangChain."""
