@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lumnisai_integrations.langchain.liminal.guard import LiminalGuard
     from lumnisai_integrations.langchain.lumnis.chat import ChatLumnis, register
     from lumnisai_integrations.langchain.lumnis.engine import ChatModelEngine
     from lumnisai_integrations.langchain.lumnis.errors import StructuredOutputError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ChatLumnis",
     "ChatModelEngine",
+    "LiminalGuard",
     "LumnisChatMessageHistory",
     "LumnisFilesLoader",
     "LumnisFilesRetriever",
@@ -39,6 +41,7 @@ __all__ = [
 _HOMES = {
     "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
     "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
+    "LiminalGuard": "lumnisai_integrations.langchain.liminal.guard",
     "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",
     "LumnisFilesLoader": "lumnisai_integrations.langchain.lumnis.loader",
     "LumnisFilesRetriever": "lumnisai_integrations.langchain.lumnis.retriever",
