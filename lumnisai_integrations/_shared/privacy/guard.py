@@ -7,13 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple, Self, TypeAlias, TypeVar, get_args
 
 from lumnisai_core.exceptions import ConfigurationError, RateLimitError, TransportError
-from lumnisai_core.liminal import AsyncClient, Client, CleanseResponse, ModelInstance, ModelInstanceUnknownError
+from lumnisai_core.liminal import AsyncClient, CleanseResponse, Client, ModelInstance, ModelInstanceUnknownError
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.privacy.nested import Special, Walk, nothing_special, texts_in
 from lumnisai_integrations._shared.privacy.placeholders import TOKEN, candidates, learned, restored
@@ -157,7 +156,7 @@ class Guard:
             return result
         if self._blocking is not None:
             return _driven(flow, ask, self._blocking)
-        return _in_own_loop(_adriven, flow, ask, self._asyncio)
+        return _in_own_loop(_adriven(flow, ask, self._asyncio))
 
     async def arun(self, flow: Flow[T]) -> T:
         """Run a flow in an event loop and return its result."""
@@ -172,13 +171,16 @@ class Guard:
 
     # Cleansing
 
-    def cleansed(self, value: Any, exchange: Exchange, special: Special = nothing_special) -> Flow[Any]:
+    def cleansed(
+        self, value: Any, exchange: Exchange, special: Special = nothing_special, *, strict: bool = True
+    ) -> Flow[Any]:
         """Return a value with placeholders in the place of what the policy hides.
 
         Args:
             value: Texts in any nesting.
             exchange: Learns the values.
             special: Handles objects of a framework.
+            strict: Whether an object that cannot be looked into is refused, rather than kept.
 
         Raises:
             ValidationError: Something in it cannot be looked into.
@@ -191,10 +193,10 @@ class Guard:
                 wanted[_piece(text, label)] = text
             return text
 
-        Walk(note, special, strict=True)(value)
+        Walk(note, special, strict=strict)(value)
         yield from self._cleanse_all(wanted, exchange)
         hide = _hiding(exchange.values)
-        return Walk(lambda text, label: hide(wanted.get(_piece(text, label), text)), special, strict=True)(value)
+        return Walk(lambda text, label: hide(wanted.get(_piece(text, label), text)), special, strict=strict)(value)
 
     def _cleanse_all(self, wanted: dict[_Piece, str], exchange: Exchange) -> Flow[None]:
         """Replace the texts of some pieces by cleansed ones, with as few requests as possible."""
@@ -339,10 +341,10 @@ async def _adriven(flow: Flow[T], ask: Ask, client: Any) -> T:
         return result
 
 
-def _in_own_loop(function: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+def _in_own_loop(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in an event loop of its own, also where one runs already."""
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(copy_context().run, lambda: asyncio.run(function(*arguments))).result()
+        return pool.submit(lambda: asyncio.run(coroutine)).result()
 
 
 def _piece(text: str, label: str) -> _Piece:

@@ -145,10 +145,8 @@ def open_end(text: str, tokens: Collection[str], start: int = 0, *, any_type: bo
         any_type: Whether unknown placeholders in capitals count, too.
     """
     begin = max(start, len(text) - _LONGEST)
-    if any_type and (match := _ANY_BEGUN.search(text, begin)):
-        unknown = match.start()
-    else:
-        unknown = len(text)
+    match = _ANY_BEGUN.search(text, begin) if any_type else None
+    unknown = match.start() if match else len(text)
     if not tokens:
         return unknown
     known = {_letters(token) for token in tokens}

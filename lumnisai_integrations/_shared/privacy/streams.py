@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lumnisai_integrations._shared.privacy.placeholders import open_end, restored
 
@@ -61,6 +62,6 @@ class Pieces:
         return text_out
 
     @property
-    def open_keys(self) -> list[Hashable]:
+    def open_keys(self) -> list[Any]:
         """The texts of which something is held back."""
         return [key for key, text in self._texts.items() if text.held]

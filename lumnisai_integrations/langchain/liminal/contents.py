@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from langchain_core.language_models.chat_model_stream import ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.runnables.utils import AddableDict
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.privacy.guard import Exchange, Flow, Guard
 from lumnisai_integrations._shared.privacy.nested import Walk
 
-__all__ = ["ChatModelStream", "Stream", "reported", "special"]
-
 #: Blocks without text.
-_MEDIA = frozenset({"image", "image_url", "audio", "input_audio", "input_image", "video", "file", "input_file", "media"})
+_MEDIA = frozenset(
+    {"image", "image_url", "audio", "input_audio", "input_image", "video", "file", "input_file", "media"}
+)
 #: Fields of blocks and tool calls that name things of the protocol.
 _NAMES = frozenset({"type", "id", "index", "name", "tool_use_id", "tool_call_id", "call_id", "status", "signature"})
 #: Fields of streamed blocks that come in pieces, and those of them whose pieces are JSON.
@@ -57,7 +57,9 @@ def _block(walk: Walk, block: Mapping[str, Any]) -> Any:
             f"The guard cannot look into a block of type {block['type']!r}, so it is not passed on: leave it out, or "
             "pass its text."
         )
-    changed = {name: item if name in _NAMES else walk(item, "" if name == "text" else name) for name, item in block.items()}
+    changed = {
+        name: item if name in _NAMES else walk(item, "" if name == "text" else name) for name, item in block.items()
+    }
     return block if all(changed[name] is item for name, item in block.items()) else changed
 
 
@@ -130,9 +132,10 @@ class Stream:
                     rest.append((yield from self._guard.rest(self._pieces, key, self._exchange)))
                 case ("key", name):
                     rest.append(AddableDict({name: (yield from self._guard.rest(self._pieces, key, self._exchange))}))
-        ids = dict.fromkeys(key[1] for key in self._pieces.open_keys if isinstance(key, tuple))
+        ids = dict.fromkeys(key[1] for key in self._pieces.open_keys)
         for message_id in ids:
-            rest.append((yield from self._ending(AIMessageChunk(content="", id=message_id))))
+            ending = yield from self._ending(AIMessageChunk(content="", id=message_id))
+            rest.append(ending)
         return rest
 
     def event(self, event: Mapping[str, Any]) -> Flow[list[dict[str, Any]]]:
@@ -151,7 +154,7 @@ class Stream:
     def protocol_event(self, event: Mapping[str, Any]) -> Flow[list[dict[str, Any]]]:
         """Return the events to dispatch for an event of the content-block protocol."""
         index = event.get("index")
-        delta = event.get("delta")
+        delta: Any = event.get("delta")
         match event.get("event"), delta:
             case "content-block-delta", {"type": "text-delta" | "reasoning-delta" as kind}:
                 name = kind.removesuffix("-delta")
@@ -187,7 +190,8 @@ class Stream:
             case tuple() if not hasattr(value, "_fields"):
                 items = []
                 for item in value:
-                    items.append((yield from self._nested(item)))
+                    nested = yield from self._nested(item)
+                    items.append(nested)
                 return tuple(items)
             case dict() if type(value) is dict:
                 changed = {}
@@ -252,7 +256,7 @@ class Stream:
                         case ["thoughts"]:
                             kwargs["reasoning_content"] = kwargs.get("reasoning_content", "") + rest
                         case ["call", index]:
-                            calls.append({"name": None, "args": rest, "id": None, "index": index})
+                            calls.append(tool_call_chunk(args=rest, index=index))
                         case ["block", index, kind, name]:
                             block = {"type": kind, name: rest, "index": index}
                             content = [*([content] if isinstance(content, str) and content else content or []), block]

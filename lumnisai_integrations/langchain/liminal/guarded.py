@@ -146,9 +146,7 @@ class _Guarded:
         guard, inner, call = self._call(value, config, keywords)
         await guard.arun(call.prepare())
         streams: dict[str, Stream] = {}
-        async with aclosing(
-            inner.astream_events(call.input, call.config, version=version, **call.keywords)
-        ) as events:
+        async with aclosing(inner.astream_events(call.input, call.config, version=version, **call.keywords)) as events:
             async for event in events:
                 stream = streams.setdefault(event["run_id"], call.stream())
                 for ready in await guard.arun(stream.event(event)):
@@ -224,12 +222,12 @@ class GuardedRunnable(_Guarded, Runnable[Any, Any]):
         return self.guard, self.bound
 
     @property
-    def InputType(self) -> Any:
+    def InputType(self) -> Any:  # noqa: N802 - of the base class
         """Type of the input: that of what is guarded."""
         return self.bound.InputType
 
     @property
-    def OutputType(self) -> Any:
+    def OutputType(self) -> Any:  # noqa: N802 - of the base class
         """Type of the output: that of what is guarded."""
         return self.bound.OutputType
 
@@ -383,7 +381,7 @@ class GuardedChatModel(_Guarded, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002 - of the base class
         **kwargs: Any,
     ) -> ChatResult:
         result = self.generate([messages], stop, **kwargs)
@@ -393,7 +391,7 @@ class GuardedChatModel(_Guarded, BaseChatModel):
         self,
         messages: list[BaseMessage],
         stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002 - of the base class
         **kwargs: Any,
     ) -> ChatResult:
         result = await self.agenerate([messages], stop, **kwargs)

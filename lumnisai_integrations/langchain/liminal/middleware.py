@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest
@@ -35,19 +35,19 @@ class LiminalGuardMiddleware(AgentMiddleware[_State, Any, Any]):
 
     # The beginning and the end
 
-    def before_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:
+    def before_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Cleanse the messages of the state."""
         return self._guard.run(self._cleansed_state(state))
 
-    async def abefore_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:
+    async def abefore_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Cleanse the messages of the state."""
         return await self._guard.arun(self._cleansed_state(state))
 
-    def after_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:
+    def after_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Restore the messages of the state and the structured response."""
         return None if self._is_within() else self._guard.run(self._restored_state(state))
 
-    async def aafter_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:
+    async def aafter_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Restore the messages of the state and the structured response."""
         return None if self._is_within() else await self._guard.arun(self._restored_state(state))
 
@@ -101,7 +101,7 @@ class LiminalGuardMiddleware(AgentMiddleware[_State, Any, Any]):
         return request
 
 
-def _changed(before: list[BaseMessage], after: list[BaseMessage]) -> dict[str, Any] | None:
+def _changed(before: Sequence[BaseMessage], after: Sequence[BaseMessage]) -> dict[str, Any] | None:
     """Return the update that replaces the messages that have changed, by their ids."""
     changed = [new for old, new in zip(before, after, strict=True) if new is not old]
     return {"messages": changed} if changed else None

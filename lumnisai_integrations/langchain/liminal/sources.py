@@ -79,7 +79,7 @@ class GuardedTool(BaseTool):
         tool_input: str | dict[str, Any],
         call_id: str | None,
         config: RunnableConfig,
-        run_manager: CallbackManagerForToolRun | None = None,
+        run_manager: CallbackManagerForToolRun | None = None,  # noqa: ARG002 - of the base class
     ) -> Any:
         exchange = Exchange()
         arguments = self.guard.run(self._true(tool_input, exchange))
@@ -92,7 +92,7 @@ class GuardedTool(BaseTool):
         except Exception as error:  # noqa: BLE001 - its text may have true values
             failure = error
         if failure is not None:
-            raise_cleansed(self.guard.run(_failure(self.guard, failure, exchange)))
+            _raise(self.guard.run(_failure(self.guard, failure, exchange)))
         return self.guard.run(_output(self.guard, output, exchange))
 
     async def _arun(
@@ -100,7 +100,7 @@ class GuardedTool(BaseTool):
         tool_input: str | dict[str, Any],
         call_id: str | None,
         config: RunnableConfig,
-        run_manager: AsyncCallbackManagerForToolRun | None = None,
+        run_manager: AsyncCallbackManagerForToolRun | None = None,  # noqa: ARG002 - of the base class
     ) -> Any:
         exchange = Exchange()
         arguments = await self.guard.arun(self._true(tool_input, exchange))
@@ -114,7 +114,7 @@ class GuardedTool(BaseTool):
         except Exception as error:  # noqa: BLE001 - its text may have true values
             failure = error
         if failure is not None:
-            raise_cleansed(await self.guard.arun(_failure(self.guard, failure, exchange)))
+            _raise(await self.guard.arun(_failure(self.guard, failure, exchange)))
         return await self.guard.arun(_output(self.guard, output, exchange))
 
     def _true(self, tool_input: str | dict[str, Any], exchange: Exchange) -> Flow[Any]:
@@ -147,14 +147,15 @@ def _failure(guard: Guard, error: Exception, exchange: Exchange) -> Flow[Excepti
     graphs = sys.modules.get("langgraph.errors")
     if graphs is not None and isinstance(error, graphs.GraphBubbleUp):  # an interrupt, not a failure
         error.args = yield from guard.cleansed(error.args, exchange, special)
-        return error
+        interrupt: Exception = error
+        return interrupt
     if isinstance(error, LumnisAIError):
         return error
     text = yield from guard.cleansed(str(error), exchange)
     return ToolException(text if isinstance(error, ToolException) else f"{type(error).__name__}: {text}")
 
 
-def raise_cleansed(error: Exception) -> NoReturn:
+def _raise(error: Exception) -> NoReturn:
     """Raise an error without the one behind it."""
     error.__cause__ = error.__context__ = None
     raise error.with_traceback(None)
@@ -166,7 +167,12 @@ class GuardedRetriever(BaseRetriever):
     guard: Any = Field(exclude=True, repr=False)
     retriever: BaseRetriever
 
-    def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002 - of the base class
+    ) -> list[Document]:
         exchange = Exchange()
         true = self.guard.run(self.guard.restored(query, exchange))
         failure = None
@@ -178,12 +184,15 @@ class GuardedRetriever(BaseRetriever):
         except Exception as error:  # noqa: BLE001 - its text may have true values
             failure = error
         if failure is not None:
-            raise_cleansed(self.guard.run(_failure(self.guard, failure, exchange)))
+            _raise(self.guard.run(_failure(self.guard, failure, exchange)))
         documents: list[Document] = self.guard.run(self.guard.cleansed(found, exchange, special))
         return documents
 
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,  # noqa: ARG002 - of the base class
     ) -> list[Document]:
         exchange = Exchange()
         true = await self.guard.arun(self.guard.restored(query, exchange))
@@ -196,6 +205,6 @@ class GuardedRetriever(BaseRetriever):
         except Exception as error:  # noqa: BLE001 - its text may have true values
             failure = error
         if failure is not None:
-            raise_cleansed(await self.guard.arun(_failure(self.guard, failure, exchange)))
+            _raise(await self.guard.arun(_failure(self.guard, failure, exchange)))
         documents: list[Document] = await self.guard.arun(self.guard.cleansed(found, exchange, special))
         return documents
