@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
@@ -30,6 +31,8 @@ _SCALARS = (Number, Decimal, date, datetime, time, timedelta, UUID, PurePath)
 #: Shorter numbers identify nobody, and replacing them would break counts and indexes.
 _SHORTEST_NUMBER = 6
 _DEEPEST = 100
+#: Keys like this are names of fields, which programs need as they are.
+_FIELD = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _OPAQUE = (type(None), bool, Enum, type)
 
 
@@ -104,7 +107,8 @@ class Walk:
     def _text(self, text: str, label: str) -> str:
         document = _container(text)
         if document is None:
-            return self._change(text, label)
+            changed = self._change(text, label)
+            return text if changed == text else changed
         changed = self(document, label)
         return text if changed is document else json.dumps(changed, ensure_ascii=False)
 
@@ -116,7 +120,7 @@ class Walk:
         return value if changed == text else changed
 
     def _mapping(self, value: Mapping[Any, Any]) -> Any:
-        changed = {self(key): self(item, key if isinstance(key, str) else "") for key, item in value.items()}
+        changed = {self._key(key): self(item, key if isinstance(key, str) else "") for key, item in value.items()}
         if _same(changed.keys(), value.keys()) and _same(changed.values(), value.values()):
             return value
         if type(value) is dict or isinstance(value, MappingProxyType):
@@ -125,6 +129,9 @@ class Walk:
         copied.clear()
         copied.update(changed)
         return copied
+
+    def _key(self, key: Any) -> Any:
+        return key if isinstance(key, str) and _FIELD.fullmatch(key) else self(key)
 
     def _items(self, value: Any, label: str) -> Any:
         changed = [self(item, label) for item in value]

@@ -27,7 +27,7 @@ _ANY = re.compile(
     re.IGNORECASE,
 )
 #: The beginning of such a one, in capitals, at the end of a piece of a stream.
-_ANY_BEGUN = re.compile(r"(?<![A-Za-z0-9])(?:[A-Z][A-Z0-9]*(?:\\*_+[A-Z0-9]*|\\+)*)(?:_*|s)\Z")
+_ANY_BEGUN = re.compile(rf"{_BEFORE}(?:[A-Z][A-Z0-9]*(?:\\*_+[A-Z0-9]*|\\+)*)(?:_*|s)\Z")
 
 #: The longest beginning of a placeholder that a stream holds back.
 _LONGEST = 120
@@ -75,8 +75,10 @@ def _form(types: frozenset[str]) -> re.Pattern[str]:
     for kind in sorted(types, key=lambda name: (-len(name), name)):
         words = [re.escape(word) for word in kind.split("_") if word]
         any_case = f"(?i:{f'{_GAP}?'.join(words)})"
-        # With a space or a dash before the number, a single word in small letters is ordinary language: "person 1".
-        loose = any_case if len(words) > 1 else words[0]
+        # With a space or a dash before the number, small letters are ordinary language: "person 1".
+        loose = f"{_GAP}?".join(words)
+        if len(words) > 1:
+            loose = f"{_GAP}?".join(f"{word[:1]}(?i:{word[1:]})" for word in words)
         forms.append(rf"{any_case}(?i:{_JOINT})|{loose}(?:[ \t\u2010-\u2013:#-]{{0,2}})")
     return re.compile(rf"{_BEFORE}(?P<type>{'|'.join(forms)})0*(?P<number>\d+){_AFTER}")
 
@@ -117,22 +119,27 @@ def candidates(text: str, *, in_capitals: bool = False) -> list[str]:
     return list(found)
 
 
-def restored(text: str, values: Mapping[str, str], *, start: int = 0, in_json: bool = False) -> str:
+def restored(
+    text: str, values: Mapping[str, str], *, start: int = 0, end: int | None = None, in_json: bool = False
+) -> str:
     """Return a text with the values in place of their placeholders; unknown ones stay.
 
     Args:
         text: The text.
         values: The values by their placeholders.
         start: Where to begin; what is before is context and not returned.
+        end: Where to end; what is after is context and not returned.
         in_json: Whether the text is a part of a JSON document, in whose strings the values must be escaped.
     """
     pieces: list[str] = []
     at = start
     for one in found_in(text, values.keys(), start):
+        if end is not None and one.end > end:
+            break
         value = values[one.token]
         pieces += (text[at : one.start], json.dumps(value, ensure_ascii=False)[1:-1] if in_json else value)
         at = one.end
-    return "".join([*pieces, text[at:]]) if pieces else text[start:]
+    return "".join([*pieces, text[at:end]])
 
 
 def open_end(text: str, tokens: Collection[str], start: int = 0, *, any_type: bool = False) -> int:
@@ -146,16 +153,18 @@ def open_end(text: str, tokens: Collection[str], start: int = 0, *, any_type: bo
     """
     begin = max(start, len(text) - _LONGEST)
     match = _ANY_BEGUN.search(text, begin) if any_type else None
-    unknown = match.start() if match else len(text)
-    if not tokens:
-        return unknown
-    known = {_letters(token) for token in tokens}
-    first = {name[0] for name in known}
-    for place in range(begin, unknown):
-        char = text[place] if text[place].isascii() else unicodedata.normalize("NFKC", text[place])[:1]
-        if char.upper() in first and _free_before(text[max(0, place - 3) : place]) and _begins(text[place:], known):
-            return place
-    return unknown
+    place = match.start() if match else len(text)
+    if tokens:
+        known = {_letters(token) for token in tokens}
+        first = {name[0] for name in known}
+        for earlier in range(begin, place):
+            char = text[earlier] if text[earlier].isascii() else unicodedata.normalize("NFKC", text[earlier])[:1]
+            free = char.upper() in first and _free_before(text[max(0, earlier - 3) : earlier])
+            if free and _begins(text[earlier:], known):
+                place = earlier
+                break
+    # A whole placeholder that reaches across the place is held, too.
+    return next((one.start for one in found_in(text, tokens, start) if one.start < place < one.end), place)
 
 
 def _free_before(before: str) -> bool:

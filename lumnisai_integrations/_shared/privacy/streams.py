@@ -56,10 +56,11 @@ class Pieces:
         """Return what :meth:`push` or :meth:`flush` gave, with the values in it."""
         text = self._texts[key]
         in_json = text.is_json or text.head[:2] in ('{"', '["', "[{")
-        whole = text.before + ready
-        text_out = restored(whole, self._values, start=len(text.before), in_json=in_json)
-        text.before = whole[-_CONTEXT:]
-        return text_out
+        start, end = len(text.before), len(text.before) + len(ready)
+        whole = text.before + ready + text.held
+        result = restored(whole, self._values, start=start, end=end, in_json=in_json)
+        text.before = whole[:end][-_CONTEXT:]
+        return result
 
     @property
     def open_keys(self) -> list[Any]:

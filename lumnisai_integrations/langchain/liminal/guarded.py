@@ -274,6 +274,10 @@ class GuardedStructure(Runnable[Any, Any]):
         for value in growing.end():
             yield value
 
+    def astream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Yield the events of the model's runs, restored."""
+        return self.model.astream_events(input, config, **kwargs)
+
     def _parsed(self, message: BaseMessage, *, partial: bool = False) -> Any:
         # Without a run: callbacks would see the values.
         generations = [ChatGeneration(message=message)]
