@@ -99,11 +99,11 @@ class RecordingModel(BaseChatModel):
         text, call = self._answer(messages, kwargs)
         for number, piece in enumerate(json_pieces(call["args"]) if call else []):
             first = {"name": call["name"], "id": call["id"]} if call and not number else {}
-            chunk = AIMessageChunk("", tool_call_chunks=[tool_call_chunk(args=piece, index=0, **first)])
+            chunk = AIMessageChunk(content="", tool_call_chunks=[tool_call_chunk(args=piece, index=0, **first)])
             yield self._reported(chunk, run_manager)
         for piece in pieces(text):
             content: Any = [{"type": "text", "text": piece, "index": 0}] if self.as_blocks else piece
-            yield self._reported(AIMessageChunk(content), run_manager)
+            yield self._reported(AIMessageChunk(content=content), run_manager)
 
     @staticmethod
     def _reported(message: AIMessageChunk, manager: CallbackManagerForLLMRun | None) -> ChatGenerationChunk:

@@ -25,6 +25,7 @@ from pydantic import BaseModel, Field
 from lumnisai_core.exceptions import TransportError, ValidationError
 from lumnisai_core.liminal import AsyncClient, Client
 from lumnisai_core.local import LocalLumnis
+from lumnisai_integrations._shared.privacy.guard import Exchange
 from lumnisai_integrations.langchain import LiminalGuard
 from tests.langchain.recording import Recorder, RecordingModel, Tracer, turn
 from tests.shared.guarded import ASKED, CARD, CLEAR, MAIL, PHONE, clear_values, gateway_client
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBe
 
 
 @pytest.fixture
-def client(local: LocalLumnis) -> Iterator[Client]:  # type: ignore[override]
+def client(local: LocalLumnis) -> Iterator[Client]:
     """A client of the gateway."""
     with gateway_client(local) as made:
         yield made
@@ -49,7 +50,7 @@ class Contact(BaseModel):
     """Whom to write to."""
 
     to: str = Field(pattern=r"@|^\+")  # a placeholder does not match
-    all: list[str]
+    others: list[str]
 
 
 class Records(BaseRetriever):
@@ -64,10 +65,10 @@ class Records(BaseRetriever):
 
 
 @tool
-def send(to: str, all: list[str]) -> str:
+def send(to: str, others: list[str]) -> str:
     """Send a message."""
     assert to in CLEAR, to
-    return f"Sent to {to}, {all}, and to {PHONE}."
+    return f"Sent to {to}, {others}, and to {PHONE}."
 
 
 # What is guarded, with its input: (guard, model) -> (runnable, input)
@@ -89,7 +90,7 @@ def tool_arguments(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable
 
 
 def tool_results(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    call = {"name": "send", "args": {"to": MAIL, "all": [PHONE]}, "id": "call-1", "type": "tool_call"}
+    call = {"name": "send", "args": {"to": MAIL, "others": [PHONE]}, "id": "call-1", "type": "tool_call"}
     result = ToolMessage(f'{{"card": "{CARD}"}}', tool_call_id="call-1", artifact={"mail": MAIL, "thing": object()})
     calls = {"tool_calls": [call], "additional_kwargs": {"function_call": {"arguments": f'{{"to": "{MAIL}"}}'}}}
     return guard.model(model), [*turn(ASKED), AIMessage("", **calls), result]
@@ -208,7 +209,7 @@ def test_agents(guard: LiminalGuard, kind: str, mode: Any) -> None:
     model, recorder, tracer, saver = RecordingModel(), Recorder(), Tracer(), InMemorySaver()
     with_middleware = {"tools": [send], "middleware": [guard.middleware()]}
     options: Any = with_middleware if kind == "middleware" else {"tools": guard.tools([send])}
-    agent = guard.chain(create_agent(model, checkpointer=saver, **options))
+    agent: Any = guard.chain(create_agent(model, checkpointer=saver, **options))
     config = {"callbacks": [recorder, tracer], "configurable": {"thread_id": "1"}}
     mode(agent, {"messages": [("user", ASKED)]}, config)
     (result,) = mode(agent, {"messages": [("user", f"And again to {MAIL}")]}, config)
@@ -231,7 +232,7 @@ def _saved(saver: InMemorySaver) -> list[object]:
 
 async def test_agent_streams(guard: LiminalGuard) -> None:
     """Tokens of an agent's model come back with the values, in the same form as without the guard."""
-    agent = guard.chain(create_agent(RecordingModel(), guard.tools([send])))
+    agent: Any = guard.chain(create_agent(RecordingModel(), guard.tools([send])))
     said = ""
     async for mode, payload in agent.astream({"messages": [("user", ASKED)]}, stream_mode=["messages", "updates"]):
         if mode == "messages" and isinstance(payload[0], AIMessageChunk):
@@ -272,22 +273,16 @@ def test_tools_validate_the_values(guard: LiminalGuard) -> None:
         """Look up a contact."""
         return f"{contact.to} {limit}", {"mail": MAIL, "handle": object()}
 
-    guard.run(guard.cleansed(MAIL, _exchange()))
+    guard.run(guard.cleansed(MAIL, Exchange()))
     (guarded,) = guard.tools([look_up])
-    args = {"contact": {"to": "email_address_0", "all": []}}
+    args = {"contact": {"to": "email_address_0", "others": []}}
     call: Any = {"type": "tool_call", "name": "look_up", "id": "1", "args": args}
     message = asyncio.run(guarded.ainvoke(call))
     assert message.content == "EMAIL_ADDRESS_0 3"
     assert message.artifact is None
     assert guarded.name == "look_up"
-    assert guarded.tool_call_schema.model_json_schema() == look_up.tool_call_schema.model_json_schema()
+    assert guarded.args == look_up.args
     assert guard.tools([guarded]) == [guarded]
-
-
-def _exchange() -> Any:
-    from lumnisai_integrations._shared.privacy.guard import Exchange  # noqa: PLC0415
-
-    return Exchange()
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -299,7 +294,7 @@ def test_errors_of_tools_show_no_value(guard: LiminalGuard, kind: str) -> None:
         """Fail."""
         raise LookupError(f"no such user: {to}")
 
-    guard.run(guard.cleansed(MAIL, _exchange()))
+    guard.run(guard.cleansed(MAIL, Exchange()))
     (guarded,) = guard.tools([fail])
     recorder = Recorder()
     for args in ({"to": "EMAIL_ADDRESS_0", "count": 1}, {"to": "EMAIL_ADDRESS_0", "count": "EMAIL_ADDRESS_0"}):
@@ -315,15 +310,15 @@ def test_errors_of_tools_show_no_value(guard: LiminalGuard, kind: str) -> None:
 
 
 def test_interrupts_pass_with_placeholders(guard: LiminalGuard) -> None:
-    """A tool that asks a person: the question waits in the checkpoint with placeholders, the answer reaches the tool."""
+    """A tool asks a person: the question waits in the checkpoint with placeholders; the tool gets the answer."""
 
     @tool
-    def confirm(to: str, all: list[str]) -> str:
+    def confirm(to: str, others: list[str]) -> str:
         """Send after a person has agreed."""
         return f"{interrupt(f'Write to {to}?')} for {to}"
 
     saver = InMemorySaver()
-    agent = guard.chain(create_agent(RecordingModel(), guard.tools([confirm]), checkpointer=saver))
+    agent: Any = guard.chain(create_agent(RecordingModel(), guard.tools([confirm]), checkpointer=saver))
     config: Any = {"configurable": {"thread_id": "1"}}
     asked = agent.invoke({"messages": [("user", ASKED)]}, config)
     assert asked["__interrupt__"][0].value == f"Write to {MAIL}?"
@@ -335,7 +330,7 @@ def test_interrupts_pass_with_placeholders(guard: LiminalGuard) -> None:
 def test_retrievers_search_for_the_values(guard: LiminalGuard) -> None:
     """The query has the values inside the retriever only, and documents keep ids and numbers."""
     records, recorder = Records(), Recorder()
-    guard.run(guard.cleansed(MAIL, _exchange()))
+    guard.run(guard.cleansed(MAIL, Exchange()))
     (document,) = guard.retriever(records).invoke("EMAIL_ADDRESS_0", {"callbacks": [recorder]})
     assert records.queries == [MAIL]
     assert clear_values([recorder.seen, document]) == []
@@ -412,7 +407,7 @@ async def test_leaving_a_stream_ends_the_model(guard: LiminalGuard) -> None:
         finally:
             closed.append(True)
 
-    stream: Any = guard.chain(words).astream(ASKED)  # type: ignore[arg-type] # a generator is a runnable, too
+    stream: Any = guard.chain(words).astream(ASKED)
     assert MAIL in await anext(stream)
     await stream.aclose()
     assert closed == [True]
@@ -427,7 +422,8 @@ def test_text_is_released_at_once(guard: LiminalGuard) -> None:
             made.append(word)
             yield word
 
-    seen = [(piece, len(made)) for piece in guard.chain(words).stream(ASKED)]  # type: ignore[arg-type]
+    chain: Any = guard.chain(words)
+    seen = [(piece, len(made)) for piece in chain.stream(ASKED)]
     assert seen == [("Hello ", 1), ("dear ", 2), (f"{MAIL}, bye", 5)]
 
 
@@ -451,7 +447,7 @@ def test_a_guarded_model_is_a_chat_model(guard: LiminalGuard, local: LocalLumnis
     assert all(one in answer for one in CLEAR)
     assert all(one in guarded.bind(stop=[MAIL]).invoke(ASKED).content for one in CLEAR)
     assert clear_values([model.seen]) == []
-    raw = guarded.with_structured_output(Contact, include_raw=True).invoke(ASKED)
+    raw: Any = guarded.with_structured_output(Contact, include_raw=True).invoke(ASKED)
     assert raw["parsed"].to == MAIL
     assert raw["parsing_error"] is None
     for name, value in local.liminal.environment().items():

@@ -40,7 +40,7 @@ def answer_to(seen: object) -> str:
 
 def arguments_for(seen: object) -> dict[str, object]:
     """Return arguments of a tool with the placeholders in what a model got."""
-    return {"to": (placeholders(seen) or ["nobody"])[0], "all": [name.lower() for name in placeholders(seen)]}
+    return {"to": (placeholders(seen) or ["nobody"])[0], "others": [name.lower() for name in placeholders(seen)]}
 
 
 def pieces(text: str) -> list[str]:

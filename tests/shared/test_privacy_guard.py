@@ -40,7 +40,7 @@ def service() -> Iterator[LocalLumnis]:
 
 
 @pytest.fixture
-def client(service: LocalLumnis) -> Iterator[Client]:  # type: ignore[override]
+def client(service: LocalLumnis) -> Iterator[Client]:
     """A client of the gateway."""
     with Client(service.liminal.base_url, token=service.liminal.token) as made:
         yield made

@@ -178,9 +178,15 @@ def _begins(end: str, known: Collection[str]) -> bool:
     if re.search(r"[^A-Za-z0-9_ \t\r\n*`~:#\u2010-\u2013-]|[ \t:#\u2010-\u2013-]{3}", plain):
         return False
     whole = re.fullmatch(r"(.*\d)([^0-9]+)", plain, re.DOTALL)
-    if whole is not None and _letters(whole[1]) in known:
+    if whole is not None and _compact(whole[1]) in known:
         return re.fullmatch(r"_+|s", whole[2]) is not None
-    return any(name.startswith(_letters(plain)) for name in known)
+    begun = _compact(plain).removesuffix("0") if plain[-1:] == "0" else _compact(plain)
+    return any(name.startswith(begun) for name in known)
+
+
+def _compact(text: str) -> str:
+    """Return letters and number of a placeholder, without zeros in front of the number."""
+    return re.sub(r"(?<=[A-Z])0+(?=\d)", "", _letters(text))
 
 
 def learned(

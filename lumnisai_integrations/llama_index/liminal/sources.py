@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 from typing import Any, NoReturn
 
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -168,7 +169,10 @@ class GuardedRetriever(BaseRetriever):
         try:
             if (embed := self._embedder("_aget_query_embedding", query)) is not None:
                 query = dataclasses.replace(query, embedding=await embed(query.query_str))
-            found = await undecorated(self._retriever, "_aretrieve")(query)
+            if inspect.unwrap(type(self._retriever)._aretrieve) is inspect.unwrap(BaseRetriever._aretrieve):
+                found = undecorated(self._retriever, "_retrieve")(query)  # it has only this
+            else:
+                found = await undecorated(self._retriever, "_aretrieve")(query)
             found = await self._retriever._ahandle_recursive_retrieval(query, found)
         except Exception as error:  # noqa: BLE001 - its text may have true values
             failure = error
