@@ -16,12 +16,12 @@ from llama_index.core.base.llms.types import (
 )
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.callbacks.base_handler import BaseCallbackHandler
-from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.span_handlers import BaseSpanHandler
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
 from llama_index.core.llms.function_calling import FunctionCallingLLM
 from llama_index.core.tools import BaseTool, ToolSelection
+from llama_index_instrumentation import get_dispatcher
 from pydantic import Field, PrivateAttr
 
 from tests.shared.guarded import answer_to, arguments_for, pieces
@@ -34,7 +34,9 @@ class Callbacks(BaseCallbackHandler):
         super().__init__([], [])
         self.seen: list[object] = []
 
-    def on_event_start(self, event_type: Any, payload: Any = None, event_id: str = "", **kwargs: Any) -> str:
+    def on_event_start(
+        self, event_type: Any, payload: Any = None, event_id: str = "", parent_id: str = "", **kwargs: Any
+    ) -> str:
         self.seen.append((event_type, repr(payload), kwargs))
         return event_id
 
@@ -189,7 +191,7 @@ class RecordingLLM(FunctionCallingLLM):
         names = [tool.metadata.get_name() for tool in tools]
         return {"messages": [*(chat_history or []), *new], "tool_names": names}
 
-    def get_tool_calls_from_response(self, response: ChatResponse, *_: Any, **__: Any) -> list[ToolSelection]:  # type: ignore[override] # in any form
+    def get_tool_calls_from_response(self, response: ChatResponse, *_: Any, **__: Any) -> list[ToolSelection]:
         """Return the calls of tools in an answer."""
         return [
             ToolSelection(tool_id="1", tool_name=block.tool_name, tool_kwargs=block.tool_kwargs)
