@@ -14,6 +14,7 @@ from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import ChatMessage, ImageBlock, TextBlock, ToolCallBlock
 from llama_index.core.chat_engine import SimpleChatEngine
 from llama_index.core.llms import LLM
+from llama_index.core.memory import ChatMemoryBuffer
 from llama_index.core.program import LLMTextCompletionProgram
 from llama_index.core.schema import IndexNode, MetadataMode, NodeWithScore, QueryBundle, TextNode
 from llama_index.core.tools import FunctionTool, QueryEngineTool
@@ -267,10 +268,11 @@ def test_query_engines(guard: LiminalGuard, kind: str, asynchronous: bool, strea
 async def test_chat_engines(guard: LiminalGuard, kind: str, mode: str) -> None:
     """Messages, memory and answer: the engine has placeholders, the caller the values."""
     llm, callbacks = recording()
+    options: Any = {"llm": llm, "memory": ChatMemoryBuffer.from_defaults(chat_history=[])}
     inner: Any = (
-        SimpleChatEngine.from_defaults(llm=llm)
+        SimpleChatEngine.from_defaults(**options)
         if kind == "simple"
-        else _index("vector").as_chat_engine(chat_mode="context", llm=llm)
+        else _index("vector").as_chat_engine(chat_mode="context", **options)
     )
     engine = guard.chat_engine(inner)
 
@@ -304,7 +306,7 @@ async def test_agents(guard: LiminalGuard) -> None:
     forward.__annotations__["ctx"] = Context  # the framework does not read annotations that are texts
     agent = FunctionAgent(llm=guard.llm(llm), tools=guard.tools([forward]))
     with watching() as seen:
-        result = await agent.run(ASKED)
+        result = await agent.run(ASKED, memory=ChatMemoryBuffer.from_defaults(chat_history=[]))
     assert called == [("Context", MAIL)]
     of_the_llm = [one for one in seen if "LLM" in str(one[0])]  # type: ignore[index] # the agent itself has the values
     assert of_the_llm

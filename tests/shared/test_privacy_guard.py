@@ -6,6 +6,7 @@ import asyncio
 import copy
 import json
 import pickle
+import re
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ from lumnisai_core.exceptions import (
     ValidationError,
 )
 from lumnisai_core.liminal import AsyncClient, Client
-from lumnisai_core.local import LiminalInstance, LiminalPolicy, LiminalSettings, LocalLumnis
+from lumnisai_core.local import Detection, LiminalInstance, LiminalPolicy, LiminalSettings, LocalLumnis
 from lumnisai_integrations._shared.privacy.guard import WITHHELD, Exchange, Guard
 
 MAIL, PHONE, CARD = "mira@example.org", "+49 30 901820", "4111111111111111"
@@ -192,6 +193,21 @@ def test_a_cleansed_text_stays(guard: Guard) -> None:
     """Cleansing twice changes nothing more."""
     once = cleansed(guard, f"{MAIL} and {PHONE}")
     assert cleansed(guard, once) == once
+
+
+def test_detectors_that_take_placeholders_for_values() -> None:
+    """A detector of names may find placeholders, too; they stay the same, so that no value is wrapped twice."""
+
+    class Names:
+        def detect(self, text: str) -> Iterator[Detection]:
+            yield from (Detection("PERSON", *match.span()) for match in re.finditer(r"[A-Z][A-Za-z_0-9]+", text))
+
+    with LocalLumnis(liminal=LiminalSettings(detectors=(Names(),))) as local:
+        guard = Guard(Client(local.liminal.base_url, token=local.liminal.token))
+        once = cleansed(guard, "Mira, Jon and Zed")
+        assert once == "PERSON_0, PERSON_1 and PERSON_2"
+        assert cleansed(guard, [once, "Ann"]) == [once, "PERSON_6"]
+        assert restored(guard, once) == "Mira, Jon and Zed"
 
 
 def test_calls_at_once_share_a_thread(client: Client) -> None:

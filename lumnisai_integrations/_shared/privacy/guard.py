@@ -15,7 +15,7 @@ from lumnisai_core.exceptions import ConfigurationError, RateLimitError, Transpo
 from lumnisai_core.liminal import AsyncClient, CleanseResponse, Client, ModelInstance, ModelInstanceUnknownError
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.privacy.nested import Special, Walk, nothing_special, texts_in
-from lumnisai_integrations._shared.privacy.placeholders import TOKEN, candidates, learned, restored
+from lumnisai_integrations._shared.privacy.placeholders import TOKEN, candidates, learned, restored, type_of
 from lumnisai_integrations._shared.privacy.streams import Pieces
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ class Guard:
 
     @property
     def thread_id(self) -> int | None:
-        """The thread of the gateway that keeps the values; None before the first value was replaced."""
+        """The thread of the gateway that keeps the values; None before the first call."""
         return self._thread_id
 
     def __repr__(self) -> str:
@@ -224,23 +224,17 @@ class Guard:
         """Return a cleansed text, or None to withhold it."""
         try:
             instance = yield from self._instance()
-            analysis = yield Ask("prompt.analyze", (instance, text))
-            findings = [finding for finding in analysis.findings if not TOKEN.fullmatch(finding.text)]
-            if not findings:
-                return text
             thread = yield from self._thread(instance)
-            answer = yield Ask("prompt.cleanse", (instance, text), {"thread_id": thread, "findings": findings})
-            values = learned(text, answer.text, _spans(answer), _places(findings, text))
-            if values is None:  # the gateway knows them
-                yield from self.look_up([name[0] for name in TOKEN.finditer(answer.text)], exchange)
+            answer = yield Ask("prompt.cleanse", (instance, text), {"thread_id": thread})
+            spans = _spans(answer)
+            exchange.values.update(learned(text, answer.text, spans))
+            yield from self.look_up([answer.text[start:end] for start, end in spans], exchange)
         except (TransportError, RateLimitError):
             if self._on_unavailable == "refuse":
                 raise
             return None
-        exchange.values.update(values or {})
-        exchange.findings.update(one.type for one in findings if one.policy_action != "allow")
-        cleansed: str = answer.text
-        return cleansed
+        exchange.findings.update(type_of(item.entity_type) for item in answer.items)
+        return _unnested(answer.text, exchange.values)
 
     def _instance(self) -> Flow[int]:
         if self._instance_id is None:
@@ -376,7 +370,7 @@ def _separator(batch: Sequence[_Piece]) -> str:
 
 def _spans(answer: CleanseResponse) -> list[tuple[int, int]]:
     """Return where the placeholders of a cleansed text are, in code points; services may count UTF-16 units."""
-    spans = [(item.start, item.end) for item in answer.items]
+    spans = sorted((item.start, item.end) for item in answer.items)
     if all(TOKEN.fullmatch(answer.text[start:end]) for start, end in spans):
         return spans
     units = answer.text.encode("utf-16-le", "surrogatepass")
@@ -387,14 +381,11 @@ def _spans(answer: CleanseResponse) -> list[tuple[int, int]]:
     return [(place(start), place(end)) for start, end in spans]
 
 
-def _places(findings: Iterable[Any], text: str) -> list[tuple[int, int]]:
-    places = []
-    for finding in findings:
-        try:
-            places.append(finding.span_in(text))
-        except ValueError:
-            continue
-    return places
+def _unnested(text: str, values: dict[str, str]) -> str:
+    """Return a cleansed text in which earlier placeholders, which a detector took for values, stand as they were."""
+    for token in [token for token, value in values.items() if TOKEN.fullmatch(value)]:
+        text = re.sub(rf"(?<![A-Za-z0-9_]){token}(?![A-Za-z0-9_])", values.pop(token), text)
+    return text
 
 
 def _hiding(values: Mapping[str, str]) -> Callable[[str], str]:

@@ -189,35 +189,42 @@ def _compact(text: str) -> str:
     return re.sub(r"(?<=[A-Z])0+(?=\d)", "", _letters(text))
 
 
-def learned(
-    original: str, cleansed: str, spans: Iterable[tuple[int, int]], found: Iterable[tuple[int, int]]
-) -> dict[str, str] | None:
-    """Return the values behind the placeholders of a cleansed text, or None if they cannot be told for certain.
+def learned(original: str, cleansed: str, spans: Iterable[tuple[int, int]]) -> dict[str, str]:
+    """Return the values behind the placeholders of a cleansed text, as far as the texts around them tell for certain.
 
     Args:
         original: The text before.
         cleansed: The text after.
-        spans: Where its placeholders are.
-        found: Where the sensitive values were in the original.
+        spans: Where its placeholders are, in order.
     """
-    ends: dict[int, list[int]] = {}
-    for start, end in sorted(found, key=lambda span: -span[1]):
-        ends.setdefault(start, []).append(end)
-    values: dict[str, str] = {}
-    placed = sorted(spans)
-    here = there = 0
-    for (start, end), after in zip(placed, [*(start for start, _ in placed[1:]), None], strict=True):
-        between, following = cleansed[there:start], cleansed[end:after]
-        if start < there or not original.startswith(between, here):
-            return None
-        here += len(between)
-        stops = [
-            stop
-            for stop in ends.get(here, [])
-            if (original[stop:] == following if after is None else original.startswith(following, stop))
-        ]
-        if not stops:
-            return None
-        values.setdefault(cleansed[start:end], original[here : stops[0]])
-        here, there = stops[0], end
-    return values if original[here:] == cleansed[there:] else None
+    placed = list(spans)
+    starts, ends = [start for start, _ in placed], [end for _, end in placed]
+    between = [cleansed[end:start] for end, start in zip([0, *ends], [*starts, len(cleansed)], strict=True)]
+    earliest, latest = _earliest(original, between), _latest(original, between)
+    values: dict[str, str | None] = {}
+    for (start, end), first, last in zip(placed, earliest, latest, strict=False):
+        token, value = cleansed[start:end], original[slice(*first)]
+        values[token] = value if first == last and values.get(token, value) == value else None
+    return {token: value for token, value in values.items() if value is not None}
+
+
+def _earliest(text: str, between: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where values are between some texts if each is as far left as it can be; nothing if they do not fit."""
+    if not text.startswith(between[0]) or not text.endswith(between[-1]):
+        return []
+    places = []
+    start = len(between[0])
+    for following in between[1:-1]:
+        end = text.find(following, start + 1)
+        if end < 0:
+            return []
+        places.append((start, end))
+        start = end + len(following)
+    end = len(text) - len(between[-1])
+    return [*places, (start, end)] if start < end else []
+
+
+def _latest(text: str, between: Sequence[str]) -> list[tuple[int, int]]:
+    """Return where they are if each is as far right as it can be."""
+    mirrored = _earliest(text[::-1], [one[::-1] for one in reversed(between)])
+    return [(len(text) - end, len(text) - start) for start, end in reversed(mirrored)]

@@ -36,7 +36,7 @@ class LiminalGuard(Guard):
         client: Client of the gateway, blocking or asyncio; either serves both kinds of calls. Default: clients with the
             settings of the environment (``LIMINAL_API_SERVER_URL``, ``LIMINAL_TOKEN`` and so on).
         model_instance: Name or id of the model instance whose policy applies. Default: the only one there is.
-        thread_id: Thread to continue. Default: a new one, made when the first value is replaced.
+        thread_id: Thread to continue. Default: a new one, made with the first call.
         on_unavailable: What happens when the gateway cannot be reached: with ``refuse`` (default) the call raises, with
             ``withhold`` it goes on, and each text that could not be cleansed is replaced by a notice. A text never
             passes as it is.
