@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,16 @@ class _Text:
     before: str = ""
     head: str = ""
     is_json: bool = False
+
+
+def leaving(values: Any) -> AbstractContextManager[Any]:
+    """Return a context that closes an iterator at its end, if it can be closed."""
+    return closing(values) if hasattr(values, "close") else nullcontext(values)
+
+
+def aleaving(values: Any) -> AbstractAsyncContextManager[Any]:
+    """Return a context that closes an asynchronous iterator at its end, if it can be closed."""
+    return aclosing(values) if hasattr(values, "aclose") else nullcontext(values)
 
 
 class Pieces:

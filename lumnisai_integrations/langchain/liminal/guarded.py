@@ -6,7 +6,6 @@ They open no run of their own, so that callbacks, caches and traces see the run 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing, closing
 from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -20,6 +19,7 @@ from langchain_core.runnables.config import merge_configs
 from pydantic import Field
 
 from lumnisai_integrations._shared.privacy.guard import Exchange, Flow, Guard
+from lumnisai_integrations._shared.privacy.streams import aleaving, leaving
 from lumnisai_integrations.langchain.liminal.contents import Stream, reported, special
 
 #: Key of ``config["configurable"]`` under which a guard finds itself around a run; keys like this stay out of metadata.
@@ -96,7 +96,7 @@ class _Guarded:
         guard, inner, call = self._call(input, config, kwargs)
         guard.run(call.prepare())
         stream = call.stream()
-        with closing(inner.stream(call.input, call.config, **call.keywords)) as values:
+        with leaving(inner.stream(call.input, call.config, **call.keywords)) as values:
             for value in values:
                 yield from guard.run(stream.feed(value))
         yield from guard.run(stream.end())
@@ -106,7 +106,7 @@ class _Guarded:
         guard, inner, call = self._call(input, config, kwargs)
         await guard.arun(call.prepare())
         stream = call.stream()
-        async with aclosing(inner.astream(call.input, call.config, **call.keywords)) as values:
+        async with aleaving(inner.astream(call.input, call.config, **call.keywords)) as values:
             async for value in values:
                 for ready in await guard.arun(stream.feed(value)):
                     yield ready
@@ -146,7 +146,7 @@ class _Guarded:
         guard, inner, call = self._call(value, config, keywords)
         await guard.arun(call.prepare())
         streams: dict[str, Stream] = {}
-        async with aclosing(inner.astream_events(call.input, call.config, version=version, **call.keywords)) as events:
+        async with aleaving(inner.astream_events(call.input, call.config, version=version, **call.keywords)) as events:
             async for event in events:
                 stream = streams.setdefault(event["run_id"], call.stream())
                 for ready in await guard.arun(stream.event(event)):
@@ -267,7 +267,7 @@ class GuardedStructure(Runnable[Any, Any]):
     async def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncIterator[Any]:
         """Yield the object as far as it is known, each time that it grows."""
         growing = _Growing(self)
-        async with aclosing(cast("Any", self.model.astream(input, config, **kwargs))) as chunks:
+        async with aleaving(self.model.astream(input, config, **kwargs)) as chunks:
             async for chunk in chunks:
                 for value in growing.with_chunk(chunk):
                     yield value

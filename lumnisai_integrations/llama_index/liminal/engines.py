@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import aclosing
 from typing import Any
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
@@ -16,6 +15,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from llama_index.core.tools import ToolOutput
 
 from lumnisai_integrations._shared.privacy.guard import Exchange, Flow, Guard
+from lumnisai_integrations._shared.privacy.streams import aleaving
 from lumnisai_integrations.llama_index.liminal.contents import TextStream, special, unseen
 from lumnisai_integrations.llama_index.liminal.sources import GuardedRetriever
 
@@ -165,7 +165,7 @@ def _restored(guard: Guard, exchange: Exchange, pieces: Iterable[str]) -> Genera
 
 async def _arestored(guard: Guard, exchange: Exchange, pieces: AsyncGenerator[str, None]) -> AsyncGenerator[str, None]:
     stream = TextStream(guard, exchange)
-    async with aclosing(pieces):
+    async with aleaving(pieces):
         async for piece in pieces:
             for ready in await guard.arun(stream.feed(piece)):
                 yield ready

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
-from contextlib import aclosing, closing
 from typing import Any, cast
 
 from llama_index.core.base.llms.types import (
@@ -28,6 +27,7 @@ from llama_index.core.types import TokenAsyncGen, TokenGen
 from pydantic import BaseModel, Field
 
 from lumnisai_integrations._shared.privacy.guard import Exchange, Flow, Guard
+from lumnisai_integrations._shared.privacy.streams import aleaving, leaving
 from lumnisai_integrations.llama_index.liminal.contents import ChatStream, special, unseen, unsummarised
 
 #: Keywords that describe the application, not a person.
@@ -125,15 +125,17 @@ class GuardedLLM(FunctionCallingLLM):
 
     def _streamed(self, responses: Any, exchange: Exchange) -> Generator[ChatResponse, None, None]:
         stream = ChatStream(self.guard, exchange)
-        with closing(responses):
-            while (response := _next(responses)) is not None:
+        with leaving(responses):
+            iterator = iter(responses)
+            while (response := _next(iterator)) is not None:
                 yield from self.guard.run(stream.feed(response))
         yield from self.guard.run(stream.end())
 
     async def _astreamed(self, responses: Any, exchange: Exchange) -> AsyncGenerator[ChatResponse, None]:
         stream = ChatStream(self.guard, exchange)
-        async with aclosing(responses):
-            while (response := await _anext(responses)) is not None:
+        async with aleaving(responses):
+            iterator = aiter(responses)
+            while (response := await _anext(iterator)) is not None:
                 for ready in await self.guard.arun(stream.feed(response)):
                     yield ready
         for ready in await self.guard.arun(stream.end()):
@@ -168,7 +170,7 @@ class GuardedLLM(FunctionCallingLLM):
             responses = self.llm.stream_complete(cleansed, formatted=formatted, **kwargs)
 
         def chats() -> Generator[ChatResponse, None, None]:
-            with closing(cast("Any", responses)):
+            with leaving(responses):
                 yield from map(_as_chat, responses)
 
         return (_as_completion(response) for response in self._streamed(chats(), exchange))
@@ -182,7 +184,7 @@ class GuardedLLM(FunctionCallingLLM):
             responses = await self.llm.astream_complete(cleansed, formatted=formatted, **kwargs)
 
         async def chats() -> AsyncGenerator[ChatResponse, None]:
-            async with aclosing(cast("Any", responses)):
+            async with aleaving(responses):
                 async for response in responses:
                     yield _as_chat(response)
 
