@@ -28,7 +28,7 @@ from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations._shared.privacy.guard import Exchange
 from lumnisai_integrations.langchain import LiminalGuard
 from tests.langchain.recording import Recorder, RecordingModel, Tracer, turn
-from tests.shared.guarded import ASKED, CARD, CLEAR, MAIL, PHONE, clear_values, gateway_client
+from tests.shared.guarded import CARD, CLEAR, MAIL, MESSAGE, PHONE, clear_values, gateway_client
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
@@ -54,7 +54,7 @@ class Contact(BaseModel):
 
 
 class Records(BaseRetriever):
-    """Finds a document with clear values, and records what it is asked."""
+    """Finds a document with clear values, and records what it is waiting."""
 
     queries: list[str] = Field(default_factory=list)
 
@@ -68,6 +68,7 @@ class Records(BaseRetriever):
 def send(to: str, others: list[str]) -> str:
     """Send a message."""
     assert to in CLEAR, to
+    RunnableLambda(str).invoke(to)  # its run would show the value to the callbacks of the agent
     return f"Sent to {to}, {others}, and to {PHONE}."
 
 
@@ -76,34 +77,34 @@ Payload = Callable[[LiminalGuard, RecordingModel], tuple[Runnable[Any, Any], Any
 
 
 def text(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    return guard.model(model), ASKED
+    return guard.model(model), MESSAGE
 
 
 def blocks(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
     model.as_blocks = True
-    content: Any = [{"type": "text", "text": ASKED}, f"Also {MAIL}"]
+    content: Any = [{"type": "text", "text": MESSAGE}, f"Also {MAIL}"]
     return guard.model(model), [SystemMessage(f"You work for {MAIL}."), HumanMessage(content)]
 
 
 def tool_arguments(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    return guard.model(model).bind_tools([send]), turn(ASKED)
+    return guard.model(model).bind_tools([send]), turn(MESSAGE)
 
 
 def tool_results(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
     call = {"name": "send", "args": {"to": MAIL, "others": [PHONE]}, "id": "call-1", "type": "tool_call"}
     result = ToolMessage(f'{{"card": "{CARD}"}}', tool_call_id="call-1", artifact={"mail": MAIL, "thing": object()})
     calls = {"tool_calls": [call], "additional_kwargs": {"function_call": {"arguments": f'{{"to": "{MAIL}"}}'}}}
-    return guard.model(model), [*turn(ASKED), AIMessage("", **calls), result]
+    return guard.model(model), [*turn(MESSAGE), AIMessage("", **calls), result]
 
 
 def structured_output(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    return guard.model(model).with_structured_output(Contact), turn(ASKED)
+    return guard.model(model).with_structured_output(Contact), turn(MESSAGE)
 
 
 def documents(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
     prompt = ChatPromptTemplate.from_messages([("system", "Use: {context}"), ("human", "{question}")])
     parts: Any = {"context": guard.retriever(Records()), "question": RunnablePassthrough()}
-    return guard.chain(RunnableParallel(parts) | prompt | model | StrOutputParser()), ASKED
+    return guard.chain(RunnableParallel(parts) | prompt | model | StrOutputParser()), MESSAGE
 
 
 PAYLOADS: list[Payload] = [text, blocks, tool_arguments, tool_results, structured_output, documents]
@@ -211,7 +212,7 @@ def test_agents(guard: LiminalGuard, kind: str, mode: Any) -> None:
     options: Any = with_middleware if kind == "middleware" else {"tools": guard.tools([send])}
     agent: Any = guard.chain(create_agent(model, checkpointer=saver, **options))
     config = {"callbacks": [recorder, tracer], "configurable": {"thread_id": "1"}}
-    mode(agent, {"messages": [("user", ASKED)]}, config)
+    mode(agent, {"messages": [("user", MESSAGE)]}, config)
     (result,) = mode(agent, {"messages": [("user", f"And again to {MAIL}")]}, config)
     assert clear_values([model.seen, recorder.seen, tracer.seen, _saved(saver)]) == []
     if mode in (_invoke, _ainvoke):
@@ -234,7 +235,7 @@ async def test_agent_streams(guard: LiminalGuard) -> None:
     """Tokens of an agent's model come back with the values, in the same form as without the guard."""
     agent: Any = guard.chain(create_agent(RecordingModel(), guard.tools([send])))
     said = ""
-    async for mode, payload in agent.astream({"messages": [("user", ASKED)]}, stream_mode=["messages", "updates"]):
+    async for mode, payload in agent.astream({"messages": [("user", MESSAGE)]}, stream_mode=["messages", "updates"]):
         if mode == "messages" and isinstance(payload[0], AIMessageChunk):
             said += payload[0].text
         if mode == "updates":
@@ -247,7 +248,7 @@ def test_middleware_alone(guard: LiminalGuard, mode: Any) -> None:
     """Without a guard around it, the agent's model and tool runs see placeholders, and its result has the values."""
     model, recorder = RecordingModel(), Recorder()
     agent: Any = create_agent(model, [send], middleware=[guard.middleware()])
-    (result,) = mode(agent, {"messages": [("user", ASKED)]}, {"callbacks": [recorder]})
+    (result,) = mode(agent, {"messages": [("user", MESSAGE)]}, {"callbacks": [recorder]})
     inside = [event for event in recorder.seen if isinstance(event, tuple) and "chain" not in event[0]]
     assert clear_values([model.seen, inside]) == []
     assert all(one in result["messages"][-1].content for one in CLEAR)
@@ -257,7 +258,7 @@ def test_a_guarded_model_in_an_agent(guard: LiminalGuard) -> None:
     """The model alone behind the guard: the agent's state has the values, so its tools get them, too."""
     model = RecordingModel()
     agent: Any = create_agent(guard.model(model), [send])
-    result = agent.invoke({"messages": [("user", ASKED)]})
+    result = agent.invoke({"messages": [("user", MESSAGE)]})
     assert clear_values([model.seen]) == []
     assert all(one in result["messages"][-1].content for one in CLEAR)
 
@@ -320,8 +321,8 @@ def test_interrupts_pass_with_placeholders(guard: LiminalGuard) -> None:
     saver = InMemorySaver()
     agent: Any = guard.chain(create_agent(RecordingModel(), guard.tools([confirm]), checkpointer=saver))
     config: Any = {"configurable": {"thread_id": "1"}}
-    asked = agent.invoke({"messages": [("user", ASKED)]}, config)
-    assert asked["__interrupt__"][0].value == f"Write to {MAIL}?"
+    waiting = agent.invoke({"messages": [("user", MESSAGE)]}, config)
+    assert waiting["__interrupt__"][0].value == f"Write to {MAIL}?"
     result = agent.invoke(Command(resume="Yes"), config)
     assert result["messages"][2].content == f"Yes for {MAIL}"
     assert clear_values(_saved(saver)) == []
@@ -345,8 +346,8 @@ def test_histories(guard: LiminalGuard) -> None:
     """A history with earlier answers, which have the values, gets the same placeholders again."""
     model = RecordingModel()
     guarded = guard.model(model)
-    first = guarded.invoke(turn(ASKED))
-    second = guarded.invoke([*turn(ASKED), first, HumanMessage(f"Now {MAIL} again")])
+    first = guarded.invoke(turn(MESSAGE))
+    second = guarded.invoke([*turn(MESSAGE), first, HumanMessage(f"Now {MAIL} again")])
     history: Any = model.seen[-1]
     assert history[0][0].content == model.seen[0][0][0].content  # type: ignore[index]
     assert "Now EMAIL_ADDRESS_0 again" in repr(history)
@@ -358,11 +359,11 @@ def test_histories(guard: LiminalGuard) -> None:
 def test_findings_are_counts_and_types(guard: LiminalGuard) -> None:
     """The answer and the run's metadata say what was hidden, without any value."""
     recorder = Recorder()
-    answer = guard.model(RecordingModel()).invoke(ASKED, {"callbacks": [recorder]})
+    answer = guard.model(RecordingModel()).invoke(MESSAGE, {"callbacks": [recorder]})
     counts = {"CREDIT_CARD": 1, "EMAIL_ADDRESS": 1, "PHONE_NUMBER": 1}
     assert answer.response_metadata["liminal"] == {"thread_id": guard.thread_id, "findings": counts}
     assert "'liminal_findings': {" in repr(recorder.seen)
-    streamed = _summed(list(guard.model(RecordingModel()).stream(ASKED)))[0]
+    streamed = _summed(list(guard.model(RecordingModel()).stream(MESSAGE)))[0]
     assert streamed.response_metadata["liminal"]["findings"] == counts
 
 
@@ -370,8 +371,9 @@ def test_media_is_refused(guard: LiminalGuard) -> None:
     """A picture cannot be looked into, so it is not passed on."""
     picture: Any = [{"type": "image", "base64": "aGk=", "mime_type": "image/png"}]
     model = RecordingModel()
-    with pytest.raises(ValidationError, match="'image'"):
-        guard.model(model).invoke([HumanMessage(picture)])
+    for message in (HumanMessage(picture), {"role": "user", "content": picture}):
+        with pytest.raises(ValidationError, match="'image'"):
+            guard.model(model).invoke([message])
     assert model.seen == []
 
 
@@ -381,7 +383,7 @@ def test_nothing_runs_without_the_gateway() -> None:
         client = Client(gone.liminal.base_url, token=gone.liminal.token, max_retries=0)
     model = RecordingModel()
     with client, pytest.raises(TransportError):
-        LiminalGuard(client, model_instance=1).model(model).invoke(ASKED)
+        LiminalGuard(client, model_instance=1).model(model).invoke(MESSAGE)
     assert model.seen == []
 
 
@@ -392,7 +394,7 @@ def test_errors_of_the_model_pass(guard: LiminalGuard) -> None:
         raise LookupError(value)
 
     with pytest.raises(LookupError) as caught:
-        guard.chain(fail).invoke(ASKED)
+        guard.chain(fail).invoke(MESSAGE)
     assert clear_values([caught.value]) == []
 
 
@@ -407,7 +409,7 @@ async def test_leaving_a_stream_ends_the_model(guard: LiminalGuard) -> None:
         finally:
             closed.append(True)
 
-    stream: Any = guard.chain(words).astream(ASKED)
+    stream: Any = guard.chain(words).astream(MESSAGE)
     assert MAIL in await anext(stream)
     await stream.aclose()
     assert closed == [True]
@@ -423,7 +425,7 @@ def test_text_is_released_at_once(guard: LiminalGuard) -> None:
             yield word
 
     chain: Any = guard.chain(words)
-    seen = [(piece, len(made)) for piece in chain.stream(ASKED)]
+    seen = [(piece, len(made)) for piece in chain.stream(MESSAGE)]
     assert seen == [("Hello ", 1), ("dear ", 2), (f"{MAIL}, bye", 5)]
 
 
@@ -432,8 +434,8 @@ async def test_asyncio_clients(local: LocalLumnis) -> None:
     async with AsyncClient(local.liminal.base_url, token=local.liminal.token) as client:
         guard = LiminalGuard(client)
         model = RecordingModel()
-        assert MAIL in (await guard.model(model).ainvoke(ASKED)).content
-        assert MAIL in guard.model(model).invoke(ASKED).content
+        assert MAIL in (await guard.model(model).ainvoke(MESSAGE)).content
+        assert MAIL in guard.model(model).invoke(MESSAGE).content
         assert clear_values([model.seen]) == []
 
 
@@ -443,18 +445,18 @@ def test_a_guarded_model_is_a_chat_model(guard: LiminalGuard, local: LocalLumnis
     guarded = guard.model(model)
     assert isinstance(guarded, BaseChatModel)
     assert guarded._llm_type == "recording"
-    answer = guarded.generate([turn(ASKED)]).generations[0][0].text
+    answer = guarded.generate([turn(MESSAGE)]).generations[0][0].text
     assert all(one in answer for one in CLEAR)
-    assert all(one in guarded.bind(stop=[MAIL]).invoke(ASKED).content for one in CLEAR)
+    assert all(one in guarded.bind(stop=[MAIL]).invoke(MESSAGE).content for one in CLEAR)
     assert clear_values([model.seen]) == []
-    raw: Any = guarded.with_structured_output(Contact, include_raw=True).invoke(ASKED)
+    raw: Any = guarded.with_structured_output(Contact, include_raw=True).invoke(MESSAGE)
     assert raw["parsed"].to == MAIL
     assert raw["parsing_error"] is None
     for name, value in local.liminal.environment().items():
         monkeypatch.setenv(name, value)
     data = pickle.dumps(LiminalGuard().model(model))
     assert local.liminal.token.encode() not in data
-    assert MAIL in pickle.loads(data).invoke(ASKED).content
+    assert MAIL in pickle.loads(data).invoke(MESSAGE).content
 
 
 @pytest.mark.parametrize("method", ["model", "retriever"])
@@ -467,4 +469,4 @@ def test_wrong_things_are_named(guard: LiminalGuard, method: str) -> None:
 def test_v3_events_are_those_of_models(guard: LiminalGuard) -> None:
     """Events of version 3 of a chain are refused, with a hint."""
     with warnings.catch_warnings(), pytest.raises(NotImplementedError):
-        guard.chain(RunnableLambda(str)).stream_events(ASKED, version="v3")
+        guard.chain(RunnableLambda(str)).stream_events(MESSAGE, version="v3")

@@ -27,7 +27,7 @@ from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations._shared.privacy.guard import Exchange
 from lumnisai_integrations.llama_index import LiminalGuard
 from tests.llama_index.recording import RecordingLLM, recording, watching
-from tests.shared.guarded import ASKED, CARD, CLEAR, MAIL, PHONE, clear_values, gateway_client
+from tests.shared.guarded import CARD, CLEAR, MAIL, MESSAGE, PHONE, clear_values, gateway_client
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ TOOL = FunctionTool.from_defaults(send)
 
 CALL = ToolCallBlock(tool_call_id="1", tool_name="send", tool_kwargs={"to": MAIL, "others": [PHONE]})
 MESSAGES = {
-    "text": [ChatMessage(ASKED)],
+    "text": [ChatMessage(MESSAGE)],
     "blocks": [
         ChatMessage(role="system", content=f"You work for {MAIL}."),
-        ChatMessage(blocks=[TextBlock(text=ASKED), TextBlock(text=f"Also {MAIL}")]),
+        ChatMessage(blocks=[TextBlock(text=MESSAGE), TextBlock(text=f"Also {MAIL}")]),
     ],
-    "tool_arguments": [ChatMessage(ASKED)],
+    "tool_arguments": [ChatMessage(MESSAGE)],
     "tool_results": [
-        ChatMessage(ASKED),
+        ChatMessage(MESSAGE),
         ChatMessage(role="assistant", blocks=[CALL], additional_kwargs={"tool_calls": [{"arguments": MAIL}]}),
         ChatMessage(role="tool", content=f'{{"card": "{CARD}"}}', additional_kwargs={"tool_call_id": "1"}),
     ],
@@ -148,20 +148,20 @@ def _astream(llm: Any) -> Any:
 
 
 def _complete(llm: Any) -> Any:
-    return llm.complete(ASKED)
+    return llm.complete(MESSAGE)
 
 
 def _acomplete(llm: Any) -> Any:
-    return asyncio.run(llm.acomplete(ASKED))
+    return asyncio.run(llm.acomplete(MESSAGE))
 
 
 def _stream_complete(llm: Any) -> Any:
-    return list(llm.stream_complete(ASKED))[-1]
+    return list(llm.stream_complete(MESSAGE))[-1]
 
 
 def _astream_complete(llm: Any) -> Any:
     async def collected() -> Any:
-        return [chunk async for chunk in await llm.astream_complete(ASKED)][-1]
+        return [chunk async for chunk in await llm.astream_complete(MESSAGE)][-1]
 
     return asyncio.run(collected())
 
@@ -277,16 +277,16 @@ async def test_chat_engines(guard: LiminalGuard, kind: str, mode: str) -> None:
     engine = guard.chat_engine(inner)
 
     async def ask() -> str:
-        response: Any = await getattr(engine, mode)(ASKED)
+        response: Any = await getattr(engine, mode)(MESSAGE)
         if mode == "achat":
             return str(response)
         return "".join([piece async for piece in response.async_response_gen()])
 
     with watching() as seen:
-        text = await ask() if mode.startswith("a") else str(await asyncio.to_thread(getattr(engine, mode), ASKED))
+        text = await ask() if mode.startswith("a") else str(await asyncio.to_thread(getattr(engine, mode), MESSAGE))
     assert clear_values([llm.seen, callbacks.seen, seen, inner.chat_history]) == []
     assert all(one in text for one in CLEAR)
-    assert [message.content for message in engine.chat_history] == [ASKED, text]
+    assert [message.content for message in engine.chat_history] == [MESSAGE, text]
     engine.reset()
     assert engine.chat_history == []
 
@@ -306,7 +306,7 @@ async def test_agents(guard: LiminalGuard) -> None:
     forward.__annotations__["ctx"] = Context  # the framework does not read annotations that are texts
     agent = FunctionAgent(llm=guard.llm(llm), tools=guard.tools([forward]))
     with watching() as seen:
-        result = await agent.run(ASKED, memory=ChatMemoryBuffer.from_defaults(chat_history=[]))
+        result = await agent.run(MESSAGE, memory=ChatMemoryBuffer.from_defaults(chat_history=[]))
     assert called == [("Context", MAIL)]
     of_the_llm = [one for one in seen if "LLM" in str(one[0])]  # type: ignore[index] # the agent itself has the values
     assert of_the_llm
@@ -320,7 +320,7 @@ async def test_agents(guard: LiminalGuard) -> None:
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
 def test_tools(guard: LiminalGuard, asynchronous: bool) -> None:
     """A tool gets the values, whether it is called with them or with placeholders; its output and spans have none."""
-    guard.run(guard.cleansed(ASKED, Exchange()))
+    guard.run(guard.cleansed(MESSAGE, Exchange()))
     (tool,) = guard.tools([send])
     assert guard.tools([tool]) == [tool]
     assert tool.metadata.get_name() == "send"
@@ -397,7 +397,7 @@ def test_nothing_runs_without_the_gateway() -> None:
         client = Client(gone.liminal.base_url, token=gone.liminal.token, max_retries=0)
     llm = RecordingLLM()
     with client, pytest.raises(TransportError):
-        LiminalGuard(client, model_instance=1).llm(llm).chat([ChatMessage(ASKED)])
+        LiminalGuard(client, model_instance=1).llm(llm).chat([ChatMessage(MESSAGE)])
     assert llm.seen == []
 
 
@@ -419,7 +419,7 @@ def test_a_guarded_llm_is_an_llm(guard: LiminalGuard, local: LocalLumnis, monkey
     counts = {"CREDIT_CARD": 1, "EMAIL_ADDRESS": 1, "PHONE_NUMBER": 1}
     report = guarded.chat(MESSAGES["text"]).additional_kwargs["liminal"]
     assert report == {"thread_id": guard.thread_id, "findings": counts}
-    response: Any = guarded.predict_and_call([TOOL], ASKED)
+    response: Any = guarded.predict_and_call([TOOL], MESSAGE)
     assert response.sources[0].raw_input["kwargs"]["to"] == MAIL
     for name, value in local.liminal.environment().items():
         monkeypatch.setenv(name, value)

@@ -13,7 +13,7 @@ MAIL, PHONE, CARD = "mira@example.org", "+49 30 901820", "4111 1111 1111 1111"
 CLEAR = (MAIL, PHONE, CARD)
 
 #: A sentence with all of them.
-ASKED = f"Tell {MAIL} or {PHONE} that {CARD} was charged."
+MESSAGE = f"Tell {MAIL} or {PHONE} that {CARD} was charged."
 
 #: What models of the tests answer with: all placeholders that they got, some of them altered.
 _TOKEN = re.compile(r"\b[A-Z][A-Z_]*_\d+\b")

@@ -37,7 +37,7 @@ _SHORTEST_VALUE = 5
 _MOST_LOOKED_UP = 500
 
 
-class Ask(NamedTuple):
+class GatewayCall(NamedTuple):
     """A call of the client that a flow needs, by the name of the method."""
 
     method: str
@@ -45,8 +45,8 @@ class Ask(NamedTuple):
     keywords: Mapping[str, Any] = {}
 
 
-#: Work that asks the gateway and returns a result; it runs with either client.
-Flow: TypeAlias = Generator[Ask, Any, T]
+#: Work that calls the gateway and returns a result; it runs with either client.
+Flow: TypeAlias = Generator[GatewayCall, Any, T]
 
 
 @dataclass(slots=True)
@@ -56,7 +56,7 @@ class Exchange:
     Attributes:
         values: The values by their placeholders.
         findings: How many values of each type were replaced.
-        looked_up: Placeholders that the gateway was asked for.
+        looked_up: Placeholders that were looked up already.
     """
 
     values: dict[str, str] = field(default_factory=dict, repr=False)
@@ -150,24 +150,24 @@ class Guard:
     def run(self, flow: Flow[T]) -> T:
         """Run a flow and return its result."""
         try:
-            ask = next(flow)
+            call = next(flow)
         except StopIteration as end:
             result: T = end.value
             return result
         if self._blocking is not None:
-            return _driven(flow, ask, self._blocking)
-        return _in_own_loop(_adriven(flow, ask, self._asyncio))
+            return _driven(flow, call, self._blocking)
+        return _in_own_loop(_adriven(flow, call, self._asyncio))
 
     async def arun(self, flow: Flow[T]) -> T:
         """Run a flow in an event loop and return its result."""
         try:
-            ask = next(flow)
+            call = next(flow)
         except StopIteration as end:
             result: T = end.value
             return result
         if self._asyncio is not None:
-            return await _adriven(flow, ask, self._asyncio)
-        return await asyncio.to_thread(_driven, flow, ask, self._blocking)
+            return await _adriven(flow, call, self._asyncio)
+        return await asyncio.to_thread(_driven, flow, call, self._blocking)
 
     # Cleansing
 
@@ -225,7 +225,7 @@ class Guard:
         try:
             instance = yield from self._instance()
             thread = yield from self._thread(instance)
-            answer = yield Ask("prompt.cleanse", (instance, text), {"thread_id": thread})
+            answer = yield GatewayCall("prompt.cleanse", (instance, text), {"thread_id": thread})
             spans = _spans(answer)
             exchange.values.update(learned(text, answer.text, spans))
             yield from self.look_up([answer.text[start:end] for start, end in spans], exchange)
@@ -239,9 +239,9 @@ class Guard:
     def _instance(self) -> Flow[int]:
         if self._instance_id is None:
             if isinstance(self._model_instance, str):
-                instance = yield Ask("llm.get_model_instance", (self._model_instance,))
+                instance = yield GatewayCall("llm.get_model_instance", (self._model_instance,))
             else:
-                instances = yield Ask("llm.get_available_model_instances", ())
+                instances = yield GatewayCall("llm.get_available_model_instances", ())
                 usable = [instance for instance in instances if instance.model_connections]
                 if len(usable) != 1:
                     names = ", ".join(repr(instance.name) for instance in usable) or "none"
@@ -254,7 +254,7 @@ class Guard:
 
     def _thread(self, instance: int) -> Flow[int]:
         if self._thread_id is None:
-            thread = yield Ask("thread.create", (instance, "LiminalGuard"))
+            thread = yield GatewayCall("thread.create", (instance, "LiminalGuard"))
             with changing():  # of two calls that come first, both use the thread of one
                 if self._thread_id is None:
                     self._thread_id = thread.id
@@ -270,7 +270,7 @@ class Guard:
             return
         try:
             instance = yield from self._instance()
-            answer = yield Ask("prompt.hydrate", (instance, "\n".join(unknown)), {"thread_id": self._thread_id})
+            answer = yield GatewayCall("prompt.hydrate", (instance, "\n".join(unknown)), {"thread_id": self._thread_id})
         except (TransportError, RateLimitError):
             if self._on_unavailable == "refuse":
                 raise
@@ -307,29 +307,29 @@ class Guard:
         return {"thread_id": self._thread_id, "findings": dict(sorted(exchange.findings.items()))}
 
 
-def _driven(flow: Flow[T], ask: Ask, client: Any) -> T:
+def _driven(flow: Flow[T], call: GatewayCall, client: Any) -> T:
     try:
         while True:
             try:
-                answer = attrgetter(ask.method)(client)(*ask.arguments, **ask.keywords)
+                answer = attrgetter(call.method)(client)(*call.arguments, **call.keywords)
             except Exception as error:  # noqa: BLE001 - the flow decides
-                ask = flow.throw(error)
+                call = flow.throw(error)
             else:
-                ask = flow.send(answer)
+                call = flow.send(answer)
     except StopIteration as end:
         result: T = end.value
         return result
 
 
-async def _adriven(flow: Flow[T], ask: Ask, client: Any) -> T:
+async def _adriven(flow: Flow[T], call: GatewayCall, client: Any) -> T:
     try:
         while True:
             try:
-                answer = await attrgetter(ask.method)(client)(*ask.arguments, **ask.keywords)
+                answer = await attrgetter(call.method)(client)(*call.arguments, **call.keywords)
             except Exception as error:  # noqa: BLE001 - the flow decides
-                ask = flow.throw(error)
+                call = flow.throw(error)
             else:
-                ask = flow.send(answer)
+                call = flow.send(answer)
     except StopIteration as end:
         result: T = end.value
         return result

@@ -17,6 +17,10 @@ from lumnisai_integrations._shared.privacy.nested import Walk
 _MEDIA = frozenset(
     {"image", "image_url", "audio", "input_audio", "input_image", "video", "file", "input_file", "media"}
 )
+#: Fields that such blocks have.
+_MEDIA_FIELDS = frozenset(
+    {"base64", "url", "file_id", "data", "source", "image_url", "input_audio", "file", "file_data"}
+)
 #: Fields of blocks and tool calls that name things of the protocol.
 _NAMES = frozenset({"type", "id", "index", "name", "tool_use_id", "tool_call_id", "call_id", "status", "signature"})
 #: Fields of streamed blocks that come in pieces, and those of them whose pieces are JSON.
@@ -26,7 +30,19 @@ _JSON = frozenset({"partial_json", "args", "arguments"})
 
 def special(walk: Walk, value: Any, _label: str) -> Any:
     """Change the texts of a message; everything else is walked as data."""
-    return _message(walk, value) if isinstance(value, BaseMessage) else NotImplemented
+    if isinstance(value, BaseMessage):
+        return _message(walk, value)
+    if isinstance(value, dict) and value.keys() & _MEDIA_FIELDS:  # a block of a message that is a dict itself
+        _refuse_media(walk, value)
+    return NotImplemented
+
+
+def _refuse_media(walk: Walk, block: Mapping[str, Any]) -> None:
+    if walk.strict and block.get("type") in _MEDIA:
+        raise ValidationError(
+            f"The guard cannot look into a block of type {block['type']!r}, so it is not passed on: leave it out, or "
+            "pass its text."
+        )
 
 
 def _message(walk: Walk, message: BaseMessage) -> BaseMessage:
@@ -52,11 +68,7 @@ def _content(walk: Walk, content: Any) -> Any:
 
 
 def _block(walk: Walk, block: Mapping[str, Any]) -> Any:
-    if walk.strict and block.get("type") in _MEDIA:
-        raise ValidationError(
-            f"The guard cannot look into a block of type {block['type']!r}, so it is not passed on: leave it out, or "
-            "pass its text."
-        )
+    _refuse_media(walk, block)
     changed = {
         name: item if name in _NAMES else walk(item, "" if name == "text" else name) for name, item in block.items()
     }
