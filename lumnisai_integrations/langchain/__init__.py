@@ -15,6 +15,7 @@ from lumnisai_integrations._shared.lazy import lazy_names
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.lumi.tools import LumiFunction
     from lumnisai_integrations.langchain.errors import StructuredOutputError
+    from lumnisai_integrations.langchain.liminal.guard import LiminalGuard
     from lumnisai_integrations.langchain.lumi.chat import ChatLumi
     from lumnisai_integrations.langchain.lumi.history import LumiChatMessageHistory
     from lumnisai_integrations.langchain.lumi.loader import LumiEntityLoader
@@ -32,6 +33,7 @@ __all__ = [
     "ChatLumi",
     "ChatLumnis",
     "ChatModelEngine",
+    "LiminalGuard",
     "LumiChatMessageHistory",
     "LumiEntityLoader",
     "LumiFunction",
@@ -54,6 +56,7 @@ _HOMES = {
     "LumiToolkit": "lumnisai_integrations.langchain.lumi.toolkit",
     "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
     "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
+    "LiminalGuard": "lumnisai_integrations.langchain.liminal.guard",
     "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",
     "LumnisFilesLoader": "lumnisai_integrations.langchain.lumnis.loader",
     "LumnisFilesRetriever": "lumnisai_integrations.langchain.lumnis.retriever",

@@ -15,6 +15,7 @@ from lumnisai_integrations._shared.lazy import lazy_names
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.lumi.tools import LumiFunction
     from lumnisai_integrations._shared.structured import StructuredOutputError
+    from lumnisai_integrations.llama_index.liminal.guard import LiminalGuard
     from lumnisai_integrations.llama_index.lumi.chat_store import LumiChatStore
     from lumnisai_integrations.llama_index.lumi.llm import LumiLLM
     from lumnisai_integrations.llama_index.lumi.reader import LumiEntityReader
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 
 __all__ = [
+    "LiminalGuard",
     "LumiChatStore",
     "LumiEntityReader",
     "LumiFunction",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LiminalGuard": "lumnisai_integrations.llama_index.liminal.guard",
     "LumiChatStore": "lumnisai_integrations.llama_index.lumi.chat_store",
     "LumiEntityReader": "lumnisai_integrations.llama_index.lumi.reader",
     "LumiFunction": "lumnisai_integrations._shared.lumi.tools",

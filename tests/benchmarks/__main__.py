@@ -16,6 +16,7 @@ MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
     "latency": waiting.latency,
     "progress": waiting.progress,
     "many": waiting.many,
+    "guard": waiting.guard,
     "cost": computing.cost,
     "imports": computing.imports,
     "construction": computing.construction,

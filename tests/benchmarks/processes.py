@@ -55,6 +55,12 @@ def numbers_of(module: str, *arguments: object) -> list[float]:
     return numbers
 
 
+def columns_of(module: str, *arguments: object) -> list[list[float]]:
+    """Do the same with a program that prints several numbers for each round, and return these number by number."""
+    rounds: list[list[float]] = _printed("-m", f"tests.benchmarks.{module}", *map(str, arguments))
+    return [list(column) for column in zip(*rounds, strict=True)]
+
+
 def rounds_from(module: str, *arguments: object) -> list[dict[str, float]]:
     """Do the same with a program that prints numbers by name, for each round."""
     rounds: list[dict[str, float]] = _printed("-m", f"tests.benchmarks.{module}", *map(str, arguments))

@@ -9,7 +9,7 @@ import httpx
 
 from lumnisai_core import Client, RunUpdate
 from lumnisai_core.local import LocalLumnis
-from tests.benchmarks.processes import endpoint, numbers_of, server
+from tests.benchmarks.processes import columns_of, endpoint, numbers_of, server
 from tests.benchmarks.rows import Reading
 
 RUN_SECONDS = 0.2
@@ -39,6 +39,11 @@ def latency(rounds: int) -> list[Reading]:
         )
     first = statistics.median(_first_request() for _ in range(2 * rounds))
     return [*readings, Reading(first)]
+
+
+def guard(rounds: int) -> list[Reading]:
+    """Measure what the privacy guard adds to a call, with its gateway in the same process, and to a stream."""
+    return [Reading(statistics.median(column)) for column in columns_of("child_guard", rounds)]
 
 
 def progress(rounds: int) -> list[Reading]:

@@ -13,7 +13,7 @@ from langgraph.types import Command, interrupt
 
 from lumnisai_core import Client
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
-from lumnisai_integrations.langchain.lumnis import errors
+from lumnisai_integrations.langchain import errors
 from tests.conftest import Serve
 from tests.langchain.agents import MakeAgent, making_agents, runs_on
 from tests.langchain.conftest import USER

@@ -16,6 +16,7 @@ def test_the_front_door_is_complete() -> None:
         "ChatLumi",
         "ChatLumnis",
         "ChatModelEngine",
+        "LiminalGuard",
         "LumiChatMessageHistory",
         "LumiEntityLoader",
         "LumiFunction",

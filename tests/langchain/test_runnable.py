@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.local import LocalLumnis, Script, Step
-from lumnisai_integrations.langchain.lumnis import errors
+from lumnisai_integrations.langchain import errors
 from lumnisai_integrations.langchain.lumnis.runnable import LumnisRunnable
 from tests.conftest import Serve
 from tests.langchain.agents import MakeAgent, address, making_agents, runs_on

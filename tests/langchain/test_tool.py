@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.local import LocalLumnis, Script, Step
-from lumnisai_integrations.langchain.lumnis import errors
+from lumnisai_integrations.langchain import errors
 from lumnisai_integrations.langchain.lumnis.tool import LumnisTool
 from tests.conftest import Serve
 from tests.langchain.agents import MakeAgent, address, making_agents, runs_on
