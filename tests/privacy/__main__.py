@@ -1,0 +1,67 @@
+"""`make privacy`: scores and speed of detectors, ours beside those of others, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+
+from tests.privacy import others, sentences
+from tests.privacy.scoring import STRUCTURED, Detect, score
+from tests.privacy.systems import SYSTEMS
+
+_COLUMNS = "{:24} {:8} {:>9} {:>6} {:>6} {:>10} {:>7} {:>10} {:>12}"
+_IMPORT = "import time; t = time.process_time(); import {}; print(time.process_time() - t)"
+
+
+def main() -> None:
+    """Print a row for each system and set."""
+    parser = argparse.ArgumentParser(prog="make privacy ARGS=...", description=__doc__)
+    parser.add_argument("--only", choices=SYSTEMS, help="one system")
+    parser.add_argument("--sample", type=int, default=1, help="use every n-th sentence, for a quicker look")
+    parser.add_argument("--show-misses", action="store_true", help="print what was not found, and what was wrong")
+    options = parser.parse_args()
+    sets = {"own": [*sentences.sentences()], "others": [*others.sentences()]}
+    harmless = sentences.harmless()
+    print(
+        _COLUMNS.format(
+            "system", "set", "precision", "recall", "F2", "structured", "hidden", "false/100", "chars/CPU s"
+        )
+    )
+    for name, make in SYSTEMS.items():
+        if options.only not in (None, name):
+            continue
+        detect = make()
+        false = score(harmless, detect).findings * 100 / len(harmless)
+        for which, known in sets.items():
+            chosen = known[:: options.sample]
+            scored = score(chosen, detect)
+            numbers = (scored.precision, scored.recall(), scored.f2, scored.recall(STRUCTURED), scored.hidden)
+            speed = _speed(detect, [sentence.text for sentence in chosen])
+            print(_COLUMNS.format(name, which, *(f"{n:.3f}" for n in numbers), f"{false:.1f}", f"{speed:,.0f}"))
+            if options.show_misses:
+                for kind, span, text in scored.missed:
+                    print(f"    missed {kind} {span!r} in {text!r}")
+                for span, text in scored.wrong:
+                    print(f"    wrong {span!r} in {text!r}")
+    for module in ("phonenumbers, stdnum, lumnisai_core.local.liminal.patterns", "presidio_analyzer"):
+        done = subprocess.run(
+            [sys.executable, "-c", _IMPORT.format(module)], capture_output=True, text=True, check=True
+        )
+        print(f"import of {module}: {float(done.stdout):.2f} CPU seconds")
+
+
+def _speed(detect: Detect, texts: list[str]) -> float:
+    """Return characters a CPU second, the best of two rounds."""
+    rounds = []
+    for _ in range(2):
+        start = time.process_time()
+        for text in texts:
+            detect(text)
+        rounds.append(time.process_time() - start)
+    return sum(map(len, texts)) / min(rounds)
+
+
+if __name__ == "__main__":
+    main()
