@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lumnisai_integrations.langchain.liminal.chat import ChatLiminal
     from lumnisai_integrations.langchain.lumnis.chat import ChatLumnis, register
     from lumnisai_integrations.langchain.lumnis.engine import ChatModelEngine
     from lumnisai_integrations.langchain.lumnis.errors import StructuredOutputError
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lumnisai_integrations.langchain.lumnis.tool import LumnisTool
 
 __all__ = [
+    "ChatLiminal",
     "ChatLumnis",
     "ChatModelEngine",
     "LumnisChatMessageHistory",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChatLiminal": "lumnisai_integrations.langchain.liminal.chat",
     "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
     "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
     "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",

@@ -35,20 +35,20 @@ _LIKE_A_NAME = re.compile(r"[^\W\d_a-zß-ÿ][^\W\d_]|[^\W\d_]{4}|\b\d{5}\b")
 
 #: Countries by their usual English names, which the model takes for no places.
 _COUNTRIES = re.compile(
-    r"\b(?:Afghanistan|Albania|Algeria|Andorra|Angola|Argentina|Armenia|Australia|Austria|Azerbaijan|Bahamas|Bahrain"
-    r"|Bangladesh|Barbados|Belarus|Belgium|Belize|Benin|Bhutan|Bolivia|Botswana|Brazil|Brunei|Bulgaria|Burundi|Cambodia"
-    r"|Cameroon|Canada|Chile|China|Colombia|Costa Rica|Croatia|Cuba|Cyprus|Czech(?:ia| Republic)|Denmark|Ecuador|Egypt"
-    r"|El Salvador|Eritrea|Estonia|Eswatini|Ethiopia|Fiji|Finland|France|Gabon|Gambia|Germany|Ghana|Great Britain|Greece"
-    r"|Greenland|Grenada|Guatemala|Guinea|Guyana|Haiti|Honduras|Hong Kong|Hungary|Iceland|India|Indonesia|Iran|Iraq"
-    r"|Ireland|Israel|Italy|Ivory Coast|Jamaica|Japan|Kazakhstan|Kenya|Kosovo|Kuwait|Kyrgyzstan|Laos|Latvia|Lebanon"
-    r"|Lesotho|Liberia|Libya|Liechtenstein|Lithuania|Luxembourg|Madagascar|Malawi|Malaysia|Maldives|Mali|Malta"
-    r"|Mauritania|Mauritius|Mexico|Moldova|Monaco|Mongolia|Montenegro|Morocco|Mozambique|Myanmar|Namibia|Nepal"
-    r"|(?:The )?Netherlands|New Zealand|Nicaragua|Nigeria|North Macedonia|Norway|Oman|Pakistan|Panama|Paraguay|Peru"
-    r"|Philippines|Poland|Portugal|Puerto Rico|Qatar|Romania|Russia|Rwanda|San Marino|Saudi Arabia|Senegal|Serbia"
-    r"|Seychelles|Sierra Leone|Singapore|Slovakia|Slovenia|Somalia|South Africa|(?:North|South) Korea|South Sudan|Spain"
-    r"|Sri Lanka|Sudan|Suriname|Sweden|Switzerland|Syria|Taiwan|Tajikistan|Tanzania|Thailand|Togo|Tunisia|Uganda|Ukraine"
-    r"|United (?:Kingdom|States(?: of America)?|Arab Emirates)|Uruguay|Uzbekistan|Venezuela|Vietnam|Yemen|Zambia"
-    r"|Zimbabwe)\b"
+    r"\b(?:Afghanistan|Albania|Algeria|Andorra|Angola|Argentina|Armenia|Australia|Austria|Azerbaijan|Bahamas"
+    r"|Bahrain|Bangladesh|Barbados|Belarus|Belgium|Belize|Benin|Bhutan|Bolivia|Botswana|Brazil|Brunei|Bulgaria"
+    r"|Burundi|Cambodia|Cameroon|Canada|Chile|China|Colombia|Costa Rica|Croatia|Cuba|Cyprus|Czech(?:ia| Republic)"
+    r"|Denmark|Ecuador|Egypt|El Salvador|Eritrea|Estonia|Eswatini|Ethiopia|Fiji|Finland|France|Gabon|Gambia"
+    r"|Germany|Ghana|Great Britain|Greece|Greenland|Grenada|Guatemala|Guinea|Guyana|Haiti|Honduras|Hong Kong"
+    r"|Hungary|Iceland|India|Indonesia|Iran|Iraq|Ireland|Israel|Italy|Ivory Coast|Jamaica|Japan|Kazakhstan|Kenya"
+    r"|Kosovo|Kuwait|Kyrgyzstan|Laos|Latvia|Lebanon|Lesotho|Liberia|Libya|Liechtenstein|Lithuania|Luxembourg"
+    r"|Madagascar|Malawi|Malaysia|Maldives|Mali|Malta|Mauritania|Mauritius|Mexico|Moldova|Monaco|Mongolia"
+    r"|Montenegro|Morocco|Mozambique|Myanmar|Namibia|Nepal|(?:The )?Netherlands|New Zealand|Nicaragua|Nigeria"
+    r"|North Macedonia|Norway|Oman|Pakistan|Panama|Paraguay|Peru|Philippines|Poland|Portugal|Puerto Rico|Qatar"
+    r"|Romania|Russia|Rwanda|San Marino|Saudi Arabia|Senegal|Serbia|Seychelles|Sierra Leone|Singapore|Slovakia"
+    r"|Slovenia|Somalia|South Africa|(?:North|South) Korea|South Sudan|Spain|Sri Lanka|Sudan|Suriname|Sweden"
+    r"|Switzerland|Syria|Taiwan|Tajikistan|Tanzania|Thailand|Togo|Tunisia|Uganda|Ukraine|United (?:Kingdom"
+    r"|States(?: of America)?|Arab Emirates)|Uruguay|Uzbekistan|Venezuela|Vietnam|Yemen|Zambia|Zimbabwe)\b"
 )
 
 
