@@ -106,6 +106,7 @@ def test_a_thread_gets_new_messages_only(llm: LiminalLLM, engine: Echo, streams:
     assert third.raw["thread_id"] != first.raw["thread_id"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the memory of the chat engine
 def test_engines_take_it(llm: LiminalLLM, engine: Echo) -> None:
     """A query engine and a chat engine; none of their prompts reaches the model with a value."""
     index = SummaryIndex(nodes=[TextNode(text="Dr Mira Okafor lives by the sea.")])

@@ -15,6 +15,8 @@ from tests.privacy import others, sentences, systems
 from tests.privacy.presidio import PresidioDetector
 from tests.privacy.scoring import STRUCTURED, score
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # from packages of others
+
 LONG = "The tide is high and the harbour is calm today. " * 400
 
 
