@@ -46,6 +46,7 @@ def test_presidio_is_a_detector(no_network: None) -> None:
     assert {"EMAIL_ADDRESS", "IP_ADDRESS"} <= {*found}
 
 
+@pytest.mark.timeout(600)  # 100,000 characters take the model a minute
 def test_names_are_found_anywhere_in_a_long_text(no_network: None) -> None:
     """The model sees a window at a time; each name of the text is in one of them."""
     text = f"{LONG}I met Mira Okafor in Hamburg. {LONG * 6}Then Jonas Lindqvist came. {LONG}"
@@ -59,5 +60,5 @@ def test_names_become_placeholders_in_the_gateway() -> None:
     detectors: list[Detector] = [PatternDetector(), NameDetector()]
     settings = LiminalSettings(instances=[LiminalInstance("A")], detectors=detectors)
     with LocalLumnis(liminal=settings) as local, Client(local.liminal.base_url, token=local.liminal.token) as client:
-        cleansed = client.prompt.cleanse(1, "Yesterday Mira Okafor moved to 12 Harbour Street, Boston. Mira Okafor!")
-    assert cleansed.text == "Yesterday PERSON_0 moved to LOCATION_0. PERSON_0!"
+        cleansed = client.prompt.cleanse(1, "Yesterday Mira Okafor moved to 12 Harbour Street, Boston.")
+    assert cleansed.text == "Yesterday PERSON_0 moved to LOCATION_0."

@@ -37,10 +37,13 @@ _CARDS = re.compile(
 )
 
 
-def is_card(span: str) -> bool:
-    """Check a card number: the form of an issuer and Luhn's checksum."""
-    digits = re.sub(r"\D", "", span)
-    return _CARDS.fullmatch(digits) is not None and luhn(digits)
+def card_length(span: str) -> int:
+    """Check a card number, the form of an issuer and Luhn's checksum; it ends at the end of a group of digits."""
+    for end in sorted((match.end() for match in re.finditer(r"\d+", span)), reverse=True):
+        digits = re.sub(r"\D", "", span[:end])
+        if _CARDS.fullmatch(digits) and luhn(digits):
+            return end
+    return 0
 
 
 def luhn(digits: str) -> bool:
@@ -61,7 +64,12 @@ _IBAN = r"(?<!\w)[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}"
 #: All begin with a digit, or with two letters before one.
 ACCOUNTS: tuple[Pattern, ...] = (
     Pattern("IBAN_CODE", re.compile(_IBAN, re.IGNORECASE), iban_length, score=1.0),
-    Pattern("CREDIT_CARD", re.compile(r"(?<![\w-])\d(?:[ -]?\d){11,18}(?![\w-])"), valid_if(is_card), score=1.0),
+    Pattern(
+        "CREDIT_CARD",
+        re.compile(r"(?<![\w-])(?!(?<=\d{4}[ -])\d{4}[ -])\d(?:[ -]?\d){11,18}(?!\w|-\d)"),
+        card_length,
+        score=1.0,
+    ),
     Pattern("US_SSN", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), valid_if(_is_ssn)),
     Pattern(
         "US_SSN",

@@ -98,8 +98,12 @@ _TITLE = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Frau|Mme|Mlle|Sra?|Señora?|Signora
 #: A word with a capital letter, and up to four of them, with particles between them and parts joined by a hyphen.
 _WORD = r"[A-ZÀ-ÖØ-Þ][\wà-öø-ÿ]*(?:[-'\u2019][A-ZÀ-ÖØ-Þ][\wà-öø-ÿ]*){0,3}"
 _REST = rf"(?: (?:{_WORD}\.?|(?:van|von|de|der|den|da|di|la|le|el|al|bin)(?= )))"
-_NAME = rf"(?!{_TITLE}){_WORD}{_REST}{{0,3}}(?<!\.)"
-_FULL_NAME = rf"(?!{_TITLE}){_WORD}{_REST}{{1,3}}"
+_NAME = (
+    rf"(?!{_TITLE}|(?:Sir|Madam|Team|All|Customers?|Colleagues?|Friends?|Hiring|Valued)\b){_WORD}{_REST}{{0,3}}(?<!\.)"
+)
+_FULL_NAME = (
+    rf"(?!{_TITLE}|(?:Sir|Madam|Team|All|Customers?|Colleagues?|Friends?|Hiring|Valued)\b){_WORD}{_REST}{{1,3}}"
+)
 
 _VERSION = words(
     r"(?:version|release|build|firmware|section|chapter|figure|table|clause|v)(?:\W+(?:or|and|to|from|\d[\d.]*))*\W*$"
@@ -124,7 +128,7 @@ PATTERNS: tuple[Pattern, ...] = (
     ),
     Pattern(
         "IP_ADDRESS",
-        re.compile(r"(?<![\w.])(?!\d\.\d\.\d\.\d\b)(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"),
+        re.compile(r"(?<![\w.])(?<!\w/)(?!\d\.\d\.\d\.\d\b)(?:\d{1,3}\.){3}\d{1,3}(?!\w|\.\d)"),
         valid_if(_is_ip),
         against=_VERSION,
         needs=".",
@@ -146,6 +150,21 @@ PATTERNS: tuple[Pattern, ...] = (
         valid_if(_is_ip),
         needs=":",
         score=0.95,
+    ),
+    Pattern(  # without a scheme, under the domains that hardly are anything else
+        "URL",
+        re.compile(
+            r"(?<![\w@./-])(?!asp\.net)(?:[a-z0-9](?:[a-z0-9-]{0,60}[a-z0-9])?\.){1,4}"
+            r"(?:com|org|net|edu|gov|info|biz|co\.uk)\b(?![\w.-]*@)(?:/[^\s<>\"]{0,2000})?"
+        ),
+        _without_closing,
+        needs=".",
+        score=0.8,
+    ),
+    Pattern(
+        "MAC_ADDRESS",
+        re.compile(r"(?<![\w.])(?=[\d.]{0,13}[A-Fa-f])[0-9A-Fa-f]{4}(?:\.[0-9A-Fa-f]{4}){2}(?![\w.]\w)"),
+        needs=".",
     ),
     Pattern(
         "MAC_ADDRESS",
@@ -173,7 +192,8 @@ AT_NUMBERS: tuple[Pattern, ...] = (
     Pattern(
         "DATE_TIME",
         re.compile(
-            r"(?<![\w-])\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?![\w-])"
+            r"(?<![\w-])\d{4}([-/])\d{2}\1\d{2}"
+            r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?:Z|[+-]\d{2}:?\d{2})?)?(?![\w-])"
         ),
         valid_if(_is_date),
     ),

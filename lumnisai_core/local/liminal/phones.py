@@ -22,7 +22,7 @@ _CANDIDATE = re.compile(
 )
 _BEFORE = words(
     r"(?:tele)?phone|tel\b|mobile|cell(?:ular|phone)?\b|call|fax|dial|ring\b|hotline|landline|whats ?app|sms\b"
-    r"|text(?: me| us| him| her| them)?\b|reach|contact|messages? to|answering|registered\b|number is|desk:|office:"
+    r"|text(?: me| us| him| her| them)?\b|reach\b|contact|messages? to|answering|registered\b|number is|desk:|office:"
     r"|telefon|ruf|handy|mobil|erreich|durchwahl|tél|portable|appel|joindre|numéro est|teléfono|móvil|celular|llam"
     r"|numero è|cellulare|chiam|mobiel|bel\b|nummer is|numer to|komórk|dzwoń|dzwoni|zadzwo|ligue|ligar|puh\b|puhelin"
     r"|tlf|ringa"
@@ -60,7 +60,9 @@ def _score(number: str, digits: str, before: str, after: str) -> float:
     """Return how sure it is that a row of digits is a phone number; 0 if it is none."""
     if number.lstrip("(").startswith("+"):
         return 0.9 if 8 <= len(digits) <= 16 else 0.0
-    has_word = bool(_CONTACT.search(before) or _AFTER.match(after)) or _names_a_phone(before, digits)
+    has_word = bool(_CONTACT.search(before) or _AFTER.match(after)) or _names_a_phone(
+        before, digits, is_grouped=number != digits
+    )
     if _DATE.fullmatch(number) or (not has_word and _AGAINST.search(before)):
         return 0.0
     if has_word and len(digits) <= 16:
@@ -71,14 +73,21 @@ def _score(number: str, digits: str, before: str, after: str) -> float:
         return 0.85
     if _TRUNK.fullmatch(number) and 8 <= len(digits) <= 12:
         return 0.8
-    if re.fullmatch(r"0[1-9]\d{8,9}", number):
+    if re.fullmatch(r"0[1-9]\d{8,9}|\(\d{2,5}\) ?\d{3,5}[ -]?\d{3,5}", number):
         return 0.6 if _is_valid(number) else 0.0
     return 0.0
 
 
-def _names_a_phone(before: str, digits: str) -> bool:
-    """Whether a word before says that it is a phone number; a short number needs it near."""
-    return _BEFORE.search(before if len(digits) >= 8 else before[-25:]) is not None
+def _names_a_phone(before: str, digits: str, *, is_grouped: bool) -> bool:
+    """Whether a word before says that it is a phone number; a short number needs it near, one without groups beside."""
+    if len(digits) >= 8:
+        return _BEFORE.search(before) is not None
+    near = (
+        before[-25:]
+        if is_grouped
+        else (re.search(r"[^\W\d]+\W{1,3}(?:(?:me|us|is|at|on|no|number)\W{1,3}){0,2}$", before) or [""])[0]
+    )
+    return _BEFORE.search(near) is not None
 
 
 @cache

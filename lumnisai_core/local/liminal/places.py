@@ -11,13 +11,7 @@ _WORDS = rf"{_WORD}(?: {_WORD}){{0,4}}"
 _ROAD = (
     r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Square|Sq|Terrace|Ter|Way|Place|Pl|Close"
     r"|Crescent|Highway|Hwy|Parkway|Pkwy|Circle|Cir|Trail|Trl|Route|Gardens|Grove|Mews|Hill|Walk|Row|Quay|Loop|Alley"
-    r"|Parade|Esplanade|Bypass|Turnpike|Causeway|Path|Pike|Ridge|Views?|Villages?|Mountains?|Islands?|Springs?|Fields?"
-    r"|Forges?|Glens?|Greens?|Harbors?|Havens?|Heights|Keys?|Knolls?|Lakes?|Landing|Manors?|Meadows?|Mills?|Mission|Oval"
-    r"|Parks?|Pines|Plains?|Plaza|Points?|Ports?|Ranch|Rapids?|Rest|Run|Shoals?|Shores?|Stream|Summit|Throughway|Track"
-    r"|Tunnel|Union|Valleys?|Viaduct|Vista|Wells?|Crossing|Crossroad|Curve|Dale|Dam|Divide|Estates?|Expressway"
-    r"|Extension|Falls?|Ferry|Flats?|Fords?|Forest|Fork|Freeway|Gateway|Inlet|Isle|Junction|Lodge|Motorway|Mount|Neck"
-    r"|Orchard|Overpass|Passage|Brook|Branch|Bridge|Burgs?|Camp|Canyon|Cape|Center|Cliffs?|Club|Common|Corner|Course|Cove"
-    r"|Creek|Crest|Bayou|Beach|Bend|Bluffs?|Bottom|Arcade|Annex|Marg|Nagar|Chowk|Ganj|Circus)"
+    r"|Marg|Nagar|Chowk)"
 )
 _ROOM = r"(?:[,\n]? ?(?:Apt|Suite|Unit|Flat|Apartment|Studio|Floor|#)\.? ?\w{1,6})?"
 _PREFIXED = (
@@ -47,7 +41,7 @@ PLACES: tuple[Pattern, ...] = (
     Pattern(
         "LOCATION",
         re.compile(
-            r"\bP\.? ?O\.? Box \d{1,6}\b|\b[Pp]ostfach \d{1,7}\b|\bBox \d{1,5}\b|\b(?:Apt|Suite|Flat)\.? \d{1,5}\b"
+            r"\bP\.? ?O\.? Box \d{1,6}\b|\b[Pp]ostfach \d{1,7}\b|\bBox \d{2,5}\b|\b(?:Apt|Suite|Flat)\.? \d{2,5}\b"
         ),
     ),
     Pattern("LOCATION", re.compile(rf"\b{_WORDS}, (?:{_STATES}) \d{{5}}(?:-\d{{4}})?\b")),
@@ -60,8 +54,15 @@ PLACES: tuple[Pattern, ...] = (
     Pattern("LOCATION", re.compile(r"\b(?:[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d)\b")),
 )
 
+#: Before a year or a count.
+_NOT_A_HOUSE = re.compile(r"\b(?:in|since|until|by|top|the|ran)\s$", re.IGNORECASE)
+
 #: Those that begin with a number.
 PLACES_AT_NUMBERS: tuple[Pattern, ...] = (
-    Pattern("LOCATION", re.compile(rf"(?<![\w.,])\d{{1,6}}[A-Z]?,? {_WORDS} {_ROAD}\b\.?{_ROOM}{_TAIL}")),
+    Pattern(
+        "LOCATION",
+        re.compile(rf"(?<![\w.,])\d{{1,6}}[A-Z]?,? {_WORDS} {_ROAD}\b\.?{_ROOM}{_TAIL}"),
+        against=_NOT_A_HOUSE,
+    ),
     Pattern("LOCATION", re.compile(rf"(?<![\w.,])\d{{1,5}},? {_PREFIXED} (?:{_WORDS}|\w{{1,20}}(?: {_WORD}){{1,4}})")),
 )
