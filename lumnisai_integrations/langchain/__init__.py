@@ -15,6 +15,7 @@ from lumnisai_integrations._shared.lazy import lazy_names
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.lumi.tools import LumiFunction
     from lumnisai_integrations.langchain.errors import StructuredOutputError
+    from lumnisai_integrations.langchain.liminal.chat import ChatLiminal
     from lumnisai_integrations.langchain.liminal.guard import LiminalGuard
     from lumnisai_integrations.langchain.lumi.chat import ChatLumi
     from lumnisai_integrations.langchain.lumi.history import LumiChatMessageHistory
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from lumnisai_integrations.langchain.lumnis.tool import LumnisTool
 
 __all__ = [
+    "ChatLiminal",
     "ChatLumi",
     "ChatLumnis",
     "ChatModelEngine",
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ChatLiminal": "lumnisai_integrations.langchain.liminal.chat",
     "ChatLumi": "lumnisai_integrations.langchain.lumi.chat",
     "LumiChatMessageHistory": "lumnisai_integrations.langchain.lumi.history",
     "LumiEntityLoader": "lumnisai_integrations.langchain.lumi.loader",

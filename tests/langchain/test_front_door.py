@@ -13,6 +13,7 @@ import lumnisai_integrations.langchain as front
 def test_the_front_door_is_complete() -> None:
     """Every public name can be imported, is listed, and others are no attributes."""
     assert front.__all__ == [
+        "ChatLiminal",
         "ChatLumi",
         "ChatLumnis",
         "ChatModelEngine",

@@ -161,7 +161,7 @@ class Service:
             raise ApiError(413, "TOO_LARGE", f"The text has more than {_LONGEST_TEXT} bytes.")
         chosen = body.findings if isinstance(body, Cleanse) else None
         if chosen:
-            return resolved(_located(finding, body.text) for finding in chosen)
+            return resolved(body.text, (_located(finding, body.text) for finding in chosen))
         policy = self.instance(body.model_instance_id).policy
         try:
             return self.settings.detected(body.text, policy)

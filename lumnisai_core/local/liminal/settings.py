@@ -101,7 +101,7 @@ class LiminalSettings:
         if wrong := [one for one in found if not 0 <= one.start < one.end <= len(text)]:
             raise ValueError(f"a detector found a {wrong[0].type} outside the text, at {wrong[0].start}")
         named = [one._replace(type=_type_name(one.type)) for one in found]
-        return resolved([*named, *terms_in(text, policy.custom_terms)])
+        return resolved(text, [*named, *terms_in(text, policy.custom_terms)])
 
 
 def _type_name(kind: str) -> str:

@@ -29,13 +29,18 @@ from lumnisai_integrations._shared.conversation import (
     ThreadMessage,
 )
 from lumnisai_integrations._shared.sending import Turn, last_kept, note_kept
-from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result, sendable, tool_calls_text
+from lumnisai_integrations._shared.texts import (
+    PlainKwargs,
+    read_tool_calls,
+    read_tool_result,
+    sendable,
+    tool_calls_text,
+)
 from lumnisai_integrations._shared.turns import Answers, LateQuestion, Tags
 from lumnisai_integrations.llama_index.lumnis.convert import (
     RESPONSE_ID,
     RUN_THREAD_ID,
     WIRE_ROLES,
-    PlainKwargs,
     convert_in,
     text_in,
 )

@@ -22,7 +22,14 @@ from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import PROBLEM, THREAD_ID
 from lumnisai_integrations._shared.runs import cut_at, reasoning_text
-from lumnisai_integrations._shared.texts import left_out, sendable, spoken, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.texts import (
+    PlainKwargs,
+    left_out,
+    sendable,
+    spoken,
+    tool_calls_text,
+    tool_result_text,
+)
 from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
 from lumnisai_integrations.llama_index.lumnis.function_calling import (
     PROBLEMS,
@@ -43,19 +50,6 @@ WIRE_ROLES = {
     **dict.fromkeys((MessageRole.USER, *_TOOL_ROLES), "user"),
     **dict.fromkeys((MessageRole.SYSTEM, MessageRole.DEVELOPER), "system"),
 }
-
-
-class PlainKwargs(dict[str, Any]):
-    """``additional_kwargs`` of a message, which frameworks print into prompts: entries of this package do not show."""
-
-    def _shown(self) -> dict[str, Any]:
-        return {name: value for name, value in self.items() if not name.startswith("lumnis_")}
-
-    def __bool__(self) -> bool:
-        return bool(self._shown())
-
-    def __repr__(self) -> str:
-        return repr(self._shown())
 
 
 def convert_in(
