@@ -43,13 +43,16 @@ def _at_exit() -> None:
             if session.auto_end:
                 owner.end(session, {} if error is None else failure(error))
         _send_all()
-    except Exception:
+    except Exception:  # noqa: BLE001 - nothing may hinder the end
         logger.exception("Lucidic: the end of the process could not be recorded")
 
 
-def _send_all() -> bool:
+def _send_all() -> None:
+    owner = tracing()
     export.span_processor().hand_on()
-    return tracing().delivery.drain(_LONGEST, patience=_PATIENCE)
+    owner.delivery.drain(_LONGEST, patience=_PATIENCE)
+    if owner.spool is not None:
+        owner.spool.close()
 
 
 def _crash() -> BaseException | None:

@@ -5,7 +5,7 @@ The tracer provider is private: the global one of a program is neither used nor 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -100,12 +100,19 @@ class LucidicSpanProcessor(SpanProcessor):
             owner.delivery.drop("an event without a session was dropped: call init() or bind a session")
             return
         if EVENT_ID in attributes:
-            make = partial(body_of_event, attributes, span.start_time, span.end_time, session.mask)
+            make: Callable[[], dict[str, Any]] = partial(
+                body_of_event, attributes, span.start_time, span.end_time, session.mask
+            )
         else:
             make = partial(body_of_span, span, session.mask)
         size = sum(len(value) for value in attributes.values() if isinstance(value, str))
-        if owner.delivery.admit(session, size):
-            queued = _Queued(cast("SpanContext", span.context), Item(session, make, size))
+        settled = None
+        if owner.spool is not None:
+            body = make()
+            owner.spool.keep(body)
+            make, settled = partial(dict, body), partial(owner.spool.sent, body["client_event_id"])
+        if owner.delivery.admit(session, size, spooled=settled is not None):
+            queued = _Queued(cast("SpanContext", span.context), Item(session, make, size, settled))
             self._batch.on_end(cast("ReadableSpan", queued))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -119,7 +126,7 @@ class LucidicSpanProcessor(SpanProcessor):
 
     def shutdown(self) -> None:
         """Hand on what is left."""
-        self._batch.shutdown()
+        self._batch.shutdown()  # type: ignore[no-untyped-call]  # the SDK has no types there
 
 
 def ambient_parent(parent_context: Context | None = None) -> str | None:
