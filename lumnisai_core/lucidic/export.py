@@ -5,6 +5,8 @@ The tracer provider is private: the global one of a program is neither used nor 
 
 from __future__ import annotations
 
+import atexit
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -43,6 +45,9 @@ ROOT = Context()
 
 #: Events are handed on after so many milliseconds, or so many events.
 _DELAY, _BATCH = 100, 100
+
+#: Seconds that the end of a process is held up at most, and without any success.
+_LONGEST, _PATIENCE = 30.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,20 @@ def ambient_parent(parent_context: Context | None = None) -> str | None:
 @cache
 def span_processor() -> LucidicSpanProcessor:
     """Return the processor that sends spans to Lucidic, one for the process."""
-    return LucidicSpanProcessor()
+    processor = LucidicSpanProcessor()
+    # Finalizers close connections at exit. The first one makes their turn come after what is registered later.
+    weakref.finalize(processor, bool)
+    atexit.register(send_all)
+    return processor
+
+
+def send_all() -> None:
+    """Send what waits before the process ends, as long as the service takes it."""
+    owner = tracing()
+    span_processor().hand_on()
+    owner.delivery.drain(_LONGEST, patience=_PATIENCE)
+    if owner.spool is not None:
+        owner.spool.close()
 
 
 @cache
