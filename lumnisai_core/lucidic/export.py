@@ -24,7 +24,7 @@ except ImportError as error:
 
 from lumnisai_core.lucidic import context
 from lumnisai_core.lucidic.delivery import Item, TrackedSession
-from lumnisai_core.lucidic.spans import PARENT_ID, SESSION_ID, body_of_span, event_id_of
+from lumnisai_core.lucidic.spans import BOUND_ID, PARENT_ID, SESSION_ID, body_of_span, event_id_of
 from lumnisai_core.lucidic.tracing import tracing
 
 if TYPE_CHECKING:
@@ -83,9 +83,8 @@ class LucidicSpanProcessor(SpanProcessor):
         session = tracing().session(None)
         if session is not None:
             parent = ambient_parent(parent_context)
-            span.set_attribute(SESSION_ID, session.id)
-            if parent is not None:
-                span.set_attribute(PARENT_ID, parent)
+            known = {SESSION_ID: session.id, PARENT_ID: parent, BOUND_ID: context.parent_event_id.get()}
+            span.set_attributes({name: value for name, value in known.items() if value is not None})
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span as an event."""
@@ -134,7 +133,7 @@ def ambient_parent(parent_context: Context | None = None) -> str | None:
     current = get_current_span(parent_context)
     bound = context.parent_event_id.get()
     attributes = getattr(current, "attributes", None)
-    if isinstance(attributes, Mapping) and SESSION_ID in attributes and attributes.get(PARENT_ID) == bound:
+    if isinstance(attributes, Mapping) and SESSION_ID in attributes and attributes.get(BOUND_ID) == bound:
         span_context = current.get_span_context()
         return event_id_of(span_context.trace_id, span_context.span_id)
     return bound

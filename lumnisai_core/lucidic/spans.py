@@ -12,8 +12,9 @@ from uuid import UUID
 from lumnisai_core.lucidic.payloads import EventType, checked_body
 from lumnisai_core.lucidic.plain import Mask
 
-#: Attributes of spans: the session that they belong to, and the event that they are part of.
-SESSION_ID, PARENT_ID = "lucidic.session_id", "lucidic.parent_event_id"
+#: Attributes of spans: the session that they belong to, the event that they are part of, and the event that was bound
+#: when they started.
+SESSION_ID, PARENT_ID, BOUND_ID = "lucidic.session_id", "lucidic.parent_event_id", "lucidic.bound_event_id"
 
 #: Operations of the GenAI names, and kinds of OpenInference and OpenLLMetry.
 _TOOLS, _RETRIEVALS = {"execute_tool", "tool"}, {"retrieval", "retriever", "reranker"}
