@@ -61,7 +61,7 @@ def calls(rounds: int) -> list[dict[str, float]]:
 
 
 def dead() -> list[float]:
-    """Record 100,000 events for a service that is not there; kilobytes of memory, and the time when the program ends."""
+    """Record 100,000 events for a dead service; return kilobytes of memory, and the time when the program ends."""
     work(_QUESTION)
     before = memory_now()
     for _ in range(100_000):

@@ -143,9 +143,7 @@ ROWS = (
     Row("construction", "`Client()`", _short, None, OFFICIAL),
     Row("construction", "`ChatLumnis()`", _short, None, "`ChatOpenAI()`"),
     Row("construction", "`LumnisLLM()`", _short, None, "LlamaIndex `OpenAI()`"),
-    Row(
-        "tracing", "call of an `@lai.event()` function, caller's thread", _short, 0.000_040, "bare OpenTelemetry"
-    ),
+    Row("tracing", "call of an `@lai.event()` function, caller's thread", _short, 0.000_040, "bare OpenTelemetry"),
     Row("tracing", "events missing of 500 after exit", _count, 0.0),
     Row("tracing", "events missing of 500 after an uncaught exception", _count, 0.0),
     Row("tracing", "events missing of 500 after SIGTERM (`flush_on_sigterm`)", _count, 0.0),
