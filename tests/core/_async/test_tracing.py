@@ -23,7 +23,7 @@ SEARCH = {"name": "web_search", "args": {"query": "tides"}, "output_text": "two 
 READ = {"name": "read", "args": {}}
 WORK = Script([Step("Starting."), Step("Reading.", tool_calls=[SEARCH, READ]), Step("Writing.")], output_text="Noon.")
 
-CREATED = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}
+CREATED: dict[str, Any] = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}
 ENDED = {**CREATED, "status": "succeeded", "output_text": "Noon."}
 
 
