@@ -1,0 +1,492 @@
+"""Events of the module-level calls: opened, finished, created at once, or made from calls of a decorated function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
+from contextlib import AbstractContextManager
+from datetime import datetime
+from functools import partial, wraps
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
+from uuid import uuid4
+
+from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.lucidic import context, export
+from lumnisai_core.lucidic.delivery import logger
+from lumnisai_core.lucidic.payloads import EventType, canonical, iso, string_list, with_error_text
+from lumnisai_core.lucidic.plain import encoded
+from lumnisai_core.lucidic.spans import END_FIELDS, EVENT_ID, EXTRAS, PARENT_ID, SESSION_ID, START_FIELDS, TYPE
+from lumnisai_core.lucidic.tracing import tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Stands for the bound parent event, because None means that there is none.
+_BOUND: Any = object()
+
+#: Attribute of exceptions that have an event of their own.
+_RECORDED = "_lucidic_event_id"
+
+
+class OpenEvent:
+    """An event that has begun and is not finished. It may be finished in another thread or task.
+
+    Nothing is sent before it is finished. Without a session it records nothing, and all methods do nothing.
+
+    Attributes:
+        id: The id of the event, to name it as a parent.
+        session_id: The session that it belongs to, or None.
+    """
+
+    __slots__ = ("_attributes", "_before", "_span", "id", "session_id")
+
+    def __init__(self, event_id: str, session_id: str | None, span: Span | None, attributes: dict[str, Any]) -> None:
+        self.id = event_id
+        self.session_id = session_id
+        self._span = span
+        self._attributes = attributes
+        self._before: str | None = None
+
+    @property
+    def is_recording(self) -> bool:
+        """Whether the event belongs to a session and is not finished."""
+        return self._span is not None
+
+    def end(self, *, ended_at: int | None = None, **fields: Any) -> None:
+        """Finish the event; a second call does nothing.
+
+        Args:
+            ended_at: Nanoseconds since the epoch. Default: now.
+            fields: More of the payload, as for :func:`create_event`. An exception as ``error`` is written as its class
+                and text.
+        """
+        span, self._span = self._span, None
+        if span is None:
+            return
+        self._attributes[END_FIELDS] = encoded(with_error_text(self._attributes[TYPE], canonical(fields)))
+        span.set_attributes(self._attributes)
+        span.end(ended_at)
+
+    def as_parent(self) -> AbstractContextManager[None]:
+        """Return a context manager in whose block new events are children of this one."""
+        return context.bound(context.parent_event_id, self.id)
+
+    def __enter__(self) -> Self:
+        self._before = context.parent_event_id.get()
+        context.parent_event_id.set(self.id)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        context.parent_event_id.set(self._before)
+        if error is None:
+            self.end()
+        else:
+            self.end(error=error)
+
+
+def start_event(
+    type: str = EventType.GENERIC,  # noqa: A002 - the product's name
+    *,
+    event_id: str | None = None,
+    parent_event_id: str | None = _BOUND,
+    session_id: str | None = None,
+    started_at: int | None = None,
+    tags: Iterable[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> OpenEvent:
+    """Open an event, for work whose result comes later. Returns at once; nothing waits for the service.
+
+    Values are written as JSON when they are passed, so that later changes of them do not show.
+
+    >>> with lai.start_event("function_call", function_name="search") as event:
+    ...     event.end(return_value=search())
+
+    Args:
+        type: Type of the event: one of :class:`EventType`, or a name of your own.
+        event_id: A UUID. Default: a new one.
+        parent_event_id: Id of the event that this one is part of; None for none. Default: the event in whose block
+            this is called.
+        session_id: The session. Default: the current one.
+        started_at: Nanoseconds since the epoch. Default: now.
+        tags: Tags to find it by.
+        metadata: Anything to keep beside the payload.
+        fields: The payload as far as it is known, as for :func:`create_event`.
+
+    Returns:
+        The event, to finish with ``end()``, or as a context manager.
+    """
+    tags = string_list("tags", tags)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise ValidationError(f"metadata must be an object, not {metadata!r}.")
+    session = tracing().session(session_id)
+    if session is None:
+        return OpenEvent(event_id or str(uuid4()), None, None, {})
+    span = export.tracer().start_span(type, export.ROOT, start_time=started_at)
+    if event_id is None:
+        event_id = _id_of(span.get_span_context().trace_id)
+    if parent_event_id is _BOUND:
+        parent_event_id = export.ambient_parent()
+    attributes: dict[str, Any] = {SESSION_ID: session.id, EVENT_ID: event_id, TYPE: str(type)}
+    if parent_event_id is not None:
+        attributes[PARENT_ID] = parent_event_id
+    if fields:
+        attributes[START_FIELDS] = encoded(with_error_text(type, canonical(fields)))
+    if tags or metadata:
+        attributes[EXTRAS] = encoded({"tags": tags, "metadata": metadata})
+    return OpenEvent(event_id, session.id, span, attributes)
+
+
+def _id_of(trace_id: int) -> str:
+    """Write the random id of a trace of one span as a UUID of version 4, which is quicker than making one."""
+    digits = f"{trace_id:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def create_event(
+    type: str | None = None,  # noqa: A002 - the product's name
+    *,
+    event_id: str | None = None,
+    parent_event_id: str | None = _BOUND,
+    session_id: str | None = None,
+    occurred_at: datetime | str | None = None,
+    duration: float | None = None,
+    tags: Iterable[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> str:
+    """Record an event that is over. Returns at once; without a session, nothing is recorded.
+
+    Args:
+        type: ``llm_generation``, ``function_call``, ``error_traceback``, ``generic``, or a name of your own. Default:
+            chosen from the fields.
+        event_id: A UUID. Default: a new one.
+        parent_event_id: Id of the event that this one is part of; None for none. Default: the event in whose block
+            this is called.
+        session_id: The session. Default: the current one.
+        occurred_at: When the work began: a datetime, or ISO 8601. Default: now.
+        duration: Seconds that it took.
+        tags: Tags to find it by.
+        metadata: Anything to keep beside the payload.
+        fields: The payload, as for :meth:`Client.events.create <lumnisai_core.lucidic.Client>`: for a model call
+            ``provider``, ``model``, ``messages``, ``output``, ``tool_calls``, ``input_tokens``, ``output_tokens``; for
+            a function call ``function_name``, ``arguments``, ``return_value``; for an error ``error``, ``traceback``;
+            for others ``details`` and what you like.
+
+    Returns:
+        The id of the event.
+
+    Raises:
+        ValidationError: An argument cannot be sent.
+    """
+    if duration is not None and (isinstance(duration, bool) or not isinstance(duration, int | float)):
+        raise ValidationError(f"duration must be a number of seconds, not {duration!r}.")
+    started_at = None if occurred_at is None else int(datetime.fromisoformat(iso(occurred_at)).timestamp() * 1e9)
+    event = start_event(
+        type or "",
+        event_id=event_id,
+        parent_event_id=parent_event_id,
+        session_id=session_id,
+        started_at=started_at,
+        tags=tags,
+        metadata=metadata,
+        **with_error_text(type, canonical(fields)),
+    )
+    if started_at is None:
+        event.end()
+    else:
+        event.end(ended_at=started_at + int((duration or 0) * 1e9))
+    return event.id
+
+
+def create_error_event(
+    error: BaseException | str, *, parent_event_id: str | None = _BOUND, session_id: str | None = None, **fields: Any
+) -> str:
+    """Record an error with its traceback.
+
+    Args:
+        error: The exception, also outside its ``except`` block, or a text.
+        parent_event_id: Id of the event that this one is part of. Default: the event in whose block this is called.
+        session_id: The session. Default: the current one.
+        fields: Further arguments of :func:`create_event`, such as ``traceback`` and ``context``.
+
+    Returns:
+        The id of the event.
+    """
+    event_id = create_event(
+        EventType.ERROR_TRACEBACK, parent_event_id=parent_event_id, session_id=session_id, error=error, **fields
+    )
+    if isinstance(error, BaseException):
+        try:
+            setattr(error, _RECORDED, event_id)
+        except AttributeError:  # an exception with slots: it may be recorded again
+            pass
+    return event_id
+
+
+def is_recorded(error: BaseException) -> bool:
+    """Return whether an exception has an event of its own."""
+    return hasattr(error, _RECORDED)
+
+
+# Decorated functions
+
+
+@overload
+def event(function: Callable[P, T], /) -> Callable[P, T]: ...
+
+
+@overload
+def event(
+    function: None = None,
+    /,
+    *,
+    name: str | None = None,
+    tags: Iterable[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    capture_arguments: bool = True,
+    capture_result: bool = True,
+    **fields: Any,
+) -> Callable[[Callable[P, T]], Callable[P, T]]: ...
+
+
+def event(
+    function: Callable[P, T] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    tags: Iterable[str] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    capture_arguments: bool = True,
+    capture_result: bool = True,
+    **fields: Any,
+) -> Callable[P, T] | Callable[[Callable[P, T]], Callable[P, T]]:
+    """Record each call of a function as an event, with its arguments, its result or exception, and its time.
+
+    Works for functions, coroutine functions, generators and asynchronous generators, which stay what they are: nothing
+    is consumed, and results are passed on as they are. Events inside of the call are children of its event. Without a
+    session the function is called as it is.
+
+    Args:
+        function: The function, if the decorator is written without parentheses.
+        name: Name to record. Default: the function's own.
+        tags: Tags of each event.
+        metadata: Metadata of each event.
+        capture_arguments: Whether the arguments are recorded.
+        capture_result: Whether the result is recorded.
+        fields: More of the payload of each event.
+
+    Returns:
+        The decorated function, or a decorator.
+    """
+    tags = string_list("tags", tags)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise ValidationError(f"metadata must be an object, not {metadata!r}.")
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        shown = name or getattr(function, "__name__", type(function).__name__)
+        arguments_of = _binder(function) if capture_arguments else None
+
+        def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> OpenEvent | None:
+            try:
+                arguments = {} if arguments_of is None else {"arguments": arguments_of(args, kwargs)}
+                opened = start_event(
+                    EventType.FUNCTION_CALL, tags=tags, metadata=metadata, function_name=shown, **arguments, **fields
+                )
+            except Exception:
+                logger.exception("Lucidic: a call of %s is not recorded", shown)
+                return None
+            return opened if opened.is_recording else None
+
+        return cast("Callable[P, T]", _wrapped(function, begin, capture_result=capture_result))
+
+    return decorate if function is None else decorate(function)
+
+
+_Begin = Callable[[tuple[Any, ...], dict[str, Any]], OpenEvent | None]
+
+
+def _wrapped(function: Callable[..., Any], begin: _Begin, *, capture_result: bool) -> Callable[..., Any]:
+    parent = context.parent_event_id
+    succeed, fail = partial(_succeed, capture_result=capture_result), _fail
+
+    if inspect.iscoroutinefunction(function):
+
+        @wraps(function)
+        async def coroutine(*args: Any, **kwargs: Any) -> Any:
+            opened = begin(args, kwargs)
+            if opened is None:
+                return await function(*args, **kwargs)
+            before = parent.get()
+            parent.set(opened.id)
+            try:
+                result = await function(*args, **kwargs)
+            except BaseException as error:
+                fail(opened, error)
+                raise
+            finally:
+                parent.set(before)
+            succeed(opened, result)
+            return result
+
+        return coroutine
+
+    if inspect.isgeneratorfunction(function):
+
+        @wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+            opened = begin(args, kwargs)
+            iterator = function(*args, **kwargs)
+            return (yield from iterator if opened is None else _stepped(iterator, opened))
+
+        return generator
+
+    if inspect.isasyncgenfunction(function):
+
+        @wraps(function)
+        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+            opened = begin(args, kwargs)
+            iterator = function(*args, **kwargs)
+            step, count = iterator.asend(None), 0
+            try:
+                while True:
+                    before = parent.get()
+                    parent.set(before if opened is None else opened.id)
+                    try:
+                        value = await step
+                    finally:
+                        parent.set(before)
+                    count += 1
+                    try:
+                        sent = yield value
+                    except GeneratorExit:
+                        await iterator.aclose()
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - thrown in by the caller
+                        step = iterator.athrow(error)
+                    else:
+                        step = iterator.asend(sent)
+            except (StopAsyncIteration, GeneratorExit) as end:
+                _finish_stream(opened, count)
+                if isinstance(end, GeneratorExit):
+                    raise
+            except BaseException as error:
+                if opened is not None:
+                    fail(opened, error)
+                raise
+
+        return async_generator
+
+    @wraps(function)
+    def plain_function(*args: Any, **kwargs: Any) -> Any:
+        opened = begin(args, kwargs)
+        if opened is None:
+            return function(*args, **kwargs)
+        before = parent.get()
+        parent.set(opened.id)
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            fail(opened, error)
+            raise
+        finally:
+            parent.set(before)
+        succeed(opened, result)
+        return result
+
+    return plain_function
+
+
+def _stepped(iterator: Generator[Any, Any, Any], opened: OpenEvent) -> Generator[Any, Any, Any]:
+    """Run a generator so that only its own steps are inside of its event."""
+    parent = context.parent_event_id
+    step, count = partial(next, iterator), 0
+    try:
+        while True:
+            before = parent.get()
+            parent.set(opened.id)
+            try:
+                value = step()
+            except StopIteration as end:
+                _finish_stream(opened, count)
+                return end.value
+            finally:
+                parent.set(before)
+            count += 1
+            try:
+                sent = yield value
+            except GeneratorExit:
+                iterator.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - thrown in by the caller
+                step = partial(iterator.throw, error)
+            else:
+                step = partial(iterator.send, sent)
+    except GeneratorExit:
+        _finish_stream(opened, count)
+        raise
+    except BaseException as error:
+        _fail(opened, error)
+        raise
+
+
+def _finish_stream(opened: OpenEvent | None, count: int) -> None:
+    if opened is not None:
+        opened.end(return_value=f"<{count} items>")
+
+
+def _succeed(opened: OpenEvent, result: Any, *, capture_result: bool) -> None:
+    try:
+        if capture_result:
+            opened.end(return_value=result)
+        else:
+            opened.end()
+    except Exception:
+        logger.exception("Lucidic: a call is not recorded")
+
+
+def _fail(opened: OpenEvent, error: BaseException) -> None:
+    """Finish an event with an exception, which has an event of its own below the innermost call that it left."""
+    try:
+        if isinstance(error, Exception) and not is_recorded(error):
+            create_error_event(error, parent_event_id=opened.id, session_id=opened.session_id)
+        opened.end(error=error)
+    except Exception:
+        logger.exception("Lucidic: a call is not recorded")
+
+
+def _binder(function: Callable[..., Any]) -> Callable[[tuple[Any, ...], dict[str, Any]], dict[str, Any]]:
+    """Return a function that names the arguments of a call, defaults included and ``self`` left out."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some functions written in C
+        return lambda args, kwargs: {"args": args, **kwargs}
+    parameters = list(signature.parameters.values())
+    skipped = next((parameter.name for parameter in parameters[:1] if parameter.name in ("self", "cls")), None)
+    plainly = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in parameters)
+    names = [parameter.name for parameter in parameters]
+    defaults = {
+        parameter.name: parameter.default for parameter in parameters if parameter.default is not parameter.empty
+    }
+
+    def named(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if plainly and len(args) <= len(names):
+            arguments = {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
+        else:
+            try:
+                bound = signature.bind(*args, **kwargs)
+            except TypeError:  # the call itself will raise
+                return {"args": args, **kwargs}
+            bound.apply_defaults()
+            arguments = bound.arguments
+        if skipped is not None:
+            arguments.pop(skipped, None)
+        return arguments
+
+    return named

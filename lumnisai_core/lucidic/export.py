@@ -1,0 +1,161 @@
+"""Export of OpenTelemetry spans to Lucidic: our processor and exporter around the SDK's batch processor.
+
+The tracer provider is private: the global one of a program is neither used nor replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
+
+try:
+    from opentelemetry.context import Context
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+    from opentelemetry.trace import SpanContext, get_current_span
+except ImportError as error:
+    raise ImportError(
+        "Recording into Lucidic needs opentelemetry-sdk: pip install 'lumnisai-integrations[lucidic]'."
+    ) from error
+
+from lumnisai_core.lucidic import context
+from lumnisai_core.lucidic.delivery import Item
+from lumnisai_core.lucidic.spans import (
+    EVENT_ID,
+    PARENT_ID,
+    SESSION_ID,
+    body_of_event,
+    body_of_span,
+    event_id_of,
+)
+from lumnisai_core.lucidic.tracing import tracing
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import Span
+    from opentelemetry.trace import Tracer
+
+#: Events of ours are roots of their own: their parents are named by id, and no ambient span decides about them.
+ROOT = Context()
+
+#: Events are handed on after so many milliseconds, or so many events.
+_DELAY, _BATCH = 100, 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    """An event in the queue of the batch processor, which looks at nothing but the context."""
+
+    context: SpanContext
+    item: Item
+
+
+class _Exporter(SpanExporter):
+    """Hands events to the delivery, which sends them in the background."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Hand on a batch."""
+        tracing().delivery.put([cast("_Queued", queued).item for queued in spans])
+        return SpanExportResult.SUCCESS
+
+
+class LucidicSpanProcessor(SpanProcessor):
+    """Sends ended spans to Lucidic. Add it to a tracer provider of your own to send the spans of that, too.
+
+    Spans with a session, bound or active when they start, become events of it: model calls, tool calls, retrievals, and
+    others with their attributes. The limits, masking and delivery are those of the module-level calls.
+    """
+
+    def __init__(self) -> None:
+        delivery = tracing().delivery
+        delivery.start()
+        self._batch = BatchSpanProcessor(
+            _Exporter(),
+            max_queue_size=delivery.most_events,
+            schedule_delay_millis=_DELAY,
+            max_export_batch_size=min(_BATCH, delivery.most_events),
+        )
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Note the session and the parent of a span that others have started."""
+        if parent_context is ROOT:
+            return
+        session = tracing().session(None)
+        if session is not None:
+            parent = ambient_parent(parent_context)
+            span.set_attribute(SESSION_ID, session.id)
+            if parent is not None:
+                span.set_attribute(PARENT_ID, parent)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue an event."""
+        attributes = span.attributes or {}
+        session_id = attributes.get(SESSION_ID)
+        owner = tracing()
+        session = owner.session(session_id) if isinstance(session_id, str) else None
+        if session is None:
+            owner.delivery.drop("an event without a session was dropped: call init() or bind a session")
+            return
+        if EVENT_ID in attributes:
+            make = partial(body_of_event, attributes, span.start_time, span.end_time, session.mask)
+        else:
+            make = partial(body_of_span, span, session.mask)
+        size = sum(len(value) for value in attributes.values() if isinstance(value, str))
+        if owner.delivery.admit(session, size):
+            queued = _Queued(cast("SpanContext", span.context), Item(session, make, size))
+            self._batch.on_end(cast("ReadableSpan", queued))
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Wait until everything is sent, at most so many milliseconds."""
+        self.hand_on()
+        return tracing().delivery.drain(timeout_millis / 1000)
+
+    def hand_on(self) -> None:
+        """Empty the queue into the delivery, which does not wait."""
+        self._batch.force_flush()
+
+    def shutdown(self) -> None:
+        """Hand on what is left."""
+        self._batch.shutdown()
+
+
+def ambient_parent(parent_context: Context | None = None) -> str | None:
+    """Return the event that is deeper: the bound parent event, or a span of another library inside of it."""
+    current = get_current_span(parent_context)
+    bound = context.parent_event_id.get()
+    attributes = getattr(current, "attributes", None)
+    if isinstance(attributes, Mapping) and SESSION_ID in attributes and attributes.get(PARENT_ID) == bound:
+        span_context: SpanContext = cast("Any", current).get_span_context()
+        return event_id_of(span_context.trace_id, span_context.span_id)
+    return bound
+
+
+@cache
+def span_processor() -> LucidicSpanProcessor:
+    """Return the processor that sends spans to Lucidic, one for the process."""
+    return LucidicSpanProcessor()
+
+
+@cache
+def tracer_provider() -> TracerProvider:
+    """Return the private tracer provider, for instrumentations of other libraries.
+
+    >>> OpenAIInstrumentor().instrument(tracer_provider=lai.tracer_provider())
+    """
+    provider = TracerProvider(
+        sampler=ALWAYS_ON,
+        resource=Resource({"service.name": "lucidic"}),
+        shutdown_on_exit=False,
+        span_limits=SpanLimits(max_attributes=SpanLimits.UNSET, max_attribute_length=SpanLimits.UNSET),
+    )
+    provider.add_span_processor(span_processor())
+    return provider
+
+
+@cache
+def tracer() -> Tracer:
+    """Return the tracer of our own events."""
+    return tracer_provider().get_tracer("lumnisai_core.lucidic")

@@ -1,0 +1,147 @@
+"""The sessions that this process records into, and which one is current."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+from lumnisai_core._transport import forks
+from lumnisai_core._transport.retry import RetryPolicy
+from lumnisai_core.exceptions import ConfigurationError, TransportError
+from lumnisai_core.lucidic import calls, context
+from lumnisai_core.lucidic._sync.client import Client
+from lumnisai_core.lucidic.delivery import Delivery, TrackedSession, logger
+from lumnisai_core.lucidic.plain import Mask, masked
+
+#: Seconds that ``init()`` waits for the service; later, the session is created in the background.
+_CREATION_SECONDS = 5.0
+
+_NO_RETRY = RetryPolicy(max_retries=0)
+
+#: Variables that the default client depends on.
+_VARIABLES = ("API_KEY", "AGENT_ID", "BASE_URL", "REGION", "TIMEOUT", "MAX_RETRIES")
+
+
+class Tracing:
+    """Sessions and clients of the module-level calls; there is one of it.
+
+    Attributes:
+        delivery: Sends what is recorded.
+        active: Id of the session that ``init()`` or ``set_active_session()`` chose for the process.
+        open: Sessions that this process has opened and not ended, by id.
+    """
+
+    def __init__(self) -> None:
+        self.delivery = Delivery()
+        self.active: str | None = None
+        self.open: dict[str, TrackedSession] = {}
+        self._known: WeakValueDictionary[str, TrackedSession] = WeakValueDictionary()
+        self._clients: dict[tuple[Any, ...], Client] = {}
+        self._default: Client | None = None
+        self._lock = threading.Lock()
+        forks.register(self)
+
+    def after_fork(self) -> None:
+        """Leave the sessions of the parent to it: a child adds events to them and never ends them by itself."""
+        self._lock = threading.Lock()
+        for session in list(self._known.values()):
+            session.lock = threading.Lock()
+            session.pending = 0
+            session.changes = {}
+            session.auto_end = False
+
+    # Clients
+
+    def client(self, **settings: Any) -> Client:
+        """Return the client for some settings, the last one if there are none.
+
+        Raises:
+            ConfigurationError: There is no key or no agent id.
+        """
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        with self._lock:
+            if not chosen and self._default is not None:
+                return self._default
+            key = (os.getpid(), *(os.environ.get(f"LUCIDIC_{name}") for name in _VARIABLES), *sorted(chosen.items()))
+            if key not in self._clients:
+                self._clients[key] = Client(**chosen)
+            self._default = self._clients[key]
+            return self._default
+
+    # Sessions
+
+    def create(
+        self, client: Client, *, mask: Mask | None, auto_end: bool, session_id: str | None = None, **known: Any
+    ) -> TrackedSession:
+        """Create a session, in the background if the service does not answer in time.
+
+        Raises:
+            APIKeyVerificationError: The service refuses the key.
+            ValidationError: The service refuses the session.
+        """
+        known["task"] = masked(known.get("task"), mask)
+        body = calls.session_body(session_id=session_id or str(uuid4()), agent_id=client.agent_id, **known)
+        session = TrackedSession(body["session_id"], client, mask=mask, creation=body, auto_end=auto_end)
+        try:
+            session.server_id = (
+                client._transport.send(
+                    calls.create_session(body),
+                    policy=_NO_RETRY,
+                    total=min(_CREATION_SECONDS, client._settings.timeout),
+                )
+                or session.id
+            )
+        except TransportError as error:
+            logger.warning("Lucidic does not answer; the session is created in the background: %s", error)
+        else:
+            session.creation = None
+        with self._lock:
+            self.open[session.id] = self._known[session.id] = session
+        if session.creation is not None:
+            self.delivery.create(session)
+        return session
+
+    def session(self, session_id: str | None) -> TrackedSession | None:
+        """Return a session, or the current one; None if there is none or nothing is configured."""
+        chosen = session_id or context.session_id.get() or self.active
+        if chosen is None:
+            # A thread without a context: its session is known only if there is no other.
+            opened = list(self.open.values())
+            return opened[0] if len(opened) == 1 else None
+        return self.open.get(chosen) or self._known.get(chosen) or self._adopted(chosen)
+
+    def _adopted(self, session_id: str) -> TrackedSession | None:
+        """Return a session that another process or client has created."""
+        try:
+            client = self.client()
+        except ConfigurationError as error:
+            self.delivery.complain(f"Lucidic: events of session {session_id} are dropped: {error}")
+            return None
+        with self._lock:
+            session = TrackedSession(session_id, client, mask=client._settings.masking)
+            return self._known.setdefault(session_id, session)
+
+    def end(self, session: TrackedSession, changes: dict[str, Any]) -> None:
+        """End a session after its events; once."""
+        with self._lock:
+            self.open.pop(session.id, None)
+            if self.active == session.id:
+                self.active = None
+        if not session.ended:
+            self.delivery.change(session, {**changes, "is_finished": True})
+
+
+_tracing: Tracing | None = None
+_making = threading.Lock()
+
+
+def tracing() -> Tracing:
+    """Return the sessions of this process."""
+    global _tracing  # noqa: PLW0603 - one for the process
+    if _tracing is None:
+        with _making:
+            _tracing = _tracing or Tracing()
+    return _tracing
