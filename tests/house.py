@@ -71,7 +71,7 @@ PLACES = {
     "langchain_protocol": _LANGCHAIN,
     "llama_index": _LLAMA_INDEX,
     "llama_index_instrumentation": _LLAMA_INDEX,
-    "opentelemetry": ("lumnisai_core/lumnis/runs/tracing.py",),
+    "opentelemetry": ("lumnisai_core/lucidic", "lumnisai_core/lumnis/runs/tracing.py"),
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
     "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),

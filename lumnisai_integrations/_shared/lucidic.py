@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import lumnisai_core.lucidic as lai
@@ -174,15 +174,27 @@ def _first(*counts: Any) -> int | None:
 _UNFINISHED = {"status": "unfinished"}
 
 
+class Place(NamedTuple):
+    """Where in a session something belongs.
+
+    Attributes:
+        event_id: Id of the event that it is a child of, or None.
+        session_id: The session, or None for the current one.
+        is_recorded: Whether the root is sampled.
+    """
+
+    event_id: str | None
+    session_id: str | None
+    is_recorded: bool
+
+
 @dataclass(slots=True)
 class _Run:
     """A run that is open.
 
     Attributes:
         event: Its event, or None if it has none of its own.
-        event_id: Id of the event that runs inside of it are children of.
-        session_id: Its session.
-        is_recorded: Whether its root is sampled.
+        place: The place of runs inside of it.
         parent: Key of the run around it, or None.
         started: Nanoseconds since the epoch.
         children: Keys of the runs inside of it that are open.
@@ -192,9 +204,7 @@ class _Run:
     """
 
     event: lai.OpenEvent | None
-    event_id: str | None
-    session_id: str | None
-    is_recorded: bool
+    place: Place
     parent: str | None
     started: int
     children: dict[str, None] = field(default_factory=dict)
@@ -213,6 +223,7 @@ class Recorder:
 
     def __init__(self, extent: Extent, session_id: str | None = None) -> None:
         self.extent = extent
+        self._open = lai.start_event  # found here, so that a missing extra is an error for the one who makes a handler
         self._session_id = session_id
         self._runs: dict[str, _Run] = {}  # changed by single operations only, so that threads need no lock
 
@@ -230,6 +241,7 @@ class Recorder:
         inputs: Mapping[str, Any] | None = None,
         tags: Sequence[str] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        within: Place | None = None,
     ) -> None:
         """Begin a run.
 
@@ -242,15 +254,17 @@ class Recorder:
             inputs: Fields that are recorded with the inputs.
             tags: Tags of the event.
             metadata: Metadata of the event.
+            within: A place in a run that has ended, for a run without one around it.
         """
-        above = self._runs.get(parent) if parent is not None else None
+        around = self._runs.get(parent) if parent is not None else None
+        above = within if around is None else around.place
         session_id = self._session_id if above is None else above.session_id
         is_recorded = self.extent.is_sampled(run_id) if above is None else above.is_recorded
         started = time.time_ns()
         event = None
         if is_recorded and kind is not None:
             about = {} if above is None or above.event_id is None else {"parent_event_id": above.event_id}
-            event = lai.start_event(
+            event = self._open(
                 kind,
                 event_id=str(run_id),
                 session_id=session_id,
@@ -265,11 +279,16 @@ class Recorder:
         event_id = event.id if event is not None else None if above is None else above.event_id
         if key in self._runs or len(self._runs) >= MOST_OPEN:
             self.end(key if key in self._runs else next(iter(self._runs), key), known=_UNFINISHED)
-        self._runs[key] = _Run(event, event_id, session_id, is_recorded, parent, started)
-        if above is None:
+        self._runs[key] = _Run(event, Place(event_id, session_id, is_recorded), parent, started)
+        if around is None:
             self._watch_task(key)
         else:
-            above.children[key] = None
+            around.children[key] = None
+
+    def place(self, key: str) -> Place | None:
+        """Return the place for what happens in a run after its end, or None if it is not open."""
+        run = self._runs.get(key)
+        return None if run is None else run.place
 
     def _watch_task(self, key: str) -> None:
         """End a root run with its task: frameworks report no end when a task that awaits a model is cancelled."""
@@ -293,33 +312,47 @@ class Recorder:
         if run is not None and run.first_token is None:
             run.first_token = round((time.time_ns() - run.started) / 1e9, 6)
 
-    def add(self, key: str, known: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> None:
-        """Add fields that are recorded at the end of a run."""
+    def add(
+        self,
+        key: str,
+        *,
+        known: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        outputs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add fields that are recorded at the end of a run, as for :meth:`start` and :meth:`end`."""
         run = self._runs.get(key)
-        if run is not None:
-            run.fields.update(known)
-            run.fields.update(self.extent.of_outputs(outputs or {}))
+        if run is not None and run.event is not None:
+            run.fields |= known or {}
+            run.fields |= self.extent.of_inputs(inputs or {})
+            run.fields |= self.extent.of_outputs(outputs or {})
+
+    def detach(self, key: str) -> None:
+        """Keep a run open beyond the end of the run around it: its result is a stream that is read later."""
+        run = self._runs.get(key)
+        above = self._runs.get(run.parent) if run is not None and run.parent is not None else None
+        if above is not None:
+            above.children.pop(key, None)
 
     def note(self, key: str | None, name: str, details: Mapping[str, Any]) -> None:
         """Record something that happened in a run, such as a step of an agent elsewhere, with the tools it used."""
         run = self._runs.get(key) if key is not None else None
-        if run is None or not run.is_recorded:
+        if run is None or not run.place.is_recorded:
             return
+        event_id, session_id, _ = run.place
         shown = {one: value for one, value in details.items() if one != "tool_calls"}
-        step = lai.start_event(
+        step = self._open(
             EventType.GENERIC,
-            parent_event_id=run.event_id,
-            session_id=run.session_id,
+            parent_event_id=event_id,
+            session_id=session_id,
             name=name,
             **self.extent.of_outputs({"details": shown}),
         )
-        calls = details.get("tool_calls")
-        for call in calls if isinstance(calls, list | tuple) else ():
-            one = call if isinstance(call, Mapping) else {"name": call}
-            lai.start_event(
+        for one in _tool_calls(details.get("tool_calls")):
+            self._open(
                 EventType.FUNCTION_CALL,
                 parent_event_id=step.id,
-                session_id=run.session_id,
+                session_id=session_id,
                 function_name=str(one.get("name") or "unknown"),
                 **self.extent.of_outputs({"arguments": one.get("args"), "return_value": one.get("output_text")}),
             ).end()
@@ -372,3 +405,11 @@ class Recorder:
         """Record all open runs as unfinished."""
         for key in list(self._runs):
             self.end(key, known=_UNFINISHED)
+
+
+def _tool_calls(calls: Any) -> list[Mapping[str, Any]]:
+    """Return the tool calls of a step: objects with ``name``, ``args`` and ``output_text``, or lines ``name(args)``."""
+    if isinstance(calls, str):
+        lines = [line.partition("(") for line in calls.splitlines()]
+        return [{"name": name, "args": rest.removesuffix(")") or None} for name, _, rest in lines]
+    return [call for call in calls if isinstance(call, Mapping)] if isinstance(calls, list | tuple) else []

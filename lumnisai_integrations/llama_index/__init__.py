@@ -14,6 +14,7 @@ from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
+    from lumnisai_integrations.llama_index.lucidic.handler import LucidicHandler
     from lumnisai_integrations.llama_index.lumnis.chat_store import LumnisChatStore
     from lumnisai_integrations.llama_index.lumnis.listeners import LumnisProgressEvent
     from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM, register
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 
 __all__ = [
+    "LucidicHandler",
     "LumnisChatStore",
     "LumnisFilesReader",
     "LumnisFilesRetriever",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LucidicHandler": "lumnisai_integrations.llama_index.lucidic.handler",
     "LumnisChatStore": "lumnisai_integrations.llama_index.lumnis.chat_store",
     "LumnisFilesReader": "lumnisai_integrations.llama_index.lumnis.reader",
     "LumnisFilesRetriever": "lumnisai_integrations.llama_index.lumnis.retriever",
