@@ -33,7 +33,14 @@ from lumnisai_core.lucidic.payloads import EventType
 from lumnisai_core.lucidic.prompts import Prompt
 
 if TYPE_CHECKING:
-    from lumnisai_core.lucidic.events import OpenEvent, create_error_event, create_event, event, is_recorded, start_event
+    from lumnisai_core.lucidic.events import (
+        OpenEvent,
+        create_error_event,
+        create_event,
+        event,
+        is_recorded,
+        start_event,
+    )
     from lumnisai_core.lucidic.export import LucidicSpanProcessor, span_processor, tracer_provider
     from lumnisai_core.lucidic.sessions import (
         bind_session,
@@ -55,7 +62,9 @@ if TYPE_CHECKING:
 
 #: Names that need the extra, and where they are.
 _LATE = {
-    **dict.fromkeys(["OpenEvent", "create_error_event", "create_event", "event", "is_recorded", "start_event"], "events"),
+    **dict.fromkeys(
+        ["OpenEvent", "create_error_event", "create_event", "event", "is_recorded", "start_event"], "events"
+    ),
     **dict.fromkeys(["LucidicSpanProcessor", "span_processor", "tracer_provider"], "export"),
     **dict.fromkeys(
         [

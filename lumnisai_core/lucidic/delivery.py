@@ -42,12 +42,14 @@ class Statistics(NamedTuple):
         delivered: Events that the service has accepted.
         dropped: Events that were left out because too many waited, or no session was known.
         refused: Events that the service refused, or that could not be written.
+        spooled: Events that found no room, and wait in the spool folder for the next start.
     """
 
     pending: int = 0
     delivered: int = 0
     dropped: int = 0
     refused: int = 0
+    spooled: int = 0
 
 
 class TrackedSession:
@@ -116,28 +118,41 @@ class Delivery:
         self._idle = 0
         self._admitted = self._bytes = 0
         self._controls = 0
-        self._delivered = self._dropped = self._refused = 0
+        self._delivered = self._dropped = self._refused = self._spooled = 0
         self._last_success = -math.inf
         self._troubles: dict[str, float] = {}
 
     @property
     def statistics(self) -> Statistics:
         """What happened to the events of this process so far."""
-        return Statistics(self._admitted, self._delivered, self._dropped, self._refused)
+        return Statistics(self._admitted, self._delivered, self._dropped, self._refused, self._spooled)
 
     # Accepting
 
-    def admit(self, session: TrackedSession, size: int) -> bool:
-        """Take an event into account that :meth:`put` gets later; False if it is dropped."""
+    def admit(self, session: TrackedSession, size: int, *, spooled: bool = False, wait: bool = False) -> bool:
+        """Count an event that :meth:`put` gets next; False if there is no room for it.
+
+        Args:
+            session: Its session.
+            size: Bytes of its payload.
+            spooled: Whether the next start sends it if there is no room now.
+            wait: Whether to wait until there is room.
+        """
         with self._changed:
-            full = self._admitted >= self.most_events or (self._admitted and self._bytes + size > self.most_bytes)
-            if not full:
+            if wait:
+                self._changed.wait_for(lambda: self._has_room(size))
+            if self._has_room(size):
                 self._admitted += 1
                 self._bytes += size
                 session.pending += 1
                 return True
-        self.drop("too many events wait to be sent to Lucidic: new ones are dropped")
+            self._spooled += spooled
+        if not spooled:
+            self.drop("too many events wait to be sent to Lucidic: new ones are dropped")
         return False
+
+    def _has_room(self, size: int) -> bool:
+        return not self._admitted or (self._admitted < self.most_events and self._bytes + size <= self.most_bytes)
 
     def drop(self, why: str) -> None:
         """Count an event that is left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial, wraps
 from types import TracebackType
@@ -223,15 +223,17 @@ def create_error_event(
         EventType.ERROR_TRACEBACK, parent_event_id=parent_event_id, session_id=session_id, error=error, **fields
     )
     if isinstance(error, BaseException):
-        try:
+        with suppress(AttributeError):  # an exception with slots: it may be recorded again
             setattr(error, _RECORDED, event_id)
-        except AttributeError:  # an exception with slots: it may be recorded again
-            pass
     return event_id
 
 
 def is_recorded(error: BaseException) -> bool:
-    """Return whether an exception has an event of its own."""
+    """Return whether an exception has an event of its own.
+
+    Args:
+        error: The exception.
+    """
     return hasattr(error, _RECORDED)
 
 
@@ -295,11 +297,16 @@ def event(
 
         def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> OpenEvent | None:
             try:
-                arguments = {} if arguments_of is None else {"arguments": arguments_of(args, kwargs)}
+                arguments = None if arguments_of is None else arguments_of(args, kwargs)
                 opened = start_event(
-                    EventType.FUNCTION_CALL, tags=tags, metadata=metadata, function_name=shown, **arguments, **fields
+                    EventType.FUNCTION_CALL,
+                    tags=tags,
+                    metadata=metadata,
+                    function_name=shown,
+                    arguments=arguments,
+                    **fields,
                 )
-            except Exception:
+            except Exception:  # noqa: BLE001 - recording never breaks what is recorded
                 logger.exception("Lucidic: a call of %s is not recorded", shown)
                 return None
             return opened if opened.is_recording else None
@@ -447,7 +454,7 @@ def _succeed(opened: OpenEvent, result: Any, *, capture_result: bool) -> None:
             opened.end(return_value=result)
         else:
             opened.end()
-    except Exception:
+    except Exception:  # noqa: BLE001 - recording never breaks what is recorded
         logger.exception("Lucidic: a call is not recorded")
 
 
@@ -457,7 +464,7 @@ def _fail(opened: OpenEvent, error: BaseException) -> None:
         if isinstance(error, Exception) and not is_recorded(error):
             create_error_event(error, parent_event_id=opened.id, session_id=opened.session_id)
         opened.end(error=error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - recording never breaks what is recorded
         logger.exception("Lucidic: a call is not recorded")
 
 

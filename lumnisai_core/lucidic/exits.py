@@ -16,9 +16,6 @@ from lumnisai_core.lucidic.delivery import logger
 from lumnisai_core.lucidic.events import create_error_event, is_recorded
 from lumnisai_core.lucidic.tracing import tracing
 
-#: Seconds that the end of a process is held up at most, and without any success.
-_LONGEST, _PATIENCE = 30.0, 1.5
-
 _arranged: set[str] = set()
 
 
@@ -26,14 +23,14 @@ def arrange(*, capture_uncaught: bool, flush_on_sigterm: bool) -> None:
     """Have the end of the process attended to; further calls only add to that."""
     if "exit" not in _arranged:
         _arranged.add("exit")
-        atexit.register(_at_exit)
+        atexit.register(_end_sessions)  # runs before what was registered earlier, such as the sending
     if capture_uncaught:
         _arranged.add("crash")
     if flush_on_sigterm and "sigterm" not in _arranged:
         _chain_sigterm()
 
 
-def _at_exit() -> None:
+def _end_sessions() -> None:
     try:
         owner = tracing()
         error = _crash() if "crash" in _arranged else None
@@ -42,14 +39,8 @@ def _at_exit() -> None:
                 create_error_event(error, session_id=session.id, parent_event_id=None)
             if session.auto_end:
                 owner.end(session, {} if error is None else failure(error))
-        _send_all()
-    except Exception:
+    except Exception:  # noqa: BLE001 - nothing may hinder the end
         logger.exception("Lucidic: the end of the process could not be recorded")
-
-
-def _send_all() -> bool:
-    export.span_processor().hand_on()
-    return tracing().delivery.drain(_LONGEST, patience=_PATIENCE)
 
 
 def _crash() -> BaseException | None:
@@ -77,9 +68,9 @@ def _chain_sigterm() -> None:
 
     def handle(number: int, frame: FrameType | None) -> Any:
         # In a thread of its own: the main thread may hold a lock at this moment.
-        sending = threading.Thread(target=_send_all, daemon=True)
+        sending = threading.Thread(target=export.send_all, daemon=True)
         sending.start()
-        sending.join(_LONGEST)
+        sending.join()
         if callable(before):
             return before(number, frame)
         if before == signal.SIG_DFL:

@@ -5,7 +5,9 @@ The tracer provider is private: the global one of a program is neither used nor 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import atexit
+import weakref
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -43,6 +45,9 @@ ROOT = Context()
 
 #: Events are handed on after so many milliseconds, or so many events.
 _DELAY, _BATCH = 100, 100
+
+#: Seconds that the end of a process is held up at most, and without any success.
+_LONGEST, _PATIENCE = 30.0, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +105,19 @@ class LucidicSpanProcessor(SpanProcessor):
             owner.delivery.drop("an event without a session was dropped: call init() or bind a session")
             return
         if EVENT_ID in attributes:
-            make = partial(body_of_event, attributes, span.start_time, span.end_time, session.mask)
+            make: Callable[[], dict[str, Any]] = partial(
+                body_of_event, attributes, span.start_time, span.end_time, session.mask
+            )
         else:
             make = partial(body_of_span, span, session.mask)
         size = sum(len(value) for value in attributes.values() if isinstance(value, str))
-        if owner.delivery.admit(session, size):
-            queued = _Queued(cast("SpanContext", span.context), Item(session, make, size))
+        settled = None
+        if owner.spool is not None:
+            body = make()
+            owner.spool.keep(body)
+            make, settled = partial(dict, body), partial(owner.spool.sent, body["client_event_id"])
+        if owner.delivery.admit(session, size, spooled=settled is not None):
+            queued = _Queued(cast("SpanContext", span.context), Item(session, make, size, settled))
             self._batch.on_end(cast("ReadableSpan", queued))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -119,7 +131,7 @@ class LucidicSpanProcessor(SpanProcessor):
 
     def shutdown(self) -> None:
         """Hand on what is left."""
-        self._batch.shutdown()
+        self._batch.shutdown()  # type: ignore[no-untyped-call]  # the SDK has no types there
 
 
 def ambient_parent(parent_context: Context | None = None) -> str | None:
@@ -136,7 +148,20 @@ def ambient_parent(parent_context: Context | None = None) -> str | None:
 @cache
 def span_processor() -> LucidicSpanProcessor:
     """Return the processor that sends spans to Lucidic, one for the process."""
-    return LucidicSpanProcessor()
+    processor = LucidicSpanProcessor()
+    # Finalizers close connections at exit. The first one makes their turn come after what is registered later.
+    weakref.finalize(processor, bool)
+    atexit.register(send_all)
+    return processor
+
+
+def send_all() -> None:
+    """Send what waits before the process ends, as long as the service takes it."""
+    owner = tracing()
+    span_processor().hand_on()
+    owner.delivery.drain(_LONGEST, patience=_PATIENCE)
+    if owner.spool is not None:
+        owner.spool.close()
 
 
 @cache

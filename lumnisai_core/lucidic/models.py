@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from pydantic import Field
+
 from lumnisai_core._transport.wire import Items, Timestamp, WireModel
 
 
@@ -25,7 +27,7 @@ class SessionRecord(WireModel):
     session_id: str
     session_name: str = ""
     task: str | None = None
-    tags: Items[str] = []
+    tags: Items[str] = Field(default_factory=list)
     experiment_id: str | None = None
     datasetitem_id: str | None = None
     is_finished: bool = False
@@ -59,9 +61,9 @@ class EventRecord(WireModel):
     type: str = "generic"
     occurred_at: Timestamp | None = None
     duration: float | None = None
-    tags: Items[str] = []
-    metadata: dict[str, Any] = {}
-    payload: dict[str, Any] = {}
+    tags: Items[str] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    payload: dict[str, Any] = Field(default_factory=dict)
     blob_url: str | None = None
 
 
@@ -80,8 +82,8 @@ class DatasetItem(WireModel):
     datasetitem_id: str
     name: str = ""
     description: str | None = None
-    tags: Items[str] = []
-    input: dict[str, Any] = {}
+    tags: Items[str] = Field(default_factory=list)
+    input: dict[str, Any] = Field(default_factory=dict)
     expected_output: Any = None
     metadata: dict[str, Any] | None = None
     flag_overrides: dict[str, Any] | None = None
@@ -103,9 +105,9 @@ class Dataset(WireModel):
     dataset_id: str
     name: str = ""
     description: str | None = None
-    tags: Items[str] = []
+    tags: Items[str] = Field(default_factory=list)
     suggested_flag_config: dict[str, Any] | None = None
     num_items: int = 0
-    items: Items[DatasetItem] = []
+    items: Items[DatasetItem] = Field(default_factory=list)
     created_at: Timestamp | None = None
     updated_at: Timestamp | None = None

@@ -86,9 +86,9 @@ def payload_of(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         case EventType.LLM_GENERATION:
             return _generation(fields)
         case EventType.FUNCTION_CALL:
-            return _flat(kind, {"function_name": "unknown", **fields})
+            return _flat(EventType.FUNCTION_CALL, {"function_name": "unknown", **fields})
         case EventType.ERROR_TRACEBACK:
-            return _flat(kind, {"error": "Unknown error", "traceback": "", **fields})
+            return _flat(EventType.ERROR_TRACEBACK, {"error": "Unknown error", "traceback": "", **fields})
     return fields
 
 

@@ -65,6 +65,7 @@ def init(
         auto_end: Whether the end of the process ends it. Default: ``LUCIDIC_AUTO_END``, then True.
         masking_function: Hides personal data in a text. It is applied to every text of payloads, metadata, tasks and
             reasons before anything leaves the process; where it raises, a notice is sent instead.
+            Sessions that are begun later have it too. Default: none.
         capture_uncaught: Whether an exception that ends the program becomes an event. Default:
             ``LUCIDIC_CAPTURE_UNCAUGHT``, then True.
         flush_on_sigterm: Whether SIGTERM sends what waits, before the earlier handler or the default action.
@@ -130,8 +131,11 @@ def _begin(
     client = owner.client(**settings)
     export.span_processor()
     exits.arrange(capture_uncaught=capture_uncaught, flush_on_sigterm=flush_on_sigterm)
-    opened = owner.create(client, mask=masking_function, auto_end=auto_end, **known)
-    return opened
+    if masking_function is not None:
+        owner.mask = masking_function
+    if spool is not None:
+        owner.keep_in(spool, client)
+    return owner.create(client, mask=owner.mask, auto_end=auto_end, **known)
 
 
 # Blocks

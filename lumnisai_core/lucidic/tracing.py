@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 from weakref import WeakValueDictionary
@@ -13,8 +15,9 @@ from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core.exceptions import ConfigurationError, TransportError
 from lumnisai_core.lucidic import calls, context
 from lumnisai_core.lucidic._sync.client import Client
-from lumnisai_core.lucidic.delivery import Delivery, TrackedSession, logger
-from lumnisai_core.lucidic.plain import Mask, masked
+from lumnisai_core.lucidic.delivery import Delivery, Item, TrackedSession, logger
+from lumnisai_core.lucidic.plain import Mask, encoded, masked
+from lumnisai_core.lucidic.spool import Spool
 
 #: Seconds that ``init()`` waits for the service; later, the session is created in the background.
 _CREATION_SECONDS = 5.0
@@ -32,12 +35,16 @@ class Tracing:
         delivery: Sends what is recorded.
         active: Id of the session that ``init()`` or ``set_active_session()`` chose for the process.
         open: Sessions that this process has opened and not ended, by id.
+        mask: Hides personal data in events of sessions without a function of their own.
+        spool: Keeps events until they are sent, or None.
     """
 
     def __init__(self) -> None:
         self.delivery = Delivery()
         self.active: str | None = None
         self.open: dict[str, TrackedSession] = {}
+        self.mask: Mask | None = None
+        self.spool: Spool | None = None
         self._known: WeakValueDictionary[str, TrackedSession] = WeakValueDictionary()
         self._clients: dict[tuple[Any, ...], Client] = {}
         self._default: Client | None = None
@@ -71,6 +78,38 @@ class Tracing:
             self._default = self._clients[key]
             return self._default
 
+    # The spool
+
+    def keep_in(self, folder: str | os.PathLike[str], client: Client) -> None:
+        """Keep events in a folder until they are sent, and send what earlier processes left there.
+
+        Raises:
+            ConfigurationError: The folder cannot be used, or another one is in use.
+        """
+        with self._lock:
+            if self.spool is not None:
+                if self.spool.folder != Path(folder):
+                    raise ConfigurationError(f"spool is {self.spool.folder} already; a process has one.")
+                return
+            self.spool = Spool(folder, client._settings)
+        threading.Thread(target=self._replay, args=(self.spool, client), name="lucidic-replay", daemon=True).start()
+
+    def _replay(self, spool: Spool, client: Client) -> None:
+        for remains in spool.left():
+            sessions: dict[str, TrackedSession] = {}
+            bodies = list(remains.events.values())
+            if not bodies:
+                remains.discard()
+            for body in bodies:
+                session_id, event_id = body["session_id"], body["client_event_id"]
+                if session_id not in sessions:
+                    creation = remains.sessions.get(session_id)
+                    sessions[session_id] = TrackedSession(session_id, client, creation=creation)
+                size = len(encoded(body["payload"]))
+                self.delivery.admit(sessions[session_id], size, wait=True)
+                item = Item(sessions[session_id], partial(dict, body), size, partial(remains.settle, event_id))
+                self.delivery.put([item])
+
     # Sessions
 
     def create(
@@ -101,6 +140,8 @@ class Tracing:
         with self._lock:
             self.open[session.id] = self._known[session.id] = session
         if session.creation is not None:
+            if self.spool is not None:
+                self.spool.keep_session(body)
             self.delivery.create(session)
         return session
 
@@ -121,7 +162,7 @@ class Tracing:
             self.delivery.complain(f"Lucidic: events of session {session_id} are dropped: {error}")
             return None
         with self._lock:
-            session = TrackedSession(session_id, client, mask=client._settings.masking)
+            session = TrackedSession(session_id, client, mask=self.mask)
             return self._known.setdefault(session_id, session)
 
     def end(self, session: TrackedSession, changes: dict[str, Any]) -> None:

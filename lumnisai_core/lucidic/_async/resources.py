@@ -192,7 +192,7 @@ class AsyncFeatureFlags(AsyncResource[Settings]):
             default: Value if the flag does not exist.
             known: ``context`` and ``session_id``.
         """
-        return _of_type(flag_name, await self.get(flag_name, default, **known), bool)
+        return bool(_of_type(flag_name, await self.get(flag_name, default, **known), bool))
 
     async def get_number(self, flag_name: str, default: Any = NO_DEFAULT, **known: Any) -> float:
         """Return a flag that is a number; arguments of :meth:`get`.
@@ -202,7 +202,8 @@ class AsyncFeatureFlags(AsyncResource[Settings]):
             default: Value if the flag does not exist.
             known: ``context`` and ``session_id``.
         """
-        return _of_type(flag_name, await self.get(flag_name, default, **known), int, float)
+        value: float = _of_type(flag_name, await self.get(flag_name, default, **known), int, float)
+        return value
 
     async def get_string(self, flag_name: str, default: Any = NO_DEFAULT, **known: Any) -> str:
         """Return a flag that is a text; arguments of :meth:`get`.
@@ -212,7 +213,7 @@ class AsyncFeatureFlags(AsyncResource[Settings]):
             default: Value if the flag does not exist.
             known: ``context`` and ``session_id``.
         """
-        return _of_type(flag_name, await self.get(flag_name, default, **known), str)
+        return str(_of_type(flag_name, await self.get(flag_name, default, **known), str))
 
 
 def _of_type(flag_name: str, value: Any, *kinds: type) -> Any:

@@ -193,7 +193,7 @@ class FeatureFlags(Resource[Settings]):
             default: Value if the flag does not exist.
             known: ``context`` and ``session_id``.
         """
-        return _of_type(flag_name, self.get(flag_name, default, **known), bool)
+        return bool(_of_type(flag_name, self.get(flag_name, default, **known), bool))
 
     def get_number(self, flag_name: str, default: Any = NO_DEFAULT, **known: Any) -> float:
         """Return a flag that is a number; arguments of :meth:`get`.
@@ -203,7 +203,8 @@ class FeatureFlags(Resource[Settings]):
             default: Value if the flag does not exist.
             known: ``context`` and ``session_id``.
         """
-        return _of_type(flag_name, self.get(flag_name, default, **known), int, float)
+        value: float = _of_type(flag_name, self.get(flag_name, default, **known), int, float)
+        return value
 
     def get_string(self, flag_name: str, default: Any = NO_DEFAULT, **known: Any) -> str:
         """Return a flag that is a text; arguments of :meth:`get`.
@@ -213,7 +214,7 @@ class FeatureFlags(Resource[Settings]):
             default: Value if the flag does not exist.
             known: ``context`` and ``session_id``.
         """
-        return _of_type(flag_name, self.get(flag_name, default, **known), str)
+        return str(_of_type(flag_name, self.get(flag_name, default, **known), str))
 
 
 def _of_type(flag_name: str, value: Any, *kinds: type) -> Any:
