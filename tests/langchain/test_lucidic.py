@@ -381,24 +381,31 @@ def texts(events: list[dict[str, Any]]) -> str:
     return " ".join(str(event["payload"]) for event in events)
 
 
-@pytest.mark.parametrize(
-    ("options", "hidden", "shown"),
-    [
-        ({}, [], ["Where is order 118?", "Be brief.", "order 118'", "is on its way", "call-1"]),
-        ({"inputs": False}, ["Where is", "brief", "{'question': 'order 118'}, 'return_value'"], ["is on its way"]),
-        ({"outputs": False}, ["on its way", "'return_value'", "'output'"], ["Where is order 118?"]),
-        ({"inputs": False, "outputs": False}, ["order", "brief", "way"], ["scripted", "'input_tokens': 31"]),
-        ({"max_characters": 5}, ["Where is"], ["Where… (19 characters)"]),
-    ],
-)
-def test_inputs_and_outputs_can_be_left_out(options: dict[str, Any], hidden: list[str], shown: list[str]) -> None:
-    """Everywhere in the tree, which stays complete."""
+@pytest.mark.parametrize(("inputs", "outputs"), [(True, True), (False, True), (True, False), (False, False)])
+def test_inputs_and_outputs_can_be_left_out(inputs: bool, outputs: bool) -> None:
+    """Everywhere in the tree, which stays complete, with models and counts."""
     with recorded() as arrived:
-        agent().invoke(QUESTION, {"callbacks": [LucidicCallbackHandler(**options)]})
+        agent().invoke(QUESTION, {"callbacks": [LucidicCallbackHandler(inputs=inputs, outputs=outputs)]})
         assert arrived.trees() == [TURN]
+        payloads = [event["payload"] for event in arrived.events()]
+    models = [payload for payload in payloads if "request" in payload]
+    others = [payload for payload in payloads if "request" not in payload]
+    assert all(("messages" in payload["request"]) == inputs for payload in models)
+    assert all(("arguments" in payload) == inputs for payload in others)
+    assert all(("output" in payload.get("response", {})) == outputs for payload in models)
+    assert all(("return_value" in payload) == outputs for payload in others)
+    assert all(payload["usage"]["input_tokens"] == 31 for payload in models)
+    if not inputs and not outputs:
+        assert "118" not in str(payloads)
+
+
+def test_long_texts_can_be_cut() -> None:
+    """Wherever they are, with their length."""
+    with recorded() as arrived:
+        agent().invoke(QUESTION, {"callbacks": [LucidicCallbackHandler(max_characters=5)]})
         said = " ".join(str(event["payload"]) for event in arrived.events())
-    assert [text for text in hidden if text in said] == []
-    assert [text for text in shown if text not in said] == []
+    assert "Where… (19 characters)" in said
+    assert "order 118" not in said
 
 
 def test_texts_of_errors_are_outputs() -> None:
