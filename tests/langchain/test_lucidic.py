@@ -49,7 +49,7 @@ def message_chunk(message: BaseMessage) -> AIMessageChunk:
     """Return a whole answer as one piece of a stream."""
     assert isinstance(message, AIMessage)
     return AIMessageChunk(
-        message.content,
+        content=message.content,
         tool_calls=message.tool_calls,
         usage_metadata=message.usage_metadata,
         response_metadata=message.response_metadata,
@@ -194,7 +194,8 @@ def test_tools_and_retrievers_have_arguments_and_results() -> None:
 
 def chain(model: Any) -> Runnable[Any, str]:
     """Return a prompt, a model and a parser."""
-    return ChatPromptTemplate.from_messages([("user", "{question}")]) | model | StrOutputParser()
+    made: Runnable[Any, str] = ChatPromptTemplate.from_messages([("user", "{question}")]) | model | StrOutputParser()
+    return made
 
 
 @pytest.mark.parametrize("way", [by_stream, by_astream])
@@ -215,7 +216,7 @@ async def test_a_stream_has_the_time_to_the_first_token(way: Way) -> None:
 def test_text_models_are_recorded_too() -> None:
     """Each prompt of a batch is an event."""
     with recorded() as arrived:
-        FakeListLLM(responses=["a", "b"]).generate(["one", "two"], callbacks=[LucidicCallbackHandler()])
+        FakeListLLM(responses=["a", "b"]).batch(["one", "two"], {"callbacks": [LucidicCallbackHandler()]})
         events = arrived.events()
     asked = {event["payload"]["request"]["messages"][0]["content"] for event in events}
     assert asked == {"one", "two"}
@@ -235,7 +236,7 @@ def test_events_are_children_of_the_event_around_the_chain() -> None:
         answer()
         ((name, children),) = arrived.trees()
     assert name == "answer"
-    below = [("ChatPromptTemplate", []), ("FakeListChatModel", []), ("StrOutputParser", [])]
+    below: list[Tree] = [("ChatPromptTemplate", []), ("FakeListChatModel", []), ("StrOutputParser", [])]
     assert children == [("RunnableSequence", below)]
 
 
@@ -245,7 +246,7 @@ def test_events_are_children_of_the_event_around_the_chain() -> None:
 def test_an_error_is_recorded_where_it_happened_and_on_its_way_out() -> None:
     """With one traceback, at the innermost run."""
     with recorded() as arrived:
-        failing = RunnableLambda(lambda _: Shelf().invoke("broken")).with_config(run_name="outer")
+        failing: Runnable[Any, Any] = RunnableLambda(lambda _: Shelf().invoke("broken")).with_config(run_name="outer")
         with pytest.raises(ValueError, match="broken"):
             failing.invoke("x", {"callbacks": [LucidicCallbackHandler()]})
         assert arrived.trees() == [("outer", [("Shelf", [("error_traceback", [])])])]
@@ -270,7 +271,7 @@ class Endless(BaseChatModel):
 
     def _stream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> Iterator[ChatGenerationChunk]:
         while True:
-            yield ChatGenerationChunk(message=AIMessageChunk("again "))
+            yield ChatGenerationChunk(message=AIMessageChunk(content="again "))
 
     async def _astream(self, messages: list[BaseMessage], *_: Any, **__: Any) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._stream(messages):
@@ -424,7 +425,7 @@ def test_sampling_takes_whole_trees() -> None:
         for run_id in (UUID(int=1 << 120), UUID(int=(1 << 128) - 1)):
             config: RunnableConfig = {"callbacks": [handler], "run_id": run_id}
             chain(FakeListChatModel(responses=["x"])).invoke({"question": "?"}, config)
-        below = [("ChatPromptTemplate", []), ("FakeListChatModel", []), ("StrOutputParser", [])]
+        below: list[Tree] = [("ChatPromptTemplate", []), ("FakeListChatModel", []), ("StrOutputParser", [])]
         assert arrived.trees() == [("RunnableSequence", below)]
         assert arrived.events()[0]["client_event_id"] == str(UUID(int=1 << 120))
 

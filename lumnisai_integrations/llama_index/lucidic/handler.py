@@ -223,8 +223,8 @@ class LucidicHandler(BaseSpanHandler[BaseSpan], BaseEventHandler):
             case ExceptionEvent():
                 self._end_stream(key, event.exception)
             case _ if not type(event).__module__.startswith(_OWN_EVENTS):
-                details = event.model_dump(exclude={"id_", "span_id", "tags", "timestamp"})
-                self._recorder.note(key, event.class_name(), details)
+                details = event.model_dump(exclude={"id_", "span_id", "tags", "timestamp", "class_name"})
+                self._recorder.note(key, type(event).__name__, details)
 
     def _asked(
         self, key: str, messages: list[dict[str, Any]], event: LLMChatStartEvent | LLMCompletionStartEvent
