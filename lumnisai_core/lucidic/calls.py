@@ -225,8 +225,7 @@ def update_prompt(
     optional = not_none(description=description, metadata=metadata, labels=string_list("labels", labels))
     name, content = text("prompt_name", prompt_name), text("prompt_content", prompt_content)
     body = {"agent_id": agent_id, "prompt_name": name, "prompt_content": content, **optional}
-    # Each request makes a version, so it is never repeated.
-    return Call("PUT", "/sdk/prompts", _metadata, body=body, idempotent=False)
+    return Call("PUT", "/sdk/prompts", _metadata, body=body)
 
 
 def update_prompt_metadata(

@@ -14,6 +14,7 @@ from lumnisai_core._transport.answer import Answer, Problem, compact_json, error
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import check_retries, check_seconds, usable_headers, usable_secret
 from lumnisai_core._transport.request import Request
+from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core._transport.service import Service, checked_base_url
 from lumnisai_core._transport.wire import logger
 from lumnisai_core._version import VERSION
@@ -31,6 +32,9 @@ REGIONS = {"us": "https://backend.lucidic.ai/api", "india": "https://in.backend.
 
 DEFAULT_TIMEOUT = 30.0
 DEFAULT_MAX_RETRIES = 3
+
+#: For requests that are sent once, whatever happens.
+NO_RETRY = RetryPolicy(max_retries=0)
 
 #: Payloads whose compact JSON is longer are sent as a preview and a compressed upload.
 BLOB_THRESHOLD = 65_536
@@ -60,7 +64,7 @@ class LucidicService(Service):
             base_url,
             credential=api_key,
             credential_prefix="Api-Key ",
-            headers={**headers, "x-agent-id": agent_id},
+            headers=headers,
         )
         self.agent_id = agent_id
 
@@ -69,6 +73,10 @@ class LucidicService(Service):
         if call.base_url is None and isinstance(call.body, Mapping):
             call = call._replace(body={**call.body, "current_time": datetime.now(UTC).isoformat()})
         return super().request_for(call, timeout=timeout)
+
+    def authorise(self, request: Request) -> Request:
+        """Return a request with the key and the agent, which uploads to addresses of their own do without."""
+        return super().authorise(request).with_headers({"x-agent-id": self.agent_id})
 
     def read_error(self, status: int, headers: Mapping[str, str], body: Any) -> Problem:
         """Read an answer that is not 2xx: one of the service's three shapes of an error."""

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import os
+import time
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
 from functools import partial, wraps
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast, overload
-from uuid import uuid4
+from typing import Any, ParamSpec, Self, TypeVar, cast, overload
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lucidic import context, export
-from lumnisai_core.lucidic.delivery import logger
-from lumnisai_core.lucidic.payloads import EventType, canonical, iso, string_list, with_error_text
+from lumnisai_core.lucidic.delivery import TrackedSession, logger
+from lumnisai_core.lucidic.payloads import EventType, canonical, iso, recorded_body, string_list, with_error_text
 from lumnisai_core.lucidic.plain import encoded
-from lumnisai_core.lucidic.spans import END_FIELDS, EVENT_ID, EXTRAS, PARENT_ID, SESSION_ID, START_FIELDS, TYPE
 from lumnisai_core.lucidic.tracing import tracing
-
-if TYPE_CHECKING:
-    from opentelemetry.trace import Span
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -39,22 +36,38 @@ class OpenEvent:
 
     Attributes:
         id: The id of the event, to name it as a parent.
-        session_id: The session that it belongs to, or None.
     """
 
-    __slots__ = ("_attributes", "_before", "_span", "id", "session_id")
+    __slots__ = ("_before", "_extras", "_inputs", "_kind", "_parent", "_session", "_started", "id")
 
-    def __init__(self, event_id: str, session_id: str | None, span: Span | None, attributes: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        event_id: str,
+        session: TrackedSession | None,
+        kind: str = "",
+        parent: str | None = None,
+        started: int = 0,
+        inputs: str = "{}",
+        extras: tuple[list[str] | None, str | None] = (None, None),
+    ) -> None:
         self.id = event_id
-        self.session_id = session_id
-        self._span = span
-        self._attributes = attributes
+        self._session = session
+        self._kind = kind
+        self._parent = parent
+        self._started = started
+        self._inputs = inputs
+        self._extras = extras
         self._before: str | None = None
 
     @property
     def is_recording(self) -> bool:
         """Whether the event belongs to a session and is not finished."""
-        return self._span is not None
+        return self._session is not None
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the event belongs to, or None if it is finished or belongs to none."""
+        return None if self._session is None else self._session.id
 
     def end(self, *, ended_at: int | None = None, **fields: Any) -> None:
         """Finish the event; a second call does nothing.
@@ -64,12 +77,29 @@ class OpenEvent:
             fields: More of the payload, as for :func:`create_event`. An exception as ``error`` is written as its class
                 and text.
         """
-        span, self._span = self._span, None
-        if span is None:
+        self._finish(time.time_ns() if ended_at is None else ended_at, fields)
+
+    def _finish(self, ended: int | None, fields: Mapping[str, Any]) -> None:
+        session, self._session = self._session, None
+        if session is None:
             return
-        self._attributes[END_FIELDS] = encoded(with_error_text(self._attributes[TYPE], canonical(fields)))
-        span.set_attributes(self._attributes)
-        span.end(ended_at)
+        outputs = encoded(with_error_text(self._kind, canonical(fields))) if fields else "{}"
+        inputs = self._inputs
+        make = partial(
+            recorded_body,
+            inputs,
+            outputs,
+            kind=self._kind,
+            session_id=session.id,
+            event_id=self.id,
+            parent_id=self._parent,
+            started=self._started,
+            ended=ended,
+            tags=self._extras[0],
+            metadata=self._extras[1],
+            mask=session.mask,
+        )
+        export.span_processor().queue(session, make, len(inputs) + len(outputs))
 
     def as_parent(self) -> AbstractContextManager[None]:
         """Return a context manager in whose block new events are children of this one."""
@@ -127,25 +157,21 @@ def start_event(
         raise ValidationError(f"metadata must be an object, not {metadata!r}.")
     session = tracing().session(session_id)
     if session is None:
-        return OpenEvent(event_id or str(uuid4()), None, None, {})
-    span = export.tracer().start_span(type, export.ROOT, start_time=started_at)
-    if event_id is None:
-        event_id = _id_of(span.get_span_context().trace_id)
-    if parent_event_id is _BOUND:
-        parent_event_id = export.ambient_parent()
-    attributes: dict[str, Any] = {SESSION_ID: session.id, EVENT_ID: event_id, TYPE: str(type)}
-    if parent_event_id is not None:
-        attributes[PARENT_ID] = parent_event_id
-    if fields:
-        attributes[START_FIELDS] = encoded(with_error_text(type, canonical(fields)))
-    if tags or metadata:
-        attributes[EXTRAS] = encoded({"tags": tags, "metadata": metadata})
-    return OpenEvent(event_id, session.id, span, attributes)
+        return OpenEvent(event_id or _new_id(), None)
+    return OpenEvent(
+        event_id or _new_id(),
+        session,
+        str(type),
+        export.ambient_parent() if parent_event_id is _BOUND else parent_event_id,
+        time.time_ns() if started_at is None else started_at,
+        encoded(with_error_text(type, canonical(fields))) if fields else "{}",
+        (tags, encoded(metadata) if metadata else None),
+    )
 
 
-def _id_of(trace_id: int) -> str:
-    """Write the random id of a trace of one span as a UUID of version 4, which is quicker than making one."""
-    digits = f"{trace_id:032x}"
+def _new_id() -> str:
+    """Return a UUID of version 4, as text."""
+    digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
@@ -198,10 +224,7 @@ def create_event(
         metadata=metadata,
         **with_error_text(type, canonical(fields)),
     )
-    if started_at is None:
-        event.end()
-    else:
-        event.end(ended_at=started_at + int((duration or 0) * 1e9))
+    event._finish(None if duration is None else event._started + int(duration * 1e9), {})
     return event.id
 
 

@@ -8,40 +8,28 @@ from __future__ import annotations
 import atexit
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 try:
-    from opentelemetry.context import Context
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
     from opentelemetry.sdk.trace.sampling import ALWAYS_ON
-    from opentelemetry.trace import SpanContext, get_current_span
+    from opentelemetry.trace import SpanContext, TraceFlags, get_current_span
 except ImportError as error:
     raise ImportError(
         "Recording into Lucidic needs opentelemetry-sdk: pip install 'lumnisai-integrations[lucidic]'."
     ) from error
 
 from lumnisai_core.lucidic import context
-from lumnisai_core.lucidic.delivery import Item
-from lumnisai_core.lucidic.spans import (
-    EVENT_ID,
-    PARENT_ID,
-    SESSION_ID,
-    body_of_event,
-    body_of_span,
-    event_id_of,
-)
+from lumnisai_core.lucidic.delivery import Item, TrackedSession
+from lumnisai_core.lucidic.spans import BOUND_ID, PARENT_ID, SESSION_ID, body_of_span, event_id_of
 from lumnisai_core.lucidic.tracing import tracing
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
-    from opentelemetry.trace import Tracer
-
-#: Events of ours are roots of their own: their parents are named by id, and no ambient span decides about them.
-ROOT = Context()
 
 #: Events are handed on after so many milliseconds, or so many events.
 _DELAY, _BATCH = 100, 100
@@ -50,12 +38,18 @@ _DELAY, _BATCH = 100, 100
 _LONGEST, _PATIENCE = 30.0, 1.5
 
 
-@dataclass(frozen=True, slots=True)
 class _Queued:
-    """An event in the queue of the batch processor, which looks at nothing but the context."""
+    """An event in the queue of the batch processor, which looks at nothing but whether the context is sampled.
 
-    context: SpanContext
-    item: Item
+    Events of ours are queued as they are: a span around each would cost more than all the rest and carry nothing.
+    """
+
+    __slots__ = ("item",)
+
+    context = SpanContext(1, 1, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
 
 
 class _Exporter(SpanExporter):
@@ -85,40 +79,40 @@ class LucidicSpanProcessor(SpanProcessor):
         )
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Note the session and the parent of a span that others have started."""
-        if parent_context is ROOT:
-            return
+        """Note the session and the parent of a span."""
         session = tracing().session(None)
         if session is not None:
             parent = ambient_parent(parent_context)
-            span.set_attribute(SESSION_ID, session.id)
-            if parent is not None:
-                span.set_attribute(PARENT_ID, parent)
+            known = {SESSION_ID: session.id, PARENT_ID: parent, BOUND_ID: context.parent_event_id.get()}
+            span.set_attributes({name: value for name, value in known.items() if value is not None})
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Queue an event."""
+        """Queue a span as an event."""
         attributes = span.attributes or {}
         session_id = attributes.get(SESSION_ID)
-        owner = tracing()
-        session = owner.session(session_id) if isinstance(session_id, str) else None
+        session = tracing().session(session_id) if isinstance(session_id, str) else None
         if session is None:
-            owner.delivery.drop("an event without a session was dropped: call init() or bind a session")
+            tracing().delivery.drop("a span without a session was dropped: call init() or bind a session")
             return
-        if EVENT_ID in attributes:
-            make: Callable[[], dict[str, Any]] = partial(
-                body_of_event, attributes, span.start_time, span.end_time, session.mask
-            )
-        else:
-            make = partial(body_of_span, span, session.mask)
         size = sum(len(value) for value in attributes.values() if isinstance(value, str))
+        self.queue(session, partial(body_of_span, span, session.mask), size)
+
+    def queue(self, session: TrackedSession, make: Callable[[], dict[str, Any]], size: int) -> None:
+        """Queue an event.
+
+        Args:
+            session: Its session.
+            make: Returns its body, masked. It is called in the background, or at once to keep the event in a spool.
+            size: Bytes that it is counted as.
+        """
+        owner = tracing()
         settled = None
         if owner.spool is not None:
             body = make()
             owner.spool.keep(body)
             make, settled = partial(dict, body), partial(owner.spool.sent, body["client_event_id"])
         if owner.delivery.admit(session, size, spooled=settled is not None):
-            queued = _Queued(cast("SpanContext", span.context), Item(session, make, size, settled))
-            self._batch.on_end(cast("ReadableSpan", queued))
+            self._batch.on_end(cast("ReadableSpan", _Queued(Item(session, make, size, settled))))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Wait until everything is sent, at most so many milliseconds."""
@@ -139,8 +133,8 @@ def ambient_parent(parent_context: Context | None = None) -> str | None:
     current = get_current_span(parent_context)
     bound = context.parent_event_id.get()
     attributes = getattr(current, "attributes", None)
-    if isinstance(attributes, Mapping) and SESSION_ID in attributes and attributes.get(PARENT_ID) == bound:
-        span_context: SpanContext = cast("Any", current).get_span_context()
+    if isinstance(attributes, Mapping) and SESSION_ID in attributes and attributes.get(BOUND_ID) == bound:
+        span_context = current.get_span_context()
         return event_id_of(span_context.trace_id, span_context.span_id)
     return bound
 
@@ -178,9 +172,3 @@ def tracer_provider() -> TracerProvider:
     )
     provider.add_span_processor(span_processor())
     return provider
-
-
-@cache
-def tracer() -> Tracer:
-    """Return the tracer of our own events."""
-    return tracer_provider().get_tracer("lumnisai_core.lucidic")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import traceback
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import uuid4
@@ -176,6 +177,34 @@ def checked_body(
         **{name: value for name, value in optional.items() if value not in (None, [], {})},
         "payload": masked(plain(payload_of(kind, fields)), mask),
     }
+
+
+def recorded_body(
+    inputs: str,
+    outputs: str,
+    *,
+    started: int,
+    ended: int | None,
+    metadata: str | None,
+    **known: Any,
+) -> dict[str, Any]:
+    """Return the body of an event whose fields were written as JSON when it began and when it ended.
+
+    Args:
+        inputs: Fields at its beginning.
+        outputs: Fields at its end.
+        started: Nanoseconds since the epoch.
+        ended: Nanoseconds since the epoch, or None if it has no duration.
+        metadata: Metadata as JSON.
+        known: Further arguments of :func:`checked_body`.
+    """
+    return checked_body(
+        {**json.loads(inputs), **json.loads(outputs)},
+        occurred_at=datetime.fromtimestamp(started / 1e9, UTC),
+        duration=None if ended is None else round(max(0, ended - started) / 1e9, 6),
+        metadata=None if metadata is None else json.loads(metadata),
+        **known,
+    )
 
 
 def iso(moment: datetime | str) -> str:

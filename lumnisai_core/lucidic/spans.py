@@ -1,4 +1,4 @@
-"""Spans as events: our own by the attributes that we set, those of other libraries by the names they use. Pure."""
+"""Spans of other libraries as events, by the names of attributes that they use. Pure."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from uuid import UUID
 from lumnisai_core.lucidic.payloads import EventType, checked_body
 from lumnisai_core.lucidic.plain import Mask
 
-#: Attributes of spans: whose they are, and for our own events, what they hold.
-SESSION_ID, EVENT_ID, PARENT_ID = "lucidic.session_id", "lucidic.event_id", "lucidic.parent_event_id"
-TYPE, EXTRAS, START_FIELDS, END_FIELDS = "lucidic.type", "lucidic.extras", "lucidic.inputs", "lucidic.outputs"
+#: Attributes of spans: the session that they belong to, the event that they are part of, and the event that was bound
+#: when they started.
+SESSION_ID, PARENT_ID, BOUND_ID = "lucidic.session_id", "lucidic.parent_event_id", "lucidic.bound_event_id"
 
 #: Operations of the GenAI names, and kinds of OpenInference and OpenLLMetry.
 _TOOLS, _RETRIEVALS = {"execute_tool", "tool"}, {"retrieval", "retriever", "reranker"}
@@ -46,26 +46,6 @@ def moment(nanoseconds: int | None) -> datetime:
 def duration(start: int | None, end: int | None) -> float | None:
     """Return seconds between two times in nanoseconds."""
     return None if start is None or end is None else round(max(0, end - start) / 1e9, 6)
-
-
-def body_of_event(
-    attributes: Mapping[str, Any], start: int | None, end: int | None, mask: Mask | None
-) -> dict[str, Any]:
-    """Return the body of one of our own events."""
-    extras = json.loads(attributes.get(EXTRAS) or "{}")
-    first, last = (json.loads(attributes.get(name) or "{}") for name in (START_FIELDS, END_FIELDS))
-    return checked_body(
-        {**first, **last},
-        kind=attributes.get(TYPE) or None,
-        session_id=attributes[SESSION_ID],
-        event_id=attributes[EVENT_ID],
-        parent_id=attributes.get(PARENT_ID),
-        occurred_at=moment(start),
-        duration=duration(start, end),
-        tags=extras.get("tags"),
-        metadata=extras.get("metadata"),
-        mask=mask,
-    )
 
 
 def body_of_span(span: Any, mask: Mask | None) -> dict[str, Any]:

@@ -11,18 +11,16 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from lumnisai_core._transport import forks
-from lumnisai_core._transport.retry import RetryPolicy
 from lumnisai_core.exceptions import ConfigurationError, TransportError
 from lumnisai_core.lucidic import calls, context
 from lumnisai_core.lucidic._sync.client import Client
+from lumnisai_core.lucidic.config import NO_RETRY
 from lumnisai_core.lucidic.delivery import Delivery, Item, TrackedSession, logger
 from lumnisai_core.lucidic.plain import Mask, encoded, masked
 from lumnisai_core.lucidic.spool import Spool
 
 #: Seconds that ``init()`` waits for the service; later, the session is created in the background.
 _CREATION_SECONDS = 5.0
-
-_NO_RETRY = RetryPolicy(max_retries=0)
 
 #: Variables that the default client depends on.
 _VARIABLES = ("API_KEY", "AGENT_ID", "BASE_URL", "REGION", "TIMEOUT", "MAX_RETRIES")
@@ -128,7 +126,7 @@ class Tracing:
             session.server_id = (
                 client._transport.send(
                     calls.create_session(body),
-                    policy=_NO_RETRY,
+                    policy=NO_RETRY,
                     total=min(_CREATION_SECONDS, client._settings.timeout),
                 )
                 or session.id
