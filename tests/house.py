@@ -73,6 +73,7 @@ PLACES = {
     "llama_index_instrumentation": _LLAMA_INDEX,
     "opentelemetry": ("lumnisai_core/lucidic", "lumnisai_core/lumnis/runs/tracing.py"),
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
+    "pydantic_ai": ("lumnisai_core/lucidic/instrumentation.py",),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
     "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
