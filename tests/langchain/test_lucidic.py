@@ -481,19 +481,6 @@ def test_odd_values_harm_nothing() -> None:
         assert arrived.payload("odd")["function_name"] == "odd"
 
 
-def test_a_huge_number_of_open_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of which no end is ever reported do not fill the memory: the oldest are recorded as unfinished."""
-    monkeypatch.setattr("lumnisai_integrations._shared.lucidic.MOST_OPEN", 2)
-    with recorded() as arrived:
-        handler = LucidicCallbackHandler()
-        streams = [Endless().stream("?", {"callbacks": [handler]}) for _ in range(4)]
-        for stream in streams:
-            next(stream)
-        assert [event["payload"]["status"] for event in arrived.events()] == ["unfinished"] * 2
-        for stream in streams:
-            stream.close()  # type: ignore[attr-defined]
-
-
 def test_chat_lumnis_is_recorded_as_a_model(local: LocalLumnis, model: ChatLumnis) -> None:
     """With provider and answer, and no key anywhere."""
     with recorded() as arrived:
