@@ -8,6 +8,9 @@ SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
+# The official packages of other platforms, each with an environment and a file of requirements of its own.
+OFFICIAL := liminal lucidic-2 lucidic-3
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench browser thirdparty official package clean
 
@@ -106,11 +109,13 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 	@touch $@
 
 # Environments of their own: these packages pin the versions of everything that they use.
-$(VENV)/installed-official: $(VENV)/installed-dev tests/official/liminal.txt
+$(VENV)/installed-official: $(VENV)/installed-dev $(OFFICIAL:%=tests/official/%.txt)
 	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-liminal
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-liminal/bin/python \
-		--requirement tests/official/liminal.txt
+	for name in $(OFFICIAL); do \
+		$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-$$name && \
+		$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-$$name/bin/python \
+			--requirement tests/official/$$name.txt || exit 1; \
+	done
 	@touch $@
 
 $(VENV)/installed-package: $(VENV)/installed-dev

@@ -20,7 +20,7 @@ Serve = Callable[..., LocalLumnis]
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test may depend on the settings of the machine it runs on."""
     for name in list(os.environ):
-        if name.startswith(("LUMNISAI_", "LIMINAL_")):
+        if name.startswith(("LUMNISAI_", "LIMINAL_", "LUCIDIC_")):
             monkeypatch.delenv(name)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core import Client
+from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.cli import main
 
 LUMNIS = [sys.executable, "-m", "lumnisai_integrations.cli"]
@@ -49,6 +50,24 @@ def served(*arguments: str, folder: Path) -> Iterator[tuple[str, str]]:
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (0, "")
+
+
+def test_serve_prints_the_variables_of_all_platforms(tmp_path: Path) -> None:
+    """A shell that runs the lines has everything that the clients read, also keys with special characters."""
+    with served("--api-key", "lmn $mine'", folder=tmp_path) as (base_url, printed):
+        lines = [line for line in printed.splitlines() if line.strip().startswith("export ")]
+        script = "\n".join([*lines, "env"])
+        shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    found = dict(line.split("=", 1) for line in shell.stdout.splitlines())
+    with LocalLumnis() as local:
+        names = local.environment().keys()
+    assert len(lines) == len(names)
+    assert names <= found.keys()
+    assert (found["LUMNISAI_API_KEY"], found["LUCIDIC_API_KEY"]) == ("lmn $mine'", "lmn $mine'")
+    assert (found["LIMINAL_API_SERVER_URL"], found["LUCIDIC_BASE_URL"]) == (
+        f"{base_url}/liminal",
+        f"{base_url}/lucidic",
+    )
 
 
 ENGINES = """

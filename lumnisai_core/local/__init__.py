@@ -28,6 +28,7 @@ from lumnisai_core.local.liminal.detection import Detection, Detector, Pattern
 from lumnisai_core.local.liminal.patterns import PatternDetector
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy, LiminalSettings
+from lumnisai_core.local.lucidic.platform import LocalLucidic
 from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.store.database import StoreError
 from lumnisai_core.local.web.faults import Fault
@@ -44,6 +45,7 @@ __all__ = [
     "LiminalPolicy",
     "LiminalSettings",
     "LocalLiminal",
+    "LocalLucidic",
     "LocalLumnis",
     "Message",
     "OfflineEngine",

@@ -20,6 +20,7 @@ from lumnisai_core.local.engines.offline import OfflineEngine
 from lumnisai_core.local.engines.scripted import Script, ScriptedEngine
 from lumnisai_core.local.liminal.platform import LocalLiminal
 from lumnisai_core.local.liminal.settings import LiminalSettings
+from lumnisai_core.local.lucidic.platform import LocalLucidic
 from lumnisai_core.local.lumnis.settings import (
     ArtifactShape,
     DownloadMode,
@@ -75,6 +76,7 @@ class LocalLumnis:
 
     Attributes:
         liminal: The privacy gateway: its address, token and model instance.
+        lucidic: The observability service: its address, key and an agent id.
 
     Raises:
         ValueError: an option is not one of its choices, or a fault is about a route that does not exist.
@@ -127,7 +129,8 @@ class LocalLumnis:
             faults=tuple(faults),
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
-        self._neighbours = (self.liminal,)
+        self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key, self._settings.key_expiry)
+        self._neighbours = (self.liminal, self.lucidic)
         plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()
         self._running: Running | None = None
@@ -206,7 +209,9 @@ class LocalLumnis:
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running")
         key = clean_key(api_key)
-        self._running.admit(key, tenant, None if expires_at is None else utc(expires_at))
+        moment = None if expires_at is None else utc(expires_at)
+        self._running.admit(key, tenant, moment)
+        self.lucidic.admit(key, moment)
         return key
 
     def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:

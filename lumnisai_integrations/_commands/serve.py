@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from lumnisai_integrations._commands.output import write
 from lumnisai_integrations._commands.parsers import Argument, Commands, argument, named, new_command, number
 
 _ABOUT = """\
-It prints an address and a key for clients, and serves until Ctrl-C or SIGTERM; its exit status is then 0."""
+It prints the variables with which the clients of all platforms find it, and serves until Ctrl-C or SIGTERM; its exit
+status is then 0."""
 
 _EXAMPLES = """\
 lumnis serve
@@ -27,9 +29,8 @@ lumnis serve --fault "status=503,route=POST /v1/responses,times=2\""""
 
 _READY = """\
 Lumnis is listening at {base_url}
-  export LUMNISAI_BASE_URL={base_url}
-  export LUMNISAI_API_KEY={api_key}
-Watch runs at {base_url}/ in a browser, with the same key.
+{exports}
+Watch runs and sessions at {base_url}/ in a browser, with the key of LUMNISAI_API_KEY.
 Data: {data}. Stop with Ctrl-C.
 """
 
@@ -153,11 +154,12 @@ def run(options: argparse.Namespace) -> int:
     for name, key in options.tenant:
         keys.setdefault(name, []).append(key)
 
-    def ready(base_url: str, key: str) -> None:
-        write(_READY.format(base_url=base_url, api_key=key, data=options.path or "temporary"))
+    def ready(base_url: str, _key: str) -> None:
+        exports = "\n".join(f"  export {name}={shlex.quote(value)}" for name, value in local.environment().items())
+        write(_READY.format(base_url=base_url, exports=exports, data=options.path or "temporary"))
 
     try:
-        LocalLumnis(
+        local = LocalLumnis(
             engine=engine_from(options.engine),
             agents=agents_from(options.agent, options.step_delay),
             host=options.host,
@@ -169,7 +171,8 @@ def run(options: argparse.Namespace) -> int:
             poll=options.poll,
             step_delay=options.step_delay,
             faults=options.fault,
-        ).serve_forever(ready)
+        )
+        local.serve_forever(ready)
     except (ValueError, StoreError) as error:
         raise CommandError(str(error)) from error
     return 0

@@ -26,7 +26,7 @@ class Page:
 
     def enter(self, key: str) -> None:
         """Type a key and send it."""
-        self._chrome.find_element(By.ID, "key").send_keys(key)
+        self.type("#key", key)
         self.click("#enter button")
 
     def open_with_key(self, service: LocalLumnis) -> None:
@@ -55,6 +55,12 @@ class Page:
     def wait_until(self, expression: str) -> None:
         """Wait until an expression is true in the page."""
         WebDriverWait(self._chrome, _PATIENCE, _LOOK_EVERY).until(lambda _: self.evaluate(expression), expression)
+
+    def type(self, selector: str, text: str) -> None:
+        """Type a text into an empty field."""
+        field = self._chrome.find_element(By.CSS_SELECTOR, selector)
+        field.clear()
+        field.send_keys(text)
 
     def click(self, selector: str) -> None:
         """Click the only such element."""

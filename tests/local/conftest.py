@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from lumnisai_core.local import Engine, LocalLumnis, Script, ScriptedEngine
-from tests.local.support import Api, EchoEngine, HeldEngine
+from tests.local.support import Api, EchoEngine, HeldEngine, Lucidic
 
 Serve = Callable[..., Api]
 
@@ -37,3 +38,10 @@ def api(serve: Serve) -> Api:
 def held() -> HeldEngine:
     """An engine whose runs last until they are released."""
     return HeldEngine()
+
+
+@pytest.fixture
+def lucidic(local: LocalLumnis) -> Iterator[Lucidic]:
+    """A client of an agent of its own."""
+    with Lucidic(local, f"agent-{uuid4()}") as made:
+        yield made

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -64,6 +65,37 @@ class Api(httpx.Client):
 def other_tenant(api: Api) -> Api:
     """Return a caller with a key, and so a tenant, of its own."""
     return Api(api.local, headers={"x-api-key": api.local.add_key()})
+
+
+class Lucidic(httpx.Client):
+    """A raw caller of the observability service, for one agent."""
+
+    def __init__(self, local: LocalLumnis, agent: str | None = "agent-1", **options: Any) -> None:
+        headers = {"authorization": f"Api-Key {local.lucidic.api_key}"}
+        if agent is not None:
+            headers["x-agent-id"] = agent
+        self.local = local
+        super().__init__(base_url=local.lucidic.base_url, timeout=PATIENCE, headers=headers, **options)
+
+    def ok(self, method: str, path: str, **options: Any) -> Any:
+        reply = self.request(method, path, **options)
+        assert reply.is_success, f"{reply.status_code} {reply.text}"
+        return reply.json() if reply.content else None
+
+    def refused(self, status: int, method: str, path: str, **options: Any) -> Any:
+        reply = self.request(method, path, **options)
+        assert reply.status_code == status, f"{reply.status_code} {reply.text}"
+        return reply.json()
+
+    def session(self, **fields: Any) -> str:
+        """Make a session; return its id."""
+        body = {"session_id": str(uuid4()), "session_name": "Refund desk", "agent_id": self.headers["x-agent-id"]}
+        return str(self.ok("POST", "/initsession", json=body | fields)["session_id"])
+
+    def event(self, session_id: str, payload: Any = None, **fields: Any) -> Any:
+        """Make an event; return the answer."""
+        body = {"client_event_id": str(uuid4()), "client_parent_event_id": None, "type": "generic"}
+        return self.ok("POST", "/events", json={**body, "session_id": session_id, "payload": payload or {}, **fields})
 
 
 class HeldEngine:

@@ -52,6 +52,6 @@ def test_a_newer_database_is_left_alone(serve: Serve, tmp_path: Path) -> None:
     """A version that is not known is refused by name."""
     path = tmp_path / "new.db"
     with closing(sqlite3.connect(path)) as db:
-        db.execute(f"PRAGMA user_version={len(STEPS + GATEWAY_STEPS) + 1}")
-    with pytest.raises(StoreError, match=f"version {len(STEPS + GATEWAY_STEPS) + 1}"):
+        db.execute("PRAGMA user_version=99")
+    with pytest.raises(StoreError, match="version 99"):
         serve(EchoEngine(), path=path)

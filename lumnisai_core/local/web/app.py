@@ -37,6 +37,10 @@ class Call:
         """The address of this service as the caller knows it."""
         return str(self.request.base_url).rstrip("/")
 
+    async def content(self, limit: int) -> bytes:
+        """Read a body of at most `limit` bytes as it came."""
+        return b"".join([chunk async for chunk in _at_most(self.request, limit, (_DRAIN_FACTOR - 1) * limit)])
+
     async def form(self, limit: int) -> FormData:
         """Read a multipart body of at most `limit` bytes; large files wait in temporary ones. Close it after use."""
         headers = self.request.headers
@@ -119,8 +123,7 @@ class App:
             return read(shape, call.path, "path")
         if name == "query":
             return read(shape, dict(call.request.query_params), "query", clamp=self._clamp)
-        drained = (_DRAIN_FACTOR - 1) * self._max_body
-        raw = b"".join([chunk async for chunk in _at_most(call.request, self._max_body, drained)])
+        raw = await call.content(self._max_body)
         call.data = read_json(raw) if raw or not route.optional else None
         if route.optional and call.data is None:
             call.data = {}

@@ -1,0 +1,1 @@
+"""The observability service, emulated: sessions, events and their payloads, prompts, datasets, flags."""
