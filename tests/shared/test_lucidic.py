@@ -18,7 +18,7 @@ from lumnisai_integrations._shared.lucidic import (
     tool_call,
     usage_of,
 )
-from tests.shared.events import recorded
+from tests.shared.events import Tree, recorded
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_the_end_of_a_run_ends_what_is_open_inside_of_it() -> None:
         recorder.end("root")
         assert [key for key in ("root", "child", "grandchild", "stream") if key in recorder] == ["stream"]
         recorder.end("stream", outputs={"details": "late"})
-        children = [("child", [("grandchild", [])]), ("stream", [])]
+        children: list[Tree] = [("child", [("grandchild", [])]), ("stream", [])]
         assert arrived.trees() == [("root", children)]
 
 
