@@ -69,6 +69,7 @@ PLACES = {
     "langchain": _LANGCHAIN,
     "langchain_core": _LANGCHAIN,
     "langchain_protocol": _LANGCHAIN,
+    "langsmith": _LANGCHAIN,  # langchain-core brings it
     "llama_index": _LLAMA_INDEX,
     "llama_index_instrumentation": _LLAMA_INDEX,
     "opentelemetry": ("lumnisai_core/lucidic", "lumnisai_core/lumnis/runs/tracing.py"),

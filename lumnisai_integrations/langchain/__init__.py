@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lumnisai_integrations.langchain.liminal.guard import LiminalGuard
     from lumnisai_integrations.langchain.lucidic.handler import LucidicCallbackHandler
     from lumnisai_integrations.langchain.lumnis.chat import ChatLumnis, register
     from lumnisai_integrations.langchain.lumnis.engine import ChatModelEngine
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ChatLumnis",
     "ChatModelEngine",
+    "LiminalGuard",
     "LucidicCallbackHandler",
     "LumnisChatMessageHistory",
     "LumnisFilesLoader",
@@ -41,6 +43,7 @@ __all__ = [
 _HOMES = {
     "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
     "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
+    "LiminalGuard": "lumnisai_integrations.langchain.liminal.guard",
     "LucidicCallbackHandler": "lumnisai_integrations.langchain.lucidic.handler",
     "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",
     "LumnisFilesLoader": "lumnisai_integrations.langchain.lumnis.loader",

@@ -14,6 +14,7 @@ from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
+    from lumnisai_integrations.llama_index.liminal.guard import LiminalGuard
     from lumnisai_integrations.llama_index.lucidic.handler import LucidicHandler
     from lumnisai_integrations.llama_index.lumnis.chat_store import LumnisChatStore
     from lumnisai_integrations.llama_index.lumnis.listeners import LumnisProgressEvent
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 
 __all__ = [
+    "LiminalGuard",
     "LucidicHandler",
     "LumnisChatStore",
     "LumnisFilesReader",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LiminalGuard": "lumnisai_integrations.llama_index.liminal.guard",
     "LucidicHandler": "lumnisai_integrations.llama_index.lucidic.handler",
     "LumnisChatStore": "lumnisai_integrations.llama_index.lumnis.chat_store",
     "LumnisFilesReader": "lumnisai_integrations.llama_index.lumnis.reader",
