@@ -34,6 +34,11 @@ class Recorded:
         found = [json.loads(one.body) for one in self._server.received if one.path == "/events"]
         return sorted(found, key=lambda event: event["occurred_at"])
 
+    def bodies(self) -> list[bytes]:
+        """Return all that has left the process, byte for byte."""
+        lai.flush(10)
+        return [one.body for one in self._server.received]
+
     def event(self, name: str) -> dict[str, Any]:
         """Return the only event of a name."""
         (found,) = (event for event in self.events() if name_of(event) == name)
