@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -71,7 +72,10 @@ class Extent:
 
     def is_sampled(self, run_id: UUID) -> bool:
         """Return whether a root run is recorded: the same for the same id, in every process."""
-        return self.sample_rate >= 1 or run_id.int / 2**128 < self.sample_rate
+        if self.sample_rate in (0, 1):
+            return self.sample_rate == 1
+        # Hashed, because ids of some frameworks begin with the time.
+        return int.from_bytes(blake2b(run_id.bytes, digest_size=8).digest()) / 2**64 < self.sample_rate
 
 
 def cut(value: Any, most: int | None) -> Any:
@@ -131,6 +135,8 @@ def usage_of(usage: Any) -> dict[str, Any]:
     """Return counts of tokens as fields of a model call, whichever provider's names they have."""
     if not isinstance(usage, Mapping):
         usage = getattr(usage, "__dict__", {})
+    if not usage:
+        return {}
     found: dict[str, Any] = {}
     for name, known in (
         ("input_tokens", ("input_tokens", "prompt_tokens", "prompt_token_count", "prompt_eval_count")),
@@ -226,6 +232,9 @@ class Recorder:
         self._open = lai.start_event  # found here, so that a missing extra is an error for the one who makes a handler
         self._session_id = session_id
         self._runs: dict[str, _Run] = {}  # changed by single operations only, so that threads need no lock
+
+    def __reduce__(self) -> tuple[type[Recorder], tuple[Extent, str | None]]:
+        return Recorder, (self.extent, self._session_id)  # runs belong to the process in which they are open
 
     def __contains__(self, key: str) -> bool:
         return key in self._runs

@@ -28,6 +28,7 @@ from langgraph.types import interrupt
 import lumnisai_core.lucidic as lai
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis
+from lumnisai_integrations._shared.lucidic import Extent
 from lumnisai_integrations.langchain import ChatLumnis, LucidicCallbackHandler
 from tests.langchain.conftest import Connect
 from tests.shared.events import Tree, recorded
@@ -420,14 +421,16 @@ def test_texts_of_errors_are_outputs() -> None:
 
 def test_sampling_takes_whole_trees() -> None:
     """All or nothing of each root run, the same for the same id in every process."""
+    kept, left = UUID(int=3), UUID(int=1)
+    assert [Extent(sample_rate=0.5).is_sampled(run_id) for run_id in (kept, left)] == [True, False]
     with recorded() as arrived:
         handler = LucidicCallbackHandler(sample_rate=0.5)
-        for run_id in (UUID(int=1 << 120), UUID(int=(1 << 128) - 1)):
+        for run_id in (kept, left):
             config: RunnableConfig = {"callbacks": [handler], "run_id": run_id}
             chain(FakeListChatModel(responses=["x"])).invoke({"question": "?"}, config)
         below: list[Tree] = [("ChatPromptTemplate", []), ("FakeListChatModel", []), ("StrOutputParser", [])]
         assert arrived.trees() == [("RunnableSequence", below)]
-        assert arrived.events()[0]["client_event_id"] == str(UUID(int=1 << 120))
+        assert arrived.events()[0]["client_event_id"] == str(kept)
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -101,6 +103,14 @@ def test_of_a_models_settings_only_parameters_are_recorded() -> None:
     assert parameters_of({"temperature": 0.2, "top_p": None, "api_key": "secret"}) == {"temperature": 0.2}
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
+def test_the_share_of_runs_is_that_of_the_rate(rate: float) -> None:
+    """Also of ids that differ in their last digits only, as those that begin with the time."""
+    first = UUID("01a2211c-758f-7617-9871-70b445188746").int
+    sampled = sum(Extent(sample_rate=rate).is_sampled(UUID(int=first + number)) for number in range(5000))
+    assert abs(sampled / 5000 - rate) < 0.03
+
+
 def started(
     recorder: Recorder, key: str, parent: str | None = None, kind: EventType | None = EventType.GENERIC
 ) -> None:
@@ -185,3 +195,15 @@ def test_steps_show_their_tools_as_children() -> None:
         assert arrived.trees() == [("run", [("one", [("find", [])]), ("two", [("read", []), ("close", [])])])]
         assert arrived.payload("find") == {"function_name": "find", "arguments": {"a": 1}, "return_value": "x"}
         assert arrived.payload("read")["arguments"] == "page=2"
+
+
+def test_a_recorder_can_be_copied_and_pickled() -> None:
+    """With its switches; open runs stay in the process in which they are open."""
+    with recorded() as arrived:
+        recorder = Recorder(Extent(outputs=False), "session-1")
+        started(recorder, "open")
+        for copied in (copy.deepcopy(recorder), pickle.loads(pickle.dumps(recorder))):
+            assert copied.extent == recorder.extent
+            assert "open" not in copied
+        recorder.end("open")
+        assert arrived.event("open")["session_id"] == "session-1"
