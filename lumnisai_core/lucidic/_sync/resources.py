@@ -11,7 +11,7 @@ from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core.exceptions import FeatureFlagError, ValidationError
 from lumnisai_core.lucidic import calls
-from lumnisai_core.lucidic.config import Settings
+from lumnisai_core.lucidic.config import NO_RETRY, Settings
 from lumnisai_core.lucidic.prompts import Prompt, PromptCache, checked_ttl, filled
 
 #: Stands for a default that was not passed, because None is a default too.
@@ -128,7 +128,7 @@ class Prompts(Resource[Settings]):
             The metadata of the new version.
         """
         call = calls.update_prompt(self._settings.agent_id, prompt_name, prompt_content, description, metadata, labels)
-        stored = self._send(call)
+        stored = self._transport.send(call, policy=NO_RETRY)  # each request would make a version
         self._cache.forget(prompt_name)
         return stored
 
