@@ -12,7 +12,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench browser thirdparty official package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench browser thirdparty official leaks package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,8 +64,11 @@ browser: $(VENV)/installed-browser ## drive the service's window in headless Chr
 thirdparty: $(VENV)/installed-thirdparty ## run our classes inside packages of others, such as ragas, deepagents and LangServe
 	$(VENV)/thirdparty/bin/python -m pytest tests/thirdparty
 
-official: $(VENV)/installed-official ## run the official packages of other platforms against the embedded service
+official: $(VENV)/installed-official $(VENV)/installed-leaks ## run the official packages of other platforms against the embedded service
 	$(BIN)/python -m pytest tests/official
+
+leaks: $(VENV)/installed-leaks ## run a benchmark of privacy gateways against the guard
+	$(BIN)/python -m pytest tests/official/test_leaks.py
 
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
@@ -116,6 +119,13 @@ $(VENV)/installed-official: $(VENV)/installed-dev $(OFFICIAL:%=tests/official/%.
 		$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-$$name/bin/python \
 			--requirement tests/official/$$name.txt || exit 1; \
 	done
+	@touch $@
+
+$(VENV)/installed-leaks: $(VENV)/installed-dev tests/official/leaks.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-leaks
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-leaks/bin/python \
+		--requirement tests/official/leaks.txt
 	@touch $@
 
 $(VENV)/installed-package: $(VENV)/installed-dev

@@ -69,10 +69,12 @@ PLACES = {
     "langchain": _LANGCHAIN,
     "langchain_core": _LANGCHAIN,
     "langchain_protocol": _LANGCHAIN,
+    "langsmith": _LANGCHAIN,  # langchain-core brings it
     "llama_index": _LLAMA_INDEX,
     "llama_index_instrumentation": _LLAMA_INDEX,
-    "opentelemetry": ("lumnisai_core/lucidic",),
+    "opentelemetry": ("lumnisai_core/lucidic", "lumnisai_core/lumnis/runs/tracing.py"),
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
+    "pydantic_ai": ("lumnisai_core/lucidic/instrumentation.py",),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
     "phonenumbers": ("lumnisai_core/local/liminal/registries.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         start_event,
     )
     from lumnisai_core.lucidic.export import LucidicSpanProcessor, span_processor, tracer_provider
+    from lumnisai_core.lucidic.instrumentation import instrument
     from lumnisai_core.lucidic.sessions import (
         bind_session,
         bind_session_async,
@@ -66,6 +67,7 @@ _LATE = {
         ["OpenEvent", "create_error_event", "create_event", "event", "is_recorded", "start_event"], "events"
     ),
     **dict.fromkeys(["LucidicSpanProcessor", "span_processor", "tracer_provider"], "export"),
+    "instrument": "instrumentation",
     **dict.fromkeys(
         [
             "bind_session",
@@ -121,6 +123,7 @@ __all__ = [
     "get_session_id",
     "in_context",
     "init",
+    "instrument",
     "is_recorded",
     "run_in_session",
     "run_session",

@@ -16,6 +16,7 @@ from lumnisai_core.lucidic._sync.sessions import failure
 from lumnisai_core.lucidic.config import flag
 from lumnisai_core.lucidic.delivery import Statistics, TrackedSession
 from lumnisai_core.lucidic.events import create_error_event, is_recorded
+from lumnisai_core.lucidic.instrumentation import instrument
 from lumnisai_core.lucidic.plain import Mask
 from lumnisai_core.lucidic.tracing import tracing
 
@@ -55,7 +56,7 @@ def init(
         session_id: Id of a session to resume, or an id of your own. Default: a new UUID.
         api_key: The API key. Default: ``LUCIDIC_API_KEY``.
         agent_id: The agent that the session belongs to. Default: ``LUCIDIC_AGENT_ID``.
-        providers: Libraries whose calls are recorded, such as ``openai`` and ``langchain``.
+        providers: Libraries whose calls are recorded, such as ``openai`` and ``langchain``; see :func:`instrument`.
         task: What the session is about.
         tags: Tags to find it by.
         evaluators: Names of evaluators to run on it.
@@ -127,6 +128,8 @@ def _begin(
         auto_end = flag("LUCIDIC_AUTO_END", os.environ, default=True)
     if capture_uncaught is None:
         capture_uncaught = flag("LUCIDIC_CAPTURE_UNCAUGHT", os.environ, default=True)
+    if providers is not None:
+        instrument(providers)
     owner = tracing()
     client = owner.client(**settings)
     export.span_processor()

@@ -1,4 +1,4 @@
-"""Lumnis in LangChain: chat model, runnable, tool, memory, files, and progress display.
+"""Lumnis in LangChain: chat model, runnable, tool, memory, files, and progress display; runs recorded in Lucidic.
 
 >>> from lumnisai_integrations.langchain import ChatLumnis
 >>> model = ChatLumnis(user_id="user-123")          # LUMNISAI_API_KEY from the environment
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lumnisai_integrations.langchain.liminal.guard import LiminalGuard
+    from lumnisai_integrations.langchain.lucidic.handler import LucidicCallbackHandler
     from lumnisai_integrations.langchain.lumnis.chat import ChatLumnis, register
     from lumnisai_integrations.langchain.lumnis.engine import ChatModelEngine
     from lumnisai_integrations.langchain.lumnis.errors import StructuredOutputError
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ChatLumnis",
     "ChatModelEngine",
+    "LiminalGuard",
+    "LucidicCallbackHandler",
     "LumnisChatMessageHistory",
     "LumnisFilesLoader",
     "LumnisFilesRetriever",
@@ -39,6 +43,8 @@ __all__ = [
 _HOMES = {
     "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
     "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
+    "LiminalGuard": "lumnisai_integrations.langchain.liminal.guard",
+    "LucidicCallbackHandler": "lumnisai_integrations.langchain.lucidic.handler",
     "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",
     "LumnisFilesLoader": "lumnisai_integrations.langchain.lumnis.loader",
     "LumnisFilesRetriever": "lumnisai_integrations.langchain.lumnis.retriever",

@@ -14,6 +14,8 @@ from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
+    from lumnisai_integrations.llama_index.liminal.guard import LiminalGuard
+    from lumnisai_integrations.llama_index.lucidic.handler import LucidicHandler
     from lumnisai_integrations.llama_index.lumnis.chat_store import LumnisChatStore
     from lumnisai_integrations.llama_index.lumnis.listeners import LumnisProgressEvent
     from lumnisai_integrations.llama_index.lumnis.llm import LumnisLLM, register
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from lumnisai_integrations.llama_index.lumnis.tool import LumnisToolSpec
 
 __all__ = [
+    "LiminalGuard",
+    "LucidicHandler",
     "LumnisChatStore",
     "LumnisFilesReader",
     "LumnisFilesRetriever",
@@ -37,6 +41,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "LiminalGuard": "lumnisai_integrations.llama_index.liminal.guard",
+    "LucidicHandler": "lumnisai_integrations.llama_index.lucidic.handler",
     "LumnisChatStore": "lumnisai_integrations.llama_index.lumnis.chat_store",
     "LumnisFilesReader": "lumnisai_integrations.llama_index.lumnis.reader",
     "LumnisFilesRetriever": "lumnisai_integrations.llama_index.lumnis.retriever",

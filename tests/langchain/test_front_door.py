@@ -15,6 +15,8 @@ def test_the_front_door_is_complete() -> None:
     assert front.__all__ == [
         "ChatLumnis",
         "ChatModelEngine",
+        "LiminalGuard",
+        "LucidicCallbackHandler",
         "LumnisChatMessageHistory",
         "LumnisFilesLoader",
         "LumnisFilesRetriever",

@@ -1,0 +1,1 @@
+"""The privacy gateway in LlamaIndex."""
