@@ -34,16 +34,14 @@ def create_experiment(
     Returns:
         The id of the experiment.
     """
-    return (
-        tracing()
-        .client(api_key=api_key, agent_id=agent_id)
-        .experiments.create(
-            experiment_name,
-            LLM_boolean_evaluators=LLM_boolean_evaluators,
-            LLM_numeric_evaluators=LLM_numeric_evaluators,
-            description=description,
-            tags=tags,
-        )
+    owner = tracing()
+    client = owner.client_for(api_key=api_key, agent_id=agent_id) if api_key or agent_id else owner.client()
+    return client.experiments.create(
+        experiment_name,
+        LLM_boolean_evaluators=LLM_boolean_evaluators,
+        LLM_numeric_evaluators=LLM_numeric_evaluators,
+        description=description,
+        tags=tags,
     )
 
 

@@ -223,6 +223,7 @@ class Delivery:
             except Exception:
                 logger.exception("Lucidic: an event could not be sent")
                 self._settle(item, delivered=False)
+            del item  # a sender that waits keeps no session alive
 
     def _send(self, item: Item) -> None:
         session = item.session

@@ -131,7 +131,8 @@ def _begin(
     if providers is not None:
         instrument(providers)
     owner = tracing()
-    client = owner.client(**settings)
+    client = owner.client_for(**settings)
+    owner.choose(client)
     export.span_processor()
     exits.arrange(capture_uncaught=capture_uncaught, flush_on_sigterm=flush_on_sigterm)
     if masking_function is not None:

@@ -60,21 +60,30 @@ class Tracing:
 
     # Clients
 
-    def client(self, **settings: Any) -> Client:
-        """Return the client for some settings, the last one if there are none.
+    def client(self) -> Client:
+        """Return the client of the last ``init()``, or else one with the settings of the environment.
+
+        Raises:
+            ConfigurationError: There is no key or no agent id.
+        """
+        return self._default or self.client_for()
+
+    def client_for(self, **settings: Any) -> Client:
+        """Return the client for some settings and the environment; there is one for equal ones.
 
         Raises:
             ConfigurationError: There is no key or no agent id.
         """
         chosen = {name: value for name, value in settings.items() if value is not None}
+        key = (*(os.environ.get(f"LUCIDIC_{name}") for name in _VARIABLES), *sorted(chosen.items()))
         with self._lock:
-            if not chosen and self._default is not None:
-                return self._default
-            key = (os.getpid(), *(os.environ.get(f"LUCIDIC_{name}") for name in _VARIABLES), *sorted(chosen.items()))
             if key not in self._clients:
                 self._clients[key] = Client(**chosen)
-            self._default = self._clients[key]
-            return self._default
+            return self._clients[key]
+
+    def choose(self, client: Client) -> None:
+        """Make a client the one of all calls without settings of their own."""
+        self._default = client
 
     # The spool
 

@@ -75,6 +75,22 @@ def test_init_begins_a_session_and_end_session_ends_it(service: Collector) -> No
         lai.end_session()
 
 
+def test_init_follows_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it changes between two calls; prompts and bound sessions use the client of the last init."""
+    for name, value in KEY.items():
+        monkeypatch.setenv(f"LUCIDIC_{name.upper()}", value)
+    for number in (1, 2):
+        with collector() as service:
+            monkeypatch.setenv("LUCIDIC_BASE_URL", service.base_url)
+            service.answers["/sdk/prompts"] = {"prompt_content": f"{number}"}
+            with lai.session():
+                assert lai.get_prompt("p") == f"{number}"
+            with lai.bind_session(f"made elsewhere {number}"):
+                leaf()
+            assert len(arrived(service, f"made elsewhere {number}")) == 1
+            assert len(service.bodies("/initsession")) == 1
+
+
 def test_a_session_ends_after_its_events(service: Collector) -> None:
     """Whatever the senders do at the same time."""
     with lai.session(base_url=service.base_url, **KEY) as session_id:
