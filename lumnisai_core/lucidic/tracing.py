@@ -46,6 +46,7 @@ class Tracing:
         self._known: WeakValueDictionary[str, TrackedSession] = WeakValueDictionary()
         self._clients: dict[tuple[Any, ...], Client] = {}
         self._default: Client | None = None
+        self._environment: tuple[str | None, ...] = ()
         self._lock = threading.Lock()
         forks.register(self)
 
@@ -71,11 +72,16 @@ class Tracing:
     def client_for(self, **settings: Any) -> Client:
         """Return the client for some settings and the environment; there is one for equal ones.
 
+        Without settings it is the chosen one, as long as the environment stays as it was.
+
         Raises:
             ConfigurationError: There is no key or no agent id.
         """
         chosen = {name: value for name, value in settings.items() if value is not None}
-        key = (*(os.environ.get(f"LUCIDIC_{name}") for name in _VARIABLES), *sorted(chosen.items()))
+        environment = _environment()
+        if not chosen and self._default is not None and environment == self._environment:
+            return self._default
+        key = (*environment, *sorted(chosen.items()))
         with self._lock:
             if key not in self._clients:
                 self._clients[key] = Client(**chosen)
@@ -83,7 +89,7 @@ class Tracing:
 
     def choose(self, client: Client) -> None:
         """Make a client the one of all calls without settings of their own."""
-        self._default = client
+        self._default, self._environment = client, _environment()
 
     # The spool
 
@@ -181,6 +187,10 @@ class Tracing:
                 self.active = None
         if not session.ended:
             self.delivery.change(session, {**changes, "is_finished": True})
+
+
+def _environment() -> tuple[str | None, ...]:
+    return tuple(os.environ.get(f"LUCIDIC_{name}") for name in _VARIABLES)
 
 
 _tracing: Tracing | None = None

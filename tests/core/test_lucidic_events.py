@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
 
 import lumnisai_core.lucidic as lai
 from lumnisai_core.exceptions import ValidationError
@@ -490,22 +489,3 @@ def test_nothing_of_the_program_is_replaced(service: Collector) -> None:
         list(logging.getLogger().handlers),
         logging.getLogger().level,
     )
-
-
-def test_spans_of_other_libraries_are_events(service: Collector, session_id: str) -> None:
-    """Through our provider or one of the program's; parents are right in both directions."""
-    own = TracerProvider(shutdown_on_exit=False)
-    own.add_span_processor(lai.span_processor())
-    for provider in (lai.tracer_provider(), own):
-        tracer = provider.get_tracer("library")
-
-        @lai.event()
-        def work(tracer: trace.Tracer = tracer) -> None:
-            with tracer.start_as_current_span("chat m", attributes={"gen_ai.operation.name": "chat"}):
-                with tracer.start_as_current_span("run", attributes={"gen_ai.operation.name": "execute_tool"}):
-                    leaf()
-
-        work()
-    pairs = tree(arrived(service, session_id))
-    expected = [("leaf", "run"), ("llm_generation", "work"), ("run", "llm_generation"), ("work", "")]
-    assert pairs == sorted(expected * 2)

@@ -10,9 +10,12 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
 
 import lumnisai_core.lucidic as lai
 from tests.core.collector import KEY, Collector, collector
+from tests.core.test_lucidic_events import arrived, leaf, tree
 from tests.house import ROOT
 
 #: The promise, and its test in another file.
@@ -191,6 +194,28 @@ lai.flush(timeout_seconds=2.0)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(service.bodies("/initsession")) == 3
     assert sum(row.get("is_finished", False) for row in service.bodies("/updatesession")) == 3
+
+
+def test_spans_of_other_libraries_are_events(service: Collector) -> None:
+    """Through our provider or one of the program's; parents are right in both directions."""
+    session_id = lai.init("spans", base_url=service.base_url, **KEY)
+    own = TracerProvider(shutdown_on_exit=False)
+    own.add_span_processor(lai.span_processor())
+    for provider in (lai.tracer_provider(), own):
+        tracer = provider.get_tracer("library")
+
+        @lai.event()
+        def work(tracer: trace.Tracer = tracer) -> None:
+            with tracer.start_as_current_span("chat m", attributes={"gen_ai.operation.name": "chat"}):
+                with tracer.start_as_current_span("run", attributes={"gen_ai.operation.name": "execute_tool"}):
+                    leaf()
+
+        work()
+    pairs = tree(arrived(service, session_id))
+    expected = [("leaf", "run"), ("llm_generation", "work"), ("run", "llm_generation"), ("work", "")]
+    assert pairs == sorted(expected * 2)
+    lai.end_session()
+    assert lai.flush(20)
 
 
 def _python(program: str, service: Collector) -> subprocess.CompletedProcess[str]:
