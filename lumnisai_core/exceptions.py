@@ -5,14 +5,19 @@
     LumnisAIError
     ├── ValidationError (also ValueError)  the request is wrong: 400, 422 and other 4xx, or refused before sending
     │   ├── ConfigurationError             no API key, unusable base URL, unusable option
+    │   │   └── LucidicNotInitializedError a module-level call before ``init()``
+    │   ├── InvalidOperationError          a call that does not fit the state of a session
     │   ├── MissingUserId                  user scope without a user id
     │   ├── TenantScopeUserIdConflict      tenant scope with a user id
     │   ├── LocalFileNotSupported          a local path where only a URI can be sent
     │   ├── PolicyBlockedError             a privacy policy refuses a prompt
     │   └── ConflictError                  409
     ├── AuthenticationError                401 and 403
+    │   ├── APIKeyVerificationError        Lucidic refuses the API key or the agent
     │   └── SessionExpiredError            a session is over, and nothing is known to renew it
     ├── NotFoundError                      404
+    │   ├── FeatureFlagError               no feature flag has this name, and there is no default
+    │   ├── PromptError                    no prompt has this name and label
     │   └── ModelInstanceUnknownError      no usable model instance has this name
     ├── RateLimitError                     429, after the retries
     ├── TransportError                     no usable answer: connection, timeout, 5xx, unreadable body
@@ -34,20 +39,25 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 __all__ = [
+    "APIKeyVerificationError",
     "AppConnectionError",
     "AuthenticationError",
     "ConfigurationError",
     "ConflictError",
+    "FeatureFlagError",
     "FileAccessDeniedError",
     "FileNotFoundError",
     "FileOperationError",
+    "InvalidOperationError",
     "LocalFileNotSupported",
+    "LucidicNotInitializedError",
     "LumnisAIError",
     "LumnisError",
     "MissingUserId",
     "ModelInstanceUnknownError",
     "NotFoundError",
     "PolicyBlockedError",
+    "PromptError",
     "RateLimitError",
     "RunCancelledError",
     "RunError",
@@ -117,6 +127,14 @@ class ConfigurationError(ValidationError):
     """The client cannot be made from these arguments and this environment."""
 
 
+class LucidicNotInitializedError(ConfigurationError):
+    """A module-level call of Lucidic needs a session, and there is none: call ``init()`` first."""
+
+
+class InvalidOperationError(ValidationError):
+    """The call does not fit the state of a session, such as updating one that has ended."""
+
+
 class MissingUserId(ValidationError):
     """User scope needs a user id, and there is none."""
 
@@ -141,12 +159,24 @@ class AuthenticationError(LumnisAIError):
     """The API key is missing, wrong or not allowed to do this (401, 403)."""
 
 
+class APIKeyVerificationError(AuthenticationError):
+    """Lucidic refuses the API key, or the key may not use this agent (401, 403)."""
+
+
 class SessionExpiredError(AuthenticationError):
     """The session is over, and the client knows neither a token nor a provider to renew it."""
 
 
 class NotFoundError(LumnisAIError):
     """Nothing has this id, or this key and user cannot see it (404)."""
+
+
+class PromptError(NotFoundError):
+    """No prompt has this name and label."""
+
+
+class FeatureFlagError(NotFoundError):
+    """No feature flag has this name, and no default was passed."""
 
 
 class ModelInstanceUnknownError(NotFoundError):

@@ -73,7 +73,9 @@ PLACES = {
     "langsmith": _LANGCHAIN,  # langchain-core brings it
     "llama_index": _LLAMA_INDEX,
     "llama_index_instrumentation": _LLAMA_INDEX,
+    "opentelemetry": ("lumnisai_core/lucidic", "lumnisai_core/lumnis/runs/tracing.py"),
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
+    "pydantic_ai": ("lumnisai_core/lucidic/instrumentation.py",),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),

@@ -22,6 +22,7 @@ FOLDERS = {
     "lumnisai_core/_transport/_async": "lumnisai_core/_transport/_sync",
     "lumnisai_core/lumnis/_async": "lumnisai_core/lumnis/_sync",
     "lumnisai_core/liminal/_async": "lumnisai_core/liminal/_sync",
+    "lumnisai_core/lucidic/_async": "lumnisai_core/lucidic/_sync",
     "lumnisai_core/lumi/_async": "lumnisai_core/lumi/_sync",
     "tests/core/_async": "tests/core/_sync",
 }

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from itertools import islice
 from queue import SimpleQueue
 from typing import Self, TypeVar, cast
@@ -137,7 +138,7 @@ async def async_each(
 def each(
     work: Callable[[Item], T], items: Iterable[Item], *, limit: int, stop: Callable[[], object]
 ) -> Generator[T, None, None]:
-    """Work on many items at once, each in a thread, and yield the results as they come.
+    """Work on many items at once, each in a thread with the caller's context, and yield the results as they come.
 
     Args:
         work: Function for one item.
@@ -152,7 +153,7 @@ def each(
         try:
             while True:
                 for item in islice(left, limit - len(under_way)):
-                    future = threads.submit(work, item)
+                    future = threads.submit(copy_context().run, work, item)
                     under_way.add(future)
                     future.add_done_callback(finished.put)
                 if not under_way:

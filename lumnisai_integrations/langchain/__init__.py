@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lumnisai_integrations.langchain.errors import StructuredOutputError
     from lumnisai_integrations.langchain.liminal.chat import ChatLiminal
     from lumnisai_integrations.langchain.liminal.guard import LiminalGuard
+    from lumnisai_integrations.langchain.lucidic.handler import LucidicCallbackHandler
     from lumnisai_integrations.langchain.lumi.chat import ChatLumi
     from lumnisai_integrations.langchain.lumi.history import LumiChatMessageHistory
     from lumnisai_integrations.langchain.lumi.loader import LumiEntityLoader
@@ -36,6 +37,7 @@ __all__ = [
     "ChatLumnis",
     "ChatModelEngine",
     "LiminalGuard",
+    "LucidicCallbackHandler",
     "LumiChatMessageHistory",
     "LumiEntityLoader",
     "LumiFunction",
@@ -60,6 +62,7 @@ _HOMES = {
     "ChatLumnis": "lumnisai_integrations.langchain.lumnis.chat",
     "ChatModelEngine": "lumnisai_integrations.langchain.lumnis.engine",
     "LiminalGuard": "lumnisai_integrations.langchain.liminal.guard",
+    "LucidicCallbackHandler": "lumnisai_integrations.langchain.lucidic.handler",
     "LumnisChatMessageHistory": "lumnisai_integrations.langchain.lumnis.history",
     "LumnisFilesLoader": "lumnisai_integrations.langchain.lumnis.loader",
     "LumnisFilesRetriever": "lumnisai_integrations.langchain.lumnis.retriever",

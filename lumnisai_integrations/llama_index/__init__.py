@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lumnisai_integrations._shared.structured import StructuredOutputError
     from lumnisai_integrations.llama_index.liminal.guard import LiminalGuard
     from lumnisai_integrations.llama_index.liminal.llm import LiminalLLM
+    from lumnisai_integrations.llama_index.lucidic.handler import LucidicHandler
     from lumnisai_integrations.llama_index.lumi.chat_store import LumiChatStore
     from lumnisai_integrations.llama_index.lumi.llm import LumiLLM
     from lumnisai_integrations.llama_index.lumi.reader import LumiEntityReader
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LiminalGuard",
     "LiminalLLM",
+    "LucidicHandler",
     "LumiChatStore",
     "LumiEntityReader",
     "LumiFunction",
@@ -53,6 +55,7 @@ __all__ = [
 _HOMES = {
     "LiminalGuard": "lumnisai_integrations.llama_index.liminal.guard",
     "LiminalLLM": "lumnisai_integrations.llama_index.liminal.llm",
+    "LucidicHandler": "lumnisai_integrations.llama_index.lucidic.handler",
     "LumiChatStore": "lumnisai_integrations.llama_index.lumi.chat_store",
     "LumiEntityReader": "lumnisai_integrations.llama_index.lumi.reader",
     "LumiFunction": "lumnisai_integrations._shared.lumi.tools",

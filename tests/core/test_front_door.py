@@ -27,3 +27,17 @@ def test_the_core_needs_no_framework_and_no_server() -> None:
     code = f"import sys, lumnisai_core; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_run_imports_no_tracing_that_the_program_does_not_use() -> None:
+    """A program without OpenTelemetry does not pay for its import, although it is installed."""
+    code = """if True:
+        import sys
+        from lumnisai_core import Client
+        from tests.servers import Canned, canned_server
+        with canned_server([Canned(body={"response_id": "r-1", "status": "succeeded", "output_text": "x"})]) as server:
+            Client("k", base_url=server.base_url, user_id="u").invoke("Hi")
+        print([name for name in sys.modules if name.startswith("opentelemetry")])
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

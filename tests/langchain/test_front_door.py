@@ -18,6 +18,7 @@ def test_the_front_door_is_complete() -> None:
         "ChatLumnis",
         "ChatModelEngine",
         "LiminalGuard",
+        "LucidicCallbackHandler",
         "LumiChatMessageHistory",
         "LumiEntityLoader",
         "LumiFunction",

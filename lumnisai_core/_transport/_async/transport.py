@@ -55,6 +55,11 @@ class AsyncTransport:
         self._cool_down = CoolDown()
         self._logins = Logins()
 
+    @property
+    def base_url(self) -> str:
+        """Address of the service."""
+        return self._service.base_url
+
     async def send(
         self,
         call: Call[T],

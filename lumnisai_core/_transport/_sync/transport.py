@@ -56,6 +56,11 @@ class Transport:
         self._cool_down = CoolDown()
         self._logins = Logins()
 
+    @property
+    def base_url(self) -> str:
+        """Address of the service."""
+        return self._service.base_url
+
     def send(
         self,
         call: Call[T],

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from lumnisai_core._transport._async.transport import AsyncTransport
+from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.waiting import (
     GRACE,
     GRACE_POLICY,
@@ -32,6 +33,7 @@ from lumnisai_core.lumnis.calls.runs import (
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
 from lumnisai_core.lumnis.models.responses import ProgressCallback
+from lumnisai_core.lumnis.runs.spans import run_span
 from lumnisai_core.lumnis.runs.watch import (
     RunWatch,
     WatchOptions,
@@ -148,40 +150,46 @@ def follow_run(
 async def _follow(
     transport: AsyncTransport, start: RunStart, options: WatchOptions, watch: RunWatch
 ) -> AsyncGenerator[RunUpdate, None]:
-    began = time.monotonic()
-    try:
-        started = await transport.send(start.call, total=options.time_to_start)
-        for update in watch.begin(started, complete=start.response_id is not None):
-            yield update
-        while not watch.over and not watch.detached:
-            poll = watch.next_poll(time.monotonic() - began)
-            if poll is None:
-                raise timeout_error(watch.last, options.run_timeout)
-            if poll.pause:
-                await async_sleep(poll.pause)
-            sent = time.monotonic()
-            call = get_call(started.response_id, wait=poll.wait)
-            try:
-                response = await transport.send(call, total=options.time_left(sent - began))
-            except TransportError as error:
-                if watch.next_poll(time.monotonic() - began) is None:
-                    raise timeout_error(watch.last, options.run_timeout) from error
-                raise
-            for update in watch.accept(response, poll=poll, took=time.monotonic() - sent):
+    with run_span(start, transport.base_url, "whole" if start.response_id is None else "follow") as span:
+
+        async def answer_to(call: Call[ResponseObject], total: float | None) -> ResponseObject:
+            with span.sending():
+                return await transport.send(span.carried_by(call), total=total)
+
+        began = time.monotonic()
+        try:
+            started = span.started(await answer_to(start.call, options.time_to_start))
+            for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
-    except INTERRUPTS as interrupt:
-        if not watch.over and not watch.detached:
-            if options.cancel_on_interrupt:
-                await async_grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
-            note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
-        raise
-    except LumnisAIError as error:
-        if watch.response is not None and not isinstance(error, RunError):
-            error.add_note(f"Wait for the run with client.responses.wait({watch.response.response_id!r}).")
-        raise
-    error_at_end = error_of_run(watch.last)
-    if error_at_end is not None:
-        raise error_at_end
+            while not watch.over and not watch.detached:
+                poll = watch.next_poll(time.monotonic() - began)
+                if poll is None:
+                    raise timeout_error(watch.last, options.run_timeout)
+                if poll.pause:
+                    await async_sleep(poll.pause)
+                sent = time.monotonic()
+                call = get_call(started.response_id, wait=poll.wait)
+                try:
+                    response = await answer_to(call, options.time_left(sent - began))
+                except TransportError as error:
+                    if watch.next_poll(time.monotonic() - began) is None:
+                        raise timeout_error(watch.last, options.run_timeout) from error
+                    raise
+                for update in span.reported(watch.accept(response, poll=poll, took=time.monotonic() - sent)):
+                    yield update
+        except INTERRUPTS as interrupt:
+            if not watch.over and not watch.detached:
+                if options.cancel_on_interrupt:
+                    await async_grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
+                note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
+            raise
+        except LumnisAIError as error:
+            if watch.response is not None and not isinstance(error, RunError):
+                error.add_note(f"Wait for the run with client.responses.wait({watch.response.response_id!r}).")
+            raise
+        error_at_end = error_of_run(watch.last)
+        if error_at_end is not None:
+            raise error_at_end
 
 
 async def _stop(transport: AsyncTransport, start: RunStart, response: ResponseObject | None) -> None:

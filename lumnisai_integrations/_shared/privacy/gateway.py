@@ -109,9 +109,9 @@ class Gateway(BaseModel):
     def _place(self, wanted: str | int | None) -> tuple[object, ...]:
         return (wanted, id(self.client), id(self.async_client), *self._settings().items())
 
-    def _note(self, thread_id: int, instructions: tuple[str, ...]) -> None:
+    def _note(self, thread_id: int, instructions: tuple[str, ...] | None) -> None:
         """Note the last instructions of a thread, so that it gets them once."""
-        if instructions:
+        if instructions is not None:
             self._instructions.pop(str(thread_id), None)
             self._instructions[str(thread_id)] = instructions
             if len(self._instructions) > _MOST_KNOWN:

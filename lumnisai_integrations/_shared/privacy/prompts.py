@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.liminal import AnalyzeResponse, ModelInstance, ModelInstanceUnknownError, SubmitResponse
+from lumnisai_integrations._shared.conversation import NO_INSTRUCTIONS
 from lumnisai_integrations._shared.runs import (
     IGNORED_PARAMETERS,
     NOTHING,
@@ -65,14 +66,14 @@ class Prompt:
         text: The text of the turn.
         model_instance: Name or id of the model instance, or None for the only one.
         stops: Texts before which the answer is cut off.
-        instructions: The instructions of the call.
+        instructions: The instructions that hold after the call; None if it leaves them as they were.
     """
 
     thread_id: int | None
     text: str
     model_instance: str | int | None = None
     stops: tuple[str, ...] = ()
-    instructions: tuple[str, ...] = ()
+    instructions: tuple[str, ...] | None = None
 
 
 def prompt_of(
@@ -106,9 +107,10 @@ def prompt_of(
         answers=Answers.FOLLOW,
         instructions=instructions,
     )
+    ending = [Spoken("system", NO_INSTRUCTIONS)] if continued.ends_instructions else []
     return Prompt(
         None if continued.thread_id is None else int(continued.thread_id),
-        _folded([messages[at] for at in continued.send]),
+        _folded([*ending, *(messages[at] for at in continued.send)]),
         instance_of(fields, keywords),
         tuple(stops_of(keywords, fields)),
         continued.instructions,

@@ -31,6 +31,7 @@ from lumnisai_core.lumnis.models import (
     StoredArtifact,
 )
 from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
+from lumnisai_core.lumnis.runs.spans import run_span
 
 _FEEDBACK = runs.ROUTE + "/{}/feedback"
 _LONGEST_FEEDBACK = 5000
@@ -53,7 +54,9 @@ class AsyncResponses(AsyncResource[Settings]):
             ValidationError: Something about the run is invalid; nothing was sent.
             LumnisAIError: The service cannot be reached or refuses the request.
         """
-        return await self._send(runs.create_call(self._settings, messages, parameters))
+        call = runs.create_call(self._settings, messages, parameters)
+        with run_span(runs.RunStart(call), self._transport.base_url, "create") as span, span.sending():
+            return span.started(await self._send(span.carried_by(call)))
 
     async def get(self, response_id: str, *, wait: float | None = None) -> ResponseObject:
         """Return the current state of a run (GET /v1/responses/{id}).

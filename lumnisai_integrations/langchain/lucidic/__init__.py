@@ -1,0 +1,1 @@
+"""Lucidic in LangChain: the callback handler that records runs."""

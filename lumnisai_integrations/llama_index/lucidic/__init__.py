@@ -1,0 +1,1 @@
+"""Lucidic in LlamaIndex: the handler that records spans and events."""
