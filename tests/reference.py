@@ -27,7 +27,8 @@ def pages() -> dict[Path, str]:
         [core["lumnis.calls.runs.RunParameters"], core["lumnis.calls.runs.WatchParameters"]],
         own="",
     )
-    texts["liminal"] = _liminal(core)
+    texts["liminal"] = _platform("Liminal", core["liminal._sync.client.Client"])
+    texts["lucidic"] = _platform("Lucidic", core["lucidic._sync.client.Client"])
     texts["errors"] = _errors(core["exceptions"])
     texts["index"] = _index(attributes, core)
     return {FOLDER / f"{name}.md": _HEAD + text for name, text in texts.items()}
@@ -42,11 +43,10 @@ def _resources(api: griffe.Object | griffe.Alias) -> dict[str, list[griffe.Class
     }
 
 
-def _liminal(core: griffe.Object | griffe.Alias) -> str:
-    client = core["liminal._sync.client.Client"]
+def _platform(title: str, client: griffe.Object | griffe.Alias) -> str:
     resources = _resources(client)
     classes = [client, *(described for classes in resources.values() for described in classes)]
-    return _page("Liminal", classes, own=["client", *(f"client.{attribute}" for attribute in resources)])
+    return _page(title, classes, own=["client", *(f"client.{attribute}" for attribute in resources)])  # type: ignore[arg-type]
 
 
 def _page(title: str, classes: list[griffe.Class], *, own: str | list[str]) -> str:

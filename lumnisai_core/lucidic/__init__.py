@@ -33,14 +33,8 @@ from lumnisai_core.lucidic.payloads import EventType
 from lumnisai_core.lucidic.prompts import Prompt
 
 if TYPE_CHECKING:
-    from lumnisai_core.lucidic.events import (
-        OpenEvent,
-        create_error_event,
-        create_event,
-        event,
-        is_recorded,
-        start_event,
-    )
+    from lumnisai_core.lucidic.decorator import event
+    from lumnisai_core.lucidic.events import OpenEvent, create_error_event, create_event, is_recorded, start_event
     from lumnisai_core.lucidic.export import LucidicSpanProcessor, span_processor, tracer_provider
     from lumnisai_core.lucidic.instrumentation import instrument
     from lumnisai_core.lucidic.sessions import (
@@ -63,9 +57,8 @@ if TYPE_CHECKING:
 
 #: Names that need the extra, and where they are.
 _LATE = {
-    **dict.fromkeys(
-        ["OpenEvent", "create_error_event", "create_event", "event", "is_recorded", "start_event"], "events"
-    ),
+    "event": "decorator",
+    **dict.fromkeys(["OpenEvent", "create_error_event", "create_event", "is_recorded", "start_event"], "events"),
     **dict.fromkeys(["LucidicSpanProcessor", "span_processor", "tracer_provider"], "export"),
     "instrument": "instrumentation",
     **dict.fromkeys(

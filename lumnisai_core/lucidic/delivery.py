@@ -127,6 +127,15 @@ class Delivery:
         """What happened to the events of this process so far."""
         return Statistics(self._admitted, self._delivered, self._dropped, self._refused, self._spooled)
 
+    @property
+    def seconds_since_success(self) -> float:
+        """Seconds since the service accepted something, infinite if it never did."""
+        return time.monotonic() - self._last_success
+
+    def note_success(self) -> None:
+        """Remember that the service has just accepted something."""
+        self._last_success = time.monotonic()
+
     # Accepting
 
     def admit(self, session: TrackedSession, size: int, *, spooled: bool = False, wait: bool = False) -> bool:
@@ -255,7 +264,8 @@ class Delivery:
         if item.settled is not None:
             item.settled()
         with self._changed:
-            self._last_success = time.monotonic() if delivered else self._last_success
+            if delivered:
+                self.note_success()
             if item.make is None:
                 self._controls -= 1
             else:

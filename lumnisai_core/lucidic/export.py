@@ -34,8 +34,10 @@ if TYPE_CHECKING:
 #: Events are handed on after so many milliseconds, or so many events.
 _DELAY, _BATCH = 100, 100
 
-#: Seconds that the end of a process is held up at most, and without any success.
-_LONGEST, _PATIENCE = 30.0, 1.5
+#: Seconds that the end of a process is held up: at most, without an answer of a service that has just answered, and
+#: without an answer of one that has not for a while.
+_LONGEST, _PATIENCE_WITH_THE_LIVING, _PATIENCE = 30.0, 5.0, 1.0
+_A_WHILE = 10.0
 
 
 class _Queued:
@@ -153,7 +155,8 @@ def send_all() -> None:
     """Send what waits before the process ends, as long as the service takes it."""
     owner = tracing()
     span_processor().hand_on()
-    owner.delivery.drain(_LONGEST, patience=_PATIENCE)
+    alive = owner.delivery.seconds_since_success < _A_WHILE
+    owner.delivery.drain(_LONGEST, patience=_PATIENCE_WITH_THE_LIVING if alive else _PATIENCE)
     if owner.spool is not None:
         owner.spool.close()
 

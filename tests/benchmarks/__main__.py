@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import computing, page, profiles, waiting
+from tests.benchmarks import computing, page, profiles, tracing, waiting
 from tests.benchmarks.rows import HEAD, PARTS, Reading, cells, rows_of
 
 MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
@@ -19,6 +19,7 @@ MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
     "cost": computing.cost,
     "imports": computing.imports,
     "construction": computing.construction,
+    "tracing": tracing.tracing,
 }
 
 #: Characters of a line where there is no terminal to ask.

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 #: Settings of clients besides the address.
-KEY = {"api_key": "key-1234", "agent_id": "agent-1"}
+KEY: dict[str, Any] = {"api_key": "key-1234", "agent_id": "agent-1"}
 
 
 @dataclass

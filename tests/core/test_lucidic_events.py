@@ -113,13 +113,13 @@ async def test_asynchronous_forms(service: Collector) -> None:
 
     @lai.event()
     async def both() -> list[int]:
-        return await asyncio.gather(step(1), step(2))
+        return list(await asyncio.gather(step(1), step(2)))
 
     async with lai.session_async("async", **options) as session_id:
         assert await both() == [2, 3]
-    assert await lai.run_session(step, 5, init_params=options) == 6  # type: ignore[misc]
+    assert await lai.run_session(step, 5, init_params=options) == 6
     async with lai.bind_session_async(session_id):
-        assert await lai.run_in_session(session_id, step, 7) == 8  # type: ignore[misc]
+        assert await lai.run_in_session(session_id, step, 7) == 8
     rows = await asyncio.to_thread(arrived, service, session_id)
     assert tree(rows) == [
         ("both", ""),
@@ -208,7 +208,7 @@ def test_iterators_and_generators_stay_intact(service: Collector, session_id: st
     steps = counting(3)
     assert next(steps) == 0
     leaf(99)
-    assert steps.send("sent") == "sent"  # type: ignore[attr-defined]
+    assert steps.send("sent") == "sent"
     assert next(steps) == 2
     with pytest.raises(StopIteration, match="end"):
         next(steps)
@@ -236,11 +236,11 @@ async def test_asynchronous_generators_stay_intact(service: Collector) -> None:
         assert [number async for number in counting()] == [0, 1, 2]
         early = counting()
         assert await anext(early) == 0
-        await early.aclose()  # type: ignore[attr-defined]
+        await early.aclose()
         thrown = counting()
         await anext(thrown)
         with pytest.raises(KeyError):
-            await thrown.athrow(KeyError("k"))  # type: ignore[attr-defined]
+            await thrown.athrow(KeyError("k"))
     rows = await asyncio.to_thread(arrived, service, session_id)
     assert [name for name, _ in tree(rows)].count("counting") == 3
     assert sum(row["payload"].get("arguments") == {"x": 77} for row in rows) == 3

@@ -163,7 +163,7 @@ async def test_refusals_are_typed(status: int, kind: type[LumnisAIError]) -> Non
 async def test_all_shapes_of_errors_are_read(body: dict[str, Any], text: str) -> None:
     """Three generations of the service's routes each have their own."""
     with canned_server([Canned(422, body)]) as server:
-        async with AsyncClient(base_url=server.base_url, **KEY) as client:  # type: ignore[arg-type]
+        async with AsyncClient(base_url=server.base_url, **KEY) as client:
             with pytest.raises(ValidationError, match=text):
                 await client.datasets.create("d")
 

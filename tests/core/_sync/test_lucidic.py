@@ -164,7 +164,7 @@ def test_refusals_are_typed(status: int, kind: type[LumnisAIError]) -> None:
 def test_all_shapes_of_errors_are_read(body: dict[str, Any], text: str) -> None:
     """Three generations of the service's routes each have their own."""
     with canned_server([Canned(422, body)]) as server:
-        with Client(base_url=server.base_url, **KEY) as client:  # type: ignore[arg-type]
+        with Client(base_url=server.base_url, **KEY) as client:
             with pytest.raises(ValidationError, match=text):
                 client.datasets.create("d")
 
