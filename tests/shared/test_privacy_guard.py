@@ -273,7 +273,7 @@ def test_a_model_instance_must_be_named_where_there_are_several(client: Client) 
         {"thread_id": True},
         {"on_unavailable": "pass"},
     ],
-    ids=str,
+    ids=lambda wrong: next(iter(wrong)),
 )
 def test_wrong_arguments(client: Client, wrong: dict[str, Any]) -> None:
     """A wrong argument is named when the guard is made."""

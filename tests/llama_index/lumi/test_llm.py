@@ -145,6 +145,7 @@ def test_a_mistyped_field_is_an_error() -> None:
         LumiLLM(projekt="p")
 
 
+@pytest.mark.usefixtures("stage")
 async def test_it_serves_indexes_and_structured_prompts(local: LocalLumnis) -> None:
     """On the embedded service: an answer over documents, and an object from a prompt that asks for JSON."""
 
