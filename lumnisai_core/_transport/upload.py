@@ -12,7 +12,7 @@ import select
 import stat
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple, TypeAlias
 
@@ -28,9 +28,14 @@ FileInput: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview |
 #: A file name and the file.
 NamedFile: TypeAlias = tuple[str, FileInput]
 
-# An own instance, because the module's functions read the tables of the operating system.
-_media_types = mimetypes.MimeTypes()
-_media_types.add_type("text/markdown", ".md")
+
+@cache
+def _media_types() -> mimetypes.MimeTypes:
+    # An own instance, because the module's functions read the tables of the operating system. Making one takes longer
+    # than importing most of the client.
+    types = mimetypes.MimeTypes()
+    types.add_type("text/markdown", ".md")
+    return types
 
 
 def form_file(field: str, file: FileInput | NamedFile, file_name: str | None = None) -> FormFile:
@@ -42,7 +47,7 @@ def form_file(field: str, file: FileInput | NamedFile, file_name: str | None = N
     name = file_name or _name_of(content)
     if not name or not name.strip():
         raise ValidationError("file_name is missing: bytes and streams without a name need one, such as report.pdf.")
-    kind, encoding = _media_types.guess_type(name)
+    kind, encoding = _media_types().guess_type(name)
     return FormFile(field, name, content, "application/octet-stream" if kind is None or encoding else kind)
 
 
