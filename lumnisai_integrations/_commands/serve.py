@@ -198,14 +198,16 @@ def run(options: argparse.Namespace) -> int:
             expiry[key] = expires_at
     own, source = _own_key(options)
 
-    def ready(base_url: str, _key: str) -> None:
+    def ready(base_url: str, key: str) -> None:
         exports = local.environment()
         if options.env_file is not None:
             text = "".join(f"{name}={shlex.quote(value)}\n" for name, value in exports.items())
             write_secret(options.env_file, text, replace=True)
-        known = {"LUMNISAI_API_KEY"} if own is not None or keys else set[str]()
-        hidden = known if sys.stdout.isatty() else {name for name in exports if name.endswith(("_KEY", "_TOKEN"))}
-        why = dict.fromkeys(hidden, _HIDDEN) | {"LUMNISAI_API_KEY": source}
+        own_names = {name for name, value in exports.items() if value == key}
+        hidden = set() if own is None and not keys else own_names
+        if not sys.stdout.isatty():
+            hidden = {name for name in exports if name.endswith(("_KEY", "_TOKEN"))}
+        why = dict.fromkeys(hidden, _HIDDEN) | dict.fromkeys(own_names, source)
         lines = [
             f"  {name} is {why[name]}" if name in hidden else f"  export {name}={shlex.quote(value)}"
             for name, value in exports.items()
