@@ -13,8 +13,7 @@ from langchain_core.runnables.base import coerce_to_runnable
 from langchain_core.tools import BaseTool, tool
 
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.liminal import AsyncClient, Client, ModelInstance
-from lumnisai_integrations._shared.privacy.guard import Guard, OnUnavailable
+from lumnisai_integrations._shared.privacy.guard import Guard
 from lumnisai_integrations.langchain.liminal.guarded import GuardedChatModel, GuardedRunnable
 from lumnisai_integrations.langchain.liminal.sources import GuardedRetriever, GuardedTool
 
@@ -44,16 +43,6 @@ class LiminalGuard(Guard):
     Raises:
         ConfigurationError: A value is invalid, or the environment has no settings.
     """
-
-    def __init__(
-        self,
-        client: Client | AsyncClient | None = None,
-        *,
-        model_instance: str | int | ModelInstance | None = None,
-        thread_id: int | None = None,
-        on_unavailable: OnUnavailable = "refuse",
-    ) -> None:
-        super().__init__(client, model_instance=model_instance, thread_id=thread_id, on_unavailable=on_unavailable)
 
     def model(self, chat_model: BaseChatModel) -> BaseChatModel:
         """Return a chat model behind the guard.

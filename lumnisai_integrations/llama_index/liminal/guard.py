@@ -13,8 +13,7 @@ from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.tools import BaseTool, FunctionTool
 
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.liminal import AsyncClient, Client, ModelInstance
-from lumnisai_integrations._shared.privacy.guard import Guard, OnUnavailable
+from lumnisai_integrations._shared.privacy.guard import Guard
 from lumnisai_integrations.llama_index.liminal.engines import GuardedChatEngine, GuardedQueryEngine
 from lumnisai_integrations.llama_index.liminal.guarded import GuardedLLM
 from lumnisai_integrations.llama_index.liminal.sources import (
@@ -44,16 +43,6 @@ class LiminalGuard(Guard):
     Raises:
         ConfigurationError: A value is invalid, or the environment has no settings.
     """
-
-    def __init__(
-        self,
-        client: Client | AsyncClient | None = None,
-        *,
-        model_instance: str | int | ModelInstance | None = None,
-        thread_id: int | None = None,
-        on_unavailable: OnUnavailable = "refuse",
-    ) -> None:
-        super().__init__(client, model_instance=model_instance, thread_id=thread_id, on_unavailable=on_unavailable)
 
     def llm(self, llm: LLM) -> LLM:
         """Return an LLM behind the guard.
