@@ -29,11 +29,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lumnisai_core import ResponseObject, RunUpdate
+from lumnisai_core import AsyncClient, Client, ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.conversation import NO_INSTRUCTIONS, SYSTEM, Conversation, instructions_of
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.texts import too_long
+from lumnisai_integrations._shared.thread_reading import aread_latest_runs, read_latest_runs
 from lumnisai_integrations._shared.turns import Answers, Continuation, LateQuestion, Tags, continue_thread
 
 K = TypeVar("K")
@@ -112,14 +113,36 @@ class Turn:
         with changing():
             _taken.get(thread or "", {}).update(dict.fromkeys(ids, sent.run_id))
             # Other ones mean that calls have overlapped, so that it is not known whose are the last.
-            new = continued.instructions
+            new = continued.instructions if continued.thread_id is not None else continued.instructions or ()
             if thread is not None and new not in (None, _instructions.get(thread, new)):
                 _instructions.pop(thread)
             else:
                 _note_instructions(thread, new)
 
-    def answered_by(self, run: Callable[[Sent], ResponseObject]) -> ResponseObject:
+    def _unread(self, parameters: Mapping[str, Any]) -> str | None:
+        """Return the thread whose last instructions are not known, if what is sent depends on them.
+
+        A call with a key is sent as it was the first time, whatever its own run has left on the thread.
+        """
+        continued = self.decide()
+        is_repeatable = parameters.get("idempotency_key") is not None
+        return continued.thread_id if continued.is_unsure and not is_repeatable else None
+
+    def learn(self, client: Client, parameters: Mapping[str, Any]) -> None:
+        """Read the last instructions of the thread if they matter and this process does not know them."""
+        if (thread := self._unread(parameters)) is not None:
+            _note_instructions_read(thread, read_latest_runs(client, thread, parameters.get("user_id")))
+
+    async def alearn(self, client: AsyncClient, parameters: Mapping[str, Any]) -> None:
+        """Do the same with asyncio."""
+        if (thread := self._unread(parameters)) is not None:
+            _note_instructions_read(thread, await aread_latest_runs(client, thread, parameters.get("user_id")))
+
+    def answered_by(
+        self, run: Callable[[Sent], ResponseObject], client: Client, parameters: Mapping[str, Any]
+    ) -> ResponseObject:
         """Return the run that answers the turn; another one follows where an older message was too long."""
+        self.learn(client, parameters)
         with self.sending() as sent:
             while True:
                 try:
@@ -127,8 +150,11 @@ class Turn:
                 except ValidationError as error:
                     sent.shorten(error)
 
-    async def aanswered_by(self, run: Callable[[Sent], Awaitable[ResponseObject]]) -> ResponseObject:
+    async def aanswered_by(
+        self, run: Callable[[Sent], Awaitable[ResponseObject]], client: AsyncClient, parameters: Mapping[str, Any]
+    ) -> ResponseObject:
         """Do the same with asyncio."""
+        await self.alearn(client, parameters)
         with self.sending() as sent:
             while True:
                 try:
@@ -137,10 +163,13 @@ class Turn:
                     sent.shorten(error)
 
     @contextmanager
-    def updates_by(self, run: Callable[[Sent], Updates]) -> Iterator[Iterator[RunUpdate]]:
+    def updates_by(
+        self, run: Callable[[Sent], Updates], client: Client, parameters: Mapping[str, Any]
+    ) -> Iterator[Iterator[RunUpdate]]:
         """Return the updates of the run that answers the turn; leaving the context stops it."""
 
         def updates() -> Generator[RunUpdate, None, None]:
+            self.learn(client, parameters)
             with self.sending() as sent:
                 while True:
                     try:
@@ -156,10 +185,13 @@ class Turn:
             yield found
 
     @asynccontextmanager
-    async def aupdates_by(self, run: Callable[[Sent], AsyncUpdates]) -> AsyncIterator[AsyncIterator[RunUpdate]]:
+    async def aupdates_by(
+        self, run: Callable[[Sent], AsyncUpdates], client: AsyncClient, parameters: Mapping[str, Any]
+    ) -> AsyncIterator[AsyncIterator[RunUpdate]]:
         """Do the same with asyncio."""
 
         async def updates() -> AsyncGenerator[RunUpdate, None]:
+            await self.alearn(client, parameters)
             with self.sending() as sent:
                 while True:
                     try:
@@ -220,6 +252,12 @@ def _note_instructions(thread_id: str | None, texts: tuple[str, ...] | None) -> 
             _note(_instructions, thread_id, texts)
 
 
+def _note_instructions_read(thread_id: str, runs: Sequence[ResponseObject]) -> None:
+    with changing():
+        if thread_id not in _instructions:  # no call of this process has sent any meanwhile
+            _note_instructions(thread_id, instructions_of(runs) or ())
+
+
 def note_read(conversation: Conversation[Any], runs: Sequence[ResponseObject]) -> None:
     """Note what the reading of a thread says of its instructions, and of messages that calls have sent.
 
@@ -232,7 +270,10 @@ def note_read(conversation: Conversation[Any], runs: Sequence[ResponseObject]) -
         for message in conversation.unsent:
             if sent.get(message.id or "") in read:
                 del sent[message.id or ""]
-        _note_instructions(thread_id, instructions_of(runs))
+        found = instructions_of(runs)
+        if found is None and conversation.is_read and thread_id not in _instructions:
+            found = ()
+        _note_instructions(thread_id, found)
 
 
 def runs_of_sent(thread_id: str | None) -> Mapping[str, str | None]:

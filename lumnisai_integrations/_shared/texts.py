@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,10 @@ from lumnisai_integrations._shared.tools import json_or_text
 _END_OF_RESULT = "[end of tool result]"
 #: Beginnings of the names of our own entries in ``additional_kwargs``.
 _OWN_KEYS = ("lumnis_", "liminal_")
+
+
+_OWN_ITEM = rf"'(?:{'|'.join(_OWN_KEYS)})\w++': (?:'[^'\n]*+'|True|False|None)"
+_PRINTED_KWARGS = re.compile(rf"\n\{{{_OWN_ITEM}(?:, {_OWN_ITEM})*+(?P<others>, .*)?\}}(?=\n|$)")
 
 
 class PlainKwargs(dict[str, Any]):
@@ -24,6 +29,11 @@ class PlainKwargs(dict[str, Any]):
 
     def __repr__(self) -> str:
         return repr(self._shown())
+
+
+def _only_others(printed: re.Match[str]) -> str:
+    others = printed["others"]
+    return f"\n{{{others.removeprefix(', ')}}}" if others else ""
 
 
 def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
@@ -75,7 +85,11 @@ def too_long(text: str) -> str:
 
 
 def sendable(text: str) -> tuple[str, str | None]:
-    """Return a text as it can be sent, and what had to be replaced in it, if anything."""
+    """Return a text as it can be sent, and what had to be replaced in it, if anything.
+
+    Without :class:`PlainKwargs` that LlamaIndex has printed into a prompt after they were read from a database.
+    """
+    text = _PRINTED_KWARGS.sub(_only_others, text) if "{'l" in text else text
     lone = next((char for char in text if "\ud800" <= char <= "\udfff"), None)
     if lone is None:
         return text, None

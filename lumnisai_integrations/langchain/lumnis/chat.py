@@ -131,9 +131,11 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> ChatResult:
         with model_errors():
             call, listener = self._call(messages, stop, kwargs), progress_callback(run_manager)
-            invoke = self._client().invoke
+            client = self._client()
             response = call.turn.answered_by(
-                lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent)),
+                client,
+                call.parameters,
             )
             return self._result(call, response)
 
@@ -142,9 +144,11 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
     ) -> ChatResult:
         with model_errors():
             call, listener = self._call(messages, stop, kwargs), async_progress_callback(run_manager)
-            invoke = self._aclient().invoke
+            client = self._aclient()
             response = await call.turn.aanswered_by(
-                lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent)),
+                client,
+                call.parameters,
             )
             return self._result(call, response)
 
@@ -190,7 +194,9 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             with call.turn.updates_by(
                 lambda sent: client.invoke(
                     sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent)
-                )
+                ),
+                client,
+                call.parameters,
             ) as updates:
                 for update in updates:
                     yield from items(writer, update)
@@ -210,7 +216,9 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             async with call.turn.aupdates_by(
                 lambda sent: client.invoke(
                     sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent)
-                )
+                ),
+                client,
+                call.parameters,
             ) as updates:
                 async for update in updates:
                     for item in items(writer, update):
