@@ -203,8 +203,8 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     def start(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Start a run and return at once with its ids, without waiting for it.
 
-        In a graph node that is executed again, for instance after an interrupt, pass an ``idempotency_key`` of your
-        own: the same key and the same question give the same run.
+        A graph node that is executed again, for instance after an interrupt, gets the same run. Elsewhere pass an
+        ``idempotency_key``: the same key and the same question give the same run.
 
         Raises:
             ValidationError: The input or a parameter is not valid; nothing was sent.
