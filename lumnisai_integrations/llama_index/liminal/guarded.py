@@ -279,7 +279,9 @@ class GuardedLLM(FunctionCallingLLM):
     ) -> AgentChatResponse:
         """Let the LLM choose a tool, and call it."""
         response = self.chat_with_tools(tools, user_msg=user_msg, chat_history=chat_history, **_of_model(kwargs))
-        return _answered(response, [call_tool(*chosen) for chosen in self._chosen(tools, response)])
+        outputs = [call_tool(*chosen) for chosen in self._chosen(tools, response)]
+        answer: AgentChatResponse = self.guard.run(self._answered(response, outputs))
+        return answer
 
     @unseen
     async def apredict_and_call(  # type: ignore[override] # further arguments go on as keywords
@@ -291,13 +293,21 @@ class GuardedLLM(FunctionCallingLLM):
     ) -> AgentChatResponse:
         """Let the LLM choose a tool, and call it."""
         response = await self.achat_with_tools(tools, user_msg=user_msg, chat_history=chat_history, **_of_model(kwargs))
-        return _answered(response, [await acall_tool(*chosen) for chosen in self._chosen(tools, response)])
+        outputs = [await acall_tool(*chosen) for chosen in self._chosen(tools, response)]
+        answer: AgentChatResponse = await self.guard.arun(self._answered(response, outputs))
+        return answer
 
     def _chosen(self, tools: Sequence[BaseTool], response: ChatResponse) -> list[tuple[BaseTool, dict[str, Any]]]:
         """Return the tools that an answer calls, with their arguments."""
         calls = self.get_tool_calls_from_response(response, error_on_no_tool_call=False)
         by_name = {tool.metadata.get_name(): tool for tool in tools}
         return [(by_name[call.tool_name], call.tool_kwargs) for call in calls]
+
+    def _answered(self, response: ChatResponse, outputs: list[ToolOutput]) -> Flow[AgentChatResponse]:
+        """Return the outputs of tools as an answer, or what the LLM wrote if it called none, with the true values."""
+        outputs = yield from self.guard.restored(outputs, Exchange(), special)
+        text = "\n\n".join(output.content for output in outputs)
+        return AgentChatResponse(response=text or response.message.content or "", sources=outputs)
 
     # Prompts: filled in here, so that no event has their true values
 
@@ -419,12 +429,6 @@ async def _anext(responses: Any) -> Any:
 
 def _of_model(keywords: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if name not in _OF_CALLING}
-
-
-def _answered(response: ChatResponse, outputs: list[ToolOutput]) -> AgentChatResponse:
-    """Return the outputs of tools as an answer, or what the LLM wrote if it called none."""
-    text = "\n\n".join(output.content for output in outputs)
-    return AgentChatResponse(response=text or response.message.content or "", sources=outputs)
 
 
 def _as_chat(response: CompletionResponse) -> ChatResponse:
