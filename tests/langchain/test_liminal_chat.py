@@ -31,8 +31,10 @@ from lumnisai_core.local import (
     RunRequest,
     RunResult,
 )
-from lumnisai_integrations.langchain import ChatLiminal
+from lumnisai_integrations.langchain import ChatLiminal, ChatModelEngine
+from tests.langchain.recording import RecordingModel
 from tests.loops import no_blocking
+from tests.shared.guarded import CLEAR, MESSAGE, clear_values, placeholders
 
 PROMPT = "Write to Dr Mira Okafor, mira@example.org"
 CLEANSED = "Write to Dr PERSON_0, EMAIL_ADDRESS_0"
@@ -180,6 +182,20 @@ def test_errors_are_typed(gateway: LocalLumnis, engine: Echo) -> None:
         connect(gateway, model_instance="Shp").invoke("x")
     with pytest.raises(AuthenticationError):
         connect(gateway, token="wrong").invoke("x")
+
+
+@pytest.mark.parametrize("mode", ["invoke", "stream"])
+def test_a_langchain_model_answers_behind_the_gateway(mode: str) -> None:
+    """`ChatModelEngine` is the engine of the gateway, too: its model reads placeholders; no stream splits a value."""
+    recording = RecordingModel()
+    with LocalLumnis(engine=ChatModelEngine(recording)) as service:
+        model = ChatLiminal(base_url=service.liminal.base_url, token=service.liminal.token)
+        pieces = [model.invoke(MESSAGE)] if mode == "invoke" else list(model.stream(MESSAGE))
+    assert clear_values(recording.seen) == []
+    assert placeholders(recording.seen)
+    text = "".join(piece.text for piece in pieces)
+    assert all(value in text for value in CLEAR)
+    assert "_0" not in text
 
 
 def test_errors_belong_to_langchain(gateway: LocalLumnis) -> None:
