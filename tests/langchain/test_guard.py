@@ -153,6 +153,8 @@ def test_middleware_alone_warns_of_checkpoints(guard: LiminalGuard, mode: Any) -
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         mode(guard.chain(agent), payload, {"configurable": {"thread_id": "2"}})
+        unsaved: Any = create_agent(RecordingModel(), [send], middleware=[guard.middleware()])
+        mode(unsaved, payload, {"configurable": {"thread_id": "3"}})
     assert clear_values(_saved(saver)) == []
 
 

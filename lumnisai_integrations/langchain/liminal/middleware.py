@@ -19,6 +19,9 @@ from lumnisai_integrations.langchain.liminal.sources import GuardedTool
 
 _State = AgentState[Any]
 
+#: Key of ``config["configurable"]`` under which LangGraph hands the checkpointer to its nodes.
+_CHECKPOINTER = "__pregel_checkpointer"
+
 _SAVED = (
     "This agent saves its input and its result with the true values, because middleware cannot change what a "
     "checkpointer gets. Call guard.chain(agent) instead of the agent."
@@ -42,14 +45,14 @@ class LiminalGuardMiddleware(AgentMiddleware[_State, Any, Any]):
 
     # The beginning and the end
 
-    def before_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:
+    def before_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Cleanse the messages of the state."""
-        self._warn_of_checkpoints(runtime)
+        self._warn_of_checkpoints()
         return self._guard.run(self._cleansed_state(state))
 
-    async def abefore_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:
+    async def abefore_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Cleanse the messages of the state."""
-        self._warn_of_checkpoints(runtime)
+        self._warn_of_checkpoints()
         return await self._guard.arun(self._cleansed_state(state))
 
     def after_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
@@ -60,9 +63,9 @@ class LiminalGuardMiddleware(AgentMiddleware[_State, Any, Any]):
         """Restore the messages of the state and the structured response."""
         return None if self._is_within() else await self._guard.arun(self._restored_state(state))
 
-    def _warn_of_checkpoints(self, runtime: Any) -> None:
-        execution = getattr(runtime, "execution_info", None)
-        if execution is not None and execution.thread_id is not None and not self._is_within():
+    def _warn_of_checkpoints(self) -> None:
+        saves = ensure_config()["configurable"].get(_CHECKPOINTER) is not None
+        if saves and not self._is_within():
             warnings.warn(_SAVED, UserWarning, stacklevel=2)
 
     def _is_within(self) -> bool:
