@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
-from uuid import uuid4
 
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core.exceptions import ValidationError
@@ -58,14 +57,12 @@ def digest_of(body: object) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:32]
 
 
-def key_of(key: str | KeyFunction | None, body: Mapping[str, object], attempt: int) -> str:
-    """Return the key of a request: the caller's, or a new one.
+def key_of(key: str | KeyFunction, body: Mapping[str, object], attempt: int) -> str:
+    """Return the key that the caller chooses for a request.
 
     Raises:
         ValidationError: The key cannot be sent.
     """
-    if key is None:
-        return str(uuid4())
     made = key(KeyedRequest(body, attempt)) if callable(key) else key
     usable = isinstance(made, str) and made.strip() and made.isascii() and made.isprintable()
     if not usable or len(made) > _LONGEST_KEY:

@@ -178,10 +178,11 @@ def create_call(
     user = user_of_call(settings, user_id=parameters.get("user_id"), scope=parameters.get("scope"))
     sent: RunParameters = {**parameters, "user_id": user}
     body = create_body(messages, **sent)
-    key = key_of(parameters.get("idempotency_key"), body, attempt)
+    chosen = parameters.get("idempotency_key")
+    key = str(uuid4()) if chosen is None else key_of(chosen, body, attempt)
     hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
     call = Call("POST", ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
-    return call.read_by(CreatedRun(), whole_answer=True) if callable(parameters.get("idempotency_key")) else call
+    return call.read_by(CreatedRun(), whole_answer=True) if callable(chosen) else call
 
 
 def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:

@@ -99,10 +99,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         options: Free-form options, echoed in the run.
         specialized_agent: Name of a specialized agent to route runs to.
         specialized_agent_params: Its parameters.
-        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call. Or
-            a function that makes it from the request of each call (:class:`lumnisai_core.KeyedRequest`).
-        durable: ``auto`` (default): in a graph with a checkpointer, a node that is executed again finds its runs.
-            ``off``: it makes new ones.
+        idempotency_key: Key under which the service makes only one run; or a function that makes it for each call.
+        durable: ``auto`` (default): graph nodes that are executed again find their runs. ``off``: they make new ones.
         extra_body: Further fields for the request body, sent as they are.
         stop: Texts before which the answer is cut off, on the client's side.
         run_timeout: Seconds to wait for a run. Default 600; None for no limit.
