@@ -1,4 +1,4 @@
-"""Names of the OpenTelemetry conventions for generative AI, what was renamed in them, and the switches they define. Pure.
+"""Names of the OpenTelemetry conventions for generative AI, their renames, and the switches they define. Pure.
 
 The names are those of v1.41.0, the last numbered version with a part for generative AI.
 """
@@ -18,6 +18,7 @@ REQUEST_MODEL: Final = "gen_ai.request.model"
 RESPONSE_MODEL: Final = "gen_ai.response.model"
 RESPONSE: Final = "gen_ai.response.id"
 FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+TIME_TO_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
 OUTPUT_TYPE: Final = "gen_ai.output.type"
 INSTRUCTIONS: Final = "gen_ai.system_instructions"
 INPUT: Final = "gen_ai.input.messages"

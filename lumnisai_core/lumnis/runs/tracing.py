@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from opentelemetry import trace
@@ -51,6 +51,8 @@ _EVENT: Final = "lumnis.progress"
 _STATE: Final = "lumnis.progress.state"
 _INDEX: Final = "lumnis.progress.index"
 _MESSAGE: Final = "lumnis.progress.message"
+
+AttributeValue: TypeAlias = str | float | Sequence[str]
 
 #: How the conventions name the end of a run.
 _FINISHED = {
@@ -116,8 +118,13 @@ def _fixed(base_url: str, part: str) -> Mapping[str, str | int]:
     """Return the attributes that are the same for all runs on a service."""
     parts = urlsplit(base_url)
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
-    server = {genai.ADDRESS: parts.hostname or "", **({} if port is None else {genai.PORT: port})}
-    return {genai.OPERATION: "invoke_agent", genai.PROVIDER: "lumnis", **server, _PART: part}
+    found = {
+        genai.OPERATION: "invoke_agent",
+        genai.PROVIDER: "lumnis",
+        _PART: part,
+        genai.ADDRESS: parts.hostname or "",
+    }
+    return found if port is None else {**found, genai.PORT: port}
 
 
 def _attributes(body: Mapping[str, Any], base_url: str, part: str) -> Mapping[str, str | int]:
@@ -199,12 +206,11 @@ class RecordingSpan(PassingSpan):
     def __init__(self, tracer: Tracer, span: Span, start: RunStart, began: int, switches: genai.Switches) -> None:
         super().__init__(span)
         self._tracer = tracer
-        self._latest = began
+        self._began = self._latest = began
         self._is_over = False
         self._has_content, self._has_latest_names = switches
-        self._reported: tuple[int | None, str, str] | None = None  # entry, state and message of the last event
         self._calls: dict[tuple[int, int], Span | None] = {}  # by entry and position; None after its end
-        self._found: dict[str, str | int | Sequence[str]] = {}  # set at the end, at once: each time costs a lock
+        self._found: dict[str, AttributeValue] = {}  # set at the end, at once: each time costs a lock
         if start.response_id is not None:
             self._found[genai.RESPONSE] = str(start.response_id)
         if self._has_content and isinstance(start.call.body, Mapping):
@@ -236,10 +242,10 @@ class RecordingSpan(PassingSpan):
         index = update.entry_index
         if index is not None and (update.tool_calls or self._calls):
             self._record_calls(index, update)
-        reported = (index, update.state, update.message)
-        if reported == self._reported:  # an entry that grows, such as an answer that is being written
+        if update.output_text and genai.TIME_TO_FIRST_CHUNK not in self._found:
+            self._found[genai.TIME_TO_FIRST_CHUNK] = (now - self._began) / 1e9
+        if update.state == "text_update":  # there may be hundreds of them
             return
-        self._reported = reported
         event: dict[str, str | int] = {_STATE: update.state}
         if self._has_content and update.message:
             event[_MESSAGE] = update.message
@@ -247,12 +253,12 @@ class RecordingSpan(PassingSpan):
             event[_INDEX] = index
         self._span.add_event(_EVENT, event, self._latest)
 
-    def _answer(self, update: RunUpdate) -> dict[str, str | int | Sequence[str]]:
+    def _answer(self, update: RunUpdate) -> dict[str, AttributeValue]:
         """Return the attributes of a run that is over."""
         reason = _FINISHED[ResponseStatus(update.status)]
-        found: dict[str, str | int | Sequence[str]] = {genai.FINISH_REASONS: [reason]}
-        if update.response is not None and update.response.model_extra:
-            found |= _usage(update.response.model_extra)
+        found: dict[str, AttributeValue] = {genai.FINISH_REASONS: [reason]}
+        if update.response is not None:
+            found |= _usage(update.response)
         if self._has_content and (update.output_text or update.structured_response):
             turn = {"role": "assistant", "parts": [_part(update.output_text or _json(update.structured_response))]}
             found[genai.OUTPUT] = _json([turn if self._has_latest_names else {**turn, "finish_reason": reason}])
@@ -304,12 +310,15 @@ class RecordingSpan(PassingSpan):
         self._span.end(self._latest)
 
 
-def _usage(answer: Mapping[str, Any]) -> dict[str, str | int | Sequence[str]]:
-    """Return the counts of tokens and the model that a service reports beside an answer."""
-    usage, model = answer.get("usage"), answer.get("model")
-    counts = usage if isinstance(usage, Mapping) else {}
-    found = {name: counts[key] for key, name in genai.TOKENS.items() if isinstance(counts.get(key), int)}
-    return {**found, genai.RESPONSE_MODEL: model} if isinstance(model, str) and model else found
+def _usage(response: ResponseObject) -> dict[str, int | str]:
+    """Return the counts of tokens and the model, where the service reports them."""
+    counts = (
+        ()
+        if response.usage is None
+        else ((name, getattr(response.usage, key, None)) for key, name in genai.TOKENS.items())
+    )
+    found: dict[str, int | str] = {name: count for name, count in counts if isinstance(count, int)}
+    return {**found, genai.RESPONSE_MODEL: response.model} if response.model else found
 
 
 def _input(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
