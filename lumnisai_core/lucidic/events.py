@@ -158,11 +158,21 @@ def start_event(
         event_id or _new_id(),
         session,
         str(type),
-        export.ambient_parent() if parent_event_id is _BOUND else parent_event_id,
+        export.ambient_parent(session.id) if parent_event_id is _BOUND else parent_event_id,
         time.time_ns() if started_at is None else started_at,
         encoded(with_error_text(type, canonical(fields))) if fields else "{}",
         (tags, encoded(metadata) if metadata else None),
     )
+
+
+def current_event_id(session_id: str | None = None) -> str | None:
+    """Return the id of the event that new events are children of, or None.
+
+    Args:
+        session_id: The session. Default: the current one.
+    """
+    session = tracing().session(session_id)
+    return None if session is None else export.ambient_parent(session.id)
 
 
 def _new_id() -> str:
