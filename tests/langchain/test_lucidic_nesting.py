@@ -80,7 +80,8 @@ def test_a_decorated_function_in_a_run_of_another_session_stays_in_its_own() -> 
     """A parent is an event of the same session."""
     with recorded() as arrived:
         handler = LucidicCallbackHandler(session_id="another")
-        RunnableLambda(lambda _: inner()).invoke("x", {"callbacks": [handler]})
+        chain_of_one: Runnable[str, str] = RunnableLambda(lambda _: inner())
+        chain_of_one.invoke("x", {"callbacks": [handler]})
         events = {name_of(event): event for event in arrived.events()}
     assert events["inner"]["client_parent_event_id"] is None
     assert events["RunnableLambda"]["session_id"] == "another"

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import Runnable, RunnableLambda
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import (
@@ -235,7 +235,7 @@ async def test_a_decorated_function_in_a_tool_is_a_child_of_the_tool(arrived: Re
 
 def test_a_chain_and_a_query_in_each_other_are_one_tree(index: VectorStoreIndex, arrived: Recorded) -> None:
     """Runs of one framework are children of the run of the other one that called them."""
-    chain = RunnableLambda(lambda question: str(engine(index).query(question)))
+    chain: Runnable[str, str] = RunnableLambda(lambda question: str(engine(index).query(question)))
     chain.invoke("Where is order 118?", {"callbacks": [LucidicCallbackHandler()]})
     ((name, (query,)),) = arrived.trees()
     assert name == "RunnableLambda"
