@@ -135,7 +135,7 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
 	@touch $@
 
-# Without the requirements of presidio-evaluator: its templates and people need none of them.
+# Without the requirements of presidio-evaluator: its templates and people need few of them, which the extra has.
 $(VENV)/installed-privacy: $(VENV)/bin/python pyproject.toml constraints.txt tests/privacy/constraints.txt
 	$(INSTALL) uv
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/privacy
