@@ -206,7 +206,7 @@ def create_event(
         duration: Seconds that it took.
         tags: Tags to find it by.
         metadata: Anything to keep beside the payload.
-        fields: The payload, as for :meth:`Client.events.create <lumnisai_core.lucidic.Client>`: for a model call
+        fields: The payload, as for :meth:`Client.events.create`: for a model call
             ``provider``, ``model``, ``messages``, ``output``, ``tool_calls``, ``input_tokens``, ``output_tokens``; for
             a function call ``function_name``, ``arguments``, ``return_value``; for an error ``error``, ``traceback``;
             for others ``details`` and what you like.
