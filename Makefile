@@ -12,7 +12,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo durable test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package clean
+.PHONY: help demo durable test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package peers clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ faults: $(VENV)/installed-dev ## run requests through every kind of failure and 
 
 bench: $(VENV)/installed-bench ## measure what calls cost; ARGS="--help" lists the parts and profiles
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+peers: $(VENV)/installed-bench $(VENV)/installed-peers ## measure tracing beside OpenInference, Langfuse and the official package
+	$(BIN)/python -m tests.benchmarks --only tracing $(ARGS)
 
 load: $(VENV)/installed-dev ## put load on the embedded service; ARGS="--beside PATH" measures another checkout in turn
 	$(BIN)/python -m tests.load $(ARGS)
@@ -114,6 +117,13 @@ $(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/installed-bench: $(VENV)/installed-dev
 	$(INSTALL) --editable ".[bench]"
+	@touch $@
+
+# An environment of its own: these packages pin the versions of much that they use.
+$(VENV)/installed-peers: $(VENV)/bin/python tests/benchmarks/peers.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/peers
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/peers/bin/python --requirement tests/benchmarks/peers.txt
 	@touch $@
 
 $(VENV)/installed-browser: $(VENV)/installed-dev

@@ -29,6 +29,7 @@ def pages() -> dict[Path, str]:
     )
     texts["liminal"] = _platform("Liminal", core["liminal._sync.client.Client"])
     texts["lucidic"] = _platform("Lucidic", core["lucidic._sync.client.Client"])
+    texts["lucidic_calls"] = _functions("Lucidic: module-level calls", core["lucidic"], own="lai")
     texts["lumi"] = _lumi(core)
     texts["errors"] = _errors(core["exceptions"])
     texts["index"] = _index(attributes, core)
@@ -77,6 +78,18 @@ def _page(title: str, classes: list[griffe.Class], *, own: str | list[str]) -> s
     return "\n".join(part for part in parts if part).rstrip() + "\n"
 
 
+def _functions(title: str, module: griffe.Object | griffe.Alias, *, own: str) -> str:
+    """Return the page of the functions that a module exports, and of the classes of what they return."""
+    parts = [f"# {title}\n", f"`import {module.path} as {own}`\n"]
+    exported = [module.members[name] for name in module.exports or () if isinstance(name, str)]
+    found = {member.name: member.final_target for member in exported if member.is_alias and member.is_function}  # type: ignore[union-attr]
+    for name, function in found.items():
+        parts.append(f"## {name}\n")
+        parts.append(f"```python\n{_signature(f'{own}.{name}', function, first=0)}\n```\n")  # type: ignore[arg-type]
+        parts.append(_docstring(function))
+    return "\n".join(part for part in parts if part).rstrip() + "\n"
+
+
 def _methods(described: griffe.Class) -> Iterator[tuple[str, griffe.Function]]:
     seen: set[str] = set()
     for owner in [described, *described.mro()]:
@@ -86,16 +99,17 @@ def _methods(described: griffe.Class) -> Iterator[tuple[str, griffe.Function]]:
                 yield name, member  # type: ignore[misc]  # checked above
 
 
-def _signature(name: str, method: griffe.Function) -> str:
+def _signature(name: str, method: griffe.Function, first: int = 1) -> str:
     shown = []
     keyword_only = False
-    for parameter in list(method.parameters)[1:]:
+    for parameter in list(method.parameters)[first:]:
         kind = parameter.kind.value if parameter.kind else ""
         if kind == "keyword-only" and not keyword_only:
             keyword_only = True
             shown.append("*")
         stars = {"variadic positional": "*", "variadic keyword": "**"}.get(kind, "")
-        default = f" = {parameter.default}" if parameter.default is not None and not stars else ""
+        value = "..." if str(parameter.default).startswith("_") else parameter.default  # private names say nothing here
+        default = f" = {value}" if parameter.default is not None and not stars else ""
         shown.append(f"{stars}{parameter.name}: {parameter.annotation}{default}")
     one_line = f"{name}({', '.join(shown)}) -> {method.returns}"
     if len(one_line) <= 88:  # as wide as any code block of the documents
@@ -171,6 +185,7 @@ def _index(attributes: dict[str, list[griffe.Class]], core: griffe.Object | grif
         rows.append(f"- [client.{attribute}]({attribute}.md): {_plain(summary)}")
     rows.append("- [Run parameters](parameters.md) of `invoke`, `responses.create` and other methods")
     rows.append("- [Liminal](liminal.md): the client of the privacy gateway")
+    rows.append("- Lucidic, observability: [module-level calls](lucidic_calls.md), [client](lucidic.md)")
     rows.append("- [Lumi.new](lumi.md): the client of the backend of applications")
     rows.append("- [Errors](errors.md): all error classes")
     rows.append("- [LangChain](../api/langchain.md), [LlamaIndex](../api/llama_index.md): the adapters")

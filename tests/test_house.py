@@ -34,7 +34,6 @@ SHORTER: dict[str, str] = {
     "lumnisai_core/_version.py": "read by the build",
     "lumnisai_core/local/lumnis/files/reading.py": "starts what `texts.py` does in a process",
     "lumnisai_core/local/web/ids.py": "ids and times, for all of the service",
-    "lumnisai_core/lucidic/context.py": "context variables, apart from what is kept in them",
     "lumnisai_core/lucidic/errors.py": "the module where the product has its errors",
     "lumnisai_core/lumnis/_async/resources/tenant.py": "one resource, one file",
     "lumnisai_core/lumnis/calls/model_preferences.py": "one resource, one file",

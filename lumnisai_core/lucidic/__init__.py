@@ -18,7 +18,7 @@ from lumnisai_core.lucidic import errors
 from lumnisai_core.lucidic._async.client import AsyncClient
 from lumnisai_core.lucidic._sync.client import Client
 from lumnisai_core.lucidic.api import create_experiment, get_feature_flag, get_prompt
-from lumnisai_core.lucidic.context import in_context
+from lumnisai_core.lucidic.context import EnclosingRun, add_run_finder, in_context
 from lumnisai_core.lucidic.delivery import Statistics
 from lumnisai_core.lucidic.errors import (
     APIKeyVerificationError,
@@ -34,7 +34,14 @@ from lumnisai_core.lucidic.prompts import Prompt
 
 if TYPE_CHECKING:
     from lumnisai_core.lucidic.decorator import event
-    from lumnisai_core.lucidic.events import OpenEvent, create_error_event, create_event, is_recorded, start_event
+    from lumnisai_core.lucidic.events import (
+        OpenEvent,
+        create_error_event,
+        create_event,
+        current_event_id,
+        is_recorded,
+        start_event,
+    )
     from lumnisai_core.lucidic.export import LucidicSpanProcessor, span_processor, tracer_provider
     from lumnisai_core.lucidic.instrumentation import instrument
     from lumnisai_core.lucidic.sessions import (
@@ -58,7 +65,9 @@ if TYPE_CHECKING:
 #: Names that need the extra, and where they are.
 _LATE = {
     "event": "decorator",
-    **dict.fromkeys(["OpenEvent", "create_error_event", "create_event", "is_recorded", "start_event"], "events"),
+    **dict.fromkeys(
+        ["OpenEvent", "create_error_event", "create_event", "current_event_id", "is_recorded", "start_event"], "events"
+    ),
     **dict.fromkeys(["LucidicSpanProcessor", "span_processor", "tracer_provider"], "export"),
     "instrument": "instrumentation",
     **dict.fromkeys(
@@ -89,6 +98,7 @@ __all__ = [
     "Client",
     "Dataset",
     "DatasetItem",
+    "EnclosingRun",
     "EventRecord",
     "EventType",
     "FeatureFlagError",
@@ -101,12 +111,14 @@ __all__ = [
     "PromptError",
     "SessionRecord",
     "Statistics",
+    "add_run_finder",
     "bind_session",
     "bind_session_async",
     "clear_active_session",
     "create_error_event",
     "create_event",
     "create_experiment",
+    "current_event_id",
     "end_session",
     "errors",
     "event",

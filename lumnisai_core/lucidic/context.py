@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -16,6 +16,34 @@ session_id: ContextVar[str | None] = ContextVar("lucidic.session_id", default=No
 
 #: Id of the event that new events are children of.
 parent_event_id: ContextVar[str | None] = ContextVar("lucidic.parent_event_id", default=None)
+
+
+class EnclosingRun(NamedTuple):
+    """The run of a framework in which the caller is.
+
+    Attributes:
+        event_id: Id of its event.
+        session_id: The session that it is recorded into.
+        around: Id of the event that was the current one where its root run began, or None.
+    """
+
+    event_id: str
+    session_id: str | None
+    around: str | None
+
+
+#: Functions of the frameworks' handlers that return the run in which the caller is, or None.
+run_finders: list[Callable[[], EnclosingRun | None]] = []
+
+
+def add_run_finder(find: Callable[[], EnclosingRun | None]) -> None:
+    """Make events inside the runs of a framework children of these runs, for a handler that records them.
+
+    Args:
+        find: Returns the run in which the caller is, or None. It is called for each event, so it must be quick.
+    """
+    if find not in run_finders:
+        run_finders.append(find)
 
 
 @contextmanager

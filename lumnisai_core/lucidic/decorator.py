@@ -97,111 +97,123 @@ _Begin = Callable[[tuple[Any, ...], dict[str, Any]], OpenEvent | None]
 
 
 def _wrapped(function: Callable[..., Any], begin: _Begin, *, capture_result: bool) -> Callable[..., Any]:
-    parent = context.parent_event_id
-    succeed, fail = partial(_succeed, capture_result=capture_result), _fail
-
+    """Return a function of the same kind whose calls are recorded."""
+    succeed = partial(_succeed, capture_result=capture_result)
     if inspect.iscoroutinefunction(function):
-
-        @wraps(function)
-        async def coroutine(*args: Any, **kwargs: Any) -> Any:
-            opened = begin(args, kwargs)
-            if opened is None:
-                return await function(*args, **kwargs)
-            before = parent.get()
-            parent.set(opened.id)
-            try:
-                result = await function(*args, **kwargs)
-            except BaseException as error:
-                fail(opened, error)
-                raise
-            finally:
-                parent.set(before)
-            succeed(opened, result)
-            return result
-
-        return coroutine
-
+        return _coroutine(function, begin, succeed)
     if inspect.isgeneratorfunction(function):
-
-        @wraps(function)
-        def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-            opened = begin(args, kwargs)
-            iterator = function(*args, **kwargs)
-            return (yield from iterator if opened is None else _stepped(iterator, opened))
-
-        return generator
-
+        return _generator(function, begin)
     if inspect.isasyncgenfunction(function):
+        return _async_generator(function, begin)
+    return _function(function, begin, succeed)
 
-        @wraps(function)
-        async def async_generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-            opened = begin(args, kwargs)
-            iterator = function(*args, **kwargs)
-            step, count = iterator.asend(None), 0
-            try:
-                while True:
-                    before = parent.get()
-                    parent.set(before if opened is None else opened.id)
-                    try:
-                        value = await step
-                    finally:
-                        parent.set(before)
-                    count += 1
-                    try:
-                        sent = yield value
-                    except GeneratorExit:
-                        await iterator.aclose()
-                        raise
-                    except BaseException as error:  # noqa: BLE001 - thrown in by the caller
-                        step = iterator.athrow(error)
-                    else:
-                        step = iterator.asend(sent)
-            except (StopAsyncIteration, GeneratorExit) as end:
-                _finish_stream(opened, count)
-                if isinstance(end, GeneratorExit):
-                    raise
-            except BaseException as error:
-                if opened is not None:
-                    fail(opened, error)
-                raise
 
-        return async_generator
+_Succeed = Callable[[OpenEvent, Any], None]
+_parent = context.parent_event_id
 
+
+def _function(function: Callable[..., Any], begin: _Begin, succeed: _Succeed) -> Callable[..., Any]:
     @wraps(function)
-    def plain_function(*args: Any, **kwargs: Any) -> Any:
+    def recorded(*args: Any, **kwargs: Any) -> Any:
         opened = begin(args, kwargs)
         if opened is None:
             return function(*args, **kwargs)
-        before = parent.get()
-        parent.set(opened.id)
+        before = _parent.get()
+        _parent.set(opened.id)
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            fail(opened, error)
+            _fail(opened, error)
             raise
         finally:
-            parent.set(before)
+            _parent.set(before)
         succeed(opened, result)
         return result
 
-    return plain_function
+    return recorded
+
+
+def _coroutine(function: Callable[..., Any], begin: _Begin, succeed: _Succeed) -> Callable[..., Any]:
+    @wraps(function)
+    async def recorded(*args: Any, **kwargs: Any) -> Any:
+        opened = begin(args, kwargs)
+        if opened is None:
+            return await function(*args, **kwargs)
+        before = _parent.get()
+        _parent.set(opened.id)
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            _fail(opened, error)
+            raise
+        finally:
+            _parent.set(before)
+        succeed(opened, result)
+        return result
+
+    return recorded
+
+
+def _generator(function: Callable[..., Any], begin: _Begin) -> Callable[..., Any]:
+    @wraps(function)
+    def recorded(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        opened = begin(args, kwargs)
+        iterator = function(*args, **kwargs)
+        return (yield from iterator if opened is None else _stepped(iterator, opened))
+
+    return recorded
+
+
+def _async_generator(function: Callable[..., Any], begin: _Begin) -> Callable[..., Any]:
+    @wraps(function)
+    async def recorded(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        opened = begin(args, kwargs)
+        iterator = function(*args, **kwargs)
+        step, count = iterator.asend(None), 0
+        try:
+            while True:
+                before = _parent.get()
+                _parent.set(before if opened is None else opened.id)
+                try:
+                    value = await step
+                finally:
+                    _parent.set(before)
+                count += 1
+                try:
+                    sent = yield value
+                except GeneratorExit:
+                    await iterator.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - thrown in by the caller
+                    step = iterator.athrow(error)
+                else:
+                    step = iterator.asend(sent)
+        except (StopAsyncIteration, GeneratorExit) as end:
+            _finish_stream(opened, count)
+            if isinstance(end, GeneratorExit):
+                raise
+        except BaseException as error:
+            if opened is not None:
+                _fail(opened, error)
+            raise
+
+    return recorded
 
 
 def _stepped(iterator: Generator[Any, Any, Any], opened: OpenEvent) -> Generator[Any, Any, Any]:
     """Run a generator so that only its own steps are inside of its event."""
-    parent = context.parent_event_id
     step, count = partial(next, iterator), 0
     try:
         while True:
-            before = parent.get()
-            parent.set(opened.id)
+            before = _parent.get()
+            _parent.set(opened.id)
             try:
                 value = step()
             except StopIteration as end:
                 _finish_stream(opened, count)
                 return end.value
             finally:
-                parent.set(before)
+                _parent.set(before)
             count += 1
             try:
                 sent = yield value

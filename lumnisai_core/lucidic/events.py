@@ -158,11 +158,21 @@ def start_event(
         event_id or _new_id(),
         session,
         str(type),
-        export.ambient_parent() if parent_event_id is _BOUND else parent_event_id,
+        export.ambient_parent(session.id) if parent_event_id is _BOUND else parent_event_id,
         time.time_ns() if started_at is None else started_at,
         encoded(with_error_text(type, canonical(fields))) if fields else "{}",
         (tags, encoded(metadata) if metadata else None),
     )
+
+
+def current_event_id(session_id: str | None = None) -> str | None:
+    """Return the id of the event that new events are children of, or None.
+
+    Args:
+        session_id: The session. Default: the current one.
+    """
+    session = tracing().session(session_id)
+    return None if session is None else export.ambient_parent(session.id)
 
 
 def _new_id() -> str:
@@ -196,7 +206,7 @@ def create_event(
         duration: Seconds that it took.
         tags: Tags to find it by.
         metadata: Anything to keep beside the payload.
-        fields: The payload, as for :meth:`Client.events.create <lumnisai_core.lucidic.Client>`: for a model call
+        fields: The payload, as for :meth:`Client.events.create`: for a model call
             ``provider``, ``model``, ``messages``, ``output``, ``tool_calls``, ``input_tokens``, ``output_tokens``; for
             a function call ``function_name``, ``arguments``, ``return_value``; for an error ``error``, ``traceback``;
             for others ``details`` and what you like.

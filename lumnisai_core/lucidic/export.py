@@ -84,7 +84,7 @@ class LucidicSpanProcessor(SpanProcessor):
         """Note the session and the parent of a span."""
         session = tracing().session(None)
         if session is not None:
-            parent = ambient_parent(parent_context)
+            parent = ambient_parent(session.id, parent_context)
             known = {SESSION_ID: session.id, PARENT_ID: parent, BOUND_ID: context.parent_event_id.get()}
             span.set_attributes({name: value for name, value in known.items() if value is not None})
 
@@ -130,7 +130,18 @@ class LucidicSpanProcessor(SpanProcessor):
         self._batch.shutdown()  # type: ignore[no-untyped-call]  # the SDK has no types there
 
 
-def ambient_parent(parent_context: Context | None = None) -> str | None:
+def ambient_parent(session_id: str, parent_context: Context | None = None) -> str | None:
+    """Return the innermost event: the bound one, a span of another library, or a run of a framework."""
+    parent = _bound_or_span(parent_context)
+    for _ in context.run_finders:  # a run of one framework may be inside a run of another one
+        for find in context.run_finders:
+            run = find()
+            if run is not None and run.around == parent and run.session_id == session_id:
+                parent = run.event_id
+    return parent
+
+
+def _bound_or_span(parent_context: Context | None) -> str | None:
     """Return the event that is deeper: the bound parent event, or a span of another library inside of it."""
     current = get_current_span(parent_context)
     bound = context.parent_event_id.get()

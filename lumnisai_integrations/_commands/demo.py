@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,18 +13,19 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from pydantic import BaseModel, Field
 
+from lumnisai_core import lucidic
 from lumnisai_core.liminal import Client
 from lumnisai_integrations._commands.connection import connection
 from lumnisai_integrations._commands.documents import answer_from, own_documents
 from lumnisai_integrations._commands.output import Screen
 from lumnisai_integrations._commands.parsers import Commands, add_service_options, new_command
 from lumnisai_integrations._commands.progress import display_on
-from lumnisai_integrations.langchain import ChatLumnis, LiminalGuard, LumnisProgressHandler
+from lumnisai_integrations.langchain import ChatLumnis, LiminalGuard, LucidicCallbackHandler, LumnisProgressHandler
 
 _ABOUT = """\
-A chain of LangChain with live progress, a follow-up in the same thread, a typed object, a privacy guard, and
-a query engine of LlamaIndex. Without a key it runs on an embedded service, whose offline engine quotes the notes and
-the files."""
+A chain of LangChain with live progress, a follow-up in the same thread, a typed object, a privacy guard, a query
+engine of LlamaIndex, and a chain recorded by Lucidic. Without a key it runs on an embedded service, whose
+offline engine quotes the notes and the files."""
 
 NOTES = """\
 The tide table of the port North Quay covers March. Spring tides come two days after new and full moon.
@@ -62,7 +63,7 @@ class _Read(BaseCallbackHandler):
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show a chain with live progress, a follow-up, a typed object, a guard and a query engine; any failure raises."""
+    """Show chains, a typed object, a guard, a query engine and what Lucidic records; any failure raises."""
     screen = Screen()
     with connection(options, embedded=True) as service:
         screen.note(f"Runs go to {service.description}.")
@@ -81,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
             response, sources = answer_from(own_documents(), question, service, {"on_progress": display})
         screen.answer(response.output_text or "")
         screen.note("Read: " + ", ".join(sources))
+        _recorded_run(ChatLumnis(**service.settings), screen)
     screen.heading('Done. Next: lumnis chat, or lumnis ask "QUESTION" FILE...')
     return 0
 
@@ -124,6 +126,48 @@ def _gateway() -> Iterator[Client]:
 
     with LocalLumnis() as local, Client(local.liminal.base_url, token=local.liminal.token) as client:
         yield client
+
+
+def _recorded_run(model: ChatLumnis, screen: Screen) -> None:
+    screen.heading("6. A chain recorded by Lucidic, with the account of LUCIDIC_API_KEY or an embedded service")
+    try:
+        handler = LucidicCallbackHandler()
+    except ImportError as error:
+        screen.note(f"Left out: {error}")
+        return
+    prompt = ChatPromptTemplate.from_messages([("system", "Answer from these notes:\n{notes}"), ("user", "{question}")])
+    chain = prompt | model | StrOutputParser()
+    question = _show_question(screen, "When does the harbour office open?")
+    with _account() as settings:
+        with lucidic.session("lumnis demo", **settings) as session_id:
+            answer = chain.invoke({"notes": NOTES, "question": question}, {"callbacks": [handler]})
+        lucidic.flush(timeout_seconds=10)
+        with lucidic.Client(**settings) as client:
+            events = list(client.events.iter(session_id=session_id))
+    model.close()
+    screen.note("Recorded:\n" + "\n".join(_tree(events)))
+    screen.answer(answer)
+
+
+def _tree(events: Sequence[lucidic.EventRecord], parent: str | None = None, indent: str = "  ") -> Iterator[str]:
+    for event in sorted(events, key=lambda event: str(event.occurred_at)):
+        if event.client_parent_event_id == parent:
+            payload = event.payload
+            name = payload.get("function_name") or payload.get("request", {}).get("model") or payload.get("name") or ""
+            yield f"{indent}{event.type} {name}".rstrip()
+            yield from _tree(events, event.client_event_id, f"{indent}  ")
+
+
+@contextmanager
+def _account() -> Iterator[dict[str, Any]]:
+    if os.environ.get("LUCIDIC_API_KEY", "").strip():
+        yield {}
+        return
+    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, and not needed with an account
+
+    with LocalLumnis() as local:
+        found = local.lucidic
+        yield {"api_key": found.api_key, "agent_id": found.agent_id, "base_url": found.base_url}
 
 
 def _show_question(screen: Screen, question: str) -> str:

@@ -187,11 +187,13 @@ class Place(NamedTuple):
         event_id: Id of the event that it is a child of, or None.
         session_id: The session, or None for the current one.
         is_recorded: Whether the root is sampled.
+        around: Id of the event that was the current one where the root began, or None.
     """
 
     event_id: str | None
     session_id: str | None
     is_recorded: bool
+    around: str | None
 
 
 @dataclass(slots=True)
@@ -271,16 +273,17 @@ class Recorder:
         is_recorded = self.extent.is_sampled(run_id) if above is None else above.is_recorded
         started = time.time_ns()
         event = None
+        outer = lai.current_event_id(session_id) if above is None else above.around
+        inner = outer if above is None or above.event_id is None else above.event_id
         if is_recorded and kind is not None:
-            about = {} if above is None or above.event_id is None else {"parent_event_id": above.event_id}
             event = self._open(
                 kind,
                 event_id=str(run_id),
                 session_id=session_id,
+                parent_event_id=inner,
                 started_at=started,
                 tags=tags,
                 metadata=cut(metadata, self.extent.max_characters),
-                **about,
                 **(known or {}),
                 **self.extent.of_inputs(inputs or {}),
             )
@@ -288,7 +291,7 @@ class Recorder:
         event_id = event.id if event is not None else None if above is None else above.event_id
         if key in self._runs or len(self._runs) >= MOST_OPEN:
             self.end(key if key in self._runs else next(iter(self._runs), key), known=_UNFINISHED)
-        self._runs[key] = _Run(event, Place(event_id, session_id, is_recorded), parent, started)
+        self._runs[key] = _Run(event, Place(event_id, session_id, is_recorded, outer), parent, started)
         if around is None:
             self._watch_task(key)
         else:
@@ -298,6 +301,13 @@ class Recorder:
         """Return the place for what happens in a run after its end, or None if it is not open."""
         run = self._runs.get(key)
         return None if run is None else run.place
+
+    def enclosing(self, key: str) -> lai.EnclosingRun | None:
+        """Return the event in which something happens that the framework does not report, or None."""
+        run = self._runs.get(key)
+        if run is None or run.place.event_id is None:
+            return None
+        return lai.EnclosingRun(run.place.event_id, run.place.session_id, run.place.around)
 
     def _watch_task(self, key: str) -> None:
         """End a root run with its task: frameworks report no end when a task that awaits a model is cancelled."""
@@ -348,7 +358,7 @@ class Recorder:
         run = self._runs.get(key) if key is not None else None
         if run is None or not run.place.is_recorded:
             return
-        event_id, session_id, _ = run.place
+        event_id, session_id = run.place.event_id, run.place.session_id
         shown = {one: value for one, value in details.items() if one != "tool_calls"}
         step = self._open(
             EventType.GENERIC,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import computing, page, profiles, tracing, waiting
+from tests.benchmarks import computing, page, peers, profiles, tracing, waiting
 from tests.benchmarks.rows import HEAD, PARTS, Reading, cells, rows_of
 
 MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts = asked.only or PARTS
     if asked.rounds < 1:
         parser.error("--rounds must be 1 or more")
-    if asked.write and set(parts) != set(PARTS):
+    if asked.write and set(parts) not in (set(PARTS), {"tracing"}):
         parser.error("--write needs all parts: leave --only out")
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -44,8 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     readings = measure([part for part in PARTS if part in parts], asked.rounds, console)
     console.print(_table(parts, readings))
+    beside = _beside(asked.rounds, console) if "tracing" in parts else None
     if asked.write:
-        page.PAGE.write_text(page.with_table(page.PAGE.read_text("utf-8"), page.written(readings)), "utf-8")
+        text = page.PAGE.read_text("utf-8")
+        if set(parts) == set(PARTS):
+            text = page.with_table(text, page.written(readings))
+        if beside is not None:
+            text = page.with_table(text, peers.written(beside), peers.BEGIN, peers.END)
+        page.PAGE.write_text(text, "utf-8")
         console.print(f"Written to docs/{page.PAGE.name}.")
 
 
@@ -58,6 +65,20 @@ def measure(parts: Sequence[str], rounds: int, console: Console) -> dict[str, Re
         readings |= {row.what: reading for row, reading in zip(rows_of([part]), found, strict=True)}
         console.print(f"{part}: measured in {time.monotonic() - started:.0f} s", style="dim")
     return readings
+
+
+def _beside(rounds: int, console: Console) -> dict[str, dict[str, Any]] | None:
+    """Measure other tracing systems and print the tables; None if they are not installed."""
+    if not peers.is_installed():
+        console.print(peers.ABSENT)
+        return None
+    found = peers.measure(rounds)
+    for head, lines in peers.tables(found):
+        table = Table(*(cell.replace("`", "") for cell in head), title="Tracing beside others")
+        for line in lines:
+            table.add_row(*line)
+        console.print(table)
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -8,12 +8,19 @@ import signal
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import lumnisai_core.lucidic as lai
+from lumnisai_core._transport.call import Call
+from lumnisai_core.lumnis.calls.runs import RunStart
+from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
+from lumnisai_core.lumnis.runs.spans import run_span
 from tests.benchmarks.processes import memory_now
 
 _QUESTION = "Where is order 118, and when does it arrive?"
@@ -60,6 +67,74 @@ def calls(rounds: int) -> list[dict[str, float]]:
     return taken
 
 
+def chains(rounds: int) -> list[dict[str, float]]:
+    """Time a chain of four runs in the caller's thread, in turns with and without the handler."""
+    from langchain_core.language_models import FakeListChatModel
+    from langchain_core.output_parsers import StrOutputParser
+    from langchain_core.prompts import ChatPromptTemplate
+
+    from lumnisai_integrations.langchain import LucidicCallbackHandler
+
+    prompt = ChatPromptTemplate.from_messages([("system", "Be brief."), ("user", "{question}")])
+    chain = prompt | FakeListChatModel(responses=["It is sent."]) | StrOutputParser()
+    config: Any = {"callbacks": [LucidicCallbackHandler()]}
+    times = [
+        {
+            "bare": _of_one(lambda: chain.invoke({"question": _QUESTION}), 50),
+            "own": _of_one(lambda: chain.invoke({"question": _QUESTION}, config), 50),
+        }
+        for _ in range(5 * rounds)
+    ]
+    return [{"added": one["own"] - one["bare"]} for one in times]
+
+
+def spans(rounds: int) -> list[dict[str, float]]:
+    """Time the span of a run: without a provider, and in turns with one of the bare SDK with the same content."""
+    body = {"messages": [{"role": "user", "content": _QUESTION}], "user_id": "u"}
+    start = RunStart(Call("POST", "/v1/responses", ResponseObject.model_validate, body=body))
+    first = ResponseObject(response_id="r-1", thread_id="t-1")
+    step = RunUpdate("r-1", "t-1", "in_progress", "processing", "Working.", entry_index=0, ts=datetime.now(UTC))
+    last = RunUpdate("r-1", "t-1", "succeeded", "completed", output_text="It is sent.", response=first)
+
+    def own() -> None:
+        with run_span(start, "http://127.0.0.1:8000", "whole") as span:
+            for updates in ([], [step, last]):
+                with span.sending():
+                    span.carried_by(start.call)
+                span.started(first)
+                span.reported(updates)
+
+    nothing = [_of_one(own, _CALLS) for _ in range(rounds)]
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(_Nowhere()))
+    trace.set_tracer_provider(provider)
+    tracer = provider.get_tracer("bare")
+    known = {"gen_ai.operation.name": "invoke_agent", "gen_ai.provider.name": "lumnis", "gen_ai.output.type": "text"}
+    known |= {"server.address": "127.0.0.1", "server.port": 8000, "lumnis.run.part": "whole"}  # type: ignore[dict-item]
+    ending = {"gen_ai.response.id": "r-1", "gen_ai.conversation.id": "t-1", "gen_ai.response.finish_reasons": ["stop"]}
+
+    def bare() -> None:
+        with tracer.start_as_current_span("invoke_agent", kind=trace.SpanKind.CLIENT, attributes=known) as span:
+            span.add_event("lumnis.progress", {"lumnis.progress.state": "processing", "lumnis.progress.index": 0})
+            span.set_attributes(ending)
+
+    taken = []
+    for unrecorded in nothing:
+        provider.force_flush()
+        taken.append({"nothing": unrecorded, "bare": _of_one(bare, _CALLS), "own": _of_one(own, _CALLS)})
+    return taken
+
+
+def _of_one(action: Callable[[], object], times: int) -> float:
+    """Return the processor seconds of a call in this thread, while nothing is sent."""
+    action()
+    lai.flush(30)
+    started = time.thread_time()
+    for _ in range(times):
+        action()
+    return (time.thread_time() - started) / times
+
+
 def dead() -> list[float]:
     """Record 100,000 events for a dead service; return kilobytes of memory, and the time when the program ends."""
     work(_QUESTION)
@@ -67,6 +142,9 @@ def dead() -> list[float]:
     for _ in range(100_000):
         work(_QUESTION)
     return [memory_now() - before, time.time()]
+
+
+MEASURED: dict[str, Callable[[int], list[dict[str, float]]]] = {"calls": calls, "chains": chains, "spans": spans}
 
 
 def main(what: str, address: str, argument: str) -> None:
@@ -79,8 +157,8 @@ def main(what: str, address: str, argument: str) -> None:
         flush_on_sigterm=what == "SIGTERM",
         spool=argument if what in ("kill", "start") else None,
     )
-    if what == "calls":
-        print(json.dumps(calls(int(argument))))  # noqa: T201 - read by the benchmark
+    if what in MEASURED:
+        print(json.dumps(MEASURED[what](int(argument))))  # noqa: T201 - read by the benchmark
     elif what == "dead":
         print(json.dumps(dead()))  # noqa: T201
     elif what == "start":

@@ -43,14 +43,14 @@ def _version(name: str) -> str:
         return "(not installed)"
 
 
-def with_table(page: str, table: str) -> str:
-    """Return a page with another text between its marks.
+def with_table(page: str, table: str, first: str = BEGIN, last: str = END) -> str:
+    """Return a page with another text between two marks.
 
     Raises:
         ValueError: The marks are missing.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"{PAGE.name} lacks one of the lines {BEGIN.strip()!r} and {END.strip()!r}.")
+        raise ValueError(f"{PAGE.name} lacks one of the lines {first.strip()!r} and {last.strip()!r}.")
     return f"{before}{begin}\n{table}\n{end}{after}"

@@ -105,6 +105,10 @@ def _short(value: float) -> str:
     return f"{1000 * value:.1f} ms" if value < 0.01 else f"{1000 * value:,.0f} ms"
 
 
+def _tiny(value: float) -> str:
+    return f"{1_000_000 * value:.1f} µs"
+
+
 def _added(value: float) -> str:
     return f"+{_short(value)}"
 
@@ -147,6 +151,9 @@ ROWS = (
     Row("construction", "`ChatLumnis()`", _short, None, "`ChatOpenAI()`"),
     Row("construction", "`LumnisLLM()`", _short, None, "LlamaIndex `OpenAI()`"),
     Row("tracing", "call of an `@lai.event()` function, caller's thread", _short, 0.000_040, "bare OpenTelemetry"),
+    Row("tracing", "chain of four LangChain runs with `LucidicCallbackHandler`, over the bare chain", _added, 0.000_3),
+    Row("tracing", "OpenTelemetry span of a run with its progress", _short, 0.000_025, "bare OpenTelemetry"),
+    Row("tracing", "the same without a tracer provider", _tiny, 0.000_001),
     Row("tracing", "events missing of 500 after exit", _count, 0.0),
     Row("tracing", "events missing of 500 after an uncaught exception", _count, 0.0),
     Row("tracing", "events missing of 500 after SIGTERM (`flush_on_sigterm`)", _count, 0.0),

@@ -22,10 +22,17 @@ _EVENTS = 500
 def tracing(rounds: int) -> list[Reading]:
     """Measure the part, one row after the other."""
     with collector() as service:
-        taken = rounds_from("child_tracing", "calls", service.base_url, rounds)
+        taken, chains, spans = (
+            rounds_from("child_tracing", what, service.base_url, rounds) for what in ("calls", "chains", "spans")
+        )
     own = Reading(median_of(taken, "own"), median_of(taken, "bare"), median_of(taken, "own", "bare"))
+    more = [
+        Reading(median_of(chains, "added")),
+        Reading(median_of(spans, "own"), median_of(spans, "bare"), median_of(spans, "own", "bare")),
+        Reading(median_of(spans, "nothing")),
+    ]
     ends = [Reading(_missing(what)) for what in ("exit", "crash", "SIGTERM", "kill")]
-    return [own, *ends, *_dead()]
+    return [own, *more, *ends, *_dead()]
 
 
 def _missing(what: str) -> float:

@@ -137,7 +137,7 @@ def test_serve(tmp_path: Path) -> None:
 
 
 def test_demo(tmp_path: Path) -> None:
-    """All five parts succeed on a machine without an account; the guarded model reads placeholders."""
+    """All six parts succeed on a machine without an account; the guarded model reads placeholders."""
     with in_terminal("demo", environment={}, folder=tmp_path) as terminal:
         for part in (
             "prompt | ChatLumnis | parser",
@@ -145,6 +145,7 @@ def test_demo(tmp_path: Path) -> None:
             "with_structured_output",
             "PERSON_0",
             "query",
+            "llm_generation lumnis",
         ):
             terminal.until(part)
         status, rest = terminal.end()

@@ -25,7 +25,6 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
-import lumnisai_core.lucidic as lai
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations._shared.lucidic import Extent
@@ -222,23 +221,6 @@ def test_text_models_are_recorded_too() -> None:
     asked = {event["payload"]["request"]["messages"][0]["content"] for event in events}
     assert asked == {"one", "two"}
     assert {event["payload"]["response"]["output"] for event in events} == {"a", "b"}
-
-
-def test_events_are_children_of_the_event_around_the_chain() -> None:
-    """A decorated function, or an event in whose block the chain runs."""
-    with recorded() as arrived:
-
-        @lai.event()
-        def answer() -> str:
-            return chain(FakeListChatModel(responses=["x"])).invoke(
-                {"question": "?"}, {"callbacks": [LucidicCallbackHandler()]}
-            )
-
-        answer()
-        ((name, children),) = arrived.trees()
-    assert name == "answer"
-    below: list[Tree] = [("ChatPromptTemplate", []), ("FakeListChatModel", []), ("StrOutputParser", [])]
-    assert children == [("RunnableSequence", below)]
 
 
 # Errors and early ends

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from langchain_core.runnables import Runnable, RunnableLambda
 from llama_index.core import Settings, VectorStoreIndex
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.base.llms.types import (
@@ -33,6 +35,7 @@ from llama_index_instrumentation.dispatcher import instrument_tags
 import lumnisai_core.lucidic as lai
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import Script, Step
+from lumnisai_integrations.langchain import LucidicCallbackHandler
 from lumnisai_integrations.llama_index import LucidicHandler, LumnisLLM
 from tests.llama_index.conftest import Stage
 from tests.shared.events import Recorded, Tree, name_of, recorded
@@ -210,6 +213,33 @@ def test_a_tool_by_itself(arrived: Recorded) -> None:
     FunctionTool.from_defaults(lambda number: number * 2, name="double").call(number=21)
     payload = arrived.payload("double")
     assert (payload["arguments"], payload["return_value"]) == ({"number": 21}, 42)
+
+
+@lai.event()
+def inner(number: int) -> int:
+    """Return what the tool returns."""
+    return number * 2
+
+
+@pytest.mark.parametrize("around", [False, True])
+async def test_a_decorated_function_in_a_tool_is_a_child_of_the_tool(arrived: Recorded, around: bool) -> None:
+    """Also if the tool is called inside of an event, and by its asyncio twin."""
+    double = FunctionTool.from_defaults(inner, name="double")
+    with lai.start_event("generic", name="around") if around else nullcontext():
+        double.call(number=21)
+        await double.acall(number=21)
+    tools: list[Tree] = [("double", [("inner", [])])] * 2
+    found = arrived.trees()
+    assert found == ([("around", tools)] if around else tools)
+
+
+def test_a_chain_and_a_query_in_each_other_are_one_tree(index: VectorStoreIndex, arrived: Recorded) -> None:
+    """Runs of one framework are children of the run of the other one that called them."""
+    chain: Runnable[str, str] = RunnableLambda(lambda question: str(engine(index).query(question)))
+    chain.invoke("Where is order 118?", {"callbacks": [LucidicCallbackHandler()]})
+    ((name, (query,)),) = arrived.trees()
+    assert name == "RunnableLambda"
+    assert names(query, WANTED) == [QUERY]
 
 
 # Errors and early ends

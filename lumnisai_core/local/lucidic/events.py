@@ -106,6 +106,7 @@ async def create_event(call: Call, body: CreateEvent) -> Object:
                 needs_blob=body.needs_blob,
                 **summary._asdict(),
                 position=session.event_count,
+                type_position=store.count_of_type(session.session_id, body.type),
                 change=store.count(session, None, summary, moment),
                 tags=dumps(body.tags or []),
                 metadata=dumps(body.metadata or {}),
@@ -113,6 +114,7 @@ async def create_event(call: Call, body: CreateEvent) -> Object:
                 payload=dumps(body.payload),
             )
             store.events.add(event)
+            store.count_type(session.session_id, body.type, 1)
     link = {"blob_url": call.service.link(event.event_id)} if body.needs_blob else {}
     return {**_reply(event), **link}
 
@@ -121,12 +123,16 @@ async def create_event(call: Call, body: CreateEvent) -> Object:
 async def list_events(call: Call, query: ListEvents) -> Object:
     """List events in the order of their arrival, large payloads as their previews."""
     store, limit, agent = call.store, query.limit, call.agent(query.agent_id)
-    if query.session_id and not query.type:
+    if query.session_id:
         session = call.session(query.session_id, agent)
         wanted: dict[str, Any] = {"session_id": session.session_id, "from_position": query.offset}
-        events, count = store.ordered.all(limit=limit, oldest_first=True, **wanted), session.event_count
+        if query.type:
+            events = store.of_type.all(limit=limit, oldest_first=True, type=query.type, **wanted)
+            count = store.count_of_type(session.session_id, query.type)
+        else:
+            events, count = store.ordered.all(limit=limit, oldest_first=True, **wanted), session.event_count
     elif query.type:
-        wanted = {"session_id": query.session_id or None, "type": query.type, "agent_id": agent}
+        wanted = {"type": query.type, "agent_id": agent}
         events, count = store.events.page(limit, query.offset, oldest_first=True, **wanted)
     else:
         events = store.events.all(limit=limit, offset=query.offset, oldest_first=True, agent_id=agent)
@@ -183,6 +189,8 @@ def _changed(call: Call, event: EventRow, whole: Object, /, **columns: Any) -> E
     assert session is not None  # noqa: S101 - sessions are never removed
     change = call.store.count(session, event.summary, summary, now())
     values = {**columns, **summary._asdict(), "change": change}
+    if columns.get("type", event.type) != event.type:
+        values["type_position"] = call.store.change_type(event, columns["type"])
     call.store.events.change({"event_id": event.event_id}, **values)
     return replace(event, **values)
 
@@ -210,7 +218,7 @@ def _decompressed(raw: bytes, most: int) -> bytes:
     return content
 
 
-_HIDDEN = {"received_at", "position", "change", *Summary._fields}
+_HIDDEN = {"received_at", "position", "type_position", "change", *Summary._fields}
 
 
 def _reply(event: EventRow, payload: Json[Object] | None = None) -> Object:

@@ -70,6 +70,20 @@ CREATE TABLE lucidic_tools (
     agent_id TEXT NOT NULL, name TEXT NOT NULL, tool TEXT NOT NULL, PRIMARY KEY (agent_id, name)
 ) WITHOUT ROWID;
 """,
+    # Positions among the events of one type in a session have no gaps either.
+    """
+ALTER TABLE lucidic_events ADD COLUMN type_position INTEGER NOT NULL DEFAULT 0;
+UPDATE lucidic_events SET type_position = numbered.place FROM (
+    SELECT event_id AS id, row_number() OVER (PARTITION BY session_id, type ORDER BY position) - 1 AS place
+    FROM lucidic_events
+) AS numbered WHERE event_id = numbered.id;
+DROP INDEX lucidic_events_by_type;
+CREATE INDEX lucidic_events_by_type ON lucidic_events (session_id, type, type_position);
+CREATE TABLE lucidic_types (
+    session_id TEXT NOT NULL, type TEXT NOT NULL, event_count INTEGER NOT NULL, PRIMARY KEY (session_id, type)
+) WITHOUT ROWID;
+INSERT INTO lucidic_types SELECT session_id, type, count(*) FROM lucidic_events GROUP BY session_id, type;
+""",
 )
 
 
@@ -122,6 +136,7 @@ class EventRow:
     output_tokens: int | None
     cost: float | None
     position: int
+    type_position: int
     change: int
     tags: Json[list[str]]
     metadata: Json[Object]
@@ -279,6 +294,9 @@ class Store:
         self.ordered = Table(
             database, "lucidic_events", EventRow, "position", conditions={"from_position": "position >= ?"}
         )
+        self.of_type = Table(
+            database, "lucidic_events", EventRow, "type_position", conditions={"from_position": "type_position >= ?"}
+        )
         whole = "(SELECT payload FROM lucidic_payloads WHERE event_id = lucidic_events.event_id)"
         self.nodes = Table(
             database,
@@ -304,6 +322,33 @@ class Store:
         """Return the number of events of an agent, or of all."""
         query = "SELECT coalesce(sum(event_count), 0) FROM lucidic_sessions WHERE ?1 IS NULL OR agent_id = ?1"
         return int(self._sql.execute(query, (agent_id,)).fetchone()[0])
+
+    def count_of_type(self, session_id: str, kind: str) -> int:
+        """Return the number of events of a type in a session."""
+        query = "SELECT event_count FROM lucidic_types WHERE session_id = ? AND type = ?"
+        found = self._sql.execute(query, (session_id, kind)).fetchone()
+        return 0 if found is None else int(found[0])
+
+    def count_type(self, session_id: str, kind: str, more: int) -> None:
+        """Count events of a type more or less in a session."""
+        query = (
+            "INSERT INTO lucidic_types VALUES (?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET event_count = event_count + excluded.event_count"
+        )
+        self._sql.execute(query, (session_id, kind, more))
+
+    def change_type(self, event: EventRow, kind: str) -> int:
+        """Move an event from its type to another one; return its position there, where it belongs by its arrival."""
+        moved = "UPDATE lucidic_events SET type_position = type_position + ? WHERE session_id = ? AND type = ? AND "
+        place = self._sql.execute(
+            "SELECT count(*) FROM lucidic_events WHERE session_id = ? AND type = ? AND position < ?",
+            (event.session_id, kind, event.position),
+        ).fetchone()[0]
+        self._sql.execute(f"{moved} type_position > ?", (-1, event.session_id, event.type, event.type_position))
+        self._sql.execute(f"{moved} type_position >= ?", (1, event.session_id, kind, place))
+        self.count_type(event.session_id, event.type, -1)
+        self.count_type(event.session_id, kind, 1)
+        return int(place)
 
     def count(self, session: SessionRow, old: Summary | None, new: Summary, moment: str) -> int:
         """Count a new or changed event in its session; return the number of the change."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_begin: Callable[[RunStart, str, str], PassingSpan | None] | None = None
+
 
 def run_span(start: RunStart, base_url: str, part: str) -> NoSpan | PassingSpan:
     """Begin the span of a run, as a child of the current one, if the program uses OpenTelemetry.
@@ -26,11 +28,14 @@ def run_span(start: RunStart, base_url: str, part: str) -> NoSpan | PassingSpan:
         base_url: Address of the service.
         part: What the span covers: ``create`` without the end, ``follow`` without the creation, or the ``whole`` run.
     """
-    if "opentelemetry.trace" not in sys.modules:  # then nobody can have set a tracer provider
-        return _NO_SPAN
-    from lumnisai_core.lumnis.runs.tracing import begin  # noqa: PLC0415 - it imports OpenTelemetry
+    global _begin  # noqa: PLW0603 - an import statement takes longer than everything else without a tracer provider
+    if _begin is None:
+        if "opentelemetry.trace" not in sys.modules:  # then nobody can have set a tracer provider
+            return _NO_SPAN
+        from lumnisai_core.lumnis.runs.tracing import begin  # noqa: PLC0415 - it imports OpenTelemetry
 
-    return begin(start, base_url, part) or _NO_SPAN
+        _begin = begin
+    return _begin(start, base_url, part) or _NO_SPAN
 
 
 class NoSpan:

@@ -14,10 +14,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
+from opentelemetry import trace
 from opentelemetry.context import Context, attach, detach
+from opentelemetry.environment_variables import OTEL_PYTHON_TRACER_PROVIDER
 from opentelemetry.propagate import inject
 from opentelemetry.trace import (
     NoOpTracerProvider,
@@ -28,7 +30,6 @@ from opentelemetry.trace import (
     StatusCode,
     Tracer,
     TracerProvider,
-    get_tracer_provider,
     set_span_in_context,
 )
 
@@ -38,31 +39,11 @@ from lumnisai_core._version import VERSION
 from lumnisai_core.exceptions import LumnisAIError
 from lumnisai_core.lumnis.calls.runs import RunStart
 from lumnisai_core.lumnis.models import MessageRole, ResponseObject, ResponseStatus, RunUpdate, ToolCall
+from lumnisai_core.lumnis.runs import genai
 
 T = TypeVar("T")
 
 logger = logging.getLogger("lumnisai_core")
-
-# Names of the conventions, as they were in v1.41.0. None of those that are used here has been renamed since.
-_OPERATION: Final = "gen_ai.operation.name"
-_PROVIDER: Final = "gen_ai.provider.name"
-_AGENT: Final = "gen_ai.agent.name"
-_MODEL: Final = "gen_ai.request.model"
-_OUTPUT_TYPE: Final = "gen_ai.output.type"
-_CONVERSATION: Final = "gen_ai.conversation.id"
-_RESPONSE: Final = "gen_ai.response.id"
-_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
-_INSTRUCTIONS: Final = "gen_ai.system_instructions"
-_INPUT: Final = "gen_ai.input.messages"
-_OUTPUT: Final = "gen_ai.output.messages"
-_TOOL: Final = "gen_ai.tool.name"
-_TOOL_TYPE: Final = "gen_ai.tool.type"
-_TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
-_TOOL_RESULT: Final = "gen_ai.tool.call.result"
-_ADDRESS: Final = "server.address"
-_PORT: Final = "server.port"
-_ERROR: Final = "error.type"
-_STATUS_CODE: Final = "http.response.status_code"
 
 # Names of this package, for what the conventions have no name.
 _PART: Final = "lumnis.run.part"
@@ -71,16 +52,14 @@ _STATE: Final = "lumnis.progress.state"
 _INDEX: Final = "lumnis.progress.index"
 _MESSAGE: Final = "lumnis.progress.message"
 
+AttributeValue: TypeAlias = str | float | Sequence[str]
+
 #: How the conventions name the end of a run.
 _FINISHED = {
     ResponseStatus.SUCCEEDED: "stop",
     ResponseStatus.FAILED: "error",
     ResponseStatus.CANCELLED: "cancelled",
 }
-
-#: The variable that turns on texts, and its values that do so on spans.
-CONTENT_VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-_WITH_CONTENT = frozenset({"true", "span_only", "span_and_event"})
 
 
 class _Harmless:
@@ -102,60 +81,71 @@ _HARMLESS = _Harmless()
 
 def begin(start: RunStart, base_url: str, part: str) -> PassingSpan | None:
     """Begin the span of a run; None if the program has no tracer provider. See :func:`spans.run_span`."""
+    # Asking the API whether there is a provider takes a microsecond, most of it for a look at the environment.
+    if getattr(trace, "_TRACER_PROVIDER", trace) is None and not _IS_NAMED_BY_ENVIRONMENT:
+        return None
     with _HARMLESS:
-        provider = get_tracer_provider()
-        if isinstance(provider, _WITHOUT_SPANS):
+        known = _tracer(trace.get_tracer_provider())
+        if known is None:
             return None
+        tracer, switches = known
         body = start.call.body if isinstance(start.call.body, Mapping) else {}
         agent = body.get("specialized_agent")
         began = time.time_ns()
-        tracer, has_content = _tracer(provider)
         span = tracer.start_span(
             f"invoke_agent {agent}" if agent else "invoke_agent",
             kind=SpanKind.CLIENT,
             attributes=_attributes(body, base_url, part),
             start_time=began,
         )
-        if not span.is_recording():
-            return PassingSpan(span)
-        return RecordingSpan(tracer, span, start, began, has_content=has_content)
+        return RecordingSpan(tracer, span, start, began, switches) if span.is_recording() else PassingSpan(span)
     return None
 
 
-_WITHOUT_SPANS = (ProxyTracerProvider, NoOpTracerProvider)
+_IS_NAMED_BY_ENVIRONMENT = OTEL_PYTHON_TRACER_PROVIDER in os.environ
 
 
 @lru_cache(maxsize=4)
-def _tracer(provider: TracerProvider) -> tuple[Tracer, bool]:
-    """Return our tracer, and whether texts are recorded; the variable is read once for each provider."""
-    has_content = os.environ.get(CONTENT_VARIABLE, "").strip().lower() in _WITH_CONTENT
-    return provider.get_tracer("lumnisai_core", VERSION), has_content
+def _tracer(provider: TracerProvider) -> tuple[Tracer, genai.Switches] | None:
+    """Return our tracer and what the environment chooses, once for each provider; None if it makes no spans."""
+    if isinstance(provider, ProxyTracerProvider | NoOpTracerProvider):
+        return None
+    return provider.get_tracer("lumnisai_core", VERSION), genai.switches(os.environ)
 
 
 @lru_cache(maxsize=64)
-def _server(base_url: str) -> Mapping[str, str | int]:
+def _fixed(base_url: str, part: str) -> Mapping[str, str | int]:
+    """Return the attributes that are the same for all runs on a service."""
     parts = urlsplit(base_url)
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
-    return {_ADDRESS: parts.hostname or "", **({} if port is None else {_PORT: port})}
-
-
-def _attributes(body: Mapping[str, Any], base_url: str, part: str) -> dict[str, str | int]:
-    """Return what is known before the run begins, for samplers."""
-    found = {_OPERATION: "invoke_agent", _PROVIDER: "lumnis", **_server(base_url), _PART: part}
-    if not body:
-        return found
-    found[_OUTPUT_TYPE] = "json" if "response_format" in body else "text"
-    for name, key in ((_AGENT, "specialized_agent"), (_CONVERSATION, "thread_id")):
-        if value := body.get(key):
-            found[name] = str(value)
-    models = {
-        str(value)
-        for key in ("model_overrides", "agent_config")
-        for name, value in (body.get(key) or {}).items()
-        if name.endswith(("_model", "_model_name"))
+    found = {
+        genai.OPERATION: "invoke_agent",
+        genai.PROVIDER: "lumnis",
+        _PART: part,
+        genai.ADDRESS: parts.hostname or "",
     }
-    if len(models) == 1:  # a run that uses several has no name for them here
-        found[_MODEL] = models.pop()
+    return found if port is None else {**found, genai.PORT: port}
+
+
+def _attributes(body: Mapping[str, Any], base_url: str, part: str) -> Mapping[str, str | int]:
+    """Return what is known before the run begins, for samplers."""
+    fixed = _fixed(base_url, part)
+    if not body:
+        return fixed
+    found = {**fixed, genai.OUTPUT_TYPE: "json" if "response_format" in body else "text"}
+    if agent := body.get("specialized_agent"):
+        found[genai.AGENT] = str(agent)
+    if thread := body.get("thread_id"):
+        found[genai.CONVERSATION] = str(thread)
+    if "model_overrides" in body or "agent_config" in body:
+        models = {
+            str(value)
+            for key in ("model_overrides", "agent_config")
+            for name, value in (body.get(key) or {}).items()
+            if name.endswith(("_model", "_model_name"))
+        }
+        if len(models) == 1:  # a run that uses several has no name for them here
+            found[genai.REQUEST_MODEL] = models.pop()
     return found
 
 
@@ -183,7 +173,7 @@ class PassingSpan:
 
     def carried_by(self, call: Call[T]) -> Call[T]:
         """Add the headers that make spans of the service children of this one."""
-        return call._replace(headers={**call.headers, **self._headers})
+        return call._replace(headers={**call.headers, **self._headers} if call.headers else self._headers)
 
     def started(self, response: ResponseObject) -> ResponseObject:
         """Record the ids in the first answer, and return it."""
@@ -213,24 +203,24 @@ class _Current:
 class RecordingSpan(PassingSpan):
     """A span with the progress, the tool calls and the end of a run."""
 
-    def __init__(self, tracer: Tracer, span: Span, start: RunStart, began: int, *, has_content: bool) -> None:
+    def __init__(self, tracer: Tracer, span: Span, start: RunStart, began: int, switches: genai.Switches) -> None:
         super().__init__(span)
         self._tracer = tracer
-        self._latest = began
+        self._began = self._latest = began
         self._is_over = False
-        self._has_content = has_content
+        self._has_content, self._has_latest_names = switches
         self._calls: dict[tuple[int, int], Span | None] = {}  # by entry and position; None after its end
-        self._found: dict[str, str | int | Sequence[str]] = {}  # set at the end, at once: each time costs a lock
+        self._found: dict[str, AttributeValue] = {}  # set at the end, at once: each time costs a lock
         if start.response_id is not None:
-            self._found[_RESPONSE] = str(start.response_id)
+            self._found[genai.RESPONSE] = str(start.response_id)
         if self._has_content and isinstance(start.call.body, Mapping):
             self._found |= _input(start.call.body.get("messages") or ())
 
     def started(self, response: ResponseObject) -> ResponseObject:
         """Record the ids in the first answer, and return it."""
-        self._found[_RESPONSE] = response.response_id
+        self._found[genai.RESPONSE] = response.response_id
         if response.thread_id:
-            self._found[_CONVERSATION] = response.thread_id
+            self._found[genai.CONVERSATION] = response.thread_id
         return response
 
     def reported(self, updates: Sequence[RunUpdate]) -> Sequence[RunUpdate]:
@@ -243,23 +233,36 @@ class RecordingSpan(PassingSpan):
     def _record(self, update: RunUpdate) -> None:
         if update.is_last:
             self._is_over = True
-            reason = self._found[_FINISH_REASONS] = [_FINISHED[ResponseStatus(update.status)]]
-            if self._has_content and (update.output_text or update.structured_response):
-                text = update.output_text or _json(update.structured_response)
-                turn = {"role": "assistant", "parts": [_part(text)], "finish_reason": reason[0]}
-                self._found[_OUTPUT] = _json([turn])
+            self._found |= self._answer(update)
             return
         now = time.time_ns()
         stated = now if update.ts is None else int(update.ts.timestamp() * 1e9)
         # The service's clock may differ from ours: a time that cannot be is replaced by that of the answer.
         self._latest = stated if self._latest <= stated <= now else now
+        index = update.entry_index
+        if index is not None and (update.tool_calls or self._calls):
+            self._record_calls(index, update)
+        if update.output_text and genai.TIME_TO_FIRST_CHUNK not in self._found:
+            self._found[genai.TIME_TO_FIRST_CHUNK] = (now - self._began) / 1e9
+        if update.state == "text_update":  # there may be hundreds of them
+            return
         event: dict[str, str | int] = {_STATE: update.state}
         if self._has_content and update.message:
             event[_MESSAGE] = update.message
-        if update.entry_index is not None:
-            event[_INDEX] = update.entry_index
-            self._record_calls(update.entry_index, update)
+        if index is not None:
+            event[_INDEX] = index
         self._span.add_event(_EVENT, event, self._latest)
+
+    def _answer(self, update: RunUpdate) -> dict[str, AttributeValue]:
+        """Return the attributes of a run that is over."""
+        reason = _FINISHED[ResponseStatus(update.status)]
+        found: dict[str, AttributeValue] = {genai.FINISH_REASONS: [reason]}
+        if update.response is not None:
+            found |= _usage(update.response)
+        if self._has_content and (update.output_text or update.structured_response):
+            turn = {"role": "assistant", "parts": [_part(update.output_text or _json(update.structured_response))]}
+            found[genai.OUTPUT] = _json([turn if self._has_latest_names else {**turn, "finish_reason": reason}])
+        return found
 
     def _record_calls(self, index: int, update: RunUpdate) -> None:
         # Only the new calls of an entry that grew are in its update; an entry that changed is reported whole again.
@@ -276,9 +279,9 @@ class RecordingSpan(PassingSpan):
 
     def _begin_call(self, place: tuple[int, int], call: ToolCall) -> None:
         name = call.name or "unknown"
-        attributes = {_OPERATION: "execute_tool", _TOOL: name, _TOOL_TYPE: "extension"}
+        attributes = {genai.OPERATION: "execute_tool", genai.TOOL: name, genai.TOOL_TYPE: "extension"}
         if self._has_content:
-            attributes[_TOOL_ARGUMENTS] = _json(call.args)
+            attributes[genai.TOOL_ARGUMENTS] = _json(call.args)
         self._calls[place] = self._tracer.start_span(
             f"execute_tool {name}", self._context, attributes=attributes, start_time=self._latest
         )
@@ -289,7 +292,7 @@ class RecordingSpan(PassingSpan):
         span, self._calls[place] = self._calls[place], None
         if span is not None:
             if self._has_content and call is not None and call.output_text is not None:
-                span.set_attribute(_TOOL_RESULT, call.output_text)
+                span.set_attribute(genai.TOOL_RESULT, call.output_text)
             span.end(self._latest)
 
     def _end(self, error: BaseException | None) -> None:
@@ -298,13 +301,24 @@ class RecordingSpan(PassingSpan):
             self._end_call(place)
         # A stream that is closed after its last update was not left early.
         if error is not None and not (self._is_over and isinstance(error, GeneratorExit)):
-            self._found[_ERROR] = "cancelled" if isinstance(error, GeneratorExit) else type(error).__name__
+            self._found[genai.ERROR] = "cancelled" if isinstance(error, GeneratorExit) else type(error).__name__
             if isinstance(error, LumnisAIError) and error.status_code is not None:
-                self._found[_STATUS_CODE] = error.status_code
+                self._found[genai.STATUS_CODE] = error.status_code
             # Its text may quote the user or the agent.
             self._span.set_status(Status(StatusCode.ERROR, str(error) if self._has_content else None))
-        self._span.set_attributes(self._found)
+        self._span.set_attributes(genai.latest(self._found) if self._has_latest_names else self._found)
         self._span.end(self._latest)
+
+
+def _usage(response: ResponseObject) -> dict[str, int | str]:
+    """Return the counts of tokens and the model, where the service reports them."""
+    counts = (
+        ()
+        if response.usage is None
+        else ((name, getattr(response.usage, key, None)) for key, name in genai.TOKENS.items())
+    )
+    found: dict[str, int | str] = {name: count for name, count in counts if isinstance(count, int)}
+    return {**found, genai.RESPONSE_MODEL: response.model} if response.model else found
 
 
 def _input(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -313,7 +327,7 @@ def _input(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     turns = [
         {"role": one["role"], "parts": [_part(one["content"])]} for one in messages if one["role"] != MessageRole.SYSTEM
     ]
-    return {_INPUT: _json(turns), **({_INSTRUCTIONS: _json(instructions)} if instructions else {})}
+    return {genai.INPUT: _json(turns), **({genai.INSTRUCTIONS: _json(instructions)} if instructions else {})}
 
 
 def _part(text: str) -> dict[str, str]:

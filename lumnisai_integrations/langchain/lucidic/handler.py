@@ -11,9 +11,11 @@ from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers.context import register_configure_hook
 from typing_extensions import override
 
+import lumnisai_core.lucidic as lai
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lucidic import EventType
 from lumnisai_integrations._shared.lucidic import Extent, Recorder
@@ -76,6 +78,7 @@ class LucidicCallbackHandler(BaseCallbackHandler):
         if chains not in _CHAINS:
             raise ValidationError(f"chains must be 'function_call', 'generic' or None, not {chains!r}.")
         self._chains = _CHAINS[chains]
+        lai.add_run_finder(_enclosing)
         self._recorder = Recorder(Extent(inputs, outputs, sample_rate, max_characters), session_id)
 
     def close(self) -> None:
@@ -286,6 +289,17 @@ class LucidicCallbackHandler(BaseCallbackHandler):
         response = kwargs.get("response")
         known, outputs = generation_of(response) if isinstance(response, LLMResult) else ({}, {})
         self._recorder.end(str(run_id), known=known, outputs=outputs, error=error)
+
+
+def _enclosing() -> lai.EnclosingRun | None:
+    """Return the run in which the caller is, such as a tool, from the config that LangChain keeps for its children."""
+    config = var_child_runnable_config.get()
+    manager = None if config is None else config.get("callbacks")
+    run_id = getattr(manager, "parent_run_id", None)
+    if run_id is None:
+        return None
+    handlers = (one for one in getattr(manager, "handlers", ()) if isinstance(one, LucidicCallbackHandler))
+    return next((found for one in handlers if (found := one._recorder.enclosing(str(run_id))) is not None), None)
 
 
 #: The handler of all runs, for ``providers=["langchain"]``; LangChain adds it wherever callbacks are configured.

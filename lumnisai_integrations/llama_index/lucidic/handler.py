@@ -21,11 +21,12 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.dispatcher import Dispatcher
 from llama_index_instrumentation.event_handlers import BaseEventHandler
-from llama_index_instrumentation.span import BaseSpan
+from llama_index_instrumentation.span import BaseSpan, active_span_id
 from llama_index_instrumentation.span_handlers import BaseSpanHandler
 from pydantic import PrivateAttr
 from typing_extensions import override
 
+import lumnisai_core.lucidic as lai
 from lumnisai_integrations._shared.lucidic import Extent, Place, Recorder, parameters_of
 from lumnisai_integrations.llama_index.lucidic.convert import (
     answer_of,
@@ -88,6 +89,7 @@ class LucidicHandler(BaseSpanHandler[BaseSpan], BaseEventHandler):
         max_characters: int | None = None,
     ) -> None:
         super().__init__()
+        lai.add_run_finder(_enclosing)
         self._recorder = Recorder(Extent(inputs, outputs, sample_rate, max_characters), session_id)
 
     @classmethod
@@ -104,6 +106,8 @@ class LucidicHandler(BaseSpanHandler[BaseSpan], BaseEventHandler):
             dispatcher: What to record. Default: all of LlamaIndex, in the whole process.
         """
         dispatcher = dispatcher or get_dispatcher()
+        if self._recorder not in _installed:
+            _installed.append(self._recorder)
         # By identity: models with equal fields are equal.
         if not any(handler is self for handler in dispatcher.span_handlers):
             dispatcher.add_span_handler(self)
@@ -120,6 +124,7 @@ class LucidicHandler(BaseSpanHandler[BaseSpan], BaseEventHandler):
         dispatcher = dispatcher or get_dispatcher()
         dispatcher.span_handlers[:] = [handler for handler in dispatcher.span_handlers if handler is not self]
         dispatcher.event_handlers[:] = [handler for handler in dispatcher.event_handlers if handler is not self]
+        _installed[:] = [recorder for recorder in _installed if recorder is not self._recorder]
         self.close()
 
     def __enter__(self) -> Self:
@@ -245,6 +250,18 @@ class LucidicHandler(BaseSpanHandler[BaseSpan], BaseEventHandler):
                 self._recorder.end(key, known={"status": "ok"})
             else:
                 self._recorder.end(key, error=error)
+
+
+#: Recorders of handlers that are installed.
+_installed: list[Recorder] = []
+
+
+def _enclosing() -> lai.EnclosingRun | None:
+    """Return the span in which the caller is, such as a tool."""
+    key = active_span_id.get()
+    if key is None:
+        return None
+    return next((found for one in _installed if (found := one.enclosing(key)) is not None), None)
 
 
 def instrument() -> None:

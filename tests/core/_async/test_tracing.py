@@ -54,7 +54,8 @@ class Traces:
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> Traces:
     """A tracer provider for the test, without content."""
-    monkeypatch.delenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", raising=False)
+    for name in ("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "OTEL_SEMCONV_STABILITY_OPT_IN"):
+        monkeypatch.delenv(name, raising=False)
     return Traces(monkeypatch)
 
 
@@ -134,6 +135,57 @@ async def test_an_entry_that_is_reported_again_has_no_second_tool_call(serve: Se
         async with AsyncClient("k", base_url=server.base_url, user_id="u") as client:
             await client.invoke("Hi", on_progress=str)
     assert [span.name for span in traces.all()[:-1]] == ["execute_tool read", "execute_tool web_search"]
+
+
+WRITING = {"state": "processing", "message": "Writing the answer"}
+USAGE = {"input_tokens": 31, "output_tokens": 12, "total_tokens": 43, "cache_creation_input_tokens": 8}
+WRITTEN: list[dict[str, Any]] = [
+    CREATED,
+    {**CREATED, "status": "in_progress", "progress": [{**WRITING, "output_text": "No"}]},
+    {**CREATED, "status": "in_progress", "progress": [{**WRITING, "output_text": "Noo"}]},
+    {**ENDED, "progress": [{**WRITING, "output_text": "Noon."}], "usage": USAGE, "model": "gpt-4o-2024-08-06"},
+]
+
+
+async def written() -> None:
+    """Follow a run whose answer grows, and whose end reports usage and model."""
+    with canned_server([Canned(body=answer) for answer in WRITTEN]) as server:
+        async with AsyncClient("secret-key", base_url=server.base_url, user_id="u") as client:
+            await client.invoke("When is high tide?", on_progress=str)
+
+
+async def test_an_answer_that_grows_is_one_event(traces: Traces) -> None:
+    """However many pieces it has; the first one gives the time to the first chunk."""
+    await written()
+    (event,) = [event for event in traces.run().events if "lumnis.progress.index" in (event.attributes or {})]
+    assert (event.attributes or {})["lumnis.progress.state"] == "processing"
+    assert attributes(traces.run())["gen_ai.response.time_to_first_chunk"] > 0
+
+
+async def test_usage_and_model_of_the_service_are_recorded(traces: Traces) -> None:
+    """Under the names of v1.41.0."""
+    await written()
+    found = {name: value for name, value in attributes(traces.run()).items() if "usage" in name or "model" in name}
+    assert found == {
+        "gen_ai.response.model": "gpt-4o-2024-08-06",
+        "gen_ai.usage.input_tokens": 31,
+        "gen_ai.usage.output_tokens": 12,
+        "gen_ai.usage.cache_creation.input_tokens": 8,
+    }
+
+
+async def test_a_program_may_opt_in_to_the_latest_names(
+    monkeypatch: pytest.MonkeyPatch, traces: Traces, with_content: None
+) -> None:
+    """What was renamed or dropped after v1.41.0 has its name of today, everything else stays."""
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "http,gen_ai_latest_experimental")
+    await written()
+    found = attributes(traces.run())
+    assert found["gen_ai.usage.cache_write.input_tokens"] == 8
+    assert "gen_ai.usage.cache_creation.input_tokens" not in found
+    assert found["gen_ai.usage.input_tokens"] == 31
+    assert found["gen_ai.response.finish_reasons"] == ("stop",)
+    assert "finish_reason" not in json.loads(str(found["gen_ai.output.messages"]))[0]
 
 
 async def test_texts_are_recorded_if_the_program_asks_for_them(
