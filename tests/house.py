@@ -35,7 +35,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     tuple(f"lumnisai_core/local/{platform}" for platform in PLATFORMS),
     ("lumnisai_core/local",),
     ("lumnisai_integrations/__init__.py", "lumnisai_integrations/_shared"),
-    ("lumnisai_integrations/langchain", "lumnisai_integrations/llama_index", "lumnisai_integrations/bulk"),
+    (
+        "lumnisai_integrations/langchain",
+        "lumnisai_integrations/llama_index",
+        "lumnisai_integrations/bulk",
+        "lumnisai_integrations/mcp",
+    ),
     ("lumnisai_integrations", "llama_index"),
 )
 
@@ -77,15 +82,17 @@ PLACES = {
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
     "pydantic_ai": ("lumnisai_core/lucidic/instrumentation.py",),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
+    "mcp": ("lumnisai_integrations/mcp",),
+    "mcp_types": ("lumnisai_integrations/mcp",),  # mcp brings it
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
     "stdnum": ("lumnisai_core/local/liminal/registries.py",),
-    "starlette": ("lumnisai_core/local",),
+    "starlette": ("lumnisai_core/local", "lumnisai_integrations/mcp"),
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it
-    "uvicorn": ("lumnisai_core/local",),
+    "uvicorn": ("lumnisai_core/local", "lumnisai_integrations/mcp"),
     "workflows": _LLAMA_INDEX,
     "yaml": ("lumnisai_core/local",),
     "yarl": ("lumnisai_core/_transport/pool_aiohttp.py",),  # aiohttp brings it
