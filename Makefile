@@ -9,7 +9,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
 # The official packages of other platforms, each with an environment and a file of requirements of its own.
-OFFICIAL := liminal lucidic-2 lucidic-3
+OFFICIAL := liminal lucidic-2 lucidic-3 mcp
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package clean

@@ -26,7 +26,7 @@ def lumnis_client(local: LocalLumnis, user: str = USER) -> AsyncClient:
 
 @pytest.fixture
 def connect() -> Connect:
-    """MCP's client, connected to a server in this process, in ``async with connect(local) as mcp``."""
+    """Connects MCP's client to a server in this process, for the length of an ``async with`` block."""
 
     @asynccontextmanager
     async def connected(
