@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lumnisai_core/_pyinstaller",
         "lumnisai_core/exceptions.py",
         "lumnisai_core/display.py",
+        "lumnisai_core/file_texts.py",
     ),
     ("lumnisai_core/_transport",),
     tuple(f"lumnisai_core/{platform}" for platform in PLATFORMS),
@@ -49,6 +50,7 @@ PUBLIC = (
     "lumnisai_core",
     "lumnisai_core.display",
     "lumnisai_core.exceptions",
+    "lumnisai_core.file_texts",
     "lumnisai_core.local",
     *(f"lumnisai_core.{platform}" for platform in PLATFORMS if platform != "lumnis"),
 )
@@ -88,6 +90,7 @@ PLACES = {
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
+    "shtab": ("lumnisai_integrations/_commands/completion.py",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
     "stdnum": ("lumnisai_core/local/liminal/registries.py",),
     "starlette": ("lumnisai_core/local", "lumnisai_integrations/mcp"),

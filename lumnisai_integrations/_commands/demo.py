@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import Any
 
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from pydantic import BaseModel, Field
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from pydantic import BaseModel, Field, PrivateAttr
 
-from lumnisai_integrations._commands.connection import connection
-from lumnisai_integrations._commands.documents import answer_from, own_documents
+from lumnisai_integrations._commands.connection import Connection, connection
+from lumnisai_integrations._commands.documents import best_passages, own_documents, passages_of
 from lumnisai_integrations._commands.output import Screen
 from lumnisai_integrations._commands.parsers import Commands, add_service_options, new_command
-from lumnisai_integrations._commands.progress import display_on
+from lumnisai_integrations._commands.progress import Listener, display_on
 from lumnisai_integrations.langchain import ChatLumnis, LumnisProgressHandler
+from lumnisai_integrations.llama_index import LumnisLLM
 
 _ABOUT = """\
 A chain of LangChain with live progress, a follow-up in the same thread, a typed object, and a query engine of
@@ -52,12 +59,7 @@ def run(options: argparse.Namespace) -> int:
         finally:
             model.close()
 
-        screen.heading("4. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
-        question = _show_question(screen, "What happens when I press Ctrl-C?")
-        with display_on(screen) as display:
-            response, sources = answer_from(own_documents(), question, service, {"on_progress": display})
-        screen.answer(response.output_text or "")
-        screen.note("Read: " + ", ".join(sources))
+        _query_engine(service, screen)
     screen.heading('Done. Next: lumnis chat, or lumnis ask "QUESTION" FILE...')
     return 0
 
@@ -78,6 +80,38 @@ def _three_runs(model: ChatLumnis, screen: Screen) -> None:
     question = _show_question(screen, "What is the spring range at the port North Quay?")
     tide = model.with_structured_output(Tide).invoke(f"{NOTES}\n\n{question}")
     screen.answer(f"`{tide!r}`")
+
+
+class _ShownLLM(LumnisLLM):
+    """Shows the progress of its runs."""
+
+    _show: Listener | None = PrivateAttr(default=None)
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Run an agent on a conversation."""
+        return super().chat(messages, on_progress=self._show, **kwargs)
+
+
+class _OwnDocuments(BaseRetriever):
+    """Finds passages of this project's own documents."""
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        found = best_passages(passages_of(own_documents()), query_bundle.query_str)
+        return [NodeWithScore(node=TextNode(text=text, metadata={"file_name": name})) for name, text in found]
+
+
+def _query_engine(service: Connection, screen: Screen) -> None:
+    screen.heading("4. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
+    question = _show_question(screen, "What happens when I press Ctrl-C?")
+    llm = _ShownLLM(**service.settings)
+    try:
+        with display_on(screen) as llm._show:
+            response = RetrieverQueryEngine.from_args(_OwnDocuments(), llm=llm).query(question)
+    finally:
+        llm.close()
+    screen.answer(str(response))
+    names = (str(source.node.metadata.get("file_name")) for source in response.source_nodes)
+    screen.note("Read: " + ", ".join(dict.fromkeys(names)))
 
 
 def _show_question(screen: Screen, question: str) -> str:

@@ -30,9 +30,9 @@ tools are ask, wait, status and cancel; the user's files are resources. Runs go 
 key, to an embedded service that ends with the command."""
 
 _EXAMPLES = """\
-lumnis mcp                                        for the configuration of a client
-lumnis mcp --http                                 at http://127.0.0.1:8788/mcp
-lumnis mcp --http --host 0.0.0.0 --key-file mcp.key   for other machines, which need that key"""
+lumnis mcp                     for the configuration of a client
+lumnis mcp --http              at http://127.0.0.1:8788/mcp
+lumnis mcp --http --host 0.0.0.0 --key-file mcp.key"""
 
 #: Variable with the key that HTTP clients must send.
 KEY = "LUMNISAI_MCP_KEY"
