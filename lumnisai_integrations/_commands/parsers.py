@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"  # of parsers of any class
 Argument: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 
 #: The commands in the order of the help.
