@@ -58,8 +58,8 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise CommandError(f"cannot be read: {error.strerror or error}") from None
     except Unreadable as error:
-        needs = ' (pip install "lumnisai-integrations[files]")' if "not installed" in str(error) else ""
-        raise CommandError(f"cannot be read: {error}{needs}") from None
+        needs = ': pip install "lumnisai-integrations[files]"' if "not installed" in str(error) else ""
+        raise CommandError(f"cannot be read: {str(error).rstrip('.')}{needs}") from None
     if not text.strip():
         raise CommandError("is empty")
     return text
