@@ -7,20 +7,24 @@ import asyncio
 import os
 import sys
 from pathlib import Path
+from typing import cast
 
-from lumnisai_core import AsyncClient
+from lumnisai_core import AsyncClient, RunParameters
 from lumnisai_core.exceptions import ConfigurationError
 from lumnisai_integrations._commands import UsageError
 from lumnisai_integrations._commands.connection import Connection, connection
 from lumnisai_integrations._commands.keys import key_of
 from lumnisai_integrations._commands.parsers import (
+    MODEL,
     SCOPE,
+    USER_FILES,
     Commands,
     add_service_options,
     argument,
     flag,
     new_command,
     number,
+    run_choices,
 )
 from lumnisai_integrations.mcp import mcp_server, serve_http, serve_stdio
 
@@ -31,6 +35,7 @@ key, to an embedded service that ends with the command."""
 
 _EXAMPLES = """\
 lumnis mcp                     for the configuration of a client
+lumnis mcp --model openai:gpt-4o --user-files
 lumnis mcp --http              at http://127.0.0.1:8788/mcp
 lumnis mcp --http --host 0.0.0.0 --key-file mcp.key"""
 
@@ -38,12 +43,14 @@ lumnis mcp --http --host 0.0.0.0 --key-file mcp.key"""
 KEY = "LUMNISAI_MCP_KEY"
 
 _ARGUMENTS = (
+    MODEL,
+    USER_FILES,
     argument(
         "--answer-within",
         type=number(float, 0.1, 3600),
         default=50.0,
         metavar="SECONDS",
-        help="how long ask and wait take at most; a longer run continues, and the client is told to call wait",
+        help="how long ask and wait take at most; a longer run continues, and its result says to call wait",
     ),
     flag("--http", "serve by streamable HTTP instead"),
     argument("--host", default="127.0.0.1", help="address to listen on, with --http; another machine needs a key"),
@@ -85,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
 
 async def _serve(options: argparse.Namespace, service: Connection, key: str | None) -> None:
     async with AsyncClient(**service.settings) as client:
-        server = mcp_server(client, answer_within=options.answer_within)
+        parameters = cast("RunParameters", run_choices(options))
+        server = mcp_server(client, answer_within=options.answer_within, parameters=parameters)
         if not options.http:
             await serve_stdio(server)
             return

@@ -272,7 +272,7 @@ async def test_a_limit_that_cannot_be_kept_is_refused(limit: float, local: Local
             mcp_server(client, answer_within=limit)
 
 
-def test_empty_answers_are_said_to_be_empty() -> None:
+def test_an_answer_without_a_text_says_so() -> None:
     """Models refuse empty results of tools."""
     run = ResponseObject.model_validate({"response_id": "r", "status": "succeeded"})
     assert text_of(result_of(run)) == "The agent finished without a text."
