@@ -8,8 +8,9 @@ SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 
-# The official packages of other platforms, each with an environment and a file of requirements of its own.
-OFFICIAL := liminal lucidic-2 lucidic-3
+# The official packages of other platforms and the MCP adapters of frameworks, each with an environment and a file of
+# requirements of its own.
+OFFICIAL := liminal lucidic-2 lucidic-3 mcp
 
 .DEFAULT_GOAL := help
 .PHONY: help demo durable test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package peers clean

@@ -17,7 +17,15 @@ from importlib import import_module
 from typing import Any
 
 from lumnisai_integrations._commands import CommandError, OutputClosed
-from lumnisai_integrations._commands.parsers import DEBUG, SUMMARIES, add_arguments, examples_text
+from lumnisai_integrations._commands.parsers import (
+    DEBUG,
+    EXTRAS,
+    SUMMARIES,
+    Commands,
+    Parser,
+    add_arguments,
+    examples_text,
+)
 
 _DESCRIPTION = """\
 Lumnis agents from the command line.
@@ -74,12 +82,7 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="lumnis",
-        description=_DESCRIPTION,
-        epilog=f"{examples_text(_EXAMPLES)}\n\n{_STATUSES}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Parser(prog="lumnis", description=_DESCRIPTION, epilog=f"{examples_text(_EXAMPLES)}\n\n{_STATUSES}")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     add_arguments(parser, DEBUG)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -87,10 +90,21 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     called = next((word for word in words if not word.startswith("-")), None)
     for name, summary in SUMMARIES.items():
         if name == called:
-            import_module(f"lumnisai_integrations._commands.{name}").add(commands)
+            _add_command(name, commands)
         else:
             commands.add_parser(name, help=summary)
     return parser
+
+
+def _add_command(name: str, commands: Commands) -> None:
+    try:
+        module = import_module(f"lumnisai_integrations._commands.{name}")
+    except ImportError as error:
+        if name not in EXTRAS:
+            raise
+        hint = f'lumnis {name} needs {error.name}: pip install "lumnisai-integrations[{EXTRAS[name]}]"'
+        raise ImportError(hint, name=error.name) from error
+    module.add(commands)
 
 
 class _Version(argparse.Action):

@@ -26,6 +26,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lumnisai_core/_pyinstaller",
         "lumnisai_core/exceptions.py",
         "lumnisai_core/display.py",
+        "lumnisai_core/file_texts.py",
     ),
     ("lumnisai_core/_transport",),
     tuple(f"lumnisai_core/{platform}" for platform in PLATFORMS),
@@ -35,7 +36,12 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     tuple(f"lumnisai_core/local/{platform}" for platform in PLATFORMS),
     ("lumnisai_core/local",),
     ("lumnisai_integrations/__init__.py", "lumnisai_integrations/_shared"),
-    ("lumnisai_integrations/langchain", "lumnisai_integrations/llama_index", "lumnisai_integrations/bulk"),
+    (
+        "lumnisai_integrations/langchain",
+        "lumnisai_integrations/llama_index",
+        "lumnisai_integrations/bulk",
+        "lumnisai_integrations/mcp",
+    ),
     ("lumnisai_integrations", "llama_index"),
 )
 
@@ -44,6 +50,7 @@ PUBLIC = (
     "lumnisai_core",
     "lumnisai_core.display",
     "lumnisai_core.exceptions",
+    "lumnisai_core.file_texts",
     "lumnisai_core.local",
     *(f"lumnisai_core.{platform}" for platform in PLATFORMS if platform != "lumnis"),
 )
@@ -77,15 +84,18 @@ PLACES = {
     "pydantic": ("lumnisai_core", "lumnisai_integrations"),
     "pydantic_ai": ("lumnisai_core/lucidic/instrumentation.py",),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
+    "mcp": ("lumnisai_integrations/mcp",),
+    "mcp_types": ("lumnisai_integrations/mcp",),  # mcp brings it
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
+    "shtab": ("lumnisai_integrations/_commands/completion.py",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
     "stdnum": ("lumnisai_core/local/liminal/registries.py",),
-    "starlette": ("lumnisai_core/local",),
+    "starlette": ("lumnisai_core/local", "lumnisai_integrations/mcp"),
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it
-    "uvicorn": ("lumnisai_core/local",),
+    "uvicorn": ("lumnisai_core/local", "lumnisai_integrations/mcp"),
     "workflows": _LLAMA_INDEX,
     "yaml": ("lumnisai_core/local",),
     "yarl": ("lumnisai_core/_transport/pool_aiohttp.py",),  # aiohttp brings it

@@ -1,4 +1,4 @@
-"""``lumnis ask``: a question to the agent, or about files through a LlamaIndex query engine."""
+"""``lumnis ask``: a question to the agent, perhaps about files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ from typing import Any, cast, get_args, get_type_hints
 from lumnisai_core import InvokeParameters, RunParameters
 from lumnisai_integrations._commands import UsageError
 from lumnisai_integrations._commands.connection import connection
+from lumnisai_integrations._commands.documents import best_passages, passages_of, prompt_about, read_documents
+from lumnisai_integrations._commands.ids import thread_id
 from lumnisai_integrations._commands.output import Screen, print_json
 from lumnisai_integrations._commands.parsers import (
+    MODEL,
     QUIET,
     SCOPE,
     STREAM,
     TIMEOUT,
+    USER_FILES,
     Argument,
     Commands,
     add_arguments,
@@ -28,6 +32,7 @@ from lumnisai_integrations._commands.parsers import (
     flag,
     json_value,
     new_command,
+    run_choices,
 )
 from lumnisai_integrations._commands.progress import Listener, following, print_result
 from lumnisai_integrations._shared.schemas import plain_schema
@@ -40,6 +45,7 @@ offline engine quotes the question and the files. Ctrl-C stops the run on the se
 _EXAMPLES = """\
 lumnis ask "What is a neap tide?"
 lumnis ask "When is high tide?" tides.md ports.txt      about files
+lumnis ask "When is high tide?" --user-files            about files that you have uploaded
 lumnis ask "And low tide?" --thread THREAD              in a conversation
 lumnis ask "Ports of Norway" --schema ports.json        an object that a JSON Schema describes
 lumnis ask --json "What is a neap tide?" | jq .status   the whole response
@@ -57,7 +63,7 @@ def schema(word: str) -> dict[str, Any]:
 
 _ARGUMENTS = (
     argument("question", help="your question; - reads it from stdin"),
-    argument("paths", metavar="FILE", nargs="*", type=Path, help="text files that hold the answer"),
+    argument("paths", metavar="FILE", nargs="*", type=Path, help="files of text, PDF or Word that hold the answer"),
     argument("--thread", metavar="ID", dest="thread_id", help="conversation to continue (default: a new one)"),
     argument(
         "--schema",
@@ -66,6 +72,8 @@ _ARGUMENTS = (
         dest="response_format",
         help="answer with an object: a JSON Schema, or a file that holds one; it is printed as JSON",
     ),
+    MODEL,
+    USER_FILES,
     flag("--json", "print the whole response as JSON"),
     STREAM,
     QUIET,
@@ -99,34 +107,31 @@ def parameters_of(options: argparse.Namespace, listener: Listener) -> InvokePara
     """Return the parameters that the options set."""
     names = (name for name in RunParameters.__annotations__ if name not in ("user_id", "scope"))
     parameters = {name: value for name in names if (value := getattr(options, name)) is not None}
-    return cast("InvokeParameters", {**parameters, "run_timeout": options.timeout, "on_progress": listener})
+    chosen = run_choices(options, overrides=options.model_overrides, options_of_run=options.options)
+    watch = {"run_timeout": options.timeout, "on_progress": listener}
+    return cast("InvokeParameters", {**parameters, **chosen, **watch})
 
 
 def run(options: argparse.Namespace) -> int:
     """Answer a question."""
     screen = Screen(apart=True, quiet=options.quiet)
     question = _question(options.question)
-    if options.paths:  # LlamaIndex takes a second to load, which a question without files does not need
-        from lumnisai_integrations._commands import documents
-
-        material = documents.read_documents(options.paths)
+    found = best_passages(passages_of(read_documents(options.paths)), question)
+    prompt = prompt_about(found, question) if found else question
     about = f" about {len(options.paths)} file{'s' * (len(options.paths) > 1)}" if options.paths else ""
-    with connection(options, embedded=True) as service:
+    with connection(options, embedded=True) as service, service.client() as client:
         screen.note(f"Asking {service.description}{about}.")
+        if options.thread_id is not None:
+            options.thread_id = thread_id(client, options.thread_id)
         with following(options, screen, service_stays=not service.is_embedded) as follower:
-            parameters = parameters_of(options, follower)
-            if options.paths:
-                response, sources = documents.answer_from(material, question, service, parameters)
-            else:
-                with service.client() as client:
-                    response, sources = client.invoke(question, **parameters), ()
+            response = client.invoke(prompt, **parameters_of(options, follower))
         if options.response_format and not options.json:
             print_json(structured_value(response))
         else:
             print_result(response, options, screen)
-        screen.note(f"Read: {', '.join(sources)}" if sources else "")
+        screen.note(f"Read: {', '.join(dict.fromkeys(name for name, _ in found))}" if found else "")
         if not service.is_embedded and response.thread_id and not options.thread_id:
-            screen.note(f"To continue: lumnis ask --thread {response.thread_id} QUESTION")
+            screen.note(f"To continue: lumnis chat --thread {response.thread_id}")
     return 0
 
 

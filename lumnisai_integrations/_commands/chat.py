@@ -11,18 +11,21 @@ from itertools import islice
 from lumnisai_core import Client, ThreadObject
 from lumnisai_core.display import one_line
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError
-from lumnisai_integrations._commands import CommandError
+from lumnisai_integrations._commands import CommandError, ids
 from lumnisai_integrations._commands.connection import connection
 from lumnisai_integrations._commands.output import Screen, print_rows
 from lumnisai_integrations._commands.parsers import (
+    MODEL,
     QUIET,
     SCOPE,
     TIMEOUT,
+    USER_FILES,
     Commands,
     add_arguments,
     add_service_options,
     argument,
     new_command,
+    run_choices,
 )
 from lumnisai_integrations._commands.progress import following
 from lumnisai_integrations._commands.threads import last_used, print_conversation
@@ -36,6 +39,7 @@ _EXAMPLES = """\
 lumnis chat
 lumnis chat --thread THREAD          continue a conversation
 lumnis chat --title "Tides"          start one with a title
+lumnis chat --model openai:gpt-4o    with a model of your choice
 lumnis chat < questions.txt          a question a line, in one conversation"""
 
 _PROMPT = "> "
@@ -56,7 +60,7 @@ Ctrl-C stops the current run. Start with two slashes to ask a question that begi
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    parser = new_command(commands, "chat", TIMEOUT, QUIET, about=_ABOUT, examples=_EXAMPLES)
+    parser = new_command(commands, "chat", MODEL, USER_FILES, TIMEOUT, QUIET, about=_ABOUT, examples=_EXAMPLES)
     add_arguments(
         parser.add_mutually_exclusive_group(),
         argument("--thread", metavar="ID", help="conversation to continue (default: a new one)"),
@@ -79,9 +83,11 @@ def run(options: argparse.Namespace) -> int:
             if sys.stdout.isatty():
                 with suppress(ImportError):
                     import readline  # noqa: F401, PLC0415 - gives input() line editing, where Python has it
-        failed = _talk(conversation, screen, is_interactive=is_interactive)
-        if conversation.thread_id and not service.is_embedded:
-            screen.note(f"To continue: lumnis chat --thread {conversation.thread_id}")
+        try:
+            failed = _talk(conversation, screen, is_interactive=is_interactive)
+        finally:
+            if conversation.thread_id and not service.is_embedded:
+                screen.note(f"To continue: lumnis chat --thread {conversation.thread_id}")
     return 1 if failed and not is_interactive else 0
 
 
@@ -160,7 +166,7 @@ class Conversation:
 
     def continue_thread(self, thread_id: str) -> None:
         """Let the next question continue a thread."""
-        thread = self._client.threads.get(thread_id)
+        thread = self._client.threads.get(ids.thread_id(self._client, thread_id))
         self.thread_id, self._title = thread.thread_id, thread.title or ""
         self._screen.note(f"Continuing {self._title or 'a conversation without a title'} ({thread.thread_id}).")
 
@@ -184,7 +190,11 @@ class Conversation:
         with following(self._options, self._screen, service_stays=self._service_stays) as follower:
             try:
                 response = self._client.invoke(
-                    question, thread_id=self.thread_id, on_progress=follower, run_timeout=timeout
+                    question,
+                    thread_id=self.thread_id,
+                    on_progress=follower,
+                    run_timeout=timeout,
+                    **run_choices(self._options),
                 )
             finally:
                 # Also a run that failed or was stopped began its thread.

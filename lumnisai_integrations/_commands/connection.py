@@ -72,7 +72,12 @@ def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterat
         return
     if not embedded or address is not None:
         raise UsageError(_NO_KEY)
-    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, and not needed with a key
+    try:
+        from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, not needed with a key
+    except ImportError as error:
+        raise ImportError(
+            f"without LUMNISAI_API_KEY an embedded service answers, and {error}", name=error.name
+        ) from error
 
     with LocalLumnis(step_delay=STEP_DELAY if sys.stderr.isatty() else 0) as local:
         known: Settings = {"api_key": local.api_key, "base_url": local.base_url, "user_id": user, "scope": scope}

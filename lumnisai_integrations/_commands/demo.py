@@ -11,16 +11,21 @@ from typing import Any
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
-from pydantic import BaseModel, Field
+from llama_index.core.base.llms.types import ChatMessage, ChatResponse
+from llama_index.core.query_engine import RetrieverQueryEngine
+from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
+from pydantic import BaseModel, Field, PrivateAttr
 
 from lumnisai_core import lucidic
 from lumnisai_core.liminal import Client
-from lumnisai_integrations._commands.connection import connection
-from lumnisai_integrations._commands.documents import answer_from, own_documents
+from lumnisai_integrations._commands.connection import Connection, connection
+from lumnisai_integrations._commands.documents import best_passages, own_documents, passages_of
 from lumnisai_integrations._commands.output import Screen
 from lumnisai_integrations._commands.parsers import Commands, add_service_options, new_command
-from lumnisai_integrations._commands.progress import display_on
+from lumnisai_integrations._commands.progress import Listener, display_on
 from lumnisai_integrations.langchain import ChatLumnis, LiminalGuard, LucidicCallbackHandler, LumnisProgressHandler
+from lumnisai_integrations.llama_index import LumnisLLM
 
 _ABOUT = """\
 A chain of LangChain with live progress, a follow-up in the same thread, a typed object, a privacy guard, a query
@@ -76,12 +81,7 @@ def run(options: argparse.Namespace) -> int:
             model.close()
         _guarded_run(ChatLumnis(**service.settings), screen)
 
-        screen.heading("5. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
-        question = _show_question(screen, "What happens when I press Ctrl-C?")
-        with display_on(screen) as display:
-            response, sources = answer_from(own_documents(), question, service, {"on_progress": display})
-        screen.answer(response.output_text or "")
-        screen.note("Read: " + ", ".join(sources))
+        _query_engine(service, screen)
         _recorded_run(ChatLumnis(**service.settings), screen)
     screen.heading('Done. Next: lumnis chat, or lumnis ask "QUESTION" FILE...')
     return 0
@@ -168,6 +168,38 @@ def _account() -> Iterator[dict[str, Any]]:
     with LocalLumnis() as local:
         found = local.lucidic
         yield {"api_key": found.api_key, "agent_id": found.agent_id, "base_url": found.base_url}
+
+
+class _ShownLLM(LumnisLLM):
+    """Shows the progress of its runs."""
+
+    _show: Listener | None = PrivateAttr(default=None)
+
+    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
+        """Run an agent on a conversation."""
+        return super().chat(messages, on_progress=self._show, **kwargs)
+
+
+class _OwnDocuments(BaseRetriever):
+    """Finds passages of this project's own documents."""
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        found = best_passages(passages_of(own_documents()), query_bundle.query_str)
+        return [NodeWithScore(node=TextNode(text=text, metadata={"file_name": name})) for name, text in found]
+
+
+def _query_engine(service: Connection, screen: Screen) -> None:
+    screen.heading("5. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
+    question = _show_question(screen, "What happens when I press Ctrl-C?")
+    llm = _ShownLLM(**service.settings)
+    try:
+        with display_on(screen) as llm._show:
+            response = RetrieverQueryEngine.from_args(_OwnDocuments(), llm=llm).query(question)
+    finally:
+        llm.close()
+    screen.answer(str(response))
+    names = (str(source.node.metadata.get("file_name")) for source in response.source_nodes)
+    screen.note("Read: " + ", ".join(dict.fromkeys(names)))
 
 
 def _show_question(screen: Screen, question: str) -> str:

@@ -1,39 +1,45 @@
-"""Documents: text files and this project's own pages, and answers from them through a LlamaIndex query engine."""
+"""Documents: files that hold an answer, and the passages of them that a question is about."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from importlib.metadata import metadata
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from llama_index.core import Document
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.retrievers.bm25 import BM25Retriever
-from pydantic import PrivateAttr
-
-from lumnisai_core import InvokeParameters, ResponseObject
+from lumnisai_core.file_texts import Unreadable, pieces_of, read_text
 from lumnisai_integrations._commands import CommandError
-from lumnisai_integrations._commands.connection import Connection
-from lumnisai_integrations.llama_index import LumnisLLM
 
 _PROJECT = Path(__file__).resolve().parent.parent.parent
 
-_PASSAGES = 4
-_TOKENS_OF_A_PASSAGE = 256
+#: Passages, of about 1,000 characters each, that a question is sent with.
+PASSAGES = 4
+
+#: Usual constants of BM25: how soon repetition stops counting, and how much long passages are held back.
+_SATURATION, _LENGTH = 1.5, 0.75
+
+# Scripts without spaces between words are compared letter by letter.
+_WORDS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 
 
-def read_documents(paths: Sequence[Path]) -> list[Document]:
-    """Read text files in UTF-8; the error names all that are missing, empty, folders or not text."""
+class NamedText(NamedTuple):
+    """The text of a file, or a passage of it, under the file's name."""
+
+    name: str
+    text: str
+
+
+def read_documents(paths: Sequence[Path]) -> list[NamedText]:
+    """Read files of text, PDF and Word; the error names all that are missing, empty, folders or not readable."""
     problems: list[str] = []
-    documents: list[Document] = []
+    documents: list[NamedText] = []
     for path in paths:
         try:
             # Bytes of a name that are not text could not be sent.
-            name = path.name.encode(errors="replace").decode()
-            documents.append(Document(text=_read(path), metadata={"file_name": name}))
+            documents.append(NamedText(path.name.encode(errors="replace").decode(), _read(path)))
         except CommandError as problem:
             problems.append(f"{path} {problem}")
     if problems:
@@ -42,60 +48,70 @@ def read_documents(paths: Sequence[Path]) -> list[Document]:
 
 
 def _read(path: Path) -> str:
+    kind = path.suffix.lower().removeprefix(".")
     try:
-        content = path.read_bytes()
-        text = content.decode("utf-8-sig")
+        text = read_text(path, kind).removeprefix("\ufeff")
     except FileNotFoundError:
         raise CommandError("does not exist: there is no such file") from None
     except IsADirectoryError:
         raise CommandError("is a folder: name the files in it") from None
     except OSError as error:
         raise CommandError(f"cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise CommandError(f"is not UTF-8 text (byte {error.start}); convert it first") from None
-    if "\0" in text:
-        raise CommandError("is not a text file; convert it to text first")
+    except Unreadable as error:
+        needs = ': pip install "lumnisai-integrations[files]"' if "not installed" in str(error) else ""
+        raise CommandError(f"cannot be read: {str(error).rstrip('.')}{needs}") from None
     if not text.strip():
         raise CommandError("is empty")
     return text
 
 
-def own_documents() -> list[Document]:
+def own_documents() -> list[NamedText]:
     """Return this project's own documents: pages of the checkout, or the description in the package's metadata."""
     paths = [path for path in (_PROJECT / "README.md", _PROJECT / "CHANGELOG.md") if path.is_file()]
     if paths:
         return read_documents(paths)
-    description = metadata("lumnisai-integrations").json.get("description", "")
-    return [Document(text=str(description), metadata={"file_name": "README.md"})]
+    return [NamedText("README.md", str(metadata("lumnisai-integrations").json.get("description", "")))]
 
 
-class _WatchedLLM(LumnisLLM):
-    """Makes each run with further parameters and keeps the last one as the service sent it."""
-
-    _parameters: InvokeParameters = PrivateAttr(default_factory=InvokeParameters)  # a field would be saved
-    _last: ResponseObject | None = PrivateAttr(default=None)
-
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Run an agent on a conversation and keep its run."""
-        answer = super().chat(messages, **self._parameters, **kwargs)
-        self._last = ResponseObject.model_validate(answer.raw)
-        return answer
+def passages_of(documents: Iterable[NamedText]) -> list[NamedText]:
+    """Cut documents into passages, in their order."""
+    return [
+        NamedText(document.name, text)
+        for document in documents
+        for text, _, _ in pieces_of(document.text.splitlines())
+        if text.strip()
+    ]
 
 
-def answer_from(
-    documents: Sequence[Document], question: str, service: Connection, parameters: InvokeParameters
-) -> tuple[ResponseObject, Sequence[str]]:
-    """Answer a question from documents: return the run, and the names of the files whose passages it used."""
-    splitter = SentenceSplitter(chunk_size=_TOKENS_OF_A_PASSAGE, chunk_overlap=32)
-    passages = splitter.get_nodes_from_documents(documents)
-    retriever = BM25Retriever.from_defaults(nodes=passages, similarity_top_k=min(_PASSAGES, len(passages)))
-    llm = _WatchedLLM(**service.settings)
-    llm._parameters = parameters
-    try:
-        response = RetrieverQueryEngine.from_args(retriever, llm=llm).query(question)
-    finally:
-        llm.close()
-    if llm._last is None:
-        raise CommandError("the question and the passages of the files could not be sent to the agent")
-    names = (str(source.node.metadata.get("file_name")) for source in response.source_nodes)
-    return llm._last, tuple(dict.fromkeys(names))
+def best_passages(passages: Sequence[NamedText], question: str, most: int = PASSAGES) -> list[NamedText]:
+    """Return the passages that a question is about, ranked by BM25, in the order of the documents.
+
+    Where no passage has a word of the question, these are the first ones.
+    """
+    words = [Counter(_words(passage.text)) for passage in passages]
+    sizes = [sum(counted.values()) for counted in words]
+    mean = sum(sizes) / max(1, len(sizes)) or 1
+    wanted = {word: sum(word in counted for counted in words) for word in set(_words(question))}
+
+    def score(place: int) -> float:
+        total = 0.0
+        for word, found in wanted.items():
+            if times := words[place][word]:
+                rare = math.log(1 + (len(passages) - found + 0.5) / (found + 0.5))
+                held = _SATURATION * (1 - _LENGTH + _LENGTH * sizes[place] / mean)
+                total += rare * times * (_SATURATION + 1) / (times + held)
+        return total
+
+    ranked = sorted(range(len(passages)), key=lambda place: (-score(place), place))
+    return [passages[place] for place in sorted(ranked[:most])]
+
+
+def _words(text: str) -> list[str]:
+    # A plural is found by its singular, and the other way round.
+    return [word[:-1] if len(word) > 3 and word.endswith("s") else word for word in _WORDS.findall(text.lower())]
+
+
+def prompt_about(passages: Sequence[NamedText], question: str) -> str:
+    """Write a question about passages as one message."""
+    texts = "\n\n".join(f"File {passage.name}:\n{passage.text}" for passage in passages)
+    return f"Answer the question from these passages of files.\n\n{texts}\n\nQuestion: {question}"

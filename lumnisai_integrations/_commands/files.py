@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from lumnisai_core import Client, DuplicateHandling, FileMetadata, ProcessingStatus
-from lumnisai_integrations._commands import CommandError, UsageError
+from lumnisai_integrations._commands import CommandError, UsageError, ids
 from lumnisai_integrations._commands.connection import Actions
 from lumnisai_integrations._commands.output import (
     Cell,
@@ -39,7 +39,7 @@ lumnis files delete FILE FILE""",
 add = _files.add
 
 _DUPLICATES = [*map(str, DuplicateHandling)]
-_FILE = argument("file", help="id of the file")
+_FILE = argument("file", help="id of the file, or its beginning")
 _WITH_TAG = argument("--tag", action="append", dest="tags", metavar="TAG", help="only files with this tag; repeatable")
 
 
@@ -55,7 +55,13 @@ def _lines(word: str) -> tuple[int, int]:
     "upload files",
     argument("paths", metavar="PATH", nargs="+", type=Path, help="files to upload"),
     argument("--tag", action="append", dest="tags", metavar="TAG", help="tag for the files; repeatable"),
-    argument("--duplicates", choices=_DUPLICATES, default="suffix", help="what to do if there is a file of that name"),
+    argument(
+        "--duplicates",
+        metavar="ACTION",
+        choices=_DUPLICATES,
+        default="suffix",
+        help="what to do if there is a file of that name",
+    ),
     flag("--wait", "wait until they can be read and searched"),
     argument("--timeout", type=number(float, 0), default=300, help="seconds to --wait"),
     about="Prints path and id of each. The service then processes them: --wait waits for that.",
@@ -79,7 +85,7 @@ def _upload(client: Client, options: argparse.Namespace) -> int:
     "list",
     "list files",
     argument("--type", metavar="EXTENSION", help="only files with this extension, such as pdf"),
-    argument("--status", choices=[*map(str, ProcessingStatus)], help="only files in this status"),
+    argument("--status", metavar="STATUS", choices=[*map(str, ProcessingStatus)], help="only files in this status"),
     _WITH_TAG,
     LIMIT,
     JSON,
@@ -153,15 +159,16 @@ def _search(client: Client, options: argparse.Namespace) -> None:
     examples="lumnis files show FILE\nlumnis files show FILE --lines 10-20",
 )
 def _show(client: Client, options: argparse.Namespace) -> None:
+    file_id = ids.file_id(client, options.file)
     if options.text or options.lines:
         start, end = options.lines or (None, None)
-        content = client.files.get_content(options.file, start_line=start, end_line=end)
+        content = client.files.get_content(file_id, start_line=start, end_line=end)
         if options.json:
             print_json(content.json())
         else:
             write(safe_text(content.text) if sys.stdout.isatty() else content.text)
         return
-    file = client.files.get(options.file)
+    file = client.files.get(file_id)
     if options.json:
         print_json(file.json())
     else:
@@ -179,13 +186,14 @@ def _show(client: Client, options: argparse.Namespace) -> None:
     examples="lumnis files download FILE\nlumnis files download FILE -o - | head",
 )
 def _download(client: Client, options: argparse.Namespace) -> None:
+    file_id = ids.file_id(client, options.file)
     if options.output == "-":
         sys.stdout.flush()
-        sys.stdout.buffer.write(client.files.download(options.file))
+        sys.stdout.buffer.write(client.files.download(file_id))
         sys.stdout.buffer.flush()
         return
     # The uploader chose the name: only its last part is used.
-    name = options.output or Path(client.files.get(options.file).file_name.replace("\\", "/")).name
+    name = options.output or Path(client.files.get(file_id).file_name.replace("\\", "/")).name
     if not name:
         raise UsageError("the file has no name: say where to write it with -o PATH")
     target = Path(name)
@@ -195,18 +203,18 @@ def _download(client: Client, options: argparse.Namespace) -> None:
         raise UsageError(f"there is no folder {target.parent}: make it, or name another one with -o PATH")
     if target.exists() and not options.force:
         raise UsageError(f"{target} exists already: use --force, or another name with -o PATH")
-    write(str(client.files.download_to(options.file, target)))
+    write(str(client.files.download_to(file_id, target)))
 
 
 @_files.action(
     "delete",
     "delete files for good",
-    argument("files", metavar="FILE", nargs="+", help="ids of the files"),
+    argument("files", metavar="FILE", nargs="+", help="ids of the files, or their beginnings"),
     flag("--hide", "only hide them"),
     examples="lumnis files delete FILE FILE",
 )
 def _delete(client: Client, options: argparse.Namespace) -> int:
     def delete(file: str) -> None:
-        client.files.delete(file, hard_delete=not options.hide)
+        client.files.delete(ids.file_id(client, file), hard_delete=not options.hide)
 
     return for_each(options.files, delete, done="deleted")

@@ -5,24 +5,90 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Commands: TypeAlias = "argparse._SubParsersAction[Any]"  # of parsers of any class
 Argument: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 
 #: The commands in the order of the help.
 SUMMARIES = {
     "demo": "show the main job: chains, threads, structured output, questions about files",
-    "ask": "ask a question, about text files if some are named",
+    "ask": "ask a question, about files if some are named",
     "chat": "hold a conversation",
     "threads": "list, show, rename and delete conversations",
     "runs": "list, show, follow, cancel and advise runs",
     "files": "upload, list, search, show, download and delete files",
     "serve": "run the embedded service in the foreground",
+    "mcp": "let desktop apps, editors and other agents call Lumnis agents by MCP",
+    "completion": "print a script that lets a shell complete commands and options",
 }
+
+#: Extras of the package without which a command cannot run.
+EXTRAS = {"demo": "langchain,llama-index,local", "serve": "local", "mcp": "mcp", "completion": "cli"}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose options may stand anywhere among the other arguments, and whose help wraps at words."""
+
+    _is_within = False
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **{"formatter_class": HelpFormatter, **settings})
+
+    def parse_known_args(  # type: ignore[override] # the overloads of the base class are for other namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Parse arguments, options among them; a parser of commands leaves that to the parsers of these."""
+        words = sys.argv[1:] if args is None else args
+        # What follows two dashes is never an option, which intermixed parsing forgets.
+        if self._is_within or self._subparsers is not None or "--" in words:
+            return super().parse_known_args(args, namespace)
+        self._is_within = True  # parsing of this kind calls this method
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_within = False
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Wraps paragraphs at words; indented lines, which are examples, stay lines of their own."""
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_long_words=False, break_on_hyphens=False)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = re.split(r"\n\s*\n|\n(?=  )|(?<=:)\n", text)
+        ends = re.findall(r"\n\s*\n|\n(?=  )|(?<=:)\n", text)
+        filled = [_filled(paragraph, width) for paragraph in paragraphs]
+        breaks = ["\n\n" if "\n" in end[1:] else "\n" for end in ends]
+        whole = "".join(part + end for part, end in zip(filled, [*breaks, ""], strict=True))
+        return textwrap.indent(whole, indent)
+
+
+def _filled(paragraph: str, width: int) -> str:
+    """Wrap a paragraph, or an example whose remark moves to a line of its own if it is too long."""
+    if len(paragraph) <= width and "\n" not in paragraph:
+        return paragraph
+
+    def wrapped(text: str, first: str, later: str) -> str:
+        return textwrap.fill(
+            " ".join(text.split()),
+            width,
+            initial_indent=first,
+            subsequent_indent=later,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    if not paragraph.startswith("  "):
+        return wrapped(paragraph, "", "")
+    example, *remarks = re.split(r" {2,}", paragraph.strip(), maxsplit=1)
+    return "\n".join([wrapped(example, "  ", "      "), *(wrapped(remark, "      ", "      ") for remark in remarks)])
 
 
 def text(word: str) -> str:
@@ -86,7 +152,12 @@ def named(form: str) -> Callable[[str], tuple[str, str]]:
 
 
 def argument(*names: str, **settings: Any) -> Argument:
-    """Describe an argument as ``add_argument`` of a parser takes it: by default a text, named in capitals."""
+    """Describe an argument as ``add_argument`` of a parser takes it: by default a text, named in capitals.
+
+    The choices of one with a ``metavar`` are listed in its help.
+    """
+    if "choices" in settings and "metavar" in settings:
+        settings["help"] += f": {', '.join(settings['choices'])}"
     if settings.get("action") != "store_true":
         settings = {"type": text, **settings}
         if settings.get("default"):
@@ -114,6 +185,31 @@ TIMEOUT = argument(
     help="how long to wait for the end of a run, which continues after that",
 )
 SCOPE = argument("--scope", choices=("user", "tenant"), default="user", help="whose data to work on")
+
+
+def _model(word: str) -> str:
+    if not all(word.partition(":")):
+        raise argparse.ArgumentTypeError(f"must be written provider:model, such as openai:gpt-4o, got {word!r}")
+    return word
+
+
+MODEL = argument("--model", type=_model, metavar="PROVIDER:MODEL", help="the model that the agent uses")
+USER_FILES = flag("--user-files", "let the agent search the files that the user has uploaded")
+
+
+def run_choices(
+    options: argparse.Namespace,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    options_of_run: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return the run parameters that ``--model`` and ``--user-files`` set, within other choices of the same kind."""
+    chosen: dict[str, Any] = {}
+    if options.model is not None:
+        chosen["model_overrides"] = {**(overrides or {}), "smart_model": options.model}
+    if options.user_files:
+        chosen["options"] = {**(options_of_run or {}), "use_files": True}
+    return chosen
 
 
 def add_arguments(parser: argparse._ActionsContainer, *arguments: Argument) -> None:
@@ -145,7 +241,6 @@ def new_command(
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.\n\n{about}".strip(),
         epilog=examples_text(examples),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser, DEBUG, *arguments)
     return parser

@@ -158,7 +158,8 @@ _ARGUMENTS = (
         type=number(float, 0),
         default=0.02,
         metavar="SECONDS",
-        help="pause between the steps of the offline engine",
+        help="how long the offline engine pauses between two steps of a run, so that people can watch them; models and "
+        "scripts are not slowed",
     ),
     argument(
         "--poll",

@@ -9,6 +9,7 @@ from itertools import islice
 
 from lumnisai_core import Client, ResponseObject, ThreadObject
 from lumnisai_integrations._commands.connection import Actions
+from lumnisai_integrations._commands.ids import thread_id
 from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows, write
 from lumnisai_integrations._commands.parsers import JSON, LIMIT, argument
 
@@ -23,7 +24,7 @@ lumnis threads delete THREAD THREAD""",
 )
 add = _threads.add
 
-_THREAD = argument("thread", help="id of the conversation")
+_THREAD = argument("thread", help="id of the conversation, or its beginning")
 
 
 @_threads.action(
@@ -54,8 +55,8 @@ def last_used(thread: ThreadObject) -> datetime | None:
 
 @_threads.action("show", "show a conversation, oldest run first", _THREAD, JSON, examples="lumnis threads show THREAD")
 def _show(client: Client, options: argparse.Namespace) -> None:
-    thread = client.threads.get(options.thread)
-    runs = list(client.threads.iter_responses(options.thread))[::-1]
+    thread = client.threads.get(thread_id(client, options.thread))
+    runs = list(client.threads.iter_responses(thread.thread_id))[::-1]
     if options.json:
         print_json({**thread.json(), "responses": [run.json() for run in runs]})
         return
@@ -85,7 +86,7 @@ def print_conversation(runs: list[ResponseObject], screen: Screen) -> None:
     examples='lumnis threads rename THREAD "Tides of North Quay"',
 )
 def _rename(client: Client, options: argparse.Namespace) -> None:
-    thread = client.threads.update(options.thread, title=options.title)
+    thread = client.threads.update(thread_id(client, options.thread), title=options.title)
     if options.json:
         print_json(thread.json())
     else:
@@ -95,8 +96,8 @@ def _rename(client: Client, options: argparse.Namespace) -> None:
 @_threads.action(
     "delete",
     "delete conversations together with their runs",
-    argument("threads", metavar="THREAD", nargs="+", help="ids of the conversations"),
+    argument("threads", metavar="THREAD", nargs="+", help="ids of the conversations, or their beginnings"),
     examples="lumnis threads delete THREAD\nlumnis threads list | cut -f1 | xargs lumnis threads delete",
 )
 def _delete(client: Client, options: argparse.Namespace) -> int:
-    return for_each(options.threads, client.threads.delete, done="deleted")
+    return for_each(options.threads, lambda thread: client.threads.delete(thread_id(client, thread)), done="deleted")

@@ -42,6 +42,8 @@ class Run:
     last: RunUpdate | None = None
     printed: bool = False  # by the client itself
     is_over: bool = False  # no further update will follow
+    began: float = 0.0  # in seconds of any clock
+    ended: float = 0.0
 
     @property
     def ending(self) -> str:
@@ -72,27 +74,27 @@ class RunBoard:
     runs: Mapping[RunKey, Run] = field(default_factory=dict)
     next_number: int = 1
 
-    def begin(self, key: RunKey, title: str = "", *, printed: bool = False) -> RunBoard:
+    def begin(self, key: RunKey, title: str = "", *, printed: bool = False, now: float = 0.0) -> RunBoard:
         """Return the board with a new run, which replaces one that is over. It is drawn from its first update on."""
         if key in self.runs and not self.runs[key].is_over:
             return self
         others = {name: run for name, run in self.runs.items() if name != key}
-        new = Run(self.next_number, one_line(title, LONGEST_TITLE), printed=printed)
+        new = Run(self.next_number, one_line(title, LONGEST_TITLE), printed=printed, began=now)
         return RunBoard({**others, key: new}, self.next_number + 1)
 
-    def accept(self, key: RunKey, update: RunUpdate) -> RunBoard:
+    def accept(self, key: RunKey, update: RunUpdate, *, now: float = 0.0) -> RunBoard:
         """Return the board after an update; an unknown run begins with it."""
-        board = self.begin(key)
+        board = self.begin(key, now=now)
         return replace(board, runs={**board.runs, key: board.runs[key].accept(update)})
 
-    def end(self, key: RunKey, status: str = "", reason: str = "") -> RunBoard:
+    def end(self, key: RunKey, status: str = "", reason: str = "", *, now: float = 0.0) -> RunBoard:
         """Return the board after the end of a run; an empty status keeps that of the last update."""
         run = self.runs.get(key)
         if run is None or run.is_over:
             return self
         # A final status from the service is more reliable than how the call ended.
         final = run.status if run.status in _MARKS else status or run.status
-        ended = replace(run, is_over=True, status=final, reason=one_line(reason, LONGEST_SHOWN))
+        ended = replace(run, is_over=True, status=final, reason=one_line(reason, LONGEST_SHOWN), ended=now)
         return replace(self, runs={**self.runs, key: ended})
 
     def cleared(self) -> RunBoard:
@@ -117,20 +119,31 @@ class BoardLine(NamedTuple):
     style: str = ""
 
 
-def drawn_lines(board: RunBoard, working: str = "•") -> list[BoardLine]:
-    """Choose what of a board is drawn, so that it stays on one screen: the fewer runs, the more steps of each."""
+def drawn_lines(board: RunBoard, working: str = "•", now: float | None = None) -> list[BoardLine]:
+    """Choose what of a board is drawn, so that it stays on one screen: the fewer runs, the more steps of each.
+
+    Args:
+        board: The board.
+        working: Mark of a run that works.
+        now: The time, for a picture that is drawn again and again: it shows how long runs take, and a run that is over
+            as one line. Default: neither.
+    """
     visible = [run for run in board.runs.values() if run.last or run.ending]
     # Those that work come before those that are over, the latest of them first; then as they began.
     ranked = sorted(visible, key=lambda run: (run.is_over, -run.number))[:SHOWN_RUNS]
     chosen = sorted(ranked, key=lambda run: run.number)
     most = 8 if len(chosen) == 1 else 3 if len(chosen) <= 4 else 1
     others = _counted("… and {} more run", len(visible) - len(chosen), depth=0)
-    return [*(line for run in chosen for line in _lines_of_run(run, most, working)), *others]
+    is_alone = now is not None and len(visible) == 1
+    return [*(line for run in chosen for line in _lines_of_run(run, most, working, now, is_alone)), *others]
 
 
-def _lines_of_run(run: Run, most: int, working: str) -> Iterator[BoardLine]:
+def _lines_of_run(run: Run, most: int, working: str, now: float | None, is_alone: bool) -> Iterator[BoardLine]:
     mark, style = _MARKS.get(run.status, ("•", "")) if run.is_over else (working, "bold")
-    yield BoardLine(0, " ".join(filter(None, (mark, f"[{run.number}]", run.title, run.ending))), style)
+    number = "" if is_alone else f"[{run.number}]"
+    yield BoardLine(0, " ".join(filter(None, (mark, number, run.title, _figures(run, now), run.ending))), style)
+    if run.is_over and now is not None:
+        return
     shown = run.steps[-most:]
     yield from _counted("… {} earlier step", run.earlier_steps + len(run.steps) - len(shown), depth=1)
     for step in shown:
@@ -140,6 +153,16 @@ def _lines_of_run(run: Run, most: int, working: str) -> Iterator[BoardLine]:
         yield from (BoardLine(1, one_line(text, LONGEST_SHOWN)) for text in message)
         yield from _counted("… {} earlier call", hidden, depth=2)
         yield from (BoardLine(2, text.strip(), "cyan") for text in lines[len(message) :])
+
+
+def _figures(run: Run, now: float | None) -> str:
+    """Write the time that a run takes, and the number of its steps once it is over."""
+    if now is None:
+        return ""
+    seconds = max(0.0, (run.ended if run.is_over else now) - run.began)
+    took = f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60} s"
+    steps = run.earlier_steps + len(run.steps)
+    return f"{steps} step{'s' * (steps != 1)}, {took}" if run.is_over else took
 
 
 def _counted(text: str, number: int, depth: int) -> list[BoardLine]:

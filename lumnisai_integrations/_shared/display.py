@@ -50,13 +50,13 @@ def board_html(board: RunBoard) -> str:
     return f'<pre class="lumnis-progress" style="white-space:pre-wrap">{text}</pre>'
 
 
-def board_tree(board: RunBoard, working: str = "•") -> Group:
-    """Draw a board with rich as an indented tree. No text is read as markup."""
+def board_tree(board: RunBoard, working: str = "•", now: float | None = None) -> Group:
+    """Draw a board with rich as an indented tree; see :func:`drawn_lines`. No text is read as markup."""
     from rich.console import Group  # noqa: PLC0415 - may not be installed
     from rich.padding import Padding  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    lines = drawn_lines(board, working)
+    lines = drawn_lines(board, working, now)
     return Group(*(Padding(Text(line.text, line.style), (0, 0, 0, 2 * line.depth)) for line in lines))
 
 
@@ -104,15 +104,17 @@ def terminal_can_draw() -> bool:
 
 
 class TerminalBoard:
-    """Draws one board at the bottom of the terminal while runs are working; the last picture stays.
+    """Draws one board at the bottom of the terminal while runs are working; a line for each run stays.
 
     Other output appears above it. Made by :meth:`claim`.
     """
 
     def __init__(self) -> None:
-        from rich.live import Live  # noqa: PLC0415 - may not be installed
+        from rich import get_console  # noqa: PLC0415 - may not be installed
+        from rich.live import Live  # noqa: PLC0415
 
         self._board = RunBoard()
+        self._is_redrawn = get_console().is_terminal  # elsewhere it is drawn once, with all steps
         self._live = Live(get_renderable=self._picture, refresh_per_second=8)
 
     @classmethod
@@ -137,7 +139,8 @@ class TerminalBoard:
             _one_terminal_board.release()
 
     def _picture(self) -> Group:
-        return board_tree(self._board, _SPINNER[int(time.monotonic() * 12) % len(_SPINNER)])
+        now = time.monotonic()
+        return board_tree(self._board, _SPINNER[int(now * 12) % len(_SPINNER)], now if self._is_redrawn else None)
 
 
 LiveBoard: TypeAlias = NotebookBoard | TerminalBoard
@@ -209,12 +212,12 @@ class ProgressDisplay:
     def begin(self, run: RunKey, title: str = "", *, printed: bool = False) -> None:
         """Number a run; it is shown from its first update on, but not as lines if the client prints these itself."""
         with self._lock.held():
-            self._board = self._board.begin(run, title, printed=printed)
+            self._board = self._board.begin(run, title, printed=printed, now=time.monotonic())
 
     def accept(self, run: RunKey, update: RunUpdate) -> None:
         """Show an update of a run; an unknown run begins with it."""
         with self._lock.held():
-            self._board = self._board.accept(run, update)
+            self._board = self._board.accept(run, update, now=time.monotonic())
             self._show(run, update.as_lines())
 
     def end(self, run: RunKey, status: str = "", reason: str = "") -> None:
@@ -222,7 +225,7 @@ class ProgressDisplay:
         with self._lock.held():
             if run not in self._board.active:
                 return
-            self._board = self._board.end(run, status, reason)
+            self._board = self._board.end(run, status, reason, now=time.monotonic())
             ended = self._board.runs[run]
             if ended.last or ended.ending:
                 self._show(run, [ended.ending] if ended.ending else [])

@@ -81,10 +81,12 @@ class Terminal:
 
 
 @contextmanager
-def in_terminal(*arguments: str, environment: Mapping[str, str], folder: Path) -> Iterator[Terminal]:
-    """Run the command in a terminal of 100 columns."""
+def in_terminal(
+    *arguments: str, environment: Mapping[str, str], folder: Path, columns: int = 100
+) -> Iterator[Terminal]:
+    """Run the command in a terminal."""
     near, far = pty.openpty()
-    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     # A size in the environment would win over that of the terminal.
     known = {
         name: value

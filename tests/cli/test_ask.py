@@ -11,13 +11,15 @@ import sys
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+import docx
 import pytest
 
 from lumnisai_core import Client, RunParameters
 from lumnisai_integrations._commands import ask
 from tests.cli.conftest import Lumnis
 from tests.conftest import Serve
-from tests.servers import EndlessEngine, HistoryEngine
+from tests.local.test_documents_read import pdf
+from tests.servers import EndlessEngine, HistoryEngine, RequestEngine
 
 QUESTION = "Neap tides are small. Which tides are small?"
 ANSWER = "Neap tides are small.\n"
@@ -141,14 +143,14 @@ def test_the_question_from_standard_input(lumnis: Lumnis, key: str) -> None:
 
 
 def test_files_that_cannot_be_used_are_all_named(lumnis: Lumnis, tmp_path: Path) -> None:
-    """Missing, binary, badly encoded and empty files and folders, in one line; nothing is sent."""
+    """Missing, binary, broken and empty files and folders, in one line; nothing is sent."""
     (tmp_path / "binary.bin").write_bytes(b"\x00\x01")
-    (tmp_path / "latin.txt").write_bytes("Flußpegel".encode("latin-1"))
     (tmp_path / "empty.txt").write_bytes(b" \n")
-    names = ["missing.txt", "binary.bin", "latin.txt", "empty.txt", "."]
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7")
+    names = ["missing.txt", "binary.bin", "broken.pdf", "empty.txt", "."]
     done = lumnis("ask", "What?", *(str(tmp_path / name) for name in names))
     assert (done.status, done.out, done.err.count("\n")) == (1, "", 1)
-    for words in ("no such file", "not a text file", "not UTF-8", "is empty", "is a folder"):
+    for words in ("no such file", "file that is not text", "PDF file cannot be read", "is empty", "is a folder"):
         assert words in done.err
 
 
@@ -170,7 +172,7 @@ def test_characters_that_an_encoding_lacks_are_written_as_escapes(key: str) -> N
 
 
 def test_ctrl_c_stops_a_run_about_files(serve: Serve, tides: str) -> None:
-    """Status 130 without a traceback, through LlamaIndex, and the service is not left working."""
+    """Status 130 without a traceback, and the service is not left working."""
     local = serve(EndlessEngine(), poll="on-change")
     process = subprocess.Popen(
         [sys.executable, "-m", "lumnisai_integrations.cli", "ask", "What follows the full moon?", tides],
@@ -188,3 +190,53 @@ def test_ctrl_c_stops_a_run_about_files(serve: Serve, tides: str) -> None:
     with Client(local.api_key, base_url=local.base_url, scope="tenant") as client:
         (run,) = client.list_responses().responses
         assert client.get_response(run.response_id, wait=10).status == "cancelled"
+
+
+def test_pdf_and_word_files_hold_an_answer(lumnis: Lumnis, key: str, tmp_path: Path) -> None:
+    """Beside texts in other encodings; the files whose passages were used are named."""
+    (tmp_path / "tides.pdf").write_bytes(pdf("Neap tides are small."))
+    document = docx.Document()
+    document.add_paragraph("The pilot of North Quay is called Ann.")
+    document.save(str(tmp_path / "pilots.docx"))
+    (tmp_path / "latin.txt").write_bytes("Der Pegel heißt Flußpegel.".encode("latin-1"))
+    files = [str(tmp_path / name) for name in ("tides.pdf", "pilots.docx", "latin.txt")]
+    for question, answer in [
+        ("Which tides are small?", ANSWER),
+        ("Who is the pilot of North Quay?", "The pilot of North Quay is called Ann.\n"),
+        ("Wie heißt der Flußpegel?", "Der Pegel heißt Flußpegel.\n"),
+    ]:
+        done = lumnis("ask", question, *files)
+        assert (done.status, done.out) == (0, answer)
+        assert "Read: tides.pdf, pilots.docx, latin.txt" in done.err
+
+
+def test_long_files_are_sent_as_the_passages_that_fit(lumnis: Lumnis, key: str, tmp_path: Path) -> None:
+    """A few of a hundred pages, in their order; those with the words of the question."""
+    pages = [f"Page {number} is about ports.\n" + "Ports publish tables. " * 40 for number in range(100)]
+    pages[3] += "\nThe lock keeper is Bob."
+    pages[97] += "\nThe lock opens at dawn."
+    (tmp_path / "long.md").write_text("\n\n".join(pages))
+    sent = json.loads(lumnis("ask", "Who is the lock keeper?", str(tmp_path / "long.md"), "--json").out)
+    text = sent["input_messages"][-1]["content"]
+    assert len(text) < 10_000
+    assert text.index("The lock keeper is Bob.") < text.index("The lock opens at dawn.")
+    assert "Bob" in sent["output_text"]
+
+
+@pytest.mark.parametrize("command", ["ask", "chat"])
+def test_the_model_and_the_files_of_the_user(lumnis: Lumnis, key: str, serve: Serve, command: str) -> None:
+    """They reach the run; of ask, with the other options of that kind."""
+    engine = RequestEngine()
+    local = serve(engine)
+    service = ["--base-url", local.base_url, "--api-key", local.api_key, "--model", "openai:gpt-4o", "--user-files"]
+    if command == "ask":
+        more = ["--options", '{"note": "tide"}', "--model-overrides", '{"cheap_model": "openai:gpt-4o-mini"}']
+        assert lumnis("ask", "Hello", *service, *more).status == 0
+    else:
+        assert lumnis("chat", *service, stdin="Hello\n").status == 0
+    (request,) = engine.requests
+    overrides, options = dict(request.model_overrides or {}), dict(request.options or {})
+    assert (overrides.pop("smart_model"), options.pop("use_files")) == ("openai:gpt-4o", True)
+    assert (overrides, options) == (
+        ({"cheap_model": "openai:gpt-4o-mini"}, {"note": "tide"}) if command == "ask" else ({}, {})
+    )

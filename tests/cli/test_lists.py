@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from lumnisai_core import Client
 from lumnisai_core.local import Script, Step
+from lumnisai_integrations._commands import UsageError
+from lumnisai_integrations._commands.ids import SEARCHED, whole_id
 from tests.cli.conftest import Lumnis
 from tests.conftest import Serve
 from tests.servers import EndlessEngine, FeedbackEngine
@@ -145,3 +149,73 @@ def test_a_run_gets_feedback_while_it_works(lumnis: Lumnis, key: str, user: str,
     ]
     assert json.loads(lumnis("runs", "feedback", run, "--json", *service).out)["consumed_count"] == 2
     assert "409" in lumnis("runs", "feedback", run, "Too late.", *service).err
+
+
+def test_the_beginning_of_an_id_is_enough(lumnis: Lumnis, key: str, client: Client) -> None:
+    """In every command that takes one."""
+    run = client.invoke(QUESTION)
+    short, thread = run.response_id[:8], str(run.thread_id)[:8]
+    file = client.files.upload(b"Tides.", file_name="tides.md").file_id
+    client.files.wait_until_processed(file, poll_interval=0.01)
+    assert f"run\t{run.response_id}" in lumnis("runs", "show", short).out
+    assert lumnis("runs", "follow", short, "--quiet").out == f"{run.output_text}\n"
+    assert lumnis("runs", "cancel", short).rows == [[short, "succeeded"]]
+    assert lumnis("runs", "feedback", short).status == 0
+    assert lumnis("runs", "list", "--thread", thread).rows[0][0] == run.response_id
+    assert lumnis("ask", "And now?", "--thread", thread, "--quiet").status == 0
+    assert "Continuing" in lumnis("chat", "--thread", thread).err
+    assert lumnis("threads", "rename", thread, "Tides").rows[0][0] == run.thread_id
+    assert lumnis("threads", "show", thread).rows[0] == ["thread", run.thread_id]
+    assert lumnis("files", "show", file[:8], "--text").out == "Tides.\n"
+    assert lumnis("files", "download", file[:8], "-o", "-").out == "Tides."
+    assert lumnis("files", "delete", file[:8]).rows == [[file[:8], "deleted"]]
+    assert lumnis("threads", "delete", thread).rows == [[thread, "deleted"]]
+
+
+@pytest.mark.parametrize(
+    ("word", "ids", "found"),
+    [
+        ("abcd", ["abcd1", "abce2"], "abcd1"),
+        ("abcd", ["abce2"], "abcd"),
+        ("abcd", ["abcd", "abcd1"], "abcd"),
+        ("abc", ["abcd1"], "abc"),
+        ("0" * 36, ["0" * 36 + "1"], "0" * 36),
+        ("abc", ["abc1", "abc2"], "abc"),
+        ("abcd", [f"x{number}" for number in range(SEARCHED)] + ["abcd1"], "abcd"),
+    ],
+)
+def test_which_id_a_beginning_stands_for(word: str, ids: list[str], found: str) -> None:
+    """The only one of the newest; a word that is too short, or an id of its own, stays as it is."""
+    assert whole_id(word, "runs", lambda: ids) == found
+
+
+def test_a_beginning_of_several_ids_is_refused() -> None:
+    """It names them."""
+    ids = [f"abcd{number}" for number in range(5)]
+    with pytest.raises(UsageError, match="abcd is the beginning of several runs: abcd0, abcd1, abcd2 and 2 more"):
+        whole_id("abcd", "runs", lambda: ids)
+
+
+def test_old_runs_are_cancelled(lumnis: Lumnis, key: str, user: str, serve: Serve) -> None:
+    """Those under way that are older, of the user or of the tenant; a dry run changes nothing."""
+    local = serve(EndlessEngine(), poll="on-change")
+    service = ["--base-url", local.base_url, "--api-key", local.api_key]
+    with Client(local.api_key, base_url=local.base_url, scope="tenant") as client:
+        mine, other = (client.responses.create("Hi", scope="user", user_id=one).response_id for one in (user, "bob"))
+        assert lumnis("runs", "cancel", "--older-than", "1h", *service).rows == []
+        dry = lumnis("runs", "cancel", "--older-than", "0s", "--dry-run", *service)
+        assert [(row[0], row[3]) for row in dry.rows] == [(mine, "Hi")]
+        assert client.get_response(mine).is_terminal is False
+        done = lumnis("runs", "cancel", "--older-than", "0s", *service)
+        assert (done.status, [row[:2] for row in done.rows]) == (0, [[mine, "cancelled"]])
+        assert client.get_response(other).is_terminal is False
+        rest = lumnis("runs", "cancel", "--older-than", "0s", "--scope", "tenant", *service)
+        assert [row[:2] for row in rest.rows] == [[other, "cancelled"]]
+        assert lumnis("runs", "cancel", "--older-than", "0s", "--scope", "tenant", *service).rows == []
+
+
+@pytest.mark.parametrize("arguments", [[], ["RUN", "--older-than", "1h"], ["RUN", "--dry-run"]], ids=" ".join)
+def test_which_runs_to_cancel_must_be_clear(lumnis: Lumnis, key: str, arguments: list[str]) -> None:
+    """Named ones or old ones."""
+    done = lumnis("runs", "cancel", *arguments)
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)

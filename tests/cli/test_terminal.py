@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core import Client
-from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
+from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, Script, Step
 from tests.cli.terminal import CTRL_C, CTRL_D, in_terminal
 from tests.conftest import Serve
-from tests.servers import EndlessEngine
+from tests.servers import EndlessEngine, GatedEngine
 
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-9]m")
 QUESTION = "Neap tides are small. Which tides are small?"
@@ -100,14 +100,32 @@ def test_ctrl_c_in_ask(serve: Serve, user: str, tmp_path: Path) -> None:
 
 
 def test_ask(service: dict[str, str], tmp_path: Path) -> None:
-    """A picture of the progress, in colours, and then the answer."""
+    """A picture of the progress, in colours, which folds to a line with steps and time, and then the answer."""
     with in_terminal("ask", QUESTION, environment=service, folder=tmp_path) as terminal:
-        terminal.until("search_material")
-        terminal.until("Neap tides are small.")
+        folded = terminal.until("Neap tides are small.")
         status, rest = terminal.end()
     assert status == 0
+    assert re.search(r"✓ \d steps, \d+\.\d s *\n", folded)
     assert COLOUR.search(terminal.raw)
-    assert "To continue: lumnis ask --thread" in rest
+    assert "To continue: lumnis chat --thread" in rest
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_a_run_that_works_shows_how_long(columns: int, serve: Serve, user: str, tmp_path: Path) -> None:
+    """Beside a mark that turns, also before the first step; no line is longer than the terminal."""
+    engine = GatedEngine(Script([Step("Reading. " * 30)], output_text=""), Script([], output_text="Done."))
+    local = serve(engine, poll="on-change")
+    known = environment(local, user)
+    with in_terminal("ask", "Hello", environment=known, folder=tmp_path, columns=columns) as terminal:
+        seen = terminal.until(" s")
+        while not re.search(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] \d+\.\d s$", seen):
+            seen = terminal.until(" s")
+        engine.open()
+        terminal.until("PROCESSING: Reading.")
+        engine.open()
+        terminal.until("✓ 1 step")
+        status, rest = terminal.end()
+    assert (status, "Done." in rest) == (0, True)
 
 
 def test_lists(service: dict[str, str], tmp_path: Path, client: Client) -> None:

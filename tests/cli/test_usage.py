@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,30 +38,57 @@ def test_lists_load_no_framework(key: str) -> None:
     assert loaded_by("runs", "list", names=FRAMEWORKS) == "[]"
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["demo"],
-        ["ask"],
-        ["chat"],
-        ["serve"],
-        ["threads"],
-        *[["threads", action] for action in ("list", "show", "rename", "delete")],
-        ["runs"],
-        *[["runs", action] for action in ("list", "show", "follow", "cancel", "feedback")],
-        ["files"],
-        *[["files", action] for action in ("upload", "list", "search", "show", "download", "delete")],
-    ],
-    ids=" ".join,
-)
-def test_every_command_has_help_with_examples(lumnis: Lumnis, command: list[str]) -> None:
+COMMANDS = [
+    ["demo"],
+    ["ask"],
+    ["chat"],
+    ["serve"],
+    ["mcp"],
+    ["completion"],
+    ["threads"],
+    *[["threads", action] for action in ("list", "show", "rename", "delete")],
+    ["runs"],
+    *[["runs", action] for action in ("list", "show", "follow", "cancel", "feedback")],
+    ["files"],
+    *[["files", action] for action in ("upload", "list", "search", "show", "download", "delete")],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_examples(
+    lumnis: Lumnis, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each example is a call of that command."""
+    monkeypatch.setenv("COLUMNS", "120")
     done = lumnis(*command, "--help")
     assert (done.status, done.err) == (0, "")
     examples = done.out.partition("examples:\n")[2].strip().splitlines()
     assert examples
     for example in examples:
         assert example.strip().startswith(f"lumnis {' '.join(command)}") or "| xargs lumnis" in example
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+@pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
+def test_help_wraps_at_words(lumnis: Lumnis, command: list[str], columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of descriptions and examples; no word is torn."""
+    monkeypatch.setenv("COLUMNS", "500")
+    words = lumnis(*command, "--help").out.partition("\n\n")[2].split()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    wrapped = lumnis(*command, "--help").out
+    assert max(map(len, wrapped.splitlines())) <= columns
+    assert wrapped.partition("\n\n")[2].split() == words
+
+
+def test_options_stand_anywhere(lumnis: Lumnis, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a question and its files, too; two dashes end the options."""
+    (tmp_path / "tides.md").write_text("Neap tides are small.")
+    (tmp_path / "ports.md").write_text("Ports publish tables.")
+    monkeypatch.chdir(tmp_path)
+    done = lumnis("ask", "Which tides are small?", "--quiet", "tides.md", "--timeout", "60", "ports.md")
+    assert (done.status, done.out, done.err) == (0, "Neap tides are small.\n", "")
+    assert lumnis("ask", "--quiet", "--", "-Neap tides are small. Which?").status == 0
+    assert lumnis("ask", "Which?", "--quite", "tides.md").status == 2
 
 
 def test_version(lumnis: Lumnis) -> None:
@@ -79,7 +107,13 @@ WRONG = [
     ["ask", "What?", "--schema", "nowhere.json"],
     ["ask", "What?", "--timeout", "soon"],
     ["ask", "What?", "--timeout", "0"],
+    ["ask", "What?", "--model", "gpt-4o"],
     ["chat", "--thread", "a", "--title", "b"],
+    ["chat", "--model", ":"],
+    ["completion", "cmd"],
+    ["runs", "cancel", "--older-than", "soon"],
+    ["runs", "cancel", "--older-than", "1"],
+    ["mcp", "--answer-within", "0"],
     ["threads"],
     ["threads", "delete"],
     ["threads", "rename", "thread"],
@@ -186,3 +220,48 @@ def test_a_run_is_stopped_when_the_reader_of_its_updates_leaves(serve: Serve) ->
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
         (run,) = client.list_responses().responses
         assert client.get_response(run.response_id, wait=10).status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [("demo", "langchain_core", "langchain,llama-index,local"), ("serve", "starlette", "local"), ("mcp", "mcp", "mcp")],
+)
+def test_a_command_that_needs_an_extra_names_it(command: str, module: str, extra: str) -> None:
+    """In one line, with status 1; the other commands and the help work without it."""
+    program = "import sys; sys.modules[sys.argv[1]] = None; from lumnisai_integrations.cli import main; "
+    for words, status in (([command], 1), (["--help"], 0)):
+        run = [sys.executable, "-c", program + "sys.exit(main(sys.argv[2:]))", module, *words]
+        done = subprocess.run(run, capture_output=True, text=True, check=False)
+        assert done.returncode == status
+        assert done.stderr.count("\n") == status
+        assert (f'pip install "lumnisai-integrations[{extra}]"' in done.stderr) == bool(status)
+
+
+def test_questions_load_no_framework(lumnis: Lumnis, key: str, tmp_path: Path) -> None:
+    """About files neither."""
+    (tmp_path / "tides.md").write_text("Neap tides are small.")
+    assert loaded_by("ask", "Which tides are small?", str(tmp_path / "tides.md"), names=FRAMEWORKS) == "[]"
+
+
+def test_bash_completes_commands_options_and_files(lumnis: Lumnis, tmp_path: Path) -> None:
+    """With the script that the command prints."""
+    script = lumnis("completion", "bash")
+    assert (script.status, script.err) == (0, "")
+    (tmp_path / "lumnis.sh").write_text(script.out)
+    (tmp_path / "tides.md").touch()
+
+    def completed(*words: str) -> list[str]:
+        typed = " ".join(f"'{word}'" for word in ("lumnis", *words))
+        program = (
+            f"source ./lumnis.sh; COMP_WORDS=({typed}); COMP_CWORD={len(words)}; "
+            "$(complete -p lumnis | sed 's/.*-F \\([^ ]*\\).*/\\1/') lumnis; printf '%s\\n' \"${COMPREPLY[@]}\""
+        )
+        done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
+        return done.stdout.split()
+
+    assert "threads" in completed("th")
+    assert "cancel" in completed("runs", "c")
+    assert "--user-files" in completed("ask", "--user")
+    assert completed("runs", "list", "--status", "q") == ["queued"]
+    assert "tides.md" in completed("ask", "What?", "ti")
+    assert lumnis("completion", "zsh").out.startswith("#compdef lumnis")

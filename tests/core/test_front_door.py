@@ -17,7 +17,7 @@ def test_the_public_names_exist() -> None:
         for name, value in vars(lumnisai_core).items()
         if not name.startswith("_") and not hasattr(value, "__path__")
     }
-    modules = {"display", "exceptions", "models", "annotations", "TYPE_CHECKING", "VERSION"}
+    modules = {"display", "exceptions", "file_texts", "models", "annotations", "TYPE_CHECKING", "VERSION"}
     assert public - modules - set(listed) == set()
 
 

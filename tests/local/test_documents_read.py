@@ -12,7 +12,7 @@ import pypdf
 import pytest
 from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 
-from lumnisai_core.local.lumnis.files import texts
+from lumnisai_core import file_texts as texts
 from tests.local.support import Api
 from tests.local.test_files import put
 

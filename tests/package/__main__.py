@@ -23,7 +23,7 @@ from lumnisai_core.local import LocalLumnis
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "lumnisai-integrations"
-EXTRAS = ("", "langchain", "llama-index", "local", "files", "aiohttp", "cli", "all")
+EXTRAS = ("", "langchain", "llama-index", "local", "files", "mcp", "aiohttp", "cli", "all")
 PACKAGES = ("lumnisai_core", "lumnisai_integrations")
 #: The modules that users import from. What they list, with its members, is the public API.
 DOORS = (
@@ -31,9 +31,11 @@ DOORS = (
     "lumnisai_core.models",
     "lumnisai_core.exceptions",
     "lumnisai_core.display",
+    "lumnisai_core.file_texts",
     "lumnisai_core.local",
     "lumnisai_integrations.langchain",
     "lumnisai_integrations.llama_index",
+    "lumnisai_integrations.mcp",
     "lumnisai_integrations.notebook",
 )
 #: The adapters' own tests, which hold for every version that is allowed.

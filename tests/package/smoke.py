@@ -32,8 +32,7 @@ NAMES = [
 ]
 #: Extras that bring others.
 BRINGS = {
-    "cli": {"langchain", "llama-index", "local"},
-    "all": {"langchain", "llama-index", "local", "aiohttp", "files"},
+    "all": {"langchain", "llama-index", "local", "aiohttp", "files", "mcp", "cli"},
 }
 
 
@@ -83,6 +82,7 @@ def test_the_extra_works() -> None:
         "aiohttp": _aiohttp,
         "files": _files,
         "cli": _command_line,
+        "mcp": _mcp,
     }
     wanted = [extra for extra in checks if has(extra) or EVERYTHING]
     assert wanted or EXTRA == ""
@@ -129,6 +129,10 @@ def _aiohttp() -> None:
 def _files() -> None:
     for reader in ("pypdf", "docx"):
         importlib.import_module(reader)
+
+
+def _mcp() -> None:
+    assert importlib.import_module("lumnisai_integrations.mcp").mcp_server
 
 
 def _command_line() -> None:

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from lumnisai_core import RunUpdate, ToolCall
-from lumnisai_integrations._shared.board import KEPT, SHOWN_RUNS, RunBoard, board_lines
+from lumnisai_integrations._shared.board import KEPT, SHOWN_RUNS, RunBoard, board_lines, drawn_lines
 from lumnisai_integrations._shared.display import board_html, board_tree
 
 
@@ -100,6 +100,33 @@ def test_only_some_of_many_runs_are_drawn() -> None:
 def test_the_end_of_a_run_is_drawn(updates: list[RunUpdate], status: str, reason: str, heading: str) -> None:
     """The final status from the service counts more than how the call ended."""
     assert board_lines(board_of(*updates).end("a", status, reason))[0] == heading
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "ended", "lines"),
+    [
+        (None, "", 0.0, ["• 2.5 s", "  PLANNING: Reading.", "  PLANNING: Writing."]),
+        ("succeeded", "", 12.14, ["✓ 2 steps, 2.1 s"]),
+        ("failed", "no table", 135.9, ["✗ 2 steps, 2 min 5 s FAILED: no table"]),
+        ("cancelled", "", 9.0, ["■ 2 steps, 0.0 s CANCELLED"]),
+    ],
+)
+def test_a_live_picture_shows_how_long_runs_take(
+    status: str | None, reason: str, ended: float, lines: list[str]
+) -> None:
+    """And folds those that are over to one line; a run that is alone has no number."""
+    board = RunBoard().accept("a", update(), now=10.0).accept("a", update("Writing.", 1), now=11.0)
+    if status is not None:
+        board = board.end("a", status, reason, now=ended)
+    assert [f"{'  ' * line.depth}{line.text}" for line in drawn_lines(board, now=12.5)] == lines
+
+
+def test_a_live_picture_of_several_runs() -> None:
+    """Each has its number and title."""
+    board = RunBoard().begin("a", "Tides?", now=1.0).accept("a", update(), now=2.0).end("a", "succeeded", now=3.0)
+    board = board.begin("b", "Ports?", now=2.0).accept("b", update(), now=3.0)
+    texts = [line.text for line in drawn_lines(board, now=4.0)]
+    assert texts == ["✓ [1] Tides? 1 step, 2.0 s", "• [2] Ports? 2.0 s", "PLANNING: Reading."]
 
 
 def test_a_run_without_updates_is_not_drawn() -> None:

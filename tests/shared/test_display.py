@@ -139,7 +139,7 @@ def test_lines_fit_the_encoding_of_the_output(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_tree_lives_in_the_terminal_while_runs_go_on(in_terminal: Callable[[], Terminal]) -> None:
-    """What is printed meanwhile appears too; the last picture stays, the cursor comes back, no thread is left."""
+    """What is printed meanwhile appears too; a line for each run stays, the cursor comes back, no thread is left."""
     terminal, before = in_terminal(), set(threading.enumerate())
     display = ProgressDisplay()
     display.begin("a", "Tides?")
@@ -155,7 +155,7 @@ def test_a_tree_lives_in_the_terminal_while_runs_go_on(in_terminal: Callable[[],
         thread.join(10)
     text = terminal.getvalue()
     assert "printed meanwhile" in text
-    assert "PLANNING: Reading." in text
+    assert "✓ [1] Tides? 1 step, " in text
     assert "FAILED: broken" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
     assert "✓" in text[text.rindex("printed meanwhile") :]

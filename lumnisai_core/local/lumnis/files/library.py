@@ -22,8 +22,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from lumnisai_core.file_texts import Unreadable, private
 from lumnisai_core.local.lumnis.files.reading import read
-from lumnisai_core.local.lumnis.files.texts import Unreadable, private
 from lumnisai_core.local.lumnis.store.files import visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store

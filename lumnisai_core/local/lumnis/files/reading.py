@@ -8,8 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from lumnisai_core.local.lumnis.files import texts
-from lumnisai_core.local.lumnis.files.texts import MOST_MEMORY, MOST_SECONDS, Unreadable, extract
+from lumnisai_core import file_texts
+from lumnisai_core.file_texts import MOST_MEMORY, MOST_SECONDS, Unreadable, extract
 
 #: Bytes of a plain text that is read in a moment.
 _SMALL = 64_000
@@ -32,7 +32,7 @@ async def read(kind: str, size: int, source: Path, text: Path, pieces: Path) -> 
         return extract(kind, source, text, pieces)
     if getattr(sys, "frozen", False) or not sys.executable:  # such an application cannot start Python
         return await asyncio.to_thread(extract, kind, source, text, pieces)
-    program = [sys.executable, "-P", str(Path(texts.__file__)), kind, *map(str, (source, text, pieces))]
+    program = [sys.executable, "-P", str(Path(file_texts.__file__)), kind, *map(str, (source, text, pieces))]
     known = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         *program,

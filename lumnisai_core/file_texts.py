@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+__all__ = ["Unreadable", "pieces_of", "read_text"]
+
 _HTML = ("html", "htm", "xhtml")
 _HIDDEN = {"script", "style", "template", "noscript", "head"}
 _INLINE = {"a", "abbr", "b", "code", "em", "i", "kbd", "mark", "q", "s", "small", "span", "strong", "sub", "sup", "u"}
@@ -174,7 +176,7 @@ def extract(kind: str, source: Path, text: Path, pieces: Path) -> tuple[int, int
         text.open(encoding="utf-8", newline="\n") as lines,
         open(pieces, "w", encoding="utf-8", opener=private) as written,
     ):
-        for piece, first, last in _pieces(line.removesuffix("\n") for line in lines):
+        for piece, first, last in pieces_of(line.removesuffix("\n") for line in lines):
             written.write(json.dumps([piece, first, last, len(piece.split())]) + "\n")
             count += 1
     return count, whole.count("\n") + (whole[-1:] not in ("", "\n"))
@@ -185,8 +187,11 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _pieces(text: Iterable[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield text, first and last line; a piece ends at an empty line if it is long enough there."""
+def pieces_of(text: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+    """Cut a text, passed as its lines, into pieces of about 1,000 characters.
+
+    Yields text, first and last line of each; a piece ends at an empty line if it is long enough there.
+    """
     lines: list[str] = []
     size, first = 0, 1
     for number, line in enumerate(text, 1):
