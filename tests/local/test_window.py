@@ -36,6 +36,7 @@ def test_only_its_own_script_and_style_may_run(api: Api) -> None:
         assert rules.pop(f"{tag}-src") == f"'sha256-{digest}'"
     assert rules.pop("connect-src") == "'self'"
     assert rules.pop("img-src") == "data:"
+    assert (rules.pop("require-trusted-types-for"), rules.pop("trusted-types")) == ("'script'", "'none'")
     assert set(rules) == {"default-src", "base-uri", "form-action", "frame-ancestors"}
     assert set(rules.values()) == {"'none'"}
     assert reply.headers["x-content-type-options"] == "nosniff"

@@ -33,6 +33,8 @@ from lumnisai_core.local.web.work import Work
 
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
 _STOP_GRACE = 1.0
+#: Version of a run that has ended.
+ENDED = -1
 #: Seconds until a run that could not be stored is tried again.
 _DISK_PAUSE = 0.5
 #: Size of input in characters from which on work on it does not hold up the event loop.
@@ -80,11 +82,13 @@ class _Live:
     run: RunRow
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    version: int = 0
     report: LiveReport | None = None
     task: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
         """Wake the polls that wait for any change."""
+        self.version += 1
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -166,12 +170,14 @@ class Runs:
         live = self._live.get(response_id)
         if live is None or seconds <= 0 or self._stopping:
             return
-        event = live.ended if self._poll == "end-only" else live.changed
-        try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return
+        await _until(live.ended if self._poll == "end-only" else live.changed, seconds)
+
+    async def watch(self, response_id: str, seen: int, seconds: float) -> int:
+        """Wait, as `hold` does, while a run is in the version `seen`; return its version, `ENDED` if it has ended."""
+        live = self._live.get(response_id)
+        if live is not None and live.version == seen and not self._stopping:
+            await _until(live.changed, seconds)
+        return live.version if live is not None and response_id in self._live else ENDED
 
     def give(self, feedback: rows.Feedback) -> bool:
         """Store feedback and hand it to its run; false if the run has already ended."""
@@ -304,6 +310,13 @@ class Runs:
         self._store.end_run(live.run, title, artifacts.values(), response_title=title, completed_at=now(), **values)
         self._live.pop(live.run.response_id, None)
         live.end()
+
+
+async def _until(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, but not longer than some seconds."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def _feedback_of(stored: rows.Feedback) -> Feedback:

@@ -10,11 +10,18 @@ from typing import Any
 from lumnisai_core.local.lumnis.store import rows
 from lumnisai_core.local.lumnis.store.files import Files
 from lumnisai_core.local.lumnis.store.rows import ArtifactRow, RunRow, TenantRow
-from lumnisai_core.local.store.database import Database, Table
+from lumnisai_core.local.store.database import Database, Table, containing, contains
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
 from lumnisai_core.local.web.json_text import Json
 
 _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
+#: Runs with what lists show of them; the messages are stored as JSON, the last one is the question.
+_SUMMARIES = """(
+    SELECT runs.*, runs.rowid AS number, users.email AS user_email,
+        substr(json_extract(input_messages, '$[#-1].content'), 1, 200) AS question
+    FROM runs LEFT JOIN users ON users.tenant_id = runs.tenant_id AND users.id = runs.user_id
+)"""
+_MESSAGES = r"""replace(replace(input_messages, '\"', '"'), '\\', '\')"""
 
 
 class Store:
@@ -22,10 +29,13 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._db = database.sql
+        self._reader = database.reader
         self.transaction = database.transaction
         self.tenants = Table(database, "tenants", TenantRow, key="key_hash")
         self.threads = Table(database, "threads", rows.Thread)
         self.runs = Table(database, "runs", RunRow)
+        texts = ("response_title", _MESSAGES, "output_text", "user_email", "response_id", "thread_id")
+        self.summaries = Table(database, _SUMMARIES, rows.RunSummary, "number", conditions={"search": contains(*texts)})
         self.users = Table(database, "users", rows.User)
         self.keys = Table(database, "keys", rows.KeyRow)
         self.preferences = Table(database, "preferences", rows.Preference)
@@ -63,6 +73,14 @@ class Store:
             "UPDATE threads SET response_count = response_count + 1, last_response_at = ? WHERE thread_id = ?",
             (run.created_at, run.thread_id),
         )
+
+    def search_runs(self, search: str, limit: int, offset: int, **conditions: Any) -> tuple[list[rows.RunSummary], int]:
+        """Return a page of the runs in whose texts or ids there is this one, as `Table.page` does; called in a thread.
+
+        Every run that meets the other conditions is read.
+        """
+        with self._reader() as sql:
+            return self.summaries.page(limit, offset, sql, search=containing(search), **conditions)
 
     def save_progress(self, response_id: str, entries: Mapping[int, str], *, is_reset: bool, title: str | None) -> None:
         """Store new and changed progress entries (JSON) of a run that works, by their positions, and its title."""
