@@ -23,9 +23,9 @@ class Page:
     def __init__(self, chrome: webdriver.Chrome) -> None:
         self._chrome = chrome
 
-    def open(self, service: LocalLumnis) -> None:
-        """Load the window."""
-        self._chrome.get(f"{service.base_url}/")
+    def open(self, service: LocalLumnis, address: str = "") -> None:
+        """Load the window, perhaps at an address within it that begins with a number sign."""
+        self._chrome.get(f"{service.base_url}/{address}")
 
     def enter(self, key: str) -> None:
         """Type a key and send it."""
