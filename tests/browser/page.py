@@ -84,6 +84,10 @@ class Page:
         """Return the value of an expression in the page."""
         return self._chrome.execute_script(f"return {expression}", *values)
 
+    def go(self, address: str) -> None:
+        """Go to an address within the window, which begins with a number sign."""
+        self.evaluate("void (location.hash = arguments[0])", address)
+
     def back(self) -> None:
         """Go to the address before."""
         self._chrome.back()

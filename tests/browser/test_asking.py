@@ -1,4 +1,4 @@
-"""Asking in the window: new threads, further turns, answers that grow, cancelling, feedback, and nothing that is lost."""
+"""Asking in the window: new threads, further turns, answers that grow, cancelling, feedback; nothing is lost."""
 
 from __future__ import annotations
 

@@ -198,7 +198,8 @@ def test_new_runs_do_not_move_what_one_looks_at(crowded: LocalLumnis, page: Page
     box = "document.getElementById('runs').parentElement"
     page.evaluate(f"void ({box}.scrollTop = 62 * 5000)")
     page.wait_for("#runs", f"Question {MANY - 5003}.")
-    row = f"Array.from(document.querySelectorAll('#runs li')).find(li => li.textContent.includes('Question {MANY - 5003}.'))"
+    items = "Array.from(document.querySelectorAll('#runs li'))"
+    row = f"{items}.find(li => li.textContent.includes('Question {MANY - 5003}.'))"
     place = f"({row} || document.body).getBoundingClientRect().top"
     before = page.evaluate(place)
     with Client("key", base_url=crowded.base_url, user_id="ines@example.org") as client:

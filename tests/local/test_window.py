@@ -44,7 +44,7 @@ def test_only_its_own_script_and_style_may_run(api: Api) -> None:
 
 
 def test_it_needs_nothing_from_elsewhere_and_writes_only_text(api: Api) -> None:
-    """No address of another host, no inline handler or style, no markup made of data; only the theme outlives the tab."""
+    """No address of another host, no inline handler or style, no markup made of data; the theme alone is kept."""
     page = httpx.get(f"{api.base_url}/").text
     assert not re.search(r"(https?:)?//[\w.-]+\.\w", page)
     assert not re.search(r"<[^>]+\s(on\w+|style)\s*=", page)
