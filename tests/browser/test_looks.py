@@ -1,4 +1,4 @@
-"""How the window looks: themes, widths, columns, names of controls, contrast, states in words; and pictures of it all."""
+"""How the window looks: themes, widths, columns, names, contrast, states in words; and pictures of all of it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.local.support import Lucidic
 from tests.servers import ScriptByText
 
 PICTURES = ROOT / "build" / "window"
+ESCAPE = "\ue00c"
 TABS = ("runs", "sessions", "backend")
 ANSWER = """**North Quay** is open until 22:00, says the [harbour office](https://example.org/harbour).
 
@@ -43,6 +44,34 @@ def is_free(berth: int) -> bool:
 > Strong currents until two hours after high water.
 """
 SEARCH = {"name": "search_register", "args": {"place": "quay", "when": "tonight"}, "output_text": "North Quay: open"}
+
+#: Texts whose contrast to what is behind them is too low, each with its class and ratio.
+CONTRASTS = """(() => {
+    const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+    const pixel = (colours) => {
+        for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
+        return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const behind = (one) => one ? [...behind(one.parentElement), getComputedStyle(one).backgroundColor] : [];
+    const linear = (value) => value <= .03928 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4;
+    const light = (colours) => pixel(colours).map((value) => linear(value / 255))
+        .reduce((sum, value, index) => sum + value * [.2126, .7152, .0722][index], .05);
+    const hasText = (one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+    const low = [];
+    for (const one of document.querySelectorAll('body *')) {
+        if (!one.offsetWidth || one.closest('button:disabled') || !hasText(one)) continue;
+        const back = light(behind(one)), front = light([...behind(one), getComputedStyle(one).color]);
+        const ratio = Math.max(back, front) / Math.min(back, front);
+        if (ratio < 4.5) low.push([one.className || one.tagName, one.textContent.slice(0, 30), ratio]);
+    }
+    return low;
+})()"""
+#: The columns of the other views: their lists, with a text of a row to choose, and their names.
+DEEPER = {
+    "sessions": (("sessions", "Refund desk", "Sessions"), ("tree", "gpt-4o-mini", "Events"), "Event"),
+    "backend": (("shelves", "Posts", "Collections"), ("entries", "tap", "Entries"), "Entry"),
+}
+SEEN = "[...document.querySelectorAll('main:not([hidden]) > section')].filter(one => one.offsetWidth)"
 
 
 class Harbour:
@@ -91,7 +120,13 @@ def harbour() -> Iterator[LocalLumnis]:
         for name, parent, type_, payload, more in (
             ("a", None, "function_call", {"function_name": "handle_refund"}, {"duration": 2.31}),
             ("b", "a", "llm_generation", LLM, {"duration": 1.42}),
-            ("c", "b", "function_call", {"function_name": "find_order", "error": "timeout after 2 s"}, {"duration": 2.0}),
+            (
+                "c",
+                "b",
+                "function_call",
+                {"function_name": "find_order", "error": "timeout after 2 s"},
+                {"duration": 2.0},
+            ),
             ("d", "a", "generic", {"details": "Answered."}, {}),
         ):
             lucidic.event(session_id, payload, type=type_, client_event_id=name, client_parent_event_id=parent, **more)
@@ -107,16 +142,11 @@ def opened(page: Page, service: LocalLumnis, view: str = "runs") -> None:
     if view == "runs":
         page.choose("runs", "Open ports tonight")
         page.wait_for("#talk", "Structured answer")
-    elif view == "sessions":
-        page.click("[data-view=sessions]")
-        page.choose("sessions", "Refund desk")
-        page.choose("tree", "gpt-4o-mini")
-        page.wait_for("#event-parts", "In the harbour.")
-    else:
-        page.click("[data-view=backend]")
-        page.choose("shelves", "Posts")
-        page.choose("entries", "tap")
-        page.wait_for("#entry-parts", "Leaking tap")
+        return
+    page.click(f"[data-view={view}]")
+    for list_id, text, _ in DEEPER[view][:2]:
+        page.choose(list_id, text)
+    page.wait_for("#event-parts, #entry-parts", "In the harbour." if view == "sessions" else "Leaking tap")
 
 
 def test_the_theme_is_that_of_the_system_until_one_is_chosen(harbour: LocalLumnis, page: Page) -> None:
@@ -160,7 +190,7 @@ def test_a_phone_shows_one_column_at_a_time(harbour: LocalLumnis, page: Page) ->
     """Choosing goes deeper, the button at the top goes back; nothing is wider than the screen."""
     page.resize(390, 844)
     page.open_with_key(harbour)
-    seen = "[...document.querySelectorAll('main:not([hidden]) > section')].filter(one => one.offsetWidth).map(one => one.ariaLabel)"
+    seen = f"{SEEN}.map(one => one.ariaLabel)"
     fits = "document.documentElement.scrollWidth <= 390"
     assert page.evaluate(f"[{seen}, {fits}]") == [["Runs"], True]
     page.choose("runs", "Open ports tonight")
@@ -174,16 +204,15 @@ def test_a_phone_shows_one_column_at_a_time(harbour: LocalLumnis, page: Page) ->
     page.wait_for("#talk", "High water")
     page.click("#up")
     page.wait_until(f"{seen}.join() === 'Threads'")
-    for view, columns in (("sessions", ["Sessions", "Events", "Event"]), ("backend", ["Collections", "Entries", "Entry"])):
+    for view, (first, second, last) in DEEPER.items():
         page.click(f"[data-view={view}]")
-        page.wait_until(f"{seen}.join() === '{columns[0]}'")
-        page.choose("sessions" if view == "sessions" else "shelves", "Refund" if view == "sessions" else "Posts")
-        page.wait_until(f"{seen}.join() === '{columns[1]}'")
-        page.choose("tree" if view == "sessions" else "entries", "gpt-4o-mini" if view == "sessions" else "tap")
-        page.wait_until(f"{seen}.join() === '{columns[2]}'")
+        for list_id, text, column in (first, second):
+            page.wait_until(f"{seen}.join() === '{column}'")
+            page.choose(list_id, text)
+        page.wait_until(f"{seen}.join() === '{last}'")
         assert page.evaluate(fits)
-        page.press("\ue00c")
-        page.wait_until(f"{seen}.join() === '{columns[1]}'")
+        page.press(ESCAPE)
+        page.wait_until(f"{seen}.join() === '{second[2]}'")
 
 
 @pytest.mark.parametrize("view", TABS)
@@ -193,7 +222,8 @@ def test_every_control_has_a_name(harbour: LocalLumnis, page: Page, view: str) -
     controls = page.controls()
     assert len(controls) > 8
     assert [role for role, name in controls if not name.strip()] == []
-    assert page.evaluate("[...document.querySelectorAll('.state')].every(one => one.querySelector('svg') && one.innerText)")
+    states = "[...document.querySelectorAll('main:not([hidden]) .state')]"
+    assert page.evaluate(f"{states}.every(one => one.querySelector('svg') && one.innerText)")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -202,26 +232,7 @@ def test_texts_stand_out_from_what_is_behind_them(harbour: LocalLumnis, page: Pa
     """With the contrast that accessible pages need: 4.5 to 1."""
     page.prefer(scheme)
     opened(page, harbour, view)
-    found = page.evaluate(
-        """(() => {
-        const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
-        const pixel = (...colours) => {
-            canvas.clearRect(0, 0, 1, 1);
-            for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
-            return [...canvas.getImageData(0, 0, 1, 1).data];
-        };
-        const behind = (one) => { const all = []; for (; one; one = one.parentElement) all.unshift(getComputedStyle(one).backgroundColor); return all; };
-        const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-            .reduce((sum, v, index) => sum + v * [.2126, .7152, .0722][index], 0);
-        const low = [];
-        for (const one of document.querySelectorAll('body *')) {
-            if (!one.offsetWidth || one.closest('button:disabled') || ![...one.childNodes].some(node => node.nodeType === 3 && node.data.trim())) continue;
-            const [a, b] = [light(pixel(...behind(one), getComputedStyle(one).color)), light(pixel(...behind(one)))].sort();
-            const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
-            if (ratio < 4.5) low.push([one.className || one.tagName, one.textContent.slice(0, 30), Math.round(ratio * 100) / 100]);
-        }
-        return low; })()"""
-    )
+    found = page.evaluate(CONTRASTS)
     assert found == []
 
 
@@ -277,13 +288,13 @@ def test_pictures_are_taken(harbour: LocalLumnis, page: Page, width: int, height
     page.type("#find-run", "nowhere")
     page.wait_for("section[aria-label=Runs]", "No run fits")
     picture("nothing-found")
-    for view in ("sessions", "backend"):
+    for view, (first, second, _) in DEEPER.items():
         page.click(f"[data-view={view}]")
-        page.choose("sessions" if view == "sessions" else "shelves", "Refund" if view == "sessions" else "Posts")
-        page.wait_for("#tree" if view == "sessions" else "#entries", "find_order" if view == "sessions" else "tap")
+        page.choose(*first[:2])
+        page.wait_for(f"#{second[0]}", second[1])
         picture(f"{view}-list")
-        page.choose("tree" if view == "sessions" else "entries", "gpt-4o-mini" if view == "sessions" else "tap")
-        page.wait_for("#event-parts" if view == "sessions" else "#entry-parts", "{")
+        page.choose(*second[:2])
+        page.wait_for("#event-parts, #entry-parts", "{")
         picture(view)
     assert all(path.stat().st_size > 5_000 for path in seen.values())
     assert [text for text in page.complaints() if not re.search(r"Failed to load resource", text)] == []

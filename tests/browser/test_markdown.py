@@ -35,14 +35,17 @@ SHOWN = [
     ("~~~\nopen", "<figure><pre><code>open</code></pre></figure>"),
     (
         "It:\n| a | b \\| c |\n|:-:|--:|\n| **1** | 2 | 3 |\n| 4 |",
-        "<p>It:</p><div><table><thead><tr><th>a</th><th>b | c</th></tr></thead><tbody><tr><td><strong>1</strong></td>"
-        "<td>2</td></tr><tr><td>4</td><td></td></tr></tbody></table></div>",
+        "<p>It:</p><div><table><thead><tr><th>a</th><th>b | c</th></tr></thead>"
+        + "<tbody><tr><td><strong>1</strong></td><td>2</td></tr><tr><td>4</td><td></td></tr></tbody></table></div>",
     ),
     ("a | b\nno table", "<p>a | b<br>no table</p>"),
     ("[a *b*](https://example.org/x?y=1)", f'<p><a href="https://example.org/x?y=1" {LINK}>a <em>b</em></a></p>'),
     ('[a](https://example.org "t") b', f'<p><a href="https://example.org/" {LINK}>a</a> b</p>'),
     ("[mail](mailto:ines@example.org)", f'<p><a href="mailto:ines@example.org" {LINK}>mail</a></p>'),
-    ("see https://example.org/a_(b).", f'<p>see <a href="https://example.org/a_(b)" {LINK}>https://example.org/a_(b)</a>.</p>'),
+    (
+        "see https://example.org/a_(b).",
+        f'<p>see <a href="https://example.org/a_(b)" {LINK}>https://example.org/a_(b)</a>.</p>',
+    ),
     ("<https://example.org>", f'<p><a href="https://example.org/" {LINK}>https://example.org</a></p>'),
     ("![map](https://example.org/m.png)", f'<p><a href="https://example.org/m.png" {LINK}>Image: map</a></p>'),
 ]
@@ -68,7 +71,25 @@ TEXTS = [
 ]
 
 #: Texts that slow renderers take minutes for, or that fill their stack.
-HUGE = ["*a ", "[", "[a](", "`", "` ``", "> ", "  - a\n", "**", "_a*", "<http://", "a|", "|\n|-|\n", "#", "![", "~~~\n", "1. ", "\\"]
+HUGE = [
+    "*a ",
+    "[",
+    "[a](",
+    "`",
+    "` ``",
+    "> ",
+    "  - a\n",
+    "**",
+    "_a*",
+    "<http://",
+    "a|",
+    "|\n|-|\n",
+    "#",
+    "![",
+    "~~~\n",
+    "1. ",
+    "\\",
+]
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +141,9 @@ def test_huge_and_odd_texts_are_shown(blank: Page) -> None:
         blank.evaluate("void drawMarkdown(place, arguments[0])", text)
         assert blank.evaluate("place.children.length") >= 1, piece
     blank.evaluate("void drawMarkdown(place, '**a** '.repeat(100000))")
-    assert blank.evaluate("[place.children.length, place.textContent.length, place.querySelectorAll('strong').length]") == [
+    assert blank.evaluate(
+        "[place.children.length, place.textContent.length, place.querySelectorAll('strong').length]"
+    ) == [
         1,
         600_000,
         0,
