@@ -66,7 +66,7 @@ audit: $(VENV)/bin/python ## compare the pinned packages with known vulnerabilit
 	$(INSTALL) pip-audit
 	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
 
-browser: $(VENV)/installed-browser ## drive the service's window in headless Chromium, which apt-get installs if need be
+browser: $(VENV)/installed-browser ## drive the service's window in Chromium, which apt-get installs if need be; pictures in build/window
 	@command -v chromedriver >/dev/null || { $(CHROMIUM); } || \
 		{ echo "chromedriver is needed: install the packages chromium and chromium-driver, then try again" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser

@@ -10,6 +10,10 @@ from lumnisai_core.local import LocalLumnis
 from tests.browser.page import Page
 
 LINK = 'rel="noopener noreferrer nofollow" target="_blank"'
+TABLE = (
+    "<div><table><thead><tr><th>a</th><th>b | c</th></tr></thead><tbody>"
+    "<tr><td><strong>1</strong></td><td>2</td></tr><tr><td>4</td><td></td></tr></tbody></table></div>"
+)
 
 #: Markdown, and the elements that it becomes; the order of attributes is that of the alphabet.
 SHOWN = [
@@ -35,8 +39,7 @@ SHOWN = [
     ("~~~\nopen", "<figure><pre><code>open</code></pre></figure>"),
     (
         "It:\n| a | b \\| c |\n|:-:|--:|\n| **1** | 2 | 3 |\n| 4 |",
-        "<p>It:</p><div><table><thead><tr><th>a</th><th>b | c</th></tr></thead>"
-        + "<tbody><tr><td><strong>1</strong></td><td>2</td></tr><tr><td>4</td><td></td></tr></tbody></table></div>",
+        f"<p>It:</p>{TABLE}",
     ),
     ("a | b\nno table", "<p>a | b<br>no table</p>"),
     ("[a *b*](https://example.org/x?y=1)", f'<p><a href="https://example.org/x?y=1" {LINK}>a <em>b</em></a></p>'),

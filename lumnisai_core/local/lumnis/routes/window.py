@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Any
 
 from pydantic import Field
 from starlette.responses import HTMLResponse
@@ -65,7 +66,7 @@ async def page(_call: Call) -> HTMLResponse:
 @route("GET /v1/_local/runs")
 async def find_runs(call: Call, query: FindRuns) -> FoundRuns:
     """Show a page of runs, newest first, without their progress and answers."""
-    wanted = {"user_id": call.user(query.user_id), "status": query.status, "thread_id": query.thread_id}
+    wanted: dict[str, Any] = {"user_id": call.user(query.user_id), "status": query.status, "thread_id": query.thread_id}
     if query.search:
         find = functools.partial(call.store.search_runs, tenant_id=call.tenant.id, **wanted)
         runs, total = await call.service.work.do(call.tenant.id, find, query.search, query.limit, query.offset)
