@@ -14,7 +14,7 @@ SHIFT_ENTER = "\ue008\ue007\ue000"
 CONTROL_ENTER = "\ue009\ue007\ue000"
 
 
-def runs_of(service: LocalLumnis) -> list[tuple[str, str]]:
+def runs_of(service: LocalLumnis) -> list[tuple[str, str | None]]:
     """Return question and thread of all runs, oldest first."""
     with Client(service.api_key, base_url=service.base_url) as client:
         runs = client.responses.list(scope="tenant").responses

@@ -51,6 +51,8 @@ def test_runs_are_listed_newest_first_with_what_a_list_shows(filled: Api) -> Non
         ({"search": "%"}, ['Say "100 %_\\" twice']),
         ({"search": "Où"}, ["Où est le port?"]),
         ({"search": "nowhere"}, []),
+        ({"search": "content"}, []),
+        ({"search": "\\"}, ['Say "100 %_\\" twice']),
         ({"user_id": "omar@example.org"}, ['Say "100 %_\\" twice']),
         ({"user_id": "omar@example.org", "search": "port"}, []),
         ({"user_id": "nobody"}, []),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lumnisai_core.local.lucidic.summary import Summary
-from lumnisai_core.local.store.database import Database, Table, contains
+from lumnisai_core.local.store.database import Database, Table
 from lumnisai_core.local.web.json_text import Json
 from lumnisai_core.local.web.shapes import Object
 
@@ -247,6 +247,11 @@ class ToolRow:
     tool: Json[Object]
 
 
+def _contains(*columns: str) -> str:
+    joined = " || char(10) || ".join(f"coalesce({column}, '')" for column in columns)
+    return f"({joined}) LIKE ? ESCAPE '\\'"
+
+
 class Store:
     """The tables of the observability service in the service's database."""
 
@@ -254,7 +259,9 @@ class Store:
         self._sql = database.sql
         self.transaction = database.transaction
         session_texts = ("session_name", "task", "tags", "session_id", "agent_id", "experiment_id")
-        self.sessions = Table(database, "lucidic_sessions", SessionRow, conditions={"search": contains(*session_texts)})
+        self.sessions = Table(
+            database, "lucidic_sessions", SessionRow, conditions={"search": _contains(*session_texts)}
+        )
         #: Events in the order of their arrival; `ordered` ones are those of one session.
         self.events = Table(
             database,
@@ -275,7 +282,7 @@ class Store:
             conditions={
                 "after": "change > ?",
                 "until": "change <= ?",
-                "search": contains("type", "name", "payload", "tags", "metadata", whole),
+                "search": _contains("type", "name", "payload", "tags", "metadata", whole),
             },
         )
         self.payloads = Table(database, "lucidic_payloads", PayloadRow)

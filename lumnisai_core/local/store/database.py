@@ -153,15 +153,9 @@ def _is_over() -> bool:
 
 
 def containing(text: str) -> str:
-    """Return the pattern of texts that contain a text."""
+    """Return the pattern of texts that contain a text, whose signs are escaped by a backslash."""
     escaped = "".join(f"\\{sign}" if sign in "\\%_" else sign for sign in text)
     return f"%{escaped}%"
-
-
-def contains(*columns: str) -> str:
-    """Return the condition that one of these columns fits a pattern of `containing`."""
-    joined = " || char(10) || ".join(f"coalesce({column}, '')" for column in columns)
-    return f"({joined}) LIKE ? ESCAPE '\\'"
 
 
 class AnyRow(Protocol):
@@ -228,20 +222,11 @@ class Table(Generic[Row]):
         found = (sql or self._sql).execute(query, [*values, limit, offset])
         return [self._row(values) for values in found]
 
-    def page(
-        self,
-        limit: int,
-        offset: int,
-        sql: sqlite3.Connection | None = None,
-        *,
-        oldest_first: bool = False,
-        **conditions: Any,
-    ) -> tuple[list[Row], int]:
-        """Return a page of the rows that meet the conditions, and how many there are; `sql` as for `all`."""
+    def page(self, limit: int, offset: int, *, oldest_first: bool = False, **conditions: Any) -> tuple[list[Row], int]:
+        """Return a page of the rows that meet the conditions, and how many there are."""
         where, values = self.where(conditions)
-        query = f"SELECT count(*) FROM {self._name} {where}"
-        total = int((sql or self._sql).execute(query, values).fetchone()[0])
-        return self.all(sql, limit=limit, offset=offset, oldest_first=oldest_first, **conditions), total
+        total = int(self._sql.execute(f"SELECT count(*) FROM {self._name} {where}", values).fetchone()[0])
+        return self.all(limit=limit, offset=offset, oldest_first=oldest_first, **conditions), total
 
     def change(self, conditions: dict[str, Any], **values: Any) -> None:
         """Store new values in the rows that meet the conditions."""

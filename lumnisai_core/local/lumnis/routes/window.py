@@ -67,11 +67,12 @@ async def page(_call: Call) -> HTMLResponse:
 async def find_runs(call: Call, query: FindRuns) -> FoundRuns:
     """Show a page of runs, newest first, without their progress and answers."""
     wanted: dict[str, Any] = {"user_id": call.user(query.user_id), "status": query.status, "thread_id": query.thread_id}
+    wanted["tenant_id"] = call.tenant.id
     if query.search:
-        find = functools.partial(call.store.search_runs, tenant_id=call.tenant.id, **wanted)
-        runs, total = await call.service.work.do(call.tenant.id, find, query.search, query.limit, query.offset)
+        search = functools.partial(call.store.search_runs, query.search, query.limit, query.offset, **wanted)
+        runs, total = await call.service.work.do(call.tenant.id, search)
     else:
-        runs, total = call.page(call.store.summaries, query, **wanted)
+        runs, total = call.store.find_runs(query.limit, query.offset, **wanted)
     return {"runs": runs, "total": total, "limit": query.limit, "offset": query.offset, "now": now()}
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from lumnisai_core.local.lumnis.store import rows
 from lumnisai_core.local.lumnis.store.files import Files
 from lumnisai_core.local.lumnis.store.rows import ArtifactRow, RunRow, TenantRow
-from lumnisai_core.local.store.database import Database, Table, containing, contains
+from lumnisai_core.local.store.database import Database, Table, containing
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
-from lumnisai_core.local.web.json_text import Json
+from lumnisai_core.local.web.json_text import Json, dumps
 
 _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
 #: Runs with what lists show of them; the messages are stored as JSON, the last one is the question.
@@ -21,7 +21,13 @@ _SUMMARIES = """(
         substr(json_extract(input_messages, '$[#-1].content'), 1, 200) AS question
     FROM runs LEFT JOIN users ON users.tenant_id = runs.tenant_id AND users.id = runs.user_id
 )"""
-_MESSAGES = r"""replace(replace(input_messages, '\"', '"'), '\\', '\')"""
+#: A run has a pattern in its texts or ids; messages that lack it as JSON has it are not parsed.
+_CONTAINING = r"""(
+    response_id LIKE ? ESCAPE '\' OR thread_id LIKE ? ESCAPE '\' OR response_title LIKE ? ESCAPE '\'
+    OR output_text LIKE ? ESCAPE '\' OR user_id IN (SELECT id FROM users WHERE email LIKE ? ESCAPE '\')
+    OR input_messages LIKE ? ESCAPE '\'
+        AND EXISTS (SELECT 1 FROM json_each(input_messages) WHERE value ->> 'content' LIKE ? ESCAPE '\')
+)"""
 
 
 class Store:
@@ -34,8 +40,13 @@ class Store:
         self.tenants = Table(database, "tenants", TenantRow, key="key_hash")
         self.threads = Table(database, "threads", rows.Thread)
         self.runs = Table(database, "runs", RunRow)
-        texts = ("response_title", _MESSAGES, "output_text", "user_email", "response_id", "thread_id")
-        self.summaries = Table(database, _SUMMARIES, rows.RunSummary, "number", conditions={"search": contains(*texts)})
+        self._summaries = Table(
+            database,
+            _SUMMARIES,
+            rows.RunSummary,
+            "number",
+            conditions={"numbers": "number IN (SELECT value FROM json_each(?))"},
+        )
         self.users = Table(database, "users", rows.User)
         self.keys = Table(database, "keys", rows.KeyRow)
         self.preferences = Table(database, "preferences", rows.Preference)
@@ -74,13 +85,23 @@ class Store:
             (run.created_at, run.thread_id),
         )
 
-    def search_runs(self, search: str, limit: int, offset: int, **conditions: Any) -> tuple[list[rows.RunSummary], int]:
-        """Return a page of the runs in whose texts or ids there is this one, as `Table.page` does; called in a thread.
+    def find_runs(self, limit: int, offset: int, **conditions: Any) -> tuple[list[rows.RunSummary], int]:
+        """Return a page of the runs that meet the conditions, newest first, and how many there are."""
+        where, values = self.runs.where(conditions)
+        total = int(self._db.execute(f"SELECT count(*) FROM runs {where}", values).fetchone()[0])  # noqa: S608
+        query = f"SELECT rowid FROM runs {where} ORDER BY created_at DESC, rowid DESC LIMIT ? OFFSET ?"  # noqa: S608
+        found = self._db.execute(query, [*values, limit, offset])
+        return self._summaries.all(numbers=dumps([number for (number,) in found])), total
 
-        Every run that meets the other conditions is read.
-        """
+    def search_runs(self, text: str, limit: int, offset: int, **conditions: Any) -> tuple[list[rows.RunSummary], int]:
+        """Return those of the runs that contain a text, as `find_runs` does. All are read: to be called in a thread."""
+        where, values = self.runs.where(conditions)
+        query = f"SELECT rowid FROM runs {where} AND {_CONTAINING} ORDER BY created_at DESC, rowid DESC"  # noqa: S608
         with self._reader() as sql:
-            return self.summaries.page(limit, offset, sql, search=containing(search), **conditions)
+            pattern, in_json = containing(text), containing(dumps(text)[1:-1])
+            found = sql.execute(query, [*values, *[pattern] * 5, in_json, pattern]).fetchall()
+            numbers = dumps([number for (number,) in found[offset : offset + limit]])
+            return self._summaries.all(sql, numbers=numbers), len(found)
 
     def save_progress(self, response_id: str, entries: Mapping[int, str], *, is_reset: bool, title: str | None) -> None:
         """Store new and changed progress entries (JSON) of a run that works, by their positions, and its title."""
