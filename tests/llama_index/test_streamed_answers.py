@@ -38,6 +38,7 @@ def test_a_chat_has_the_pieces_of_an_answer(llm: LumnisLLM, engine: WritingEngin
     assert chunk.message.content == WHOLE
     counts = {name: chunk.additional_kwargs[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
     assert counts == {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    assert chunk.raw is not None
     assert (chunk.raw["usage"]["input_tokens"], chunk.raw["model"]) == (7, "tide-1")
 
 

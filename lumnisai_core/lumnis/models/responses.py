@@ -201,11 +201,12 @@ class RunUpdate:
         tool_calls: The entry's tool calls; for ``tool_update`` only the new ones.
         entry_index: Position of the progress entry (from 0), or None for an update that is not about an entry.
         ts: Server time of the entry, or of completion for the last update.
-        output_text: The answer on the last update; the text so far on updates of the entry in which it is written.
-        delta: New text of the answer since the update before, while it is written. Empty on the last update.
+        output_text: The answer. Only on the last update.
         structured_response: The object requested by ``response_format``. Only on the last update.
         artifacts: Documents the agent made. Only on the last update.
         response: The whole run. Only on the last update.
+        delta: Text that the answer has gained since the update before, where the service shows it while it is
+            written. All of them are the beginning of ``output_text``. Empty on the last update.
     """
 
     response_id: str
