@@ -33,6 +33,7 @@ SHORTER: dict[str, str] = {
     "lumnisai_core/_transport/forks.py": "what a forked child must not share, for pools and logins",
     "lumnisai_core/_version.py": "read by the build",
     "lumnisai_core/local/lumnis/files/reading.py": "starts what `file_texts.py` does in a process",
+    "lumnisai_core/local/lumnis/routes/faults.py": "one resource, one file",
     "lumnisai_core/local/web/ids.py": "ids and times, for all of the service",
     "lumnisai_core/lucidic/errors.py": "the module where the product has its errors",
     "lumnisai_core/lumnis/_async/resources/tenant.py": "one resource, one file",

@@ -8,13 +8,14 @@ part that is not used is null. Its root has no ``anyOf``, which providers of mod
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schemas import SharedDefinitions, check_schema, closed, newest
+from lumnisai_integrations._shared.schemas import SharedDefinitions, as_object, check_schema, closed, newest
 from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
 
 #: Whether tools may be used (auto), must be used (any), or must not be used (none).
@@ -29,6 +30,8 @@ _MAY = (
 _MUST = "The caller runs tools for you. Return tool_calls with the tools to run now and their arguments. "
 _RESULTS = 'A turn that begins with {"tool_result": ...} is what a tool returned: do not repeat that call.'
 _ONE = " Return one call at a time."
+#: The names of definitions, which are plain, in a schema as JSON text.
+_REFERENCE = re.compile(r'"#/\$defs/([A-Za-z0-9_.-]+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,37 @@ class ToolOffer:
         parallel = keywords.get("parallel_tool_calls") is not False
         return cls(tuple(tools), choice, named, parallel, answer_schema)
 
+    @classmethod
+    def of_run(
+        cls, response_format: Mapping[str, Any] | None, instructions: str | None
+    ) -> tuple[Self | None, str | None]:
+        """Return the offer in the parameters of a run that :meth:`applied_to` has made, and the caller's guidance.
+
+        The offer is None for any other ``response_format``; then the guidance is all of the instructions.
+        """
+        schema = response_format or {}
+        parts, title = schema.get("properties") or {}, schema.get("title")
+        if (title, parts.keys()) not in (("ToolCalls", {"tool_calls"}), ("Turn", {"tool_calls", "content"})):
+            return None, instructions
+        items = parts["tool_calls"].get("items") or {}
+        try:
+            tools = tuple(_tool_of(call, schema) for call in items.get("anyOf") or [items])
+        except (KeyError, TypeError, AttributeError, ValidationError):
+            return None, instructions
+        answer = next(iter(parts.get("content", {}).get("anyOf", ())), None)
+        offer = cls(
+            tools,
+            "any" if title == "ToolCalls" else "auto",
+            tools[0].name if title == "ToolCalls" and len(tools) == 1 else None,
+            parts["tool_calls"].get("maxItems") != 1,
+            None if answer is None else _with_definitions(answer, schema),
+        )
+        rest = (instructions or "").removesuffix(offer._guidance()).strip()
+        return offer, rest or None
+
+    def _guidance(self) -> str:
+        return (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
+
     def __post_init__(self) -> None:
         names = [tool.name for tool in self.tools]
         if not all(names):
@@ -122,6 +156,11 @@ class ToolOffer:
     def is_open(self) -> bool:
         """Whether the run may return tool calls; otherwise the schema does not mention them."""
         return bool(self.tools) and (self.choice != "none" or self.named is not None)
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the answer can be text, which is shown while it is written."""
+        return not self.is_forced and self.answer_schema is None
 
     @property
     def is_forced(self) -> bool:
@@ -149,7 +188,7 @@ class ToolOffer:
         """Return the parameters of a run with the schema of this offer and its guidance."""
         instructions = parameters.get("response_format_instructions")
         if self.is_open:
-            own = (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
+            own = self._guidance()
             instructions = f"{instructions}\n\n{own}" if instructions else own
         return {**parameters, "response_format": self.response_format(), "response_format_instructions": instructions}
 
@@ -160,8 +199,11 @@ class ToolOffer:
     def read(self, response: ResponseObject) -> Reply:
         """Return the tool calls or the answer of a run with :meth:`response_format`."""
         value = object_of(response)
-        may_answer = not self.is_forced and self.answer_schema is None
-        if may_answer and response.structured_response is None and not (value or {}).keys() & {"tool_calls", "content"}:
+        if (
+            self.may_write
+            and response.structured_response is None
+            and not (value or {}).keys() & {"tool_calls", "content"}
+        ):
             return Reply(content=response.output_text or "")  # an answer in words, also one in JSON
         if value is None:
             raise _unusable(response, "returned no object for its response_format")
@@ -237,6 +279,24 @@ def _call_schema(tool: Tool, shared: SharedDefinitions) -> dict[str, Any]:
     # Gemini does not read const.
     name = {"type": "string", "const": tool.name, "enum": [tool.name]}
     return {"title": tool.name, **about, **closed({"name": name, "args": args})}
+
+
+def _tool_of(call: Mapping[str, Any], root: Mapping[str, Any]) -> Tool:
+    """Return the tool of a schema that :func:`_call_schema` has made."""
+    parts = call["properties"]
+    return Tool(parts["name"]["const"], call.get("description", ""), _with_definitions(parts["args"], root))
+
+
+def _with_definitions(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a schema as one of its own, with the definitions that it needs."""
+    known, needed = root.get("$defs", {}), {}
+    waiting = [schema]
+    while waiting:
+        for name in _REFERENCE.findall(json.dumps(waiting.pop())):
+            if name in known and name not in needed:
+                needed[name] = known[name]
+                waiting.append(known[name])
+    return as_object({**schema, **({"$defs": needed} if needed else {})})
 
 
 def json_or_text(text: str) -> Any:

@@ -1,9 +1,11 @@
-"""Headless Chromium, and services whose runs wait for the test."""
+"""Headless Chromium, services whose runs wait for the test, and an engine that writes its answer piece by piece."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,14 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-from lumnisai_core.local import LocalLumnis, Script
+from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, Script
 from tests.browser.page import Page
 from tests.conftest import Serve
 from tests.servers import GatedEngine
 
 Gated = Callable[..., tuple[LocalLumnis, GatedEngine]]
+Written = tuple[LocalLumnis, "WritingEngine"]
+Writing = Callable[..., Written]
 
 _MOST_RUNS = 10
 _FLAGS = (
@@ -29,6 +33,43 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+class WritingEngine:
+    """Writes an answer: a piece of it each time the test opens the gate, and its end when there are no more.
+
+    It keeps the feedback that it reads before each piece, and whether it was cancelled.
+    """
+
+    def __init__(self, *pieces: str, usage: dict[str, int] | None = None, model: str | None = None) -> None:
+        self.feedback: list[str] = []
+        self.is_cancelled = False
+        self._pieces = pieces
+        self._usage = usage
+        self._model = model
+        self._gate = threading.Semaphore(0)
+
+    def open(self) -> None:
+        """Let one more piece be written."""
+        self._gate.release()
+
+    async def run(self, _request: RunRequest, report: RunReport) -> RunResult:
+        """Write the answer to whatever was asked."""
+        text, index = "", None
+        try:
+            for piece in self._pieces:
+                await asyncio.to_thread(self._gate.acquire)
+                self.feedback += [item.text for item in report.feedback()]
+                text += piece
+                if index is None:
+                    index = report.progress("Writing the answer", output_text=text)
+                else:
+                    report.replace(index, output_text=text)
+            await asyncio.to_thread(self._gate.acquire)
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            raise
+        return RunResult(text, usage=self._usage, model=self._model)
 
 
 @pytest.fixture(scope="session")
@@ -52,8 +93,10 @@ def page(chromium: webdriver.Chrome) -> Iterator[Page]:
     """A tab of its own, so that nothing is left in it from another test."""
     first = chromium.current_window_handle
     chromium.switch_to.new_window("tab")
-    chromium.get_log("browser")  # what earlier tabs said
-    yield Page(chromium)
+    chromium.get_log("browser")  # messages of earlier tabs
+    shown = Page(chromium)
+    shown.resize(1440, 900)
+    yield shown
     chromium.close()
     chromium.switch_to.window(first)
 
@@ -69,6 +112,25 @@ def gated(serve: Serve) -> Iterator[Gated]:
         return serve(engine, **options), engine
 
     yield start
-    for engine in engines:  # a service closes only once no thread waits at a gate
+    _open(engines)
+
+
+@pytest.fixture
+def writing(serve: Serve) -> Iterator[Writing]:
+    """Start a service whose runs write the next piece of their answer each time the test opens the gate."""
+    engines: list[WritingEngine] = []
+
+    def start(*pieces: str, usage: dict[str, int] | None = None, model: str | None = None) -> Written:
+        engine = WritingEngine(*pieces, usage=usage, model=model)
+        engines.append(engine)
+        return serve(engine), engine
+
+    yield start
+    _open(engines)
+
+
+def _open(engines: Iterable[GatedEngine | WritingEngine]) -> None:
+    """Open all gates: a service closes only once no thread waits at one."""
+    for engine in engines:
         for _ in range(_MOST_RUNS):
             engine.open()

@@ -35,7 +35,7 @@ def opened(page: Page, lucidic: Lucidic) -> None:
 def levels(page: Page) -> list[str]:
     """Return the names in the tree with their levels."""
     rows = "Array.from(document.querySelectorAll('#tree li'), li => li.ariaLevel + ' ' + "
-    return list(page.evaluate(f"{rows}li.querySelector('button:not(.fold)').firstChild.textContent)"))
+    return list(page.evaluate(f"{rows}li.querySelector('.title').textContent)"))
 
 
 def test_a_tree_grows_while_one_looks(page: Page, lucidic: Lucidic) -> None:
@@ -43,7 +43,7 @@ def test_a_tree_grows_while_one_looks(page: Page, lucidic: Lucidic) -> None:
     opened(page, lucidic)
     session_id = lucidic.session(session_name="Refund desk")
     page.choose("sessions", "Refund desk")
-    page.wait_for("#tree", "No events yet.")
+    page.wait_for("#events", "No events yet.")
     lucidic.event(
         session_id, LLM, type="llm_generation", client_event_id="c", client_parent_event_id="b", duration=1.42
     )
@@ -56,7 +56,8 @@ def test_a_tree_grows_while_one_looks(page: Page, lucidic: Lucidic) -> None:
     lucidic.event(session_id, {"function_name": "a"}, client_parent_event_id="b", duration=0.0421, **early)
     page.wait_for("#tree", "42 ms")
     assert levels(page) == ["1 b", "2 a", "2 gpt-4o-mini"]
-    page.wait_for("#sums", "Refund desk", "open", "3 events", "1 error", "31 + 12 tokens")
+    page.wait_for("#session-name", "Refund desk")
+    page.wait_for("#sums", "open", "3 events", "1 error", "31 + 12 tokens")
     page.wait_for("#sessions", "open", "3 events", "1 error")
     lucidic.ok("PUT", "/updatesession", json={"session_id": session_id, "is_finished": True, "is_successful": True})
     page.wait_for("#sums", "succeeded")
@@ -93,7 +94,7 @@ def test_search_shows_events_with_what_is_above_them(page: Page, lucidic: Lucidi
     page.wait_until("document.querySelectorAll('#tree li').length === 3")
     assert (levels(page), page.text("#tree .hit").splitlines()[0]) == (["1 a", "2 b", "3 c"], "c")
     page.type("#find-event", "nowhere")
-    page.wait_for("#tree", "No event has this text.")
+    page.wait_for("#events", "No event has this text.")
     page.evaluate("void (document.getElementById('find-event').value = '', turn(true))")
     page.wait_until("document.querySelectorAll('#tree li').length === 4")
     page.click("#tree li:nth-child(2) .fold")
@@ -133,9 +134,9 @@ def test_a_large_tree_is_drawn_in_parts(page: Page, lucidic: Lucidic) -> None:
         lucidic.event(session_id, {"details": f"event {number}"})
     opened(page, lucidic)
     page.choose("sessions", "310 events")
-    page.wait_for("#tree", "event 0", "Show more of 310 events")
+    page.wait_for("#events", "event 0", "Show more of 310 events")
     assert page.evaluate("document.querySelectorAll('#tree li').length") == 300
-    page.click("#tree > button")
+    page.click("#more-events")
     page.wait_until("document.querySelectorAll('#tree li').length === 310")
 
 
@@ -148,7 +149,7 @@ def test_texts_of_sessions_and_events_are_shown_as_texts(page: Page, lucidic: Lu
     page.choose("sessions", "2 events")
     page.choose("tree", "no <img")
     page.wait_for("#event", MARKUP)
-    for place in ("#sessions", "#sums", "#tree", "#event h2", "#event pre"):
+    for place in ("#sessions", "#session-name", "#tree", "#event-parts h3", "#event-parts pre"):
         assert MARKUP in page.text(place), place
     assert page.evaluate("document.querySelectorAll('img, b').length") == 0
     assert page.evaluate("window.ran") is None
@@ -164,7 +165,7 @@ def test_the_key_of_another_tenant_shows_no_sessions(page: Page, lucidic: Lucidi
     page.enter("other-key")
     page.wait_for("#status", "Live")
     page.click("[data-view=sessions]")
-    page.wait_for("#status.bad", "own key only")
+    page.wait_for("#notice", "own key only")
     assert page.text("#sessions") == ""
     page.click("[data-view=runs]")
     page.wait_for("#status", "Live")

@@ -21,7 +21,7 @@ def test_the_key_is_asked_for_and_a_wrong_one_is_told(gated: Gated, page: Page) 
     assert page.shows("#key")
     assert not page.shows("#window")
     page.enter("wrong-key")
-    page.wait_for("#status.bad", "The key is not valid.")
+    page.wait_for("#notice", "The key is not valid.")
     assert page.shows("#key")
     assert not page.shows("#window")
     page.enter("right-key")
@@ -39,7 +39,7 @@ def test_a_wrong_key_is_still_told_when_every_reply_has_come(gated: Gated, page:
     page.evaluate("void (window.fetch = (...all) => real(...all).finally(() => setTimeout(() => refused++)))")
     page.enter("wrong-key")
     page.wait_until("window.refused === 3")
-    assert page.text("#status") == "The key is not valid."
+    assert page.text("#notice") == "The key is not valid."
 
 
 def test_what_was_asked_for_with_a_forgotten_key_is_not_shown(gated: Gated, page: Page) -> None:
@@ -92,13 +92,15 @@ def test_progress_appears_while_the_run_works_and_then_its_answer(gated: Gated, 
     with made(service) as client:
         client.responses.create("Which port is open?")
     page.choose("runs", "Which port is open?")
-    page.wait_for("#run", "in progress", "user: Which port is open?")
-    assert page.text("#progress") == ""
+    page.wait_for("#run", "in progress", "Which port is open?", "0 steps")
     engine.open()
-    page.wait_for("#progress", "Looking.")
-    assert "Comparing." not in page.text("#progress")
+    page.wait_for(".progress", "Looking.")
+    assert "Comparing." not in page.text(".progress")
     engine.open()
-    page.wait_for("#progress", "Looking.", "Comparing.", 'search({"place":"quay"}) → two hits')
+    page.wait_for(".progress", "Looking.", "Comparing.", 'search({"place":"quay"})')
+    assert "two hits" not in page.text(".progress"), "calls of tools are folded"
+    page.click(".call summary")
+    assert "two hits" in page.text(".progress")
     assert "Answer" not in page.text("#run")
     engine.open()
     page.wait_for("#run", "succeeded", "Answer", "North Quay", "Structured answer", '"port": "North"')
@@ -131,9 +133,20 @@ def test_texts_with_markup_are_shown_as_texts(gated: Gated, page: Page) -> None:
     page.open_with_key(service)
     page.choose("runs", "succeeded")
     page.wait_for("#run", "Structured answer")
-    for place in ("#tenant", "#threads", "#runs", "#run h2", "#run pre", "#progress span", "#progress pre"):
+    page.click(".call summary")
+    for place in (
+        "#tenant",
+        "#threads",
+        "#runs",
+        "#run .turn h2",
+        ".message",
+        ".step span",
+        ".call summary",
+        ".call pre",
+        ".answer",
+        ".turn-structured",
+    ):
         assert MARKUP in page.text(place), place
-    assert page.text("#run").count(MARKUP) == 8
     assert page.evaluate("document.querySelectorAll('img, b').length") == 0
     assert page.evaluate("window.ran") is None
 
@@ -148,7 +161,7 @@ def test_nothing_is_fetched_from_another_host(gated: Gated, page: Page) -> None:
     page.choose("runs", "Which port is open?")
     page.wait_for("#run", "Answer")
     addresses = page.evaluate("performance.getEntries().map(e => e.name).filter(name => name.includes(':'))")
-    assert any("/v1/responses/" in address for address in addresses)
+    assert any("/v1/_local/runs/" in address for address in addresses)
     assert [address for address in addresses if not address.startswith((f"{service.base_url}/", "data:"))] == []
     assert page.complaints() == []
 

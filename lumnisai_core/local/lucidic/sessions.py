@@ -11,7 +11,8 @@ from pydantic import Field, StrictBool, model_validator
 from starlette.responses import Response
 
 from lumnisai_core.local.lucidic.service import MOUNT, Call, Name, Names, OfAgent, Page, changes
-from lumnisai_core.local.lucidic.store import EvaluationRow, ExperimentRow, NodeRow, SessionRow, containing
+from lumnisai_core.local.lucidic.store import EvaluationRow, ExperimentRow, NodeRow, SessionRow
+from lumnisai_core.local.store.database import containing
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import dumps

@@ -262,12 +262,6 @@ class ToolRow:
     tool: Json[Object]
 
 
-def containing(text: str) -> str:
-    """Return the pattern of texts that contain a text."""
-    escaped = "".join(f"\\{sign}" if sign in "\\%_" else sign for sign in text)
-    return f"%{escaped}%"
-
-
 def _contains(*columns: str) -> str:
     joined = " || char(10) || ".join(f"coalesce({column}, '')" for column in columns)
     return f"({joined}) LIKE ? ESCAPE '\\'"

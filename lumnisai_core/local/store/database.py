@@ -152,6 +152,12 @@ def _is_over() -> bool:
     return False
 
 
+def containing(text: str) -> str:
+    """Return the pattern of texts that contain a text, whose signs are escaped by a backslash."""
+    escaped = "".join(f"\\{sign}" if sign in "\\%_" else sign for sign in text)
+    return f"%{escaped}%"
+
+
 class AnyRow(Protocol):
     """A dataclass whose fields are the columns of a table."""
 

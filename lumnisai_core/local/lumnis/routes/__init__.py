@@ -8,8 +8,8 @@ from importlib import import_module
 
 from lumnisai_core._version import VERSION
 from lumnisai_core.local.lumnis.routes import (
-    embedded,
     external_api_keys,
+    faults,
     files,
     integrations,
     mcp_servers,
@@ -20,6 +20,7 @@ from lumnisai_core.local.lumnis.routes import (
     threads,
     uploads,
     users,
+    window,
 )
 from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.web.routes import Route, RouteTable
@@ -57,4 +58,4 @@ ROUTES: tuple[Route, ...] = (
     *model_preferences.route,
 )
 #: Routes that only this service has; no fault happens to them.
-EMBEDDED_ROUTES: tuple[Route, ...] = tuple(embedded.route)
+EMBEDDED_ROUTES: tuple[Route, ...] = (*window.route, *faults.route)

@@ -155,6 +155,21 @@ class RunRow(Run):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """A run in a list: with the beginning of its question, and its user's address if that is known."""
+
+    response_id: Id
+    thread_id: Id
+    user_id: Id | None
+    user_email: str | None
+    status: Status
+    response_title: str | None
+    question: str | None
+    created_at: Time
+    completed_at: Time | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactColumns:
     """The columns of an artifact that requests see."""
 

@@ -10,11 +10,24 @@ from typing import Any
 from lumnisai_core.local.lumnis.store import rows
 from lumnisai_core.local.lumnis.store.files import Files
 from lumnisai_core.local.lumnis.store.rows import ArtifactRow, RunRow, TenantRow
-from lumnisai_core.local.store.database import Database, Table
+from lumnisai_core.local.store.database import Database, Table, containing
 from lumnisai_core.local.web.ids import ago, now, tenant_id_of
-from lumnisai_core.local.web.json_text import Json
+from lumnisai_core.local.web.json_text import Json, dumps
 
 _IDEMPOTENCY_LIFETIME = timedelta(hours=24)
+#: Runs with what lists show of them; the messages are stored as JSON, the last one is the question.
+_SUMMARIES = """(
+    SELECT runs.*, runs.rowid AS number, users.email AS user_email,
+        substr(json_extract(input_messages, '$[#-1].content'), 1, 200) AS question
+    FROM runs LEFT JOIN users ON users.tenant_id = runs.tenant_id AND users.id = runs.user_id
+)"""
+#: A run has a pattern in its texts or ids; messages that lack it as JSON has it are not parsed.
+_CONTAINING = r"""(
+    response_id LIKE ? ESCAPE '\' OR thread_id LIKE ? ESCAPE '\' OR response_title LIKE ? ESCAPE '\'
+    OR output_text LIKE ? ESCAPE '\' OR user_id IN (SELECT id FROM users WHERE email LIKE ? ESCAPE '\')
+    OR input_messages LIKE ? ESCAPE '\'
+        AND EXISTS (SELECT 1 FROM json_each(input_messages) WHERE value ->> 'content' LIKE ? ESCAPE '\')
+)"""
 
 
 class Store:
@@ -22,10 +35,18 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._db = database.sql
+        self._reader = database.reader
         self.transaction = database.transaction
         self.tenants = Table(database, "tenants", TenantRow, key="key_hash")
         self.threads = Table(database, "threads", rows.Thread)
         self.runs = Table(database, "runs", RunRow)
+        self._summaries = Table(
+            database,
+            _SUMMARIES,
+            rows.RunSummary,
+            "number",
+            conditions={"numbers": "number IN (SELECT value FROM json_each(?))"},
+        )
         self.users = Table(database, "users", rows.User)
         self.keys = Table(database, "keys", rows.KeyRow)
         self.preferences = Table(database, "preferences", rows.Preference)
@@ -64,6 +85,24 @@ class Store:
             (run.created_at, run.thread_id),
         )
 
+    def find_runs(self, limit: int, offset: int, **conditions: Any) -> tuple[list[rows.RunSummary], int]:
+        """Return a page of the runs that meet the conditions, newest first, and how many there are."""
+        where, values = self.runs.where(conditions)
+        total = int(self._db.execute(f"SELECT count(*) FROM runs {where}", values).fetchone()[0])  # noqa: S608
+        query = f"SELECT rowid FROM runs {where} ORDER BY created_at DESC, rowid DESC LIMIT ? OFFSET ?"  # noqa: S608
+        found = self._db.execute(query, [*values, limit, offset])
+        return self._summaries.all(numbers=dumps([number for (number,) in found])), total
+
+    def search_runs(self, text: str, limit: int, offset: int, **conditions: Any) -> tuple[list[rows.RunSummary], int]:
+        """Return those of the runs that contain a text, as `find_runs` does. All are read: to be called in a thread."""
+        where, values = self.runs.where(conditions)
+        query = f"SELECT rowid FROM runs {where} AND {_CONTAINING} ORDER BY created_at DESC, rowid DESC"  # noqa: S608
+        with self._reader() as sql:
+            pattern, in_json = containing(text), containing(dumps(text)[1:-1])
+            found = sql.execute(query, [*values, *[pattern] * 5, in_json, pattern]).fetchall()
+            numbers = dumps([number for (number,) in found[offset : offset + limit]])
+            return self._summaries.all(sql, numbers=numbers), len(found)
+
     def save_progress(self, response_id: str, entries: Mapping[int, str], *, is_reset: bool, title: str | None) -> None:
         """Store new and changed progress entries (JSON) of a run that works, by their positions, and its title."""
         with self.transaction():
@@ -83,10 +122,11 @@ class Store:
         """Return the runs of every tenant that have not ended, oldest first."""
         return [run for status in ("queued", "in_progress") for run in self.runs.all(status=status, oldest_first=True)]
 
-    def earlier_turns(self, run: RunRow) -> list[tuple[str, str | None, str]]:
-        """Return messages (JSON), answer and request (JSON) of the thread's succeeded runs before this one."""
+    def earlier_turns(self, run: RunRow) -> list[tuple[str, str | None, str | None, str]]:
+        """Return messages, answer, object and request of the thread's succeeded runs before; all but texts as JSON."""
         query = """
-            SELECT input_messages, output_text, request FROM runs WHERE thread_id = ? AND status = 'succeeded'
+            SELECT input_messages, output_text, structured_response, request FROM runs
+            WHERE thread_id = ? AND status = 'succeeded'
             AND rowid < (SELECT rowid FROM runs WHERE response_id = ?) ORDER BY rowid
         """
         return self._db.execute(query, (run.thread_id, run.response_id)).fetchall()

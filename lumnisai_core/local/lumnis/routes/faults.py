@@ -1,16 +1,8 @@
-"""Routes that only the embedded service has: the page that shows runs, and faults on demand."""
+"""Faults on demand over HTTP, which only the embedded service has."""
 
 from __future__ import annotations
 
-import base64
-import functools
-import hashlib
-import re
-from collections.abc import Mapping
-from importlib.resources import files
-
 from pydantic import RootModel
-from starlette.responses import HTMLResponse
 from typing_extensions import TypedDict
 
 from lumnisai_core.local.lumnis.service import Call
@@ -30,13 +22,6 @@ class Faults(TypedDict):
     """All faults in order, each with its counts."""
 
     faults: list[Object]
-
-
-@route("GET /", public=True)
-async def page(_call: Call) -> HTMLResponse:
-    """Show the page. It holds no data: it asks for a key and reads the API with it."""
-    text, headers = _page()
-    return HTMLResponse(text, headers=headers)
 
 
 @route("GET /v1/_local/faults")
@@ -72,32 +57,3 @@ def _plan(call: Call) -> FaultPlan:
 
 def _entry(armed: Armed) -> Object:
     return {**armed.fault.to_dict(), "seen": armed.seen, "done": armed.done}
-
-
-@functools.cache
-def _page() -> tuple[str, Mapping[str, str]]:
-    """Return the page and its headers; the page loads nothing from anywhere else."""
-    text = files("lumnisai_core.local").joinpath("window.html").read_text(encoding="utf-8")
-    rules = (
-        "default-src 'none'",
-        f"script-src {_hash(text, 'script')}",
-        f"style-src {_hash(text, 'style')}",
-        "img-src data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
-    headers = {
-        "content-security-policy": "; ".join(rules),
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-        "cache-control": "no-cache",
-    }
-    return text, headers
-
-
-def _hash(page: str, tag: str) -> str:
-    """Return the only content of such an element that a browser may use: the one of this page."""
-    (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
