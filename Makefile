@@ -2,7 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+UV := $(BIN)/python -m uv
+# Everything is installed by uv from the lock files, whose hashes it checks; a package without a hash is refused.
+INSTALL = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes --build-constraint constraints.txt
+PROJECT = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --build-constraint constraints.txt --editable .
+EXTRA = $(call INSTALL,$(VENV)) --constraint constraints.txt --requirement pyproject.toml --extra
+LOCK = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate $(ARGS) \
+	--custom-compile-command "make lock"
 TESTS := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable
 SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
@@ -12,7 +18,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference lock docs faults bench load attack audit browser thirdparty official leaks privacy package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +53,16 @@ sync: $(VENV)/installed-dev ## generate the blocking half of the client and its 
 reference: $(VENV)/installed-dev ## write the reference pages from the docstrings
 	$(BIN)/python -m tests.reference
 
+lock: $(VENV)/bin/uv ## write versions and hashes of all packages to the lock files; ARGS=--upgrade takes the newest
+	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --output-file constraints.txt \
+		$(foreach extra,dev bench browser docs package audit liminal-ner,--extra $(extra))
+	$(LOCK) pyproject.toml --extra thirdparty --output-file tests/thirdparty/constraints.txt
+	$(LOCK) pyproject.toml --extra privacy --output-file tests/privacy/constraints.txt
+	echo presidio-evaluator==0.3.2 | $(LOCK) - --no-deps --output-file tests/privacy/evaluator.lock
+	for name in $(OFFICIAL) leaks; do \
+		$(LOCK) tests/official/$$name.txt --output-file tests/official/$$name.lock || exit 1; \
+	done
+
 docs: $(VENV)/installed-docs ## build the site of the documents into site/
 	$(BIN)/zensical build --strict --clean
 
@@ -62,9 +78,8 @@ load: $(VENV)/installed-dev ## put load on the embedded service; ARGS="--beside 
 attack: $(VENV)/installed-dev ## attack the embedded service over real sockets and show what held
 	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider tests/attack
 
-audit: $(VENV)/bin/python ## compare the pinned packages with known vulnerabilities, which needs the network
-	$(INSTALL) pip-audit
-	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
+audit: $(VENV)/installed-audit ## compare the locked packages with known vulnerabilities, which needs the network
+	$(BIN)/python -m pip_audit --requirement constraints.txt --require-hashes --disable-pip
 
 browser: $(VENV)/installed-browser ## drive the service's window in headless Chromium, which apt-get installs if need be
 	@command -v chromedriver >/dev/null || { $(CHROMIUM); } || \
@@ -96,65 +111,64 @@ $(VENV)/bin/python:
 		{ echo "Python 3.11 or later is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed-all: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[all]"
+# The installer itself comes by pip, which checks hashes, too.
+$(VENV)/bin/uv: $(VENV)/bin/python constraints.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[dev]"
+$(VENV)/installed-all: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) all
+	$(call PROJECT,$(VENV))
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) dev
+	$(call PROJECT,$(VENV))
 	@touch $@ $(VENV)/installed-all
 
-$(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[docs]"
+$(VENV)/installed-docs: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) docs
+	$(call PROJECT,$(VENV))
 	@touch $@
 
-$(VENV)/installed-bench: $(VENV)/installed-dev
-	$(INSTALL) --editable ".[bench]"
+$(VENV)/installed-bench $(VENV)/installed-browser $(VENV)/installed-package: $(VENV)/installed-%: $(VENV)/installed-dev
+	$(EXTRA) $*
 	@touch $@
 
-$(VENV)/installed-browser: $(VENV)/installed-dev
-	$(INSTALL) --editable ".[browser]"
+$(VENV)/installed-audit: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) audit
 	@touch $@
 
 # An environment of its own: some of its packages need other versions than those that the project is developed with.
-# By uv, which installs the 190 packages in a tenth of the time.
-$(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt tests/thirdparty/constraints.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/thirdparty/bin/python \
-		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
+$(VENV)/installed-thirdparty: $(VENV)/bin/uv pyproject.toml tests/thirdparty/constraints.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
+	$(call INSTALL,$(VENV)/thirdparty) --requirement tests/thirdparty/constraints.txt
+	$(call PROJECT,$(VENV)/thirdparty)
 	@touch $@
 
 # Without the requirements of presidio-evaluator: its templates and people need none of them.
-$(VENV)/installed-privacy: $(VENV)/bin/python pyproject.toml constraints.txt tests/privacy/constraints.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/privacy
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python \
-		--constraint tests/privacy/constraints.txt --editable ".[privacy]"
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python --no-deps presidio-evaluator==0.3.2
+$(VENV)/installed-privacy: $(VENV)/bin/uv pyproject.toml tests/privacy/constraints.txt tests/privacy/evaluator.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/privacy
+	$(call INSTALL,$(VENV)/privacy) --requirement tests/privacy/constraints.txt
+	$(call INSTALL,$(VENV)/privacy) --no-deps --requirement tests/privacy/evaluator.lock
+	$(call PROJECT,$(VENV)/privacy)
 	@touch $@
 
 # Environments of their own: these packages pin the versions of everything that they use.
-$(VENV)/installed-official: $(VENV)/installed-dev $(OFFICIAL:%=tests/official/%.txt) tests/official/lumi.json
-	$(INSTALL) uv
+$(VENV)/installed-official: $(VENV)/installed-dev $(OFFICIAL:%=tests/official/%.lock) tests/official/lumi.json tests/official/lumi-lock.json
 	for name in $(OFFICIAL); do \
-		$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-$$name && \
-		$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-$$name/bin/python \
-			--requirement tests/official/$$name.txt || exit 1; \
+		$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/official-$$name && \
+		$(call INSTALL,$(VENV)/official-$$name) --requirement tests/official/$$name.lock || exit 1; \
 	done
 	@rm -rf $(VENV)/official-lumi && mkdir $(VENV)/official-lumi
 	@cp tests/official/lumi.json $(VENV)/official-lumi/package.json
-	@if command -v npm >/dev/null; then npm install --prefix $(VENV)/official-lumi --omit=optional --no-package-lock --silent; \
+	@cp tests/official/lumi-lock.json $(VENV)/official-lumi/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(VENV)/official-lumi --omit=optional --silent; \
 		else echo "npm is not installed: the package of Lumi.new is left out"; fi
 	@touch $@
 
-$(VENV)/installed-leaks: $(VENV)/installed-dev tests/official/leaks.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-leaks
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-leaks/bin/python \
-		--requirement tests/official/leaks.txt
-	@touch $@
-
-$(VENV)/installed-package: $(VENV)/installed-dev
-	$(INSTALL) --editable ".[package]"
+$(VENV)/installed-leaks: $(VENV)/installed-dev tests/official/leaks.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/official-leaks
+	$(call INSTALL,$(VENV)/official-leaks) --requirement tests/official/leaks.lock
 	@touch $@

@@ -120,7 +120,7 @@ def identity(value: Any) -> Hashable:
         return ("list", *map(identity, value))
     if isinstance(value, dict):
         return frozenset((name, identity(part)) for name, part in value.items())
-    return ("bool", value) if isinstance(value, bool) else value  # type: ignore[no-any-return]  # text, number or null
+    return ("bool", value) if isinstance(value, bool) else value
 
 
 def same(one: Any, two: Any) -> bool:
