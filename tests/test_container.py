@@ -65,6 +65,16 @@ def test_it_runs_as_a_user_and_keeps_its_data_in_a_volume() -> None:
     assert f"(default: {_step('EXPOSE')})" in re.sub(r"\s+", " ", parsed.stdout) or _step("EXPOSE") in parsed.stdout
 
 
+def test_the_command_of_the_unit_is_one_that_serve_takes() -> None:
+    """That of the systemd unit in the documents, and the further options of the container there."""
+    page = re.sub(r"\\\n", " ", (ROOT / "docs" / "serving.md").read_text("utf-8"))
+    commands = [*re.findall(r"^ExecStart=\S+/lumnis (serve .*)$", page, re.MULTILINE)]
+    commands += [f"serve {rest}" for rest in re.findall(r"docker run .* lumnis (--.*)$", page, re.MULTILINE)]
+    assert len(commands) == 3
+    for command in commands:
+        subprocess.run([*LUMNIS, *shlex.split(command), "--help"], capture_output=True, check=True)
+
+
 def test_the_health_check_tells_a_service_from_none() -> None:
     """The very command, but for the port."""
     (check,) = re.findall(r"CMD (\[.*\])", _step("HEALTHCHECK"))

@@ -312,8 +312,8 @@ class Runs:
     def _log_end(self, live: _Live, *, status: str | None, error: str | None = None, **_: str | None) -> None:
         def engine() -> str:
             agent = json.loads(live.run.request).get("specialized_agent")
-            known = isinstance(self._engine, AgentEngines)
-            return self._engine.name_of(agent) if known else type(self._engine).__name__
+            chosen = self._engine
+            return chosen.name_of(agent) if isinstance(chosen, AgentEngines) else type(chosen).__name__
 
         code = json.loads(error)["code"] if error else None
         user = live.run.user_id

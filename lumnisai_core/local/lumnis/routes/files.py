@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 from starlette.responses import FileResponse, Response
@@ -317,7 +317,8 @@ async def delete_many(
 async def statistics(call: Call, query: Named) -> FileStatistics:
     """Count the files of the tenant, or those that a user may see."""
     user_id = call.user(query.user_id)
-    files, chosen = call.store.files, {"tenant_id": call.tenant.id, "visible_to": user_id, "is_deleted": False}
+    files = call.store.files
+    chosen: dict[str, Any] = {"tenant_id": call.tenant.id, "visible_to": user_id, "is_deleted": False}
     ((total, size, seconds),) = files.aggregate("count(*)", "coalesce(sum(file_size), 0)", _SECONDS, **chosen)
 
     def counted(column: str) -> dict[str, int]:
