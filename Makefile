@@ -79,7 +79,7 @@ attack: $(VENV)/installed-dev ## attack the embedded service over real sockets a
 	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider tests/attack
 
 audit: $(VENV)/installed-audit ## compare the locked packages with known vulnerabilities, which needs the network
-	$(BIN)/python -m pip_audit --requirement constraints.txt --require-hashes --disable-pip
+	$(BIN)/python -m pip_audit --requirement constraints.txt --require-hashes --disable-pip --strict
 
 browser: $(VENV)/installed-browser ## drive the service's window in headless Chromium, which apt-get installs if need be
 	@command -v chromedriver >/dev/null || { $(CHROMIUM); } || \
