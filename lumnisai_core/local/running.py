@@ -32,6 +32,7 @@ from lumnisai_core.local.web.faults import FaultPlan
 from lumnisai_core.local.web.guard import Guard
 from lumnisai_core.local.web.layers import FaultyApp, RecordingApp
 from lumnisai_core.local.web.listener import Listener, address, bind
+from lumnisai_core.local.web.log import LoggedApp
 from lumnisai_core.local.web.routes import Route
 from lumnisai_core.local.web.work import Work
 
@@ -187,7 +188,7 @@ class Running:
                 await app(scope, receive, send)
 
             listener = Listener(
-                Guard(by_port, settings.host_names),
+                LoggedApp(Guard(by_port, settings.host_names)),
                 on_started=lambda: self._ready.set_result((loop, listener, service)),
                 on_stopping=stop,
             )

@@ -16,6 +16,7 @@ from lumnisai_core.local import Fault, LocalLumnis, StoreError
 from lumnisai_integrations._commands import CommandError
 from lumnisai_integrations._commands.engines import agents_from, engine_from
 from lumnisai_integrations._commands.keys import SERVED_KEY, key_of, tenants_of, write_secret
+from lumnisai_integrations._commands.logs import FORMATS, LEVELS, logged
 from lumnisai_integrations._commands.output import write
 from lumnisai_integrations._commands.parsers import Argument, Commands, argument, named, new_command, number
 
@@ -36,6 +37,7 @@ _READY = """\
 Lumnis is listening at {base_url}
 {exports}
 Watch runs and sessions at {base_url}/ in a browser, with the key of LUMNISAI_API_KEY.
+Engine: {engine}.{tenants}
 Data: {data}. Stop with Ctrl-C.
 """
 
@@ -181,6 +183,15 @@ _ARGUMENTS = (
         action="store_true",
         help="let the service's own key add and remove faults over HTTP; never a key of a tenant",
     ),
+    argument("--quiet", action="store_true", help="log nothing but failures of the service, as --log-level error"),
+    argument(
+        "--log-level",
+        choices=LEVELS,
+        default="info",
+        help="what is logged on standard error: a line for each request and run from info on, refusals and failed runs "
+        "from warning on",
+    ),
+    argument("--log-format", choices=FORMATS, default="text", help="how it is logged: a line of text or a JSON object"),
 )
 
 
@@ -215,7 +226,16 @@ def run(options: argparse.Namespace) -> int:
             f"  {name} is {why[name]}" if name in hidden else f"  export {name}={shlex.quote(value)}"
             for name, value in exports.items()
         ]
-        write(_READY.format(base_url=base_url, exports="\n".join(lines), data=options.path or "temporary"))
+        engines = [options.engine, *(f"{name} for {agent}" for agent, name in options.agent)]
+        write(
+            _READY.format(
+                base_url=base_url,
+                exports="\n".join(lines),
+                engine=", ".join(engines),
+                tenants=_tenants(keys, shown=sys.stdout.isatty()),
+                data=options.path or "temporary",
+            )
+        )
 
     try:
         local = LocalLumnis(
@@ -233,10 +253,17 @@ def run(options: argparse.Namespace) -> int:
             faults=options.fault,
             fault_routes=options.fault_routes,
         )
-        local.serve_forever(ready)
+        with logged("error" if options.quiet else options.log_level, options.log_format):
+            local.serve_forever(ready)
     except (ValueError, StoreError) as error:
         raise CommandError(str(error)) from error
     return 0
+
+
+def _tenants(keys: dict[str, list[str]], *, shown: bool) -> str:
+    """Return lines with the tenants and their keys, or with how many there are."""
+    counted = {name: f"{len(own)} key{'s' * (len(own) > 1)}" for name, own in keys.items()}
+    return "".join(f"\nTenant {name}: {', '.join(own) if shown else counted[name]}." for name, own in keys.items())
 
 
 def _own_key(options: argparse.Namespace) -> tuple[str | None, str]:

@@ -18,8 +18,10 @@ from tests.local.conftest import Serve
 from tests.local.support import Api, EchoEngine, other_tenant
 from tests.local.test_files import put
 
-#: Each item is compared with all before it.
-ENDLESS = {"type": "array", "minItems": 9_999, "uniqueItems": True, "items": {"type": "integer"}}
+#: Each of many choices has a pattern, and none fits what the text says.
+_CHOICES = [{"pattern": f"^z{number}(?=q)$"} for number in range(95)]
+ENDLESS: dict[str, Any] = {"type": "object", "properties": {f"p{i}": {"anyOf": _CHOICES} for i in range(100)}}
+ENDLESS["required"] = list(ENDLESS["properties"])
 PLAIN = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 _NAMESPACE = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
 

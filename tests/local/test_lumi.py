@@ -93,7 +93,7 @@ def test_warn_mode_takes_unsigned_requests_and_logs_why_once(
 ) -> None:
     """The default; the line has no key and no content."""
     backend = started(signature="warn")
-    with caplog.at_level(logging.WARNING, logger="lumnisai.local"):
+    with caplog.at_level(logging.WARNING, logger="lumnisai_core.local"):
         for number in range(3):
             assert backend.code("POST", f"{backend.project}/Posts/documents", {"n": number}, auth=None) == 200
     assert [record.getMessage() for record in caplog.records] == [

@@ -261,7 +261,7 @@ def test_a_fault_in_an_engine_fails_its_run(
     serve: Serve, engine: Broken, message: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever goes wrong in an engine ends the run with a reason; the service keeps serving."""
-    caplog.set_level(logging.CRITICAL, "lumnisai.local")  # half a character in a log cannot be reported
+    caplog.set_level(logging.CRITICAL, "lumnisai_core.local")  # half a character in a log cannot be reported
     api = serve(engine)
     for _ in range(2):
         run = api.finish()
@@ -364,7 +364,7 @@ def test_a_run_ends_although_the_disk_was_full(
     api = serve(Script(output_text="done"))
     monkeypatch.setattr("lumnisai_core.local.lumnis.runs._DISK_PAUSE", 0.01)
     monkeypatch.setattr(kind, method, write)
-    with caplog.at_level(logging.ERROR, "lumnisai.local"):
+    with caplog.at_level(logging.ERROR, "lumnisai_core.local"):
         run = api.finish("How high is the tide?")
     assert (run["status"], run["output_text"]) == ("succeeded", "done")
     assert "database or disk is full" in caplog.text

@@ -2,6 +2,7 @@
 
 Each environment gets the wheel, pytest and nothing of the checkout but ``smoke.py``. With the oldest and the newest
 versions of the frameworks, the adapters' whole tests run, too. Last, pyright judges the types of the public API.
+Wheel, source archive and a software bill of materials, of the wheel with the locked versions, are left in ``dist/``.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import argparse
 import importlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,6 +25,8 @@ from pathlib import Path
 from lumnisai_core.local import LocalLumnis
 
 ROOT = Path(__file__).resolve().parents[2]
+DIST = ROOT / "dist"
+LOCK = ROOT / "constraints.txt"
 NAME = "lumnisai-integrations"
 EXTRAS = ("", "langchain", "llama-index", "local", "files", "mcp", "aiohttp", "cli", "all")
 PACKAGES = ("lumnisai_core", "lumnisai_integrations")
@@ -44,15 +49,22 @@ ADAPTER_TESTS = ("tests/langchain", "tests/llama_index", "tests/shared")
 
 def main() -> int:
     """Run the parts that the command line names, all by default; the exit status is the number of parts that failed."""
-    parts = {"extras": _extras, "oldest": _oldest, "newest": _newest, "types": _types}
+    parts = {
+        "archive": _archive,
+        "materials": _materials,
+        "extras": _extras,
+        "oldest": _oldest,
+        "newest": _newest,
+        "types": _types,
+    }
     parser = argparse.ArgumentParser(prog="python -m tests.package", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
     chosen = parser.parse_args().parts or list(parts)
     with tempfile.TemporaryDirectory() as folder, _service() as environment:
-        wheel = _build(Path(folder))
+        wheel = _build()
         outcome = {name: parts[name](Path(folder), wheel, environment) for name in chosen}
     for name, failed in outcome.items():
-        print(f"{name:8} {'FAILED: ' + ', '.join(failed) if failed else 'passed'}")  # noqa: T201
+        print(f"{name:9} {'FAILED: ' + ', '.join(failed) if failed else 'passed'}")  # noqa: T201
     return sum(map(bool, outcome.values()))
 
 
@@ -66,11 +78,44 @@ def _service() -> Iterator[dict[str, str]]:
         yield {**outside, **address}
 
 
-def _build(folder: Path) -> Path:
-    """Build both archives from a copy of what the repository holds, the wheel out of the source archive."""
-    _run([sys.executable, "-m", "build", "--outdir", str(folder / "dist"), str(ROOT)])
-    (wheel,) = (folder / "dist").glob("*.whl")
+def _build() -> Path:
+    """Build both archives, the wheel out of the source archive, with the locked build tools."""
+    shutil.rmtree(DIST, ignore_errors=True)
+    command = [*_uv(), "build", "--quiet", "--build-constraint", str(LOCK), "--require-hashes", "--out-dir", str(DIST)]
+    _run([*command, str(ROOT)])
+    (wheel,) = DIST.glob("*.whl")
     return wheel
+
+
+def _archive(_folder: Path, _wheel: Path, _environment: dict[str, str]) -> list[str]:
+    """Look for everything that the README links to in the source archive."""
+    (path,) = DIST.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text("utf-8"))
+    return sorted({link for link in links if link not in held and not any(name.startswith(link) for name in held)})
+
+
+def _materials(folder: Path, wheel: Path, _environment: dict[str, str]) -> list[str]:
+    """Write the bill of materials beside the wheel; every part of it has to be locked."""
+    python = _environment_at(folder / "materials")
+    locked = ["--require-hashes", "--constraint", str(LOCK), "--build-constraint", str(LOCK)]
+    _install(python, *locked, "--requirement", str(ROOT / "pyproject.toml"), "--extra", "all")
+    _install(python, "--no-deps", str(wheel))
+    bill = DIST / f"{wheel.name.removesuffix('-py3-none-any.whl')}.cdx.json"
+    command = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--output-format", "JSON"]
+    _run([*command, "--pyproject", str(ROOT / "pyproject.toml"), "--output-file", str(bill), str(python)])
+    parts = {(part["name"], part["version"]) for part in json.loads(bill.read_text("utf-8"))["components"]}
+    pins = set(re.findall(r"^([\w.-]+)==([^ ;]+)", LOCK.read_text("utf-8"), re.MULTILINE))
+    known = {(_plain(name), version) for name, version in pins}
+    print(f"{bill.relative_to(ROOT)}: {len(parts)} packages")  # noqa: T201
+    return [f"{name} {version}" for name, version in sorted(parts) if (_plain(name), version) not in known] or (
+        [] if parts else ["empty"]
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _extras(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
@@ -90,7 +135,7 @@ def _newest(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]
 
 
 def _try(folder: Path, wheel: Path, environment: dict[str, str], extra: str, *options: str, label: str = "") -> bool:
-    python = _environment(folder / f"smoke-{label or extra or 'core'}")
+    python = _environment_at(folder / f"smoke-{label or extra or 'core'}")
     wanted = f"{NAME}[{extra}] @ {wheel.as_uri()}" if extra else f"{NAME} @ {wheel.as_uri()}"
     _install(python, wanted, "pytest>=8.3", *options)
     place = python.parents[1] / "try"
@@ -102,7 +147,7 @@ def _try(folder: Path, wheel: Path, environment: dict[str, str], extra: str, *op
 
 def _adapter_tests(folder: Path, resolution: str) -> list[str]:
     """Run the adapters' tests on the sources, with the versions of one end of what is allowed."""
-    python = _environment(folder / f"tests-{resolution}")
+    python = _environment_at(folder / f"tests-{resolution}")
     _install(python, "--editable", f"{ROOT}[dev]", "--resolution", resolution)
     failed = []
     for tests in ADAPTER_TESTS:
@@ -114,7 +159,7 @@ def _adapter_tests(folder: Path, resolution: str) -> list[str]:
 
 def _types(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
     """Let pyright judge how completely the public API is typed."""
-    python = _environment(folder / "types")
+    python = _environment_at(folder / "types")
     _install(python, f"{NAME}[all] @ {wheel.as_uri()}")
     # pyright looks for the package with the first `python` on the path.
     inside = {**environment, "PATH": f"{python.parent}{os.pathsep}{environment['PATH']}"}
@@ -151,7 +196,7 @@ def _public_names() -> frozenset[str]:
     return frozenset(names)
 
 
-def _environment(place: Path) -> Path:
+def _environment_at(place: Path) -> Path:
     _run([*_uv(), "venv", "--quiet", "--python", sys.executable, str(place)])
     return place / "bin" / "python"
 

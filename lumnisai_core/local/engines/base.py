@@ -223,6 +223,10 @@ class AgentEngines:
             raise EngineError("AGENT_NOT_AVAILABLE", message)
         return await self._agents.get(name, self._engine).run(request, report)
 
+    def name_of(self, agent: str | None) -> str:
+        """Return the name of the engine of a specialized agent, or of the default one, as logs show it."""
+        return agent if agent in self._agents and agent else type(self._engine).__name__
+
 
 def _check(name: str, engine: object) -> None:
     if isinstance(engine, type):  # it has the method, but there is no object to call it on

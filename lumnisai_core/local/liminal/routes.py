@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 
 from starlette.responses import Response, StreamingResponse
 
@@ -13,6 +13,7 @@ from lumnisai_core.local.liminal.service import Answered, Call, Service, envelop
 from lumnisai_core.local.liminal.settings import LiminalInstance, LiminalPolicy
 from lumnisai_core.local.liminal.shapes import (
     Analyze,
+    ChatRow,
     Cleanse,
     CreateThread,
     Hydrate,
@@ -22,7 +23,7 @@ from lumnisai_core.local.liminal.shapes import (
     ThreadRow,
     chat_reply,
 )
-from lumnisai_core.local.web.json_text import written
+from lumnisai_core.local.web.json_text import Json, written
 from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Object
 
@@ -71,21 +72,22 @@ async def model_instances(call: Call) -> Response:
 @route("GET /threads")
 async def list_threads(call: Call, query: ListThreads) -> Response:
     """List the threads of a source, oldest first; all here are of the source `sdk`."""
-    threads = call.service.store.threads.all(oldest_first=True) if query.source == "sdk" else []
-    return call.reply([_thread(call.service, thread) for thread in threads])
+    return call.reply(await asyncio.to_thread(_all_threads, call.service) if query.source == "sdk" else [])
 
 
 @route("POST /threads")
 async def create_thread(call: Call, body: CreateThread) -> Response:
     """Make an empty thread."""
     instance = call.service.instance(body.model_instance_id)
-    return call.reply(_thread(call.service, call.service.new_thread(instance, body.name)))
+    return call.reply(_thread(call.service, call.service.new_thread(instance, body.name), []))
 
 
 @route("GET /threads/{threadId}")
 async def get_thread(call: Call, path: ThreadPath) -> Response:
     """Show a thread with its chats."""
-    return call.reply(_thread(call.service, call.service.thread(path.thread_id)))
+    thread = call.service.thread(path.thread_id)
+    chats = call.service.store.chats.all(thread_id=thread.id, oldest_first=True)
+    return call.reply(_thread(call.service, thread, chats))
 
 
 def _instance(number: int, instance: LiminalInstance) -> Object:
@@ -102,7 +104,12 @@ def _instance(number: int, instance: LiminalInstance) -> Object:
     }
 
 
-def _thread(service: Service, thread: ThreadRow) -> Object:
+def _all_threads(service: Service) -> Json[list[Object]]:
+    threads = [_thread(service, thread, chats) for thread, chats in service.store.all_threads()]
+    return Json(written(threads))
+
+
+def _thread(service: Service, thread: ThreadRow, chats: Iterable[ChatRow]) -> Object:
     number, instance = service.instance_of(thread)
     return {
         "id": thread.id,
@@ -111,7 +118,7 @@ def _thread(service: Service, thread: ThreadRow) -> Object:
         "name": thread.name,
         "source": "sdk",
         "type": "default",
-        "chats": [chat_reply(chat) for chat in service.store.chats.all(thread_id=thread.id, oldest_first=True)],
+        "chats": [chat_reply(chat) for chat in chats],
         "modelInstance": _instance(number, instance),
         "createdAt": thread.created_at,
         "updatedAt": thread.updated_at,

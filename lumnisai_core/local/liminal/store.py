@@ -32,6 +32,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self._sql = database.sql
+        self._reader = database.reader
         self.transaction = database.transaction
         self.threads = Table(database, "liminal_threads", ThreadRow)
         self.chats = Table(database, "liminal_chats", ChatRow)
@@ -41,6 +42,15 @@ class Store:
         values = (model_instance, name, moment, moment)
         query = "INSERT INTO liminal_threads (model_instance, name, created_at, updated_at) VALUES (?, ?, ?, ?)"
         return ThreadRow(int(self._sql.execute(query, values).lastrowid or 0), *values)
+
+    def all_threads(self) -> list[tuple[ThreadRow, list[ChatRow]]]:
+        """Return all threads with their chats, oldest first, from any thread of the program."""
+        with self._reader() as sql:
+            threads = self.threads.all(sql, oldest_first=True)
+            chats: dict[int, list[ChatRow]] = {thread.id: [] for thread in threads}
+            for chat in self.chats.all(sql, oldest_first=True):
+                chats.get(chat.thread_id, []).append(chat)
+        return [(thread, chats[thread.id]) for thread in threads]
 
     def add_chat(self, chat: ChatRow) -> int:
         """Store a prompt and its answer under a new id, which is returned."""

@@ -20,7 +20,7 @@ from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Object, Shape
 
 route = RouteTable(f"/{MOUNT}")
-_logger = logging.getLogger("lumnisai.local")
+_logger = logging.getLogger("lumnisai_core.local")
 
 #: The name that clients send for a session without one.
 _UNNAMED = "Unnamed Session"

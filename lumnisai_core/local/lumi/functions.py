@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from lumnisai_core.local.web.json_text import written
 
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
-_logger = logging.getLogger("lumnisai.local")
+_logger = logging.getLogger("lumnisai_core.local")
 
 
 @dataclass(frozen=True, slots=True)

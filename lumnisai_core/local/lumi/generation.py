@@ -17,7 +17,7 @@ from lumnisai_core.local.web.ids import new_id, now_z
 from lumnisai_core.local.web.json_text import written
 
 _PIECE = re.compile(r"\s*\S+\s*|\s+")
-_logger = logging.getLogger("lumnisai.local")
+_logger = logging.getLogger("lumnisai_core.local")
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from lumnisai_core.local.web.ids import is_past, now
 from lumnisai_core.local.web.shapes import Object
 
 _TOKEN_INVALID = 2100
-_logger = logging.getLogger("lumnisai.local")
+_logger = logging.getLogger("lumnisai_core.local")
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ import json
 import logging
 import mimetypes
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,16 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
-from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, Passage, RunRequest, RunResult
+from lumnisai_core.local.engines.base import (
+    AgentEngines,
+    Engine,
+    EngineError,
+    Feedback,
+    Message,
+    Passage,
+    RunRequest,
+    RunResult,
+)
 from lumnisai_core.local.lumnis.files.library import Library
 from lumnisai_core.local.lumnis.report import Changes, LiveReport
 from lumnisai_core.local.lumnis.settings import Settings
@@ -27,6 +37,7 @@ from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, fit_schema
 from lumnisai_core.local.web.json_text import Json, dumps
+from lumnisai_core.local.web.log import run_ended
 from lumnisai_core.local.web.shapes import Object, Shape, UserName
 from lumnisai_core.local.web.text import short_title
 from lumnisai_core.local.web.work import Work
@@ -42,7 +53,7 @@ _DISK_PAUSE = 0.5
 #: Size of input in characters from which on work on it does not hold up the event loop.
 _LARGE = 20_000
 _T = TypeVar("_T")
-_logger = logging.getLogger("lumnisai.local")
+_logger = logging.getLogger("lumnisai_core.local")
 
 
 class MessageBody(Shape):
@@ -82,6 +93,7 @@ class _Live:
     """A run that has not ended."""
 
     run: RunRow
+    began: float = field(default_factory=time.perf_counter)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     grown: asyncio.Event = field(default_factory=asyncio.Event)
@@ -327,6 +339,17 @@ class Runs:
         self._store.end_run(live.run, title, artifacts.values(), response_title=title, completed_at=now(), **values)
         self._live.pop(live.run.response_id, None)
         live.end()
+        self._log_end(live, **values)
+
+    def _log_end(self, live: _Live, *, status: str | None, error: str | None = None, **_: str | None) -> None:
+        def engine() -> str:
+            agent = json.loads(live.run.request).get("specialized_agent")
+            chosen = self._engine
+            return chosen.name_of(agent) if isinstance(chosen, AgentEngines) else type(chosen).__name__
+
+        code = json.loads(error)["code"] if error else None
+        user = live.run.user_id
+        run_ended(live.run.response_id, status or "", live.began, engine=engine, user=user, code=code)
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:

@@ -228,6 +228,12 @@ class Table(Generic[Row]):
         total = int(self._sql.execute(f"SELECT count(*) FROM {self._name} {where}", values).fetchone()[0])
         return self.all(limit=limit, offset=offset, oldest_first=oldest_first, **conditions), total
 
+    def aggregate(self, *expressions: str, by: str | None = None, **conditions: Any) -> list[tuple[Any, ...]]:
+        """Return what SQL expressions amount to in the rows that meet the conditions, for each value of a column."""
+        where, values = self.where(conditions)
+        query = f"SELECT {', '.join(expressions)} FROM {self._name} {where}{f' GROUP BY {by}' if by else ''}"
+        return self._sql.execute(query, values).fetchall()
+
     def change(self, conditions: dict[str, Any], **values: Any) -> None:
         """Store new values in the rows that meet the conditions."""
         if values:

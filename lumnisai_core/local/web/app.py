@@ -15,13 +15,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lumnisai_core.local.web.errors import ApiError, invalid
 from lumnisai_core.local.web.ids import new_id
 from lumnisai_core.local.web.json_text import read_json, written
+from lumnisai_core.local.web.log import NOTES
 from lumnisai_core.local.web.routes import Once, Route, Router
 from lumnisai_core.local.web.shapes import read
 
 _DRAIN_FACTOR = 8
 _DRAINED = 16_000_000
 _MAX_FILES = 100
-_logger = logging.getLogger("lumnisai.local")
+_logger = logging.getLogger("lumnisai_core.local")
 
 
 class Call:
@@ -32,6 +33,12 @@ class Call:
         self.path = path
         self.raw = b""
         self.data: Any = None
+
+    def named_user(self) -> str | None:
+        """Return the user that the request names, for the log."""
+        body = self.data if isinstance(self.data, dict) else {}
+        named = (place.get("user_id") for place in (self.request.query_params, body, self.path))
+        return next((user for user in named if isinstance(user, str) and user), None)
 
     def check(self) -> None:
         """Refuse the request for what its platform demands of it; called when path, query and body have been read."""
@@ -111,12 +118,15 @@ class App:
             allowed = ", ".join(routes)
             text = f"{request.method} is not possible here; try {allowed}."
             return self._refusal(ApiError(405, "METHOD_NOT_ALLOWED", text), {"allow": allowed})
+        notes: dict[str, str] = request.scope.setdefault(NOTES, {})
+        notes["route"] = f"{route.method} {route.path}"
         path = dict(zip(route.parameters, values, strict=True))
         call = self._open_call(request, path, None if route.public else _credential(request))
         arguments: dict[str, Any] = {}
         for name in route.parts:
             arguments |= route.arguments(name, await self._part(name, call, route))
         call.check()
+        notes["user"] = call.named_user() or ""
         return _reply(await route.endpoint(call, **arguments), route.status)
 
     async def _part(self, name: str, call: Call, route: Route) -> Any:

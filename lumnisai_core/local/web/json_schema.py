@@ -55,7 +55,7 @@ def compile_schema(schema: dict[str, Any] | bool, *, formats: bool = False) -> V
         validator: Validator = jsonschema_rs.validator_for(schema, retriever=_refuse, validate_formats=formats)
     except (ValueError, TypeError, jsonschema_rs.ReferencingError) as error:
         raise SchemaError(_reason(error)) from error
-    return _Bounded(validator, cost) if cost.is_recursive else validator
+    return _Bounded(validator, cost) if cost.is_recursive or cost.is_distinct else validator
 
 
 def problem(validator: Validator, value: Any) -> str | None:

@@ -14,6 +14,13 @@ _MOST_APPLICATIONS = 20_000
 _MOST_NAMED_REFERENCES = 30
 _MOST_STEPS = 200_000
 _LEAST = {"minItems": 10_000, "minContains": 10_000, "minProperties": 10_000, "minLength": 1_000_000}
+#: How many items that differ from each other a list may have to have.
+_MOST_DISTINCT = 1_000
+#: Parts of a value that a schema may demand.
+_MOST_DEMANDED = 20_000
+#: Bits in all of the whole numbers beyond 64 bits in a value; telling these apart takes long.
+_MOST_LONG_BITS = 10_000
+_LONG_FROM = 63
 _MOST_REPEATS = 10_000
 _MOST_PATTERN = 10_000
 #: Keywords that apply schemas to the value itself: a list, a mapping or one of them.
@@ -34,13 +41,16 @@ class SchemaCost:
     Attributes:
         excess: Why it is too much to be used; None if it is not.
         is_recursive: Whether its references lead back to themselves, so that values decide how long a check takes.
+        is_distinct: Whether it has items that must differ from each other, so that numbers decide how long it takes.
     """
 
     def __init__(self, root: Schema) -> None:
         self._root = root
         self._weights: dict[int, int] = {}
+        self._demands: dict[int, int] = {}
         self._open: set[int] = set()
         self.is_recursive = False
+        self.is_distinct = False
         self.excess: str | None = None
         try:
             self.excess = self._too_much(root)
@@ -72,6 +82,8 @@ class SchemaCost:
 
     def is_affordable(self, value: Any) -> bool:
         """Tell whether checking a value takes a bounded number of steps."""
+        if self.is_distinct and _long_bits(value) > _MOST_LONG_BITS:
+            return False
         return not self.is_recursive or self.steps(value) < _MOST_STEPS
 
     def _too_much(self, root: Schema) -> str | None:
@@ -87,12 +99,15 @@ class SchemaCost:
             elif isinstance(node, Mapping):
                 if is_schema and (reason := _own_excess(node)):
                     return reason
+                self.is_distinct |= is_schema and node.get("uniqueItems") is True
                 named += is_schema and any(_is_named(node.get(key)) for key in _REFERENCES)
                 waiting += ((item, is_schema and key not in _DATA) for key, item in node.items())
         if named > _MOST_NAMED_REFERENCES:
             return f"it has more than {_MOST_NAMED_REFERENCES} references by name"
         if self._weight(root) > _MOST_APPLICATIONS:
             return f"its references and choices multiply to more than {_MOST_APPLICATIONS} parts"
+        if self._demanded(root) > _MOST_DEMANDED:
+            return f"it demands values of more than {_MOST_DEMANDED} parts"
         return None
 
     def _weight(self, schema: Any) -> int:
@@ -111,13 +126,31 @@ class SchemaCost:
             self._weights[place] = min(weight, _MOST_APPLICATIONS + 1)
         return self._weights[place]
 
+    def _demanded(self, schema: Any) -> int:
+        """Count the parts that a value has at least."""
+        place = id(schema)
+        if not isinstance(schema, Mapping) or place in self._open:
+            return 1
+        if place not in self._demands:
+            self._open.add(place)
+            parts = 1 + sum(times * self._demanded(part) for times, part in _contents(schema))
+            for key in ("anyOf", "oneOf"):
+                parts = max(parts, min(map(self._demanded, _parts(schema, key)), default=1))
+            parts = max(parts, *map(self._demanded, [*_parts(schema, "allOf"), *self._referred(schema)]), 1)
+            self._open.discard(place)
+            self._demands[place] = min(parts, _MOST_DEMANDED + 1)
+        return self._demands[place]
+
     def _in_place(self, schema: Any) -> Iterator[Any]:
         if isinstance(schema, Mapping):
             for key in _IN_PLACE:
                 yield from _parts(schema, key)
-            for key in _REFERENCES:
-                if isinstance(name := schema.get(key), str) and name.startswith("#"):
-                    yield self._target(name)
+            yield from self._referred(schema)
+
+    def _referred(self, schema: Mapping[str, Any]) -> Iterator[Any]:
+        for key in _REFERENCES:
+            if isinstance(name := schema.get(key), str) and name.startswith("#"):
+                yield self._target(name)
 
     def _target(self, reference: str) -> Any:
         node: Any = self._root
@@ -139,6 +172,38 @@ def _parts(schema: Mapping[str, Any], key: str) -> Iterator[Any]:
         yield from part.values()
     elif isinstance(part, Mapping):
         yield part
+
+
+def _contents(schema: Mapping[str, Any]) -> Iterator[tuple[int, Any]]:
+    """Yield the schemas of parts that a value must have, with how many of them there are at least."""
+    named, required = schema.get("properties"), schema.get("required")
+    if isinstance(required, list):
+        yield from ((1, named.get(name) if isinstance(named, Mapping) else None) for name in required)
+    first = schema.get("prefixItems", schema.get("items"))
+    first = first if isinstance(first, list) else []
+    yield from ((1, part) for part in first)
+    yield max(0, _count(schema, "minItems") - len(first)), schema.get("items")
+    yield _count(schema, "minContains", 1 if "contains" in schema else 0), schema.get("contains")
+    yield _count(schema, "minProperties"), schema.get("additionalProperties")
+
+
+def _count(schema: Mapping[str, Any], key: str, default: int = 0) -> int:
+    count = schema.get(key, default)
+    return int(min(count, _MOST_DEMANDED)) if isinstance(count, int | float) else 0
+
+
+def _long_bits(value: Any) -> int:
+    """Return the bits in all of the whole numbers beyond 64 bits in a value."""
+    bits, waiting = 0, [value]
+    while waiting:
+        piece = waiting.pop()
+        if isinstance(piece, dict):
+            waiting += piece.values()
+        elif isinstance(piece, list):
+            waiting += piece
+        elif isinstance(piece, int) and piece.bit_length() > _LONG_FROM:
+            bits += piece.bit_length()
+    return bits
 
 
 def _inside(schema: Any, piece: Any) -> Iterator[tuple[Any, Any]]:
@@ -165,6 +230,10 @@ def _own_excess(schema: Mapping[str, Any]) -> str | None:
         least = schema.get(key)
         if isinstance(least, int | float) and least > most:
             return f"{key} is more than {most}"
+    first = schema.get("prefixItems", schema.get("items"))
+    least = max(_count(schema, "minItems"), len(first) if isinstance(first, list) else 0)
+    if schema.get("uniqueItems") is True and least > _MOST_DISTINCT:
+        return f"it demands more than {_MOST_DISTINCT} items that differ from each other"
     patterns = [schema.get("pattern"), *(schema["patternProperties"] if _has_patterns(schema) else ())]
     for pattern in patterns:
         if isinstance(pattern, str) and is_explosive(pattern):

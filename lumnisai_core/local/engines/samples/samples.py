@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import Any
 
-from lumnisai_core.local.engines.samples.document import CHOICES, Document, Flat, Schema, Unsatisfiable, kinds, same
+from lumnisai_core.local.engines.samples.document import CHOICES, Document, Flat, Schema, Unsatisfiable, identity, kinds
 from lumnisai_core.local.engines.samples.named_values import NamedValues, Path, Piece, Stage
 from lumnisai_core.local.engines.samples.scalars import fitted, is_special, neutral, options
 from lumnisai_core.local.web.json_schema import compile_schema, problem
@@ -201,17 +201,23 @@ class _Sampler:
         least = max(flat.get("minItems", 0), min(most, len(prefix)))
         if least > _MAX_ITEMS:
             raise Unsatisfiable(f"the offline engine makes no list of more than {_MAX_ITEMS} items")
+        unique = flat.get("uniqueItems", False)
         made: list[Any] = []
-        for position in range(max(least, min(most, self._wanted(prefix, rest, path)))):
+        taken: set[Hashable] = set()
+        wanted = max(least, min(most, self._wanted(prefix, rest, path)))
+        for position in range(min(wanted, max(len(prefix), _MANY))):
             schema = prefix[position] if position < len(prefix) else rest
             place = (*path, str(position))
             if position < least:
-                made.append(self._item(schema, place, made, variant, unique=flat.get("uniqueItems", False)))
-                continue
-            further = self._further_item(schema, place, made, min(last, Stage.GUESSED))
-            if further is _NOTHING:
+                item = self._item(schema, place, position, taken, variant, unique=unique)
+            else:
+                item = self._further_item(schema, place, position, taken, min(last, Stage.GUESSED))
+            if item is _NOTHING:
                 break
-            made.append(further)
+            made.append(item)
+            taken.add(identity(item))
+        if len(made) < least:
+            made += self._rest(rest, (*path, str(len(made))), least - len(made), taken, variant, unique=unique)
         return made
 
     def _wanted(self, prefix: list[Schema], rest: Schema, path: Path) -> int:
@@ -222,26 +228,44 @@ class _Sampler:
         plain = all("enum" in flat or kinds(flat)[0] in ("number", "integer") for flat in flats)
         return _MANY if plain else _FEW
 
-    def _item(self, schema: Schema, path: Path, made: list[Any], variant: int, *, unique: bool) -> Any:
+    def _item(
+        self, schema: Schema, path: Path, position: int, taken: set[Hashable], variant: int, *, unique: bool
+    ) -> Any:
         """Return an item, one that differs from the others if it must or the list is short."""
         check_time()
         first: Any = _NOTHING
-        for value in islice(self.values(schema, path), variant, variant + len(made) + 64):
+        for value in islice(self.values(schema, path), variant, variant + position + 64):
             first = value if first is _NOTHING else first
-            if not (unique or len(made) < _FEW) or not any(same(value, other) for other in made):
+            if not (unique or position < _FEW) or identity(value) not in taken:
                 return value
         if first is _NOTHING or unique:
             raise Unsatisfiable(f"nothing fits at {'/'.join(path)}")
         return first
 
-    def _further_item(self, schema: Schema, path: Path, made: list[Any], last: Stage) -> Any:
+    def _rest(
+        self, schema: Schema, path: Path, count: int, taken: set[Hashable], variant: int, *, unique: bool
+    ) -> list[Any]:
+        """Return further items, so many that no text names them: the same one again, or one after the other."""
+        if not unique:
+            return [self._value(schema, path, variant)] * count
+        made: list[Any] = []
+        for value in self.values(schema, path):
+            check_time()
+            if identity(value) not in taken:
+                made.append(value)
+                taken.add(identity(value))
+            if len(made) == count:
+                return made
+        raise Unsatisfiable(f"nothing fits at {'/'.join(path)}")
+
+    def _further_item(self, schema: Schema, path: Path, position: int, taken: set[Hashable], last: Stage) -> Any:
         """Return one more item that comes from the source as a whole, an object from one sentence; else `_NOTHING`."""
         source, used, before = self._source, list(self._used), self._filled()
         try:
             if source is not None and kinds(self._document.flat(schema))[0] == "object":
-                self._source, self._used = source.only(len(made)), []
-            for value in islice(self.values(schema, path, last=last), len(made) + _FEW):
-                if self._filled() - before >= _leaves(value) and not any(same(value, other) for other in made):
+                self._source, self._used = source.only(position), []
+            for value in islice(self.values(schema, path, last=last), position + _FEW):
+                if self._filled() - before >= _leaves(value) and identity(value) not in taken:
                     used = used if self._source is not source else self._used
                     return value
         except Unsatisfiable:

@@ -38,7 +38,7 @@ _BATCH = 50
 _AT_ONCE = 4
 _ENOUGH_CONTEXT = 5_000_000
 _LINK_LIFETIME = 3600
-_logger = logging.getLogger("lumnisai.local")
+_logger = logging.getLogger("lumnisai_core.local")
 
 
 class Library:

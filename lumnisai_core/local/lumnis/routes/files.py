@@ -6,11 +6,9 @@ Files of the scope `user` exist only for requests that name their owner, files o
 from __future__ import annotations
 
 import time
-from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 from starlette.responses import FileResponse, Response
@@ -27,6 +25,8 @@ from lumnisai_core.local.web.shapes import Id, Named, Object, Shape, Text, UserN
 from lumnisai_core.local.web.text import search_terms
 from lumnisai_core.local.web.work import OutOfTime
 
+#: How long a file took to be read, in seconds; null for one that is not read yet.
+_SECONDS = "avg((julianday(processed_at) - julianday(created_at)) * 86400)"
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=255)]
 route = RouteTable()
 
@@ -315,17 +315,21 @@ async def delete_many(
 async def statistics(call: Call, query: Named) -> FileStatistics:
     """Count the files of the tenant, or those that a user may see."""
     user_id = call.user(query.user_id)
-    files = call.store.files.all(tenant_id=call.tenant.id, visible_to=user_id, is_deleted=False)
-    size = sum(file.file_size for file in files)
-    times = [_seconds(file.created_at, file.processed_at) for file in files if file.processed_at]
+    files = call.store.files
+    chosen: dict[str, Any] = {"tenant_id": call.tenant.id, "visible_to": user_id, "is_deleted": False}
+    ((total, size, seconds),) = files.aggregate("count(*)", "coalesce(sum(file_size), 0)", _SECONDS, **chosen)
+
+    def counted(column: str) -> dict[str, int]:
+        return dict(files.aggregate(column, "count(*)", by=column, **chosen))
+
     return {
-        "total_files": len(files),
+        "total_files": total,
         "total_size_bytes": size,
-        "files_by_type": Counter(file.file_type for file in files),
-        "files_by_status": Counter[str](file.processing_status for file in files),
-        "files_by_scope": Counter[str](file.file_scope for file in files),
-        "average_file_size_bytes": size / len(files) if files else 0.0,
-        "average_processing_time_seconds": sum(times) / len(times) if times else None,
+        "files_by_type": counted("file_type"),
+        "files_by_status": counted("processing_status"),
+        "files_by_scope": counted("file_scope"),
+        "average_file_size_bytes": size / total if total else 0.0,
+        "average_processing_time_seconds": None if seconds is None else max(0.0, seconds),
         "storage_usage_percentage": None,
     }
 
@@ -340,7 +344,3 @@ async def _delete(call: Call, file: FileRow, *, hard: bool) -> None:
         await call.library.remove([file.id])
     else:
         call.store.files.change({"id": file.id}, deleted_at=now())
-
-
-def _seconds(start: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()

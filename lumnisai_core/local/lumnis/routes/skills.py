@@ -187,21 +187,25 @@ async def analytics(call: Call, query: Analytics) -> SkillAnalytics:
     """Count how often skills were available, chosen and successful."""
     _own_tenant(call, query.tenant_id)
     since = ago(timedelta(days=query.days_back))
-    usages = call.store.usages.all(
-        tenant_id=call.tenant.id, user_id=call.user(query.user_id), skill_id=query.skill_id, since=since
+    ((total, selected, successes, score),) = call.store.usages.aggregate(
+        "count(*)",
+        "total(planner_selected IS 1)",
+        "total(execution_outcome IS 'success')",
+        "coalesce(avg(effectiveness_score), 0.0)",
+        tenant_id=call.tenant.id,
+        user_id=call.user(query.user_id),
+        skill_id=query.skill_id,
+        since=since,
     )
-    selected = sum(usage.planner_selected is True for usage in usages)
-    successes = sum(usage.execution_outcome == "success" for usage in usages)
-    scores = [usage.effectiveness_score for usage in usages if usage.effectiveness_score is not None]
     return {
         "skill_id": query.skill_id,
-        "total_retrievals": len(usages),
-        "total_selections": selected,
-        "successful_executions": successes,
-        "selection_rate": selected / len(usages) if usages else 0.0,
+        "total_retrievals": total,
+        "total_selections": int(selected),
+        "successful_executions": int(successes),
+        "selection_rate": selected / total if total else 0.0,
         "success_rate": successes / selected if selected else 0.0,
-        "avg_effectiveness": sum(scores) / len(scores) if scores else 0.0,
-        "usage_frequency": len(usages) / query.days_back,
+        "avg_effectiveness": score,
+        "usage_frequency": total / query.days_back,
     }
 
 
