@@ -27,7 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lumnisai_core/exceptions.py",
         "lumnisai_core/display.py",
     ),
-    ("lumnisai_core/_transport",),
+    ("lumnisai_core/_transport", "lumnisai_core/tools"),
     tuple(f"lumnisai_core/{platform}" for platform in PLATFORMS),
     ("lumnisai_core/__init__.py", "lumnisai_core/models.py"),
     ("lumnisai_core/local/web",),
@@ -45,6 +45,7 @@ PUBLIC = (
     "lumnisai_core.display",
     "lumnisai_core.exceptions",
     "lumnisai_core.local",
+    "lumnisai_core.tools",
     *(f"lumnisai_core.{platform}" for platform in PLATFORMS if platform != "lumnis"),
 )
 

@@ -21,7 +21,7 @@ from langchain_core.runnables import Runnable
 from pydantic import BaseModel
 
 from lumnisai_core.local import EngineError, Message, RunReport, RunRequest, RunResult, ToolCall
-from lumnisai_integrations._shared.schemas import as_object, changed, newest, plain_schema, unwrapped
+from lumnisai_core.tools import as_object, changed, newest, plain_schema, unwrapped
 
 ChatModel = Runnable[LanguageModelInput, BaseMessage]
 

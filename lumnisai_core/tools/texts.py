@@ -6,24 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lumnisai_integrations._shared.tools import json_or_text
-
 _END_OF_RESULT = "[end of tool result]"
-#: Beginnings of the names of our own entries in ``additional_kwargs``.
-_OWN_KEYS = ("lumnis_", "liminal_")
 
 
-class PlainKwargs(dict[str, Any]):
-    """``additional_kwargs`` of a message, which frameworks print into prompts: entries of this package do not show."""
-
-    def _shown(self) -> dict[str, Any]:
-        return {name: value for name, value in self.items() if not name.startswith(_OWN_KEYS)}
-
-    def __bool__(self) -> bool:
-        return bool(self._shown())
-
-    def __repr__(self) -> str:
-        return repr(self._shown())
+def json_or_text(text: str) -> Any:
+    """Return the value of a JSON text, or the text itself if it is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from uuid import uuid4
 
-from lumnisai_core import ResponseObject
-from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schemas import SharedDefinitions, check_schema, closed, newest
-from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
+from lumnisai_core.exceptions import RunState, ValidationError
+from lumnisai_core.tools.schemas import SharedDefinitions, check_schema, closed, newest
+from lumnisai_core.tools.structured import StructuredOutputError, object_of
+from lumnisai_core.tools.texts import json_or_text
 
 #: Whether tools may be used (auto), must be used (any), or must not be used (none).
 Choice = Literal["auto", "any", "none"]
@@ -158,7 +158,7 @@ class ToolOffer:
         """Whether a call of this name fails without its arguments, rather than running with defaults."""
         return not any(tool.name == name and not tool.parameters.get("required") for tool in self.tools)
 
-    def read(self, response: ResponseObject) -> Reply:
+    def read(self, response: RunState) -> Reply:
         """Return the tool calls or the answer of a run with :meth:`response_format`."""
         value = object_of(response)
         may_answer = not self.is_forced and self.answer_schema is None
@@ -238,18 +238,10 @@ def _call_schema(tool: Tool, shared: SharedDefinitions) -> dict[str, Any]:
     return {"title": tool.name, **about, **closed({"name": name, "args": args})}
 
 
-def json_or_text(text: str) -> Any:
-    """Return the value of a JSON text, or the text itself if it is not JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _unusable(response: ResponseObject, problem: str) -> StructuredOutputError:
+def _unusable(response: RunState, problem: str) -> StructuredOutputError:
     return StructuredOutputError.of_run(response, f"Run {response.response_id} was offered tools and {problem}.")
