@@ -33,6 +33,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("lumnisai_core/local/web",),
     ("lumnisai_core/local/store", "lumnisai_core/local/engines"),
     tuple(f"lumnisai_core/local/{platform}" for platform in PLATFORMS),
+    ("lumnisai_core/local/openai",),
     ("lumnisai_core/local",),
     ("lumnisai_integrations/__init__.py", "lumnisai_integrations/_shared"),
     ("lumnisai_integrations/langchain", "lumnisai_integrations/llama_index", "lumnisai_integrations/bulk"),

@@ -34,6 +34,7 @@ from lumnisai_core.local.lumnis.settings import (
     expiry_by_key,
     names_by_key,
 )
+from lumnisai_core.local.openai.routes import PREFIX
 from lumnisai_core.local.running import Running, plan_of
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.ids import utc
@@ -148,6 +149,7 @@ class LocalLumnis:
             public_url=None if public_url is None else public_url.rstrip("/"),
             faults=tuple(faults),
             fault_routes=fault_routes,
+            agents=tuple(agents or ()),
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
         self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key, self._settings.key_expiry)
@@ -172,6 +174,11 @@ class LocalLumnis:
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running; use `with LocalLumnis() as local:` or call start()")
         return self._running.base_url
+
+    @property
+    def openai_base_url(self) -> str:
+        """Address at which clients of OpenAI reach the running service, with the key `api_key`."""
+        return f"{self.base_url}{PREFIX}"
 
     def start(self) -> Self:
         """Start serving; returns when requests are answered. Does nothing if it runs already.
@@ -310,7 +317,7 @@ class ScriptableLumnis(LocalLumnis):
         self.requests: list[RecordedRequest] = []
         player = _Player(self._scripts, AgentEngines(engine or OfflineEngine(step_delay=0), agents))
         super().__init__(engine=player, **{"step_delay": 0, **options})
-        self._settings = replace(self._settings, record=self.requests.append)
+        self._settings = replace(self._settings, record=self.requests.append, agents=tuple(agents or ()))
 
     def script(self, *scripts: str | Script, **fields: Any) -> None:
         """Set how the next runs go, one script each, in order of arrival.

@@ -173,6 +173,11 @@ class Runs:
         except TimeoutError:
             return
 
+    def change(self, response_id: str) -> asyncio.Event | None:
+        """Return what is set at the next change of a run; None if it has ended, or the service stops."""
+        live = self._live.get(response_id)
+        return None if live is None or self._stopping else live.changed
+
     def give(self, feedback: rows.Feedback) -> bool:
         """Store feedback and hand it to its run; false if the run has already ended."""
         live = self._live.get(feedback.response_id)
