@@ -36,7 +36,7 @@ _CHOICES = {
 class Settings:
     """The options of `LocalLumnis`, checked, with engines and keys made ready: names of tenants and times by key.
 
-    `agents` are the names of those with engines of their own. `record` is called with each request before it is processed.
+    `agents` are those with engines of their own. `record` is called with each request before that is processed.
     """
 
     engine: Engine
