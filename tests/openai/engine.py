@@ -6,6 +6,8 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,22 @@ from lumnisai_core.local import EngineError, RunReport, RunRequest, RunResult
 
 #: Seconds after which a test that waits gives up.
 LONG = 20.0
+
+
+class Gate:
+    """Opened by a test in any thread, and waited for in an event loop."""
+
+    def __init__(self) -> None:
+        self._opened: Future[None] = Future()
+
+    def set(self) -> None:
+        """Open it; it stays open."""
+        with suppress(InvalidStateError):
+            self._opened.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait until it is open."""
+        await asyncio.wrap_future(self._opened)
 
 
 @dataclass
@@ -40,7 +58,7 @@ class Act:
     usage: Mapping[str, int] | None = None
     model: str | None = None
     waits: bool = False
-    go: threading.Event = field(default_factory=threading.Event)
+    go: Gate = field(default_factory=Gate)
     started: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
@@ -71,21 +89,17 @@ class Stage:
                 report.progress(step, tool_calls=list(act.calls) if step == act.steps[-1] and act.calls else None)
             if act.pieces:
                 at, text = report.progress("Writing the answer", output_text=act.pieces[0]), act.pieces[0]
-                await _wait(act)
+                if act.waits:
+                    await act.go.wait()
                 for piece in act.pieces[1:]:
                     text += piece
                     report.replace(at, output_text=text)
                     await asyncio.sleep(0)
-            else:
-                await _wait(act)
+            elif act.waits:
+                await act.go.wait()
         except asyncio.CancelledError:
             act.cancelled.set()
             raise
         if act.error is not None:
             raise EngineError(*act.error)
         return RunResult("".join(act.pieces) or act.text, act.value, usage=act.usage, model=act.model)
-
-
-async def _wait(act: Act) -> None:
-    while act.waits and not act.go.is_set():
-        await asyncio.sleep(0.005)

@@ -54,7 +54,7 @@ def test_it_is_found_again(client: openai.OpenAI, stage: Stage) -> None:
     assert client.responses.retrieve(made.id) == made
     assert made.output[-1].call_id
     (item,) = client.responses.input_items.list(made.id)
-    assert item.content[0].text == "Tide at Brest?"  # type: ignore[union-attr] # a message with a text
+    assert item.content[0].text == "Tide at Brest?"  # type: ignore[union-attr, index] # a message with a text
 
 
 def test_a_response_is_continued(client: openai.OpenAI, stage: Stage) -> None:
