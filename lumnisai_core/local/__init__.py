@@ -17,6 +17,7 @@ from lumnisai_core.local.engines.base import (
     EngineError,
     Feedback,
     Message,
+    Passage,
     RunReport,
     RunRequest,
     RunResult,
@@ -37,6 +38,7 @@ from lumnisai_core.local.lumi.shapes import LumiMail
 from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.store.database import StoreError
 from lumnisai_core.local.web.faults import Fault
+from lumnisai_core.local.web.json_schema import fit_schema
 from lumnisai_core.local.web.layers import RecordedRequest
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "Message",
     "NameDetector",
     "OfflineEngine",
+    "Passage",
     "Pattern",
     "PatternDetector",
     "RecordedRequest",
@@ -72,4 +75,5 @@ __all__ = [
     "Step",
     "StoreError",
     "ToolCall",
+    "fit_schema",
 ]

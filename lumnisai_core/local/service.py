@@ -61,7 +61,8 @@ class LocalLumnis:
         tenants: keys by the name of their tenant, any number of each; any other key has a tenant of its own.
         key_expiry: when keys among `api_key` and `tenants` expire; a date without a zone is in UTC. Requests with an
             expired key are refused like those with an unknown one.
-        poll: when a held poll is answered early: `"end-only"` when the run ends, `"on-change"` when it changes.
+        poll: when a held poll is answered early: `"end-only"` when the run ends, `"on-change"` when it changes. The
+            text of an answer that grows counts as a change for polls of at most 2 seconds, at most 10 times a second.
         max_wait: longest time a poll is held, in seconds.
         max_body: largest request body, in bytes.
         max_file: largest uploaded file, in bytes; a bulk upload may be ten times as large in all.

@@ -8,13 +8,14 @@ part that is not used is null. Its root has no ``anyOf``, which providers of mod
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from uuid import uuid4
 
 from lumnisai_core.exceptions import RunState, ValidationError
-from lumnisai_core.tools.schemas import SharedDefinitions, check_schema, closed, newest
+from lumnisai_core.tools.schemas import SharedDefinitions, as_object, check_schema, closed, newest
 from lumnisai_core.tools.structured import StructuredOutputError, object_of
 from lumnisai_core.tools.texts import json_or_text
 
@@ -30,6 +31,8 @@ _MAY = (
 _MUST = "The caller runs tools for you. Return tool_calls with the tools to run now and their arguments. "
 _RESULTS = 'A turn that begins with {"tool_result": ...} is what a tool returned: do not repeat that call.'
 _ONE = " Return one call at a time."
+#: The names of definitions, which are plain, in a schema as JSON text.
+_REFERENCE = re.compile(r'"#/\$defs/([A-Za-z0-9_.-]+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,37 @@ class ToolOffer:
         parallel = keywords.get("parallel_tool_calls") is not False
         return cls(tuple(tools), choice, named, parallel, answer_schema)
 
+    @classmethod
+    def of_run(
+        cls, response_format: Mapping[str, Any] | None, instructions: str | None
+    ) -> tuple[Self | None, str | None]:
+        """Return the offer in the parameters of a run that :meth:`applied_to` has made, and the caller's guidance.
+
+        The offer is None for any other ``response_format``; then the guidance is all of the instructions.
+        """
+        schema = response_format or {}
+        parts, title = schema.get("properties") or {}, schema.get("title")
+        if (title, parts.keys()) not in (("ToolCalls", {"tool_calls"}), ("Turn", {"tool_calls", "content"})):
+            return None, instructions
+        items = parts["tool_calls"].get("items") or {}
+        try:
+            tools = tuple(_tool_of(call, schema) for call in items.get("anyOf") or [items])
+        except (KeyError, TypeError, AttributeError, ValidationError):
+            return None, instructions
+        answer = next(iter(parts.get("content", {}).get("anyOf", ())), None)
+        offer = cls(
+            tools,
+            "any" if title == "ToolCalls" else "auto",
+            tools[0].name if title == "ToolCalls" and len(tools) == 1 else None,
+            parts["tool_calls"].get("maxItems") != 1,
+            None if answer is None else _with_definitions(answer, schema),
+        )
+        rest = (instructions or "").removesuffix(offer._guidance()).strip()
+        return offer, rest or None
+
+    def _guidance(self) -> str:
+        return (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
+
     def __post_init__(self) -> None:
         names = [tool.name for tool in self.tools]
         if not all(names):
@@ -150,7 +184,7 @@ class ToolOffer:
         """Return the parameters of a run with the schema of this offer and its guidance."""
         instructions = parameters.get("response_format_instructions")
         if self.is_open:
-            own = (_MUST if self.is_forced else _MAY) + _RESULTS + ("" if self.parallel else _ONE)
+            own = self._guidance()
             instructions = f"{instructions}\n\n{own}" if instructions else own
         return {**parameters, "response_format": self.response_format(), "response_format_instructions": instructions}
 
@@ -236,6 +270,24 @@ def _call_schema(tool: Tool, shared: SharedDefinitions) -> dict[str, Any]:
     # Gemini does not read const.
     name = {"type": "string", "const": tool.name, "enum": [tool.name]}
     return {"title": tool.name, **about, **closed({"name": name, "args": args})}
+
+
+def _tool_of(call: Mapping[str, Any], root: Mapping[str, Any]) -> Tool:
+    """Return the tool of a schema that :func:`_call_schema` has made."""
+    parts = call["properties"]
+    return Tool(parts["name"]["const"], call.get("description", ""), _with_definitions(parts["args"], root))
+
+
+def _with_definitions(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a schema as one of its own, with the definitions that it needs."""
+    known, needed = root.get("$defs", {}), {}
+    waiting = [schema]
+    while waiting:
+        for name in _REFERENCE.findall(json.dumps(waiting.pop())):
+            if name in known and name not in needed:
+                needed[name] = known[name]
+                waiting.append(known[name])
+    return as_object({**schema, **({"$defs": needed} if needed else {})})
 
 
 def _short(value: object) -> str:

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import sqlite3
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 import httpx
 import pytest
 
-from lumnisai_core.local import EngineError, RunReport, RunRequest, RunResult, Script, Step
+from lumnisai_core.local import EngineError, RunReport, RunRequest, RunResult, Script, ScriptedEngine, Step
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.store.database import Table
 from tests.local.conftest import Serve
@@ -391,3 +392,48 @@ def test_calls_of_tools_are_for_the_caller_to_check(serve: Serve) -> None:
     """A call that does not fit reaches the caller, whose agent can correct it."""
     run = serve(Script(structured_response={"tool_calls": [{"nam": "x"}]})).finish(response_format=TURN)
     assert run["structured_response"] == {"content": None, "tool_calls": [{"nam": "x"}]}
+
+
+def test_text_that_grows_wakes_those_who_watch(serve: Serve, held: HeldEngine) -> None:
+    """A short poll ends when the answer has grown; one that may be held for long waits for the next step."""
+    api = serve(held, poll="on-change")
+    response_id = api.create()["response_id"]
+    report = held.arrived()
+    index = report.progress("Writing the answer", output_text="High")
+    lengths = [len("High")]
+
+    def grow() -> None:
+        report.replace(index, output_text="High" + "!" * (lengths[-1] - 3))
+
+    def entries_after(poll: Future[dict[str, Any]], change: Callable[[], object]) -> list[dict[str, Any]]:
+        while not poll.done():
+            change()
+            wait([poll], timeout=0.05)
+        entries: list[dict[str, Any]] = poll.result()["progress"]
+        return entries
+
+    with ThreadPoolExecutor() as pool:
+        long = pool.submit(api.look, response_id, wait=PATIENCE)
+        while len(lengths) < 4:
+            (entry,) = entries_after(pool.submit(api.look, response_id, wait=2), grow)
+            lengths.append(len(entry["output_text"]))
+        assert not long.done()
+        assert len(entries_after(long, lambda: report.progress("Checking"))) > 1
+    assert lengths == sorted(lengths)
+
+
+def test_an_earlier_answer_is_its_text_or_its_object(serve: Serve) -> None:
+    """The conversation of a follow-up has the objects of earlier runs, too, each once."""
+    script = [Script(output_text=text, structured_response={"a": 1}) for text in (None, '{"a": 1}', "So:")]
+    seen: list[RunRequest] = []
+
+    def choose(request: RunRequest) -> Script:
+        seen.append(request)
+        return script[min(len(seen) - 1, 2)]
+
+    api = serve(ScriptedEngine(choose))
+    thread_id = api.finish()["thread_id"]
+    for _ in range(3):
+        api.finish(thread_id=thread_id)
+    answers = [message.content for message in seen[-1].messages if message.role == "assistant"]
+    assert answers == ['{"a":1}', '{"a":1}', 'So:\n{"a":1}']

@@ -294,7 +294,7 @@ def test_errors_are_those_of_the_client(local: LocalLumnis, address: str, client
 
 def test_a_failed_run_is_an_error_without_a_retry(client: openai.OpenAI, stage: Stage) -> None:
     """The engine's code and message arrive; the client does not ask again for what would fail again."""
-    stage.play(Act(error=("LOW_TIDE", "There is no water.")), Act(error=("RATE_LIMITED", "Slowly.")))
+    stage.play(Act(error=("LOW_TIDE", "There is no water.")), Act(error=("MODEL_RATE_LIMITED", "Slowly.")))
     with pytest.raises(openai.InternalServerError, match="There is no water") as error:
         ask(client)
     assert error.value.code == "low_tide"

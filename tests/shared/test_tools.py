@@ -204,3 +204,42 @@ def test_a_run_that_returned_neither_is_an_error_that_carries_it(offer: ToolOffe
     with pytest.raises(StructuredOutputError, match="run-1") as caught:
         offer.read(response)
     assert caught.value.response is response
+
+
+@pytest.mark.parametrize(
+    ("offer", "guidance"),
+    [
+        (ToolOffer((ADD, NOW)), "Be brief."),
+        (ToolOffer((ADD,), parallel=False), None),
+        (ToolOffer((ADD, NOW), choice="any"), None),
+        (ToolOffer((ADD, NOW), named="add"), "Be brief."),
+        (ToolOffer((TREE,), answer_schema=PERSON), None),
+    ],
+)
+def test_an_offer_can_be_read_back(offer: ToolOffer, guidance: str | None) -> None:
+    """The service finds the tools, the choice and the caller's own guidance in the parameters of a run."""
+    sent = offer.applied_to({"response_format_instructions": guidance})
+    found, rest = ToolOffer.of_run(sent["response_format"], sent["response_format_instructions"])
+    assert found is not None
+    assert rest == guidance
+    offered = [tool for tool in offer.tools if offer.named in (None, tool.name)]
+    assert [(tool.name, tool.description) for tool in found.tools] == [(one.name, one.description) for one in offered]
+    assert (found.is_forced, found.named, found.parallel) == (offer.is_forced, offer.named, offer.parallel)
+    assert (found.answer_schema is None) == (offer.answer_schema is None)
+    for tool, before in zip(found.tools, offered, strict=True):
+        for args in ({"a": 1, "b": 2}, {"a": "x"}, {}, {"tree": {"sub": [{}]}}, {"tree": {"sup": 1}}):
+            one, other = (jsonschema_rs.validator_for(dict(each.parameters)) for each in (tool, before))
+            assert one.is_valid(args) == other.is_valid(args)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        None,
+        PERSON,
+        {"title": "Turn", "properties": {"tool_calls": {}, "content": {}}},
+        {"title": "Turn", "type": "object"},
+    ],
+)
+def test_any_other_schema_is_no_offer(schema: Any) -> None:
+    assert ToolOffer.of_run(schema, "Be brief.") == (None, "Be brief.")

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -21,12 +21,33 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a stored file; its lines count from 1, and its score is from 0 to 1."""
+
+    file_id: str
+    file_name: str
+    text: str
+    start_line: int | None = None
+    end_line: int | None = None
+    score: float = 0.0
+
+
+class Search(Protocol):
+    """Finds the passages of stored files that match a query best."""
+
+    async def __call__(self, query: str, limit: int, *, file_ids: Sequence[str] | None = None) -> list[Passage]:
+        """Return at most `limit` passages, best first: of these files, by default of all that the user may see."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunRequest:
     """Everything an engine knows about the run it answers.
 
-    `messages` is the whole conversation of the thread, ending with `input_messages`, the messages of this run. `files`
-    are those of the run and the stored ones of the thread's earlier runs; a stored file or artifact has its `text`.
-    With `options={"use_files": true}` all files that the run's user may see are among them.
+    `messages` is the whole conversation of the thread, ending with `input_messages`, the messages of this run. The
+    answer of an earlier run is its text, or its object as JSON. `files` are those of the run and the stored ones of the
+    thread's earlier runs; a stored file or artifact has its `text`. With `options={"use_files": true}` all files that
+    the run's user may see are among them; those that only came so are marked `searchable`. `search` finds passages in
+    stored files; it is None outside a run of the service.
     """
 
     response_id: str
@@ -43,6 +64,7 @@ class RunRequest:
     options: Mapping[str, Any] | None = None
     specialized_agent: str | None = None
     specialized_agent_params: Mapping[str, Any] | None = None
+    search: Search | None = None
 
 
 @dataclass(frozen=True, slots=True)

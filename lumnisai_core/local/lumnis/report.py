@@ -14,15 +14,22 @@ from lumnisai_core.local.engines.base import Feedback, ToolCall
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import Json, dumps
 
+#: Seconds between two times that an answer which grows is saved and shown.
+_TEXT_PAUSE = 0.1
+
 
 @dataclass(slots=True)
 class Changes:
-    """What has changed in a report: positions and texts of entries, whether it began anew, the title if it is new."""
+    """What has changed in a report: positions and texts of entries, whether it began anew, the title if it is new.
+
+    `is_growth` says that nothing but the text of an answer has grown.
+    """
 
     positions: set[int] = field(default_factory=set)
     entries: Mapping[int, str] = field(default_factory=dict)
     is_reset: bool = False
     title: str | None = None
+    is_growth: bool = True
 
 
 @dataclass(eq=False, slots=True)
@@ -31,8 +38,8 @@ class LiveReport:
 
     `save` is called in the event loop's thread with what has changed since it was called last: new and changed entries
     as JSON by their positions, whether earlier ones are gone, and the title if it is new. Changes of one moment are
-    saved together. `consume` is called there with the ids of feedback that the engine has taken. With `ids`, entries
-    and tool calls have permanent ones.
+    saved together, an answer that grows a few times a second. `consume` is called there with the ids of feedback that
+    the engine has taken. With `ids`, entries and tool calls have permanent ones.
     """
 
     _loop: asyncio.AbstractEventLoop
@@ -42,11 +49,13 @@ class LiveReport:
     _ids: bool
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _entries: list[dict[str, Any]] = field(default_factory=list)
-    _texts: list[str] = field(default_factory=list)
+    _texts: list[str | None] = field(default_factory=list)  # None for an entry that has changed since
     _whole: Json[Any] | None = None
     _title: str | None = None
     _unsaved: Changes = field(default_factory=Changes)
     _is_due: bool = False
+    _is_planned: bool = False
+    _flushed_at: float = 0.0
     _closed: bool = False
 
     @property
@@ -54,7 +63,7 @@ class LiveReport:
         """The whole progress list as JSON."""
         with self._lock:
             if self._whole is None:
-                self._whole = Json(f"[{','.join(self._texts)}]")
+                self._whole = Json(f"[{','.join(map(self._written, range(len(self._texts))))}]")
             return self._whole
 
     def progress(
@@ -78,7 +87,7 @@ class LiveReport:
         with self._lock:
             index = len(self._entries)
             self._entries.append(entry)
-            self._texts.append("")
+            self._texts.append(None)
             self._changed(index)
         return index
 
@@ -107,8 +116,10 @@ class LiveReport:
             entry = self._entries[index]
             if calls is not None:
                 values["tool_calls"] = self._with_ids(calls, entry["tool_calls"] or ())
-            entry.update({name: value for name, value in values.items() if value is not None})
-            self._changed(index)
+            new = {name: value for name, value in values.items() if value is not None}
+            is_growth = new.keys() == {"output_text"} and bool(entry["output_text"])
+            entry.update(new)
+            self._changed(index, is_growth=is_growth)
 
     def reset(self) -> None:
         """Remove all entries, as a run that starts over does."""
@@ -143,11 +154,12 @@ class LiveReport:
     def flush(self) -> None:
         """Save what has changed; it stays to be saved if that fails."""
         with self._lock:
-            self._is_due = False
-            if self._closed:
+            self._is_due = self._is_planned = False
+            if self._closed or self._unsaved == Changes():
                 return
             unsaved, self._unsaved = self._unsaved, Changes()
-            unsaved.entries = {position: self._texts[position] for position in sorted(unsaved.positions)}
+            unsaved.entries = {position: self._written(position) for position in sorted(unsaved.positions)}
+        self._flushed_at = self._loop.time()
         try:
             self._save(unsaved)
         except BaseException:
@@ -155,6 +167,7 @@ class LiveReport:
                 self._unsaved.positions |= unsaved.positions if not self._unsaved.is_reset else set()
                 self._unsaved.is_reset |= unsaved.is_reset
                 self._unsaved.title = self._unsaved.title or unsaved.title
+                self._unsaved.is_growth &= unsaved.is_growth
             raise
 
     def close(self) -> str | None:
@@ -172,15 +185,31 @@ class LiveReport:
         pairs = zip_longest(calls, same, fillvalue=none)
         return [{**new, "id": new.get("id") or old.get("id") or new_id()} for new, old in pairs]
 
-    def _changed(self, index: int | None = None) -> None:
+    def _changed(self, index: int | None = None, *, is_growth: bool = False) -> None:
         """Note a change, of an entry if there is an index, to be saved soon; the lock is held."""
         if index is not None:
             self._unsaved.positions.add(index)
-            self._texts[index] = dumps(self._entries[index])
+            self._texts[index] = None
         self._whole = None
-        if not self._closed and not self._is_due:
+        self._unsaved.is_growth &= is_growth
+        if self._closed or self._is_due or (is_growth and self._is_planned):
+            return
+        if is_growth:
+            self._is_planned = True
+            self._loop.call_soon_threadsafe(self._flush_later)
+        else:
             self._is_due = True
             self._loop.call_soon_threadsafe(self.flush)
+
+    def _flush_later(self) -> None:
+        self._loop.call_at(self._flushed_at + _TEXT_PAUSE, self.flush)
+
+    def _written(self, index: int) -> str:
+        """Return an entry as JSON; the lock is held."""
+        text = self._texts[index]
+        if text is None:
+            text = self._texts[index] = dumps(self._entries[index])
+        return text
 
 
 def _plain(calls: list[ToolCall]) -> list[dict[str, Any]]:

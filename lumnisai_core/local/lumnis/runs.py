@@ -7,7 +7,7 @@ import json
 import logging
 import mimetypes
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +16,7 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
-from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, RunRequest, RunResult
+from lumnisai_core.local.engines.base import Engine, EngineError, Feedback, Message, Passage, RunRequest, RunResult
 from lumnisai_core.local.lumnis.files.library import Library
 from lumnisai_core.local.lumnis.report import Changes, LiveReport
 from lumnisai_core.local.lumnis.settings import Settings
@@ -25,7 +25,7 @@ from lumnisai_core.local.lumnis.store.rows import ArtifactRow, Role, RunRow, Thr
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import now
-from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, problem
+from lumnisai_core.local.web.json_schema import SchemaError, compile_schema, fit_schema
 from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.shapes import Object, Shape, UserName
 from lumnisai_core.local.web.text import short_title
@@ -33,6 +33,8 @@ from lumnisai_core.local.web.work import Work
 
 _RESTARTED = "The service was restarted while this run was in progress; start it again."
 _STOP_GRACE = 1.0
+#: The longest time in seconds that those who show an answer as it grows let a poll be held.
+_WATCHING = 2.0
 #: Seconds until a run that could not be stored is tried again.
 _DISK_PAUSE = 0.5
 #: Size of input in characters from which on work on it does not hold up the event loop.
@@ -80,16 +82,21 @@ class _Live:
     run: RunRow
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    grown: asyncio.Event = field(default_factory=asyncio.Event)
     report: LiveReport | None = None
     task: asyncio.Task[None] | None = None
 
-    def announce(self) -> None:
-        """Wake the polls that wait for any change."""
-        self.changed.set()
-        self.changed = asyncio.Event()
+    def announce(self, *, is_growth: bool = False) -> None:
+        """Wake the polls that wait for any change; when only an answer has grown, those that wait for its text."""
+        self.grown.set()
+        self.grown = asyncio.Event()
+        if not is_growth:
+            self.changed.set()
+            self.changed = asyncio.Event()
 
     def end(self) -> None:
         """Wake all polls."""
+        self.grown.set()
         self.changed.set()
         self.ended.set()
 
@@ -162,11 +169,16 @@ class Runs:
         return run.progress if live is None or live.report is None else live.report.text
 
     async def hold(self, response_id: str, seconds: float) -> None:
-        """Wait until the run ends (or changes, with `poll="on-change"`), the time is over, or the service stops."""
+        """Wait until the run ends (or changes, with `poll="on-change"`), the time is over, or the service stops.
+
+        The text of an answer that grows is a change for polls of those who watch: others let theirs be held for long.
+        """
         live = self._live.get(response_id)
         if live is None or seconds <= 0 or self._stopping:
             return
-        event = live.ended if self._poll == "end-only" else live.changed
+        event = live.grown if seconds <= _WATCHING else live.changed
+        if self._poll == "end-only":
+            event = live.ended
         try:
             async with asyncio.timeout(seconds):
                 await event.wait()
@@ -174,9 +186,9 @@ class Runs:
             return
 
     def change(self, response_id: str) -> asyncio.Event | None:
-        """Return what is set at the next change of a run; None if it has ended, or the service stops."""
+        """Return what is set when a run changes, also its text; None if it has ended, or the service stops."""
         live = self._live.get(response_id)
-        return None if live is None or self._stopping else live.changed
+        return None if live is None or self._stopping else live.grown
 
     def give(self, feedback: rows.Feedback) -> bool:
         """Store feedback and hand it to its run; false if the run has already ended."""
@@ -260,17 +272,17 @@ class Runs:
 
     def _save(self, live: _Live, changes: Changes) -> None:
         response_id = live.run.response_id
-        live.announce()
+        live.announce(is_growth=changes.is_growth)
         self._store.save_progress(response_id, changes.entries, is_reset=changes.is_reset, title=changes.title)
 
     async def _request(self, run: RunRow) -> RunRequest:
         new = tuple(_messages(run.input_messages))
         earlier: list[Message] = []
         earlier_files: list[Object] = []
-        for messages, answer, request in self._store.earlier_turns(run):
+        for messages, text, structured, request in self._store.earlier_turns(run):
             earlier_files.extend(json.loads(request).get("files", ()))
             earlier.extend(_messages(messages))
-            if answer:
+            if answer := _answer(text, structured):
                 earlier.append(Message("assistant", answer))
         fields = json.loads(run.request)
         own_files = fields.pop("files", [])
@@ -282,8 +294,14 @@ class Runs:
             messages=(*earlier, *new),
             input_messages=new,
             files=await self._files(run, earlier_files, own_files, fields.get("options") or {}),
+            search=partial(self._search, run),
             **fields,
         )
+
+    async def _search(
+        self, run: RunRow, query: str, limit: int, *, file_ids: Sequence[str] | None = None
+    ) -> list[Passage]:
+        return await self._library.passages(self._work, run.tenant_id, run.user_id, query, limit, file_ids=file_ids)
 
     async def _files(
         self, run: RunRow, earlier: list[Object], own: list[Object], options: Object
@@ -328,16 +346,18 @@ def _messages(text: str) -> Iterator[Message]:
     return (Message(**item) for item in json.loads(text))
 
 
+def _answer(text: str | None, structured: str | None) -> str:
+    """Return what the conversation has of a run's answer: its text, and its object (JSON) unless that is the text."""
+    if structured is None or not text:
+        return text or structured or ""
+    with suppress(ValueError):
+        return structured if isinstance(json.loads(text), dict) else f"{text}\n{structured}"
+    return f"{text}\n{structured}"
+
+
 def _failure(code: str, message: str) -> dict[str, str | None]:
     text = message.encode(errors="replace").decode()
     return {"status": "failed", "error": dumps({"code": code, "message": text})}
-
-
-def _with_nulls(value: Any, schema: Mapping[str, Any]) -> Any:
-    """Return an object with null for each property that it lacks and must have."""
-    if not isinstance(value, Mapping):
-        return value
-    return {**value, **{name: None for name in schema.get("required", ()) if name not in value}}
 
 
 def _are_tool_calls(value: Any, schema: Mapping[str, Any]) -> bool:
@@ -360,14 +380,9 @@ def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
         raise TypeError(f"output_text must be a string or None, got {type(result.output_text).__name__}")
     dumps(result.output_text)
     if structured is not None and request.response_format is not None:
-        schema = dict(request.response_format)
-        check = compile_schema(schema)
-        reason = problem(check, structured)
-        if reason is not None:
-            filled = _with_nulls(structured, schema)
-            if check.is_valid(filled) or _are_tool_calls(filled, schema):
-                structured, reason = filled, None
-        if reason is not None:
+        schema = request.response_format
+        structured, reason = fit_schema(structured, schema)
+        if reason is not None and not _are_tool_calls(structured, schema):
             return _failure("STRUCTURED_OUTPUT_INVALID", f"The structured answer does not fit the schema: {reason}")
     return {
         "status": "succeeded",

@@ -13,11 +13,14 @@ from lumnisai_core.local.web.shapes import Object
 _ENDED = ("succeeded", "failed", "cancelled")
 #: Statuses of refusals for failed runs by the code of their error; 500 for all others.
 _STATUSES = {
-    "RATE_LIMITED": 429,
-    "MODEL_RATE_LIMITED": 429,
-    "CONTEXT_TOO_LONG": 400,
-    "MODEL_NOT_AVAILABLE": 400,
     "AGENT_NOT_AVAILABLE": 404,
+    "CONTEXT_LENGTH_EXCEEDED": 400,
+    "MODEL_NOT_AVAILABLE": 404,
+    "MODEL_NOT_FOUND": 404,
+    "MODEL_RATE_LIMITED": 429,
+    "MODEL_REQUEST_REFUSED": 400,
+    "MODEL_TIMEOUT": 504,
+    "MODEL_UNAVAILABLE": 502,
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jsonschema_rs
@@ -65,6 +65,27 @@ def problem(validator: Validator, value: Any) -> str | None:
     except ValueError as error:
         return _reason(error)
     return None
+
+
+def fit_schema(value: Any, schema: Mapping[str, Any]) -> tuple[Any, str | None]:
+    """Check a value against a JSON Schema, with null for each property that an object lacks and must have.
+
+    Args:
+        value: The value, as plain data.
+        schema: A valid JSON Schema.
+
+    Returns:
+        The value, with those nulls if it does not fit without them, and what is wrong with it; None if it fits.
+
+    Raises:
+        SchemaError: The schema is not valid, or would take too much work.
+    """
+    check = compile_schema(dict(schema))
+    reason = problem(check, value)
+    if reason is None or not isinstance(value, Mapping):
+        return value, reason
+    filled = {**value, **{name: None for name in schema.get("required", ()) if name not in value}}
+    return filled, None if check.is_valid(filled) else reason
 
 
 def linear_pattern(pattern: str) -> Callable[[str], bool]:

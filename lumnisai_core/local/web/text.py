@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _TITLE_LENGTH = 60
+_MOST_TERMS = 32
 _TITLE_MATERIAL = 5_000
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _CJK_RUN = re.compile(f"[{_CJK}]+")
@@ -51,6 +52,11 @@ def quoted(word: str) -> str:
     """Return a word as a term of a full-text query."""
     text = spaced(word).strip().replace('"', '""')
     return f'"{text}"'
+
+
+def search_terms(query: str) -> list[str]:
+    """Return the terms of a full-text query for the words of a text that carry meaning; the first of many."""
+    return [quoted(word) for word in dict.fromkeys(words(query))][:_MOST_TERMS]
 
 
 def short_title(text: str, limit: int = _TITLE_LENGTH) -> str:

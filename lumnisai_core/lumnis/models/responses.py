@@ -38,6 +38,8 @@ __all__ = [
 TERMINAL_STATUSES = frozenset({ResponseStatus.SUCCEEDED, ResponseStatus.FAILED, ResponseStatus.CANCELLED})
 
 
+#: States of updates of an entry that was reported before and has grown.
+GROWTH = ("tool_update", "text_update")
 #: Characters of a line, after which messages and tool calls are cut off.
 _LONGEST_MESSAGE = 1000
 _LONGEST_TOOL_CALL = 160
@@ -261,10 +263,7 @@ class RunUpdate:
 
         status = [f"Status: {self.status}"] if shown_status not in (None, self.status) else []
         lines = []
-        if self.message and self.state not in (
-            "tool_update",
-            "text_update",
-        ):  # else the message was shown with its entry
+        if self.message and self.state not in GROWTH:  # else the message was shown with its entry
             state, message = one_line(self.state.upper(), _LONGEST_TOOL_CALL), one_line(self.message, _LONGEST_MESSAGE)
             lines = [f"{state}: {message}" if state else message]
         lines += [f"  {one_line(call, _LONGEST_TOOL_CALL)}" for call in self.tool_calls]

@@ -12,7 +12,8 @@ import secrets
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,13 +23,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from lumnisai_core.local.engines.base import Passage
 from lumnisai_core.local.lumnis.files.reading import read
 from lumnisai_core.local.lumnis.files.texts import Unreadable, private
-from lumnisai_core.local.lumnis.store.files import visible
+from lumnisai_core.local.lumnis.store.files import of_ids, visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.web.ids import now
-from lumnisai_core.local.web.text import spaced
+from lumnisai_core.local.web.text import search_terms, spaced
+from lumnisai_core.local.web.work import OutOfTime, Work
 
 #: Pieces that are stored or deleted at once; others have their turn in between.
 _BATCH = 50
@@ -114,9 +117,10 @@ class Library:
 
         A file is stored if its address is the id of a file or `artifact_` with the id of an artifact that the user of
         the run may see; any other address is passed on as it is. With `everything`, all files that the user may see
-        are added, newest first, up to a few megabytes of text.
+        are added, marked `searchable`, newest first, up to a few megabytes of text.
         """
-        found = [await self._resolved(tenant_id, user_id, item) for item in named]
+        resolved = [await self._resolved(tenant_id, user_id, item) for item in named]
+        found = {str(item.get("uri")): item for item in resolved}
         room = _ENOUGH_CONTEXT
         files = self._files.all(**visible(tenant_id, user_id)) if everything else []
         for file in files:
@@ -126,8 +130,26 @@ class Library:
             if room < 0:
                 break
             about = {"name": file.file_name, "uri": file.id, "mime_type": file.mime_type, "size_bytes": file.file_size}
-            found.append({**about, "text": text})
-        return list({str(item.get("uri")): item for item in found}.values())
+            found.setdefault(file.id, {**about, "text": text, "searchable": True})
+        return list(found.values())
+
+    async def passages(
+        self, work: Work, tenant_id: str, user_id: str | None, query: str, limit: int, *, file_ids: Sequence[str] | None
+    ) -> list[Passage]:
+        """Return the passages that match a query best, among these files or all that the user may see; best first."""
+        seen = visible(tenant_id, user_id)
+        find = partial(self._files.search, search_terms(query), limit, 0.0, **seen, **of_ids(file_ids))
+        try:
+            hits = await work.do(tenant_id, find)
+        except OutOfTime:
+            _logger.warning("A search for passages was ended because it took too long")
+            return []
+        files = {chunk.file_id: self._files.one(id=chunk.file_id, **seen) for chunk, _ in hits}
+        return [
+            Passage(file.id, file.file_name, chunk.chunk_text, chunk.start_line, chunk.end_line, score)
+            for chunk, score in hits
+            if (file := files[chunk.file_id]) is not None
+        ]
 
     async def _resolved(self, tenant_id: str, user_id: str | None, item: Mapping[str, Any]) -> Mapping[str, Any]:
         stored_id = str(item.get("uri", "")).removeprefix("artifact_").removeprefix("file_")

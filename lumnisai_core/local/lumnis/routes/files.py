@@ -24,10 +24,9 @@ from lumnisai_core.local.web.errors import ApiError, found
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Id, Named, Object, Shape, Text, UserName
-from lumnisai_core.local.web.text import quoted, words
+from lumnisai_core.local.web.text import search_terms
 from lumnisai_core.local.web.work import OutOfTime
 
-_MAX_TERMS = 32
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=255)]
 route = RouteTable()
 
@@ -252,9 +251,8 @@ async def search(call: Call, body: SearchFiles) -> Found:
     """Find the pieces that match a query best: at most `limit` pieces, shown file by file, the best file first."""
     started = time.perf_counter()
     wanted = {**visible(call.tenant.id, call.user(body.user_id)), **of_kind(body.file_types, body.tags)}
-    terms = [quoted(word) for word in dict.fromkeys(words(body.query))][:_MAX_TERMS]
     by_file: dict[str, list[Hit]] = {}
-    find = partial(call.store.files.search, terms, body.limit, body.min_score, **wanted)
+    find = partial(call.store.files.search, search_terms(body.query), body.limit, body.min_score, **wanted)
     try:
         hits = await call.service.work.do(call.tenant.id, find)
     except OutOfTime as error:

@@ -21,6 +21,7 @@ _CONDITIONS = {
     "seen_by": "(file_scope = 'tenant' OR user_id = ?)",
     "owner": "coalesce(user_id, '') = ?",
     "is_deleted": "(deleted_at IS NOT NULL) = ?",
+    "ids": "id IN (SELECT value FROM json_each(?))",
     "types": "file_type IN (SELECT value FROM json_each(?))",
     "any_tag": "EXISTS (SELECT 1 FROM json_each(tags) t JOIN json_each(?) w ON t.value = w.value)",
 }
@@ -35,6 +36,11 @@ def of_kind(types: Sequence[str] | None, tags: Sequence[str] | None) -> dict[str
     """Return the conditions of files of one of these types with one of these tags; None or none for any."""
     plain = [kind.lower().lstrip(".") for kind in types or ()]
     return {"types": json.dumps(plain) if plain else None, "any_tag": json.dumps(list(tags)) if tags else None}
+
+
+def of_ids(ids: Sequence[str] | None) -> dict[str, Any]:
+    """Return the condition of files with one of these ids; None for any."""
+    return {"ids": None if ids is None else json.dumps(list(ids))}
 
 
 class Files(Table[FileRow]):

@@ -83,10 +83,11 @@ class Store:
         """Return the runs of every tenant that have not ended, oldest first."""
         return [run for status in ("queued", "in_progress") for run in self.runs.all(status=status, oldest_first=True)]
 
-    def earlier_turns(self, run: RunRow) -> list[tuple[str, str | None, str]]:
-        """Return messages (JSON), answer and request (JSON) of the thread's succeeded runs before this one."""
+    def earlier_turns(self, run: RunRow) -> list[tuple[str, str | None, str | None, str]]:
+        """Return messages, answer, object and request of the thread's succeeded runs before; all but texts as JSON."""
         query = """
-            SELECT input_messages, output_text, request FROM runs WHERE thread_id = ? AND status = 'succeeded'
+            SELECT input_messages, output_text, structured_response, request FROM runs
+            WHERE thread_id = ? AND status = 'succeeded'
             AND rowid < (SELECT rowid FROM runs WHERE response_id = ?) ORDER BY rowid
         """
         return self._db.execute(query, (run.thread_id, run.response_id)).fetchall()
