@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -163,7 +163,6 @@ class LocalLumnis:
         self._lock = threading.Lock()
         self._running: Running | None = None
         self._process = os.getpid()
-        # A queue and not an event: only its `put` may be called by a signal handler while the same thread waits.
         self._closing: SimpleQueue[None] = SimpleQueue()
 
     def __repr__(self) -> str:
@@ -254,21 +253,14 @@ class LocalLumnis:
         Args:
             on_ready: called with address and key once requests are answered.
         """
-        previous = _catch_signals(lambda: self._closing.put(None))
-        try:
-            self.start()
-            if on_ready is not None:
-                on_ready(self.base_url, self.api_key)
-            self._wait_for_end()
-        finally:
-            self.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _wait_for_end(self) -> None:
-        while True:
-            with suppress(Empty):
-                return self._closing.get(timeout=0.5)
+        with until_ended(self._closing) as wait:
+            try:
+                self.start()
+                if on_ready is not None:
+                    on_ready(self.base_url, self.api_key)
+                wait()
+            finally:
+                self.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -291,12 +283,26 @@ def _engine(engine: Engine | str, step_delay: float) -> Engine:
     return engine
 
 
-def _catch_signals(act: Callable[[], None]) -> dict[signal.Signals, signal._HANDLER]:
-    """Let Ctrl-C and SIGTERM call `act`; only the main thread may do so."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    return {number: signal.signal(number, lambda *_: act()) for number in numbers}
+@contextmanager
+def until_ended(closing: SimpleQueue[None]) -> Iterator[Callable[[], None]]:
+    """Yield a function that waits for Ctrl-C, SIGTERM or the queue; only the main thread can wait for the signals.
+
+    A queue and not an event: only its `put` may be called by a signal handler while the same thread waits.
+    """
+
+    def wait() -> None:
+        while True:
+            with suppress(Empty):
+                return closing.get(timeout=0.5)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    previous = {number: signal.signal(number, lambda *_: closing.put(None)) for number in numbers}
+    try:
+        yield wait
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class ScriptableLumnis(LocalLumnis):

@@ -22,6 +22,7 @@ SUMMARIES = {
     "runs": "list, show, follow, cancel and advise runs",
     "files": "upload, list, search, show, download and delete files",
     "serve": "run the embedded service in the foreground",
+    "openai": "let clients of OpenAI reach the platform",
 }
 
 

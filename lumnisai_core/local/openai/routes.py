@@ -291,23 +291,23 @@ class _Stream(StreamingResponse):
     async def _events(self) -> AsyncIterator[str]:
         run: Run | None = None
         try:
-            async for state in _with_beats(self._call.backend.follow(self._run_id)):
-                if state is None:
-                    yield ": the run works\n\n"
-                    continue
-                is_first, run = run is None, Run.of(state)
-                events = [*(self._writer.begin(run) if is_first else ()), *self._writer.advance(run)]
-                if run.is_over:
-                    self._stop = None
-                    events += self._writer.end(run)
-                if events:
-                    yield "".join(events)
+            async with aclosing(_with_beats(self._call.backend.follow(self._run_id))) as states:
+                async for state in states:
+                    if state is None:
+                        yield ": the run works\n\n"
+                        continue
+                    is_first, run = run is None, Run.of(state)
+                    events = [*(self._writer.begin(run) if is_first else ()), *self._writer.advance(run)]
+                    if events:
+                        yield "".join(events)
+                    if run.is_over:
+                        self._stop = None
+                        break
+            if run is not None:
+                yield "".join(self._writer.end(run))
         except ApiError as error:
             self._stop = None
             yield f"data: {written(error_body(error))}\n\n"
-            return
-        if run is not None and not run.is_over:
-            yield "".join(self._writer.end(run))
 
 
 async def _with_beats(states: AsyncGenerator[Object, None]) -> AsyncGenerator[Object | None, None]:
