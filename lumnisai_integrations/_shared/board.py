@@ -17,6 +17,9 @@ KEPT = 50
 #: Runs that are drawn; others are counted.
 SHOWN_RUNS = 12
 
+#: Lines of an answer that is being written that are drawn.
+SHOWN_LINES = 4
+
 #: Characters of a line and of a title in a live display.
 LONGEST_SHOWN = 300
 LONGEST_TITLE = 60
@@ -56,12 +59,13 @@ class Run:
         # An entry that grew is the newest with that position: a list that was restarted has it twice.
         for place in reversed(range(len(self.steps))):
             step = self.steps[place]
-            if update.state == "tool_update" and step.entry_index == update.entry_index is not None:
-                grown = replace(step, tool_calls=(*step.tool_calls, *update.tool_calls))
+            if update.is_growth and step.entry_index == update.entry_index is not None:
+                calls, text = (*step.tool_calls, *update.tool_calls), (step.output_text or "") + update.delta
+                grown = replace(step, tool_calls=calls, output_text=text or None)
                 return replace(run, steps=(*self.steps[:place], grown, *self.steps[place + 1 :]))
         if not update.as_lines():
             return run
-        steps = (*self.steps, update)
+        steps = (*self.steps, replace(update, output_text=update.delta or None))
         return replace(run, steps=steps[-KEPT:], earlier_steps=self.earlier_steps + max(0, len(steps) - KEPT))
 
 
@@ -140,6 +144,14 @@ def _lines_of_run(run: Run, most: int, working: str) -> Iterator[BoardLine]:
         yield from (BoardLine(1, one_line(text, LONGEST_SHOWN)) for text in message)
         yield from _counted("… {} earlier call", hidden, depth=2)
         yield from (BoardLine(2, text.strip(), "cyan") for text in lines[len(message) :])
+        if step.output_text and not run.is_over:  # whoever asked shows the whole answer
+            yield from (BoardLine(2, line) for line in _end_of(step.output_text))
+
+
+def _end_of(text: str) -> list[str]:
+    """Return the last lines of an answer that is being written."""
+    lines = [line for line in text[-SHOWN_LINES * LONGEST_SHOWN :].splitlines() if line.strip()]
+    return [one_line(line[-LONGEST_SHOWN:], LONGEST_SHOWN) for line in lines[-SHOWN_LINES:]]
 
 
 def _counted(text: str, number: int, depth: int) -> list[BoardLine]:

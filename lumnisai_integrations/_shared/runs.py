@@ -110,6 +110,41 @@ def cut_at(text: str, stop: Iterable[str]) -> str:
     return text[: min(ends)] if ends else text
 
 
+class GrowingAnswer:
+    """The text of an answer that is shown while it is written, and then completed.
+
+    Nothing is shown that may belong to one of the texts before which the answer is cut off.
+    """
+
+    def __init__(self, stop: Iterable[str] = ()) -> None:
+        self._stop = tuple(mark for mark in stop if mark)
+        self._text = ""
+        self.shown = ""
+
+    def grow(self, update: RunUpdate) -> str:
+        """Return the text that an update adds to what is shown."""
+        self._text += update.delta
+        text = cut_at(self._text, self._stop)
+        if text == self._text:
+            held = (size for mark in self._stop for size in range(1, len(mark)) if text.endswith(mark[:size]))
+            text = text[: len(text) - max(held, default=0)]
+        new, self.shown = text[len(self.shown) :], text
+        return new
+
+    def piece(self, update: RunUpdate) -> str:
+        """Return the text that an update adds; the last one adds the rest of an answer of which something is shown."""
+        if update.response is None:
+            return self.grow(update)
+        is_open = bool(self.shown) and update.status == ResponseStatus.SUCCEEDED
+        return self.rest(cut_at(update.output_text or "", self._stop)) if is_open else ""
+
+    def rest(self, answer: str) -> str:
+        """Return what the whole answer adds to what is shown: all of it, in a paragraph of its own, if it differs."""
+        if answer.startswith(self.shown):
+            return answer[len(self.shown) :]
+        return f"\n\n{answer}" if answer else ""
+
+
 def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:
     """Return whether one call switches to tenant scope, which leaves out the user of the component's fields."""
     return keywords.get("scope") == Scope.TENANT and "user_id" not in keywords
@@ -168,8 +203,8 @@ def progress_updates(response: ResponseObject) -> list[RunUpdate]:
 
 def reasoning_text(update: RunUpdate) -> str:
     """Return what an update adds to the visible reasoning: its message or the new tool calls, each with a line end."""
-    # The message of an entry that gained tool calls was shown when the entry came.
-    lines = [update.message] if update.message and update.state != "tool_update" else []
+    # The message of an entry that has grown was shown when the entry came.
+    lines = [update.message] if update.message and not update.is_growth else []
     return "".join(f"{line}\n" for line in (*lines, *map(str, update.tool_calls)))
 
 

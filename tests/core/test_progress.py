@@ -9,6 +9,7 @@ import pytest
 
 from lumnisai_core import ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.display import one_line
+from lumnisai_core.lumnis.models.responses import ProgressPrinter
 
 
 def update(**fields: Any) -> RunUpdate:
@@ -90,3 +91,36 @@ def test_odd_data_are_used_as_far_as_possible() -> None:
     odd = {"message": 3, "state": None, "tool_calls": [{"args": []}, "search"], "entry_index": "x"}
     assert RunUpdate.from_data(odd).as_lines() == ["3", "  ()", "  search()"]
     assert RunUpdate.from_data({"tool_calls": 5, "status": "failed"}).is_last
+
+
+def _writing(delta: str) -> RunUpdate:
+    return update(state="text_update", message="Writing", delta=delta, entry_index=0)
+
+
+@pytest.mark.parametrize(
+    ("last", "printed"),
+    [
+        ("High at noon.", "Status: in_progress\nWRITING: Writing\nHigh at noon.\nStatus: succeeded\n"),
+        ("High at", "Status: in_progress\nWRITING: Writing\nHigh at\nStatus: succeeded\n"),
+        ("Low.", "Status: in_progress\nWRITING: Writing\nHigh at\nStatus: succeeded\n"),
+    ],
+)
+def test_an_answer_is_printed_while_it_is_written(last: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its pieces stand in one place, each once; the end adds the rest, and nothing steers the terminal."""
+    show = ProgressPrinter()
+    show(update(state="writing", message="Writing", delta="High", entry_index=0))
+    show(_writing(" at"))
+    show(update(status="succeeded", state="completed", output_text=last, response=ResponseObject(response_id="r")))
+    assert capsys.readouterr().out == printed
+
+
+def test_pieces_cannot_steer_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    ProgressPrinter()(_writing("a\x1b[31m\nb"))
+    assert capsys.readouterr().out == "Status: in_progress\na\N{REPLACEMENT CHARACTER}[31m\nb"
+
+
+def test_pieces_are_in_the_plain_data() -> None:
+    """Handlers that get an update as data can show the answer, too; other updates have no such field."""
+    data = _writing(" at").as_data()
+    assert RunUpdate.from_data(json.loads(json.dumps(data))).delta == " at"
+    assert "delta" not in update(message="Go.").as_data()

@@ -25,7 +25,7 @@ from pydantic import BaseModel
 from lumnisai_core import ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.llama_index import LumnisLLM
-from lumnisai_integrations.llama_index.lumnis.convert import chat_chunks, convert_in, convert_out
+from lumnisai_integrations.llama_index.lumnis.convert import ChunkWriter, convert_in, convert_out
 from tests.llama_index.conftest import HELLO
 
 RUN = ResponseObject(response_id="r1", thread_id="t1", status="succeeded", output_text="High tide is at noon.")
@@ -175,7 +175,7 @@ def test_progress_chunk() -> None:
     """Progress is reasoning, never text, and never looks like a client tool call."""
     calls = (ToolCall(name="search", args={"q": "tide"}),)
     update = RunUpdate("r1", "t1", "in_progress", "processing", message="Searching.", tool_calls=calls, entry_index=0)
-    [chunk] = chat_chunks(update)
+    [chunk] = ChunkWriter().chunks(update)
     assert (chunk.delta, chunk.message.content) == ("", "")
     assert chunk.additional_kwargs["thinking_delta"] == 'Searching.\nsearch(q="tide")\n'
     assert chunk.additional_kwargs["lumnis_progress"]["tool_calls"][0]["name"] == "search"
@@ -185,13 +185,13 @@ def test_progress_chunk() -> None:
 
 def test_updates_without_text() -> None:
     """A change of status alone is no chunk."""
-    assert list(chat_chunks(RunUpdate("r1", "t1", "queued", "queued"))) == []
+    assert list(ChunkWriter().chunks(RunUpdate("r1", "t1", "queued", "queued"))) == []
 
 
 def test_end_without_answer() -> None:
     """A run that did not succeed has no last chunk; the error follows from the client."""
     failed = ResponseObject(response_id="r1", status="failed")
-    assert list(chat_chunks(RunUpdate("r1", "t1", "failed", "failed", response=failed))) == []
+    assert list(ChunkWriter().chunks(RunUpdate("r1", "t1", "failed", "failed", response=failed))) == []
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_end_without_answer() -> None:
 )
 def test_chunks_of_the_answer(size: int | None, deltas: list[str]) -> None:
     """Deltas add up to the text, content is what has come so far, and only the last chunk carries the run."""
-    chunks = list(chat_chunks(LAST, size))
+    chunks = list(ChunkWriter(size).chunks(LAST))
     assert [chunk.delta for chunk in chunks] == deltas
     assert [chunk.message.content for chunk in chunks] == ["".join(deltas[: end + 1]) for end in range(len(deltas))]
     assert [bool(chunk.additional_kwargs) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
@@ -216,7 +216,7 @@ def test_chunks_of_the_answer(size: int | None, deltas: list[str]) -> None:
 def test_empty_answer_is_one_chunk() -> None:
     """A stream of a run without text still ends with the chunk that carries the run."""
     empty = ResponseObject(response_id="r1", thread_id="t1", status="succeeded")
-    [chunk] = chat_chunks(RunUpdate("r1", "t1", "succeeded", "completed", response=empty), 5)
+    [chunk] = ChunkWriter(5).chunks(RunUpdate("r1", "t1", "succeeded", "completed", response=empty))
     assert (chunk.delta, chunk.message.content) == ("", "")
     assert chunk.additional_kwargs["response_id"] == "r1"
 

@@ -124,3 +124,12 @@ def test_nothing_in_a_picture_is_html() -> None:
     html = board_html(board)
     assert "<script" not in html
     assert html.count("&lt;script&gt;alert(&#x27;x&#x27;)") == 4
+
+
+def test_the_end_of_an_answer_is_drawn_while_it_is_written() -> None:
+    """A run that works shows its last lines; one that is over does not, because the answer is shown elsewhere."""
+    first = RunUpdate("r", "t", "in_progress", "processing", "Writing", entry_index=0, output_text="a", delta="a")
+    more = RunUpdate("r", "t", "in_progress", "text_update", "Writing", entry_index=0, delta="".join("\nb\nc\n\nd\ne"))
+    board = RunBoard().accept("r", first).accept("r", more)
+    assert [line.strip() for line in board_lines(board)][1:] == ["PROCESSING: Writing", "b", "c", "d", "e"]
+    assert [line.strip() for line in board_lines(board.end("r", "succeeded"))][1:] == ["PROCESSING: Writing"]

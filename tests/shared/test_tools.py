@@ -227,7 +227,8 @@ def test_an_offer_can_be_read_back(offer: ToolOffer, guidance: str | None) -> No
     assert (found.is_forced, found.named, found.parallel) == (offer.is_forced, offer.named, offer.parallel)
     assert (found.answer_schema is None) == (offer.answer_schema is None)
     for tool, before in zip(found.tools, offered, strict=True):
-        for args in ({"a": 1, "b": 2}, {"a": "x"}, {}, {"tree": {"sub": [{}]}}, {"tree": {"sup": 1}}):
+        tried: list[dict[str, Any]] = [{"a": 1, "b": 2}, {"a": "x"}, {}, {"tree": {"sub": [{}]}}, {"tree": {"sup": 1}}]
+        for args in tried:
             one, other = (jsonschema_rs.validator_for(dict(each.parameters)) for each in (tool, before))
             assert one.is_valid(args) == other.is_valid(args)
 

@@ -38,8 +38,6 @@ __all__ = [
 TERMINAL_STATUSES = frozenset({ResponseStatus.SUCCEEDED, ResponseStatus.FAILED, ResponseStatus.CANCELLED})
 
 
-#: States of updates of an entry that was reported before and has grown.
-GROWTH = ("tool_update", "text_update")
 #: Characters of a line, after which messages and tool calls are cut off.
 _LONGEST_MESSAGE = 1000
 _LONGEST_TOOL_CALL = 160
@@ -203,11 +201,12 @@ class RunUpdate:
         tool_calls: The entry's tool calls; for ``tool_update`` only the new ones.
         entry_index: Position of the progress entry (from 0), or None for an update that is not about an entry.
         ts: Server time of the entry, or of completion for the last update.
-        output_text: The answer on the last update; the text so far on updates of the entry in which it is written.
-        delta: New text of the answer since the update before, while it is written. Empty on the last update.
+        output_text: The answer. Only on the last update.
         structured_response: The object requested by ``response_format``. Only on the last update.
         artifacts: Documents the agent made. Only on the last update.
         response: The whole run. Only on the last update.
+        delta: Text that the answer has gained since the update before, where the service shows it while it is
+            written. All of them are the beginning of ``output_text``. Empty on the last update.
     """
 
     response_id: str
@@ -225,15 +224,21 @@ class RunUpdate:
     delta: str = ""
 
     @property
+    def is_growth(self) -> bool:
+        """Whether the update is about an entry that was reported before and has gained tool calls or text."""
+        return self.state in ("tool_update", "text_update")
+
+    @property
     def is_last(self) -> bool:
         """Whether the run is over and no further update follows."""
         return self.status in TERMINAL_STATUSES
 
     def as_data(self) -> dict[str, Any]:
-        """Return the update as plain data for JSON: its fields up to ``entry_index``, each tool call as a dict."""
+        """Return the update as plain data for JSON: its fields up to ``entry_index``, and ``delta`` if it has one."""
         plain = {name: getattr(self, name) for name in ("response_id", "thread_id", "state", "message", "entry_index")}
         calls = [call.model_dump(mode="json", exclude_none=True) for call in self.tool_calls]
-        return {**plain, "status": str(self.status), "tool_calls": calls}
+        written = {"delta": self.delta} if self.delta else {}
+        return {**plain, "status": str(self.status), "tool_calls": calls, **written}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
@@ -247,6 +252,7 @@ class RunUpdate:
             message=str(data.get("message") or ""),
             tool_calls=tuple(map(_tool_call, calls)) if isinstance(calls, list | tuple) else (),
             entry_index=index if isinstance(index, int) else None,
+            delta=str(data.get("delta") or ""),
         )
 
     def as_lines(self, shown_status: str | None = None) -> list[str]:
@@ -263,7 +269,7 @@ class RunUpdate:
 
         status = [f"Status: {self.status}"] if shown_status not in (None, self.status) else []
         lines = []
-        if self.message and self.state not in GROWTH:  # else the message was shown with its entry
+        if self.message and not self.is_growth:  # else the message was shown with its entry
             state, message = one_line(self.state.upper(), _LONGEST_TOOL_CALL), one_line(self.message, _LONGEST_MESSAGE)
             lines = [f"{state}: {message}" if state else message]
         lines += [f"  {one_line(call, _LONGEST_TOOL_CALL)}" for call in self.tool_calls]
@@ -279,17 +285,35 @@ def _tool_call(data: object) -> ToolCall:
 
 
 class ProgressPrinter:
-    """Prints the updates of one run line by line, for ``show_progress=True``."""
+    """Prints the updates of one run line by line, for ``show_progress=True``; an answer as it is written."""
 
     def __init__(self) -> None:
         self._shown_status: str = ResponseStatus.QUEUED
+        self._answer = ""
+        self._is_in_line = False
 
     def __call__(self, update: RunUpdate) -> None:
         """Print one update."""
-        for line in update.as_lines(self._shown_status):
-            sys.stdout.write(line + "\n")
+        lines = update.as_lines(self._shown_status)
+        if update.is_last and self._answer and (update.output_text or "").startswith(self._answer):
+            self._write((update.output_text or "")[len(self._answer) :])
+        if self._is_in_line and lines:
+            self._write("\n")
+        for line in lines:
+            self._write(line + "\n")
+        self._answer += update.delta
+        self._write(update.delta)
+        if update.is_last and self._is_in_line:
+            self._write("\n")
         sys.stdout.flush()
         self._shown_status = update.status
+
+    def _write(self, text: str) -> None:
+        from lumnisai_core.display import terminal_text  # noqa: PLC0415 - only where progress is shown
+
+        if text:
+            sys.stdout.write(terminal_text(text))
+            self._is_in_line = not text.endswith("\n")
 
 
 class StoredArtifact(WireModel):

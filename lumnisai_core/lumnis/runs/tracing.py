@@ -51,6 +51,9 @@ _MODEL: Final = "gen_ai.request.model"
 _OUTPUT_TYPE: Final = "gen_ai.output.type"
 _CONVERSATION: Final = "gen_ai.conversation.id"
 _RESPONSE: Final = "gen_ai.response.id"
+_RESPONSE_MODEL: Final = "gen_ai.response.model"
+_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 _FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
 _INSTRUCTIONS: Final = "gen_ai.system_instructions"
 _INPUT: Final = "gen_ai.input.messages"
@@ -244,11 +247,15 @@ class RecordingSpan(PassingSpan):
         if update.is_last:
             self._is_over = True
             reason = self._found[_FINISH_REASONS] = [_FINISHED[ResponseStatus(update.status)]]
+            if update.response is not None:
+                self._found |= _answered_by(update.response)
             if self._has_content and (update.output_text or update.structured_response):
                 text = update.output_text or _json(update.structured_response)
                 turn = {"role": "assistant", "parts": [_part(text)], "finish_reason": reason[0]}
                 self._found[_OUTPUT] = _json([turn])
             return
+        if update.state == "text_update":
+            return  # the text is in the span's output, not an event for each piece of it
         now = time.time_ns()
         stated = now if update.ts is None else int(update.ts.timestamp() * 1e9)
         # The service's clock may differ from ours: a time that cannot be is replaced by that of the answer.
@@ -305,6 +312,13 @@ class RecordingSpan(PassingSpan):
             self._span.set_status(Status(StatusCode.ERROR, str(error) if self._has_content else None))
         self._span.set_attributes(self._found)
         self._span.end(self._latest)
+
+
+def _answered_by(response: ResponseObject) -> dict[str, str | int]:
+    """Return the model and the tokens of a run, where the service says so."""
+    usage = response.usage
+    counts = {} if usage is None else {_INPUT_TOKENS: usage.input_tokens, _OUTPUT_TOKENS: usage.output_tokens}
+    return {**counts, **({_RESPONSE_MODEL: response.model} if response.model else {})}
 
 
 def _input(messages: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -169,7 +169,6 @@ def new_updates(known: Sequence[ProgressEntry], response: ResponseObject) -> lis
                 tuple(calls),
                 entry_index=index,
                 ts=entry.ts,
-                output_text=entry.output_text,
                 delta=delta,
             )
         )

@@ -35,7 +35,7 @@ class _Entry:
     call_ids: list[str] = field(default_factory=list)
 
     def is_continued_by(self, update: RunUpdate) -> bool:
-        if update.state == "tool_update":
+        if update.is_growth:
             return True
         calls = list(update.tool_calls)
         same = update.message == self.message and len(calls) >= len(self.calls)
@@ -63,13 +63,21 @@ class ProgressBlocks:
         self._entries: dict[int, _Entry] = {}
         self._ids: set[str] = set()
         self._is_reasoning = False
+        self._text_index: int | None = None
+
+    def write(self, text: str) -> BlockPart:
+        """Return a new part of the answer, which is one block unless progress comes in between."""
+        if self._text_index != self.count - 1 or self._is_reasoning:
+            self._text_index, self._is_reasoning = self.count, False
+            self.count += 1
+        return BlockPart(self._text_index, {"type": "text", "text": text})
 
     def accept(self, update: RunUpdate) -> list[BlockPart]:
         """Return the new parts of blocks; none for an update that is not about a progress entry."""
         index = update.entry_index
         if index is None:
             return []
-        entry, is_growth = self._entries.get(index), update.state == "tool_update"
+        entry, is_growth = self._entries.get(index), update.is_growth
         parts: list[BlockPart] = []
         if entry is None or not entry.is_continued_by(update):
             entry = self._entries[index] = _Entry(update.state, update.message)

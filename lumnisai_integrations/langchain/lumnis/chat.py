@@ -32,7 +32,7 @@ from lumnisai_integrations.langchain.lumnis.calls import (
     run_call,
     with_config,
 )
-from lumnisai_integrations.langchain.lumnis.convert import convert_out
+from lumnisai_integrations.langchain.lumnis.convert import convert_out, growing_answer
 from lumnisai_integrations.langchain.lumnis.function_calling import ToolLike
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
 from lumnisai_integrations.langchain.lumnis.listeners import async_progress_callback, progress_callback
@@ -130,7 +130,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call, listener = self._call(messages, stop, kwargs), progress_callback(run_manager)
+            call = self._call(messages, stop, kwargs)
+            listener = progress_callback(run_manager, growing_answer(call.answer))
             invoke = self._client().invoke
             response = call.turn.answered_by(
                 lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
@@ -141,7 +142,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call, listener = self._call(messages, stop, kwargs), async_progress_callback(run_manager)
+            call = self._call(messages, stop, kwargs)
+            listener = async_progress_callback(run_manager, growing_answer(call.answer))
             invoke = self._aclient().invoke
             response = await call.turn.aanswered_by(
                 lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))

@@ -17,13 +17,20 @@ from langchain_core.messages import (
     ToolCall,
     ToolMessage,
 )
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.tools import ToolOffer, left_out, object_of, sendable, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.conversation import IN_FLIGHT, MESSAGE_ID, PERSISTED, SYSTEM, THREAD_ID, USER
-from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, cut_at, progress_updates, reasoning_text
+from lumnisai_integrations._shared.runs import (
+    DEFAULT_MODEL_NAME,
+    GrowingAnswer,
+    cut_at,
+    progress_updates,
+    reasoning_text,
+)
 from lumnisai_integrations._shared.turns import Tags
 from lumnisai_integrations.langchain.lumnis.blocks import (
     arguments_text,
@@ -205,7 +212,7 @@ def convert_out(response: ResponseObject, *, as_blocks: bool = False, **options:
     """
     metadata: dict[str, Any] = {
         "model_provider": "lumnis",
-        "model_name": options.get("model_name") or DEFAULT_MODEL_NAME,
+        "model_name": response.model or options.get("model_name") or DEFAULT_MODEL_NAME,
         "response_id": response.response_id,
         "thread_id": response.thread_id,
         "status": str(response.status),
@@ -230,7 +237,23 @@ def convert_out(response: ResponseObject, *, as_blocks: bool = False, **options:
         tool_calls=calls,
         invalid_tool_calls=invalid,
         additional_kwargs=kwargs,
+        usage_metadata=usage_of(response),
     )
+
+
+def growing_answer(options: AnswerOptions) -> GrowingAnswer | None:
+    """Return what shows an answer while it is written; None for one that is an object."""
+    offer = options.get("offer")
+    is_text = not options.get("structured", False) if offer is None else offer.may_write
+    return GrowingAnswer(options.get("stop", ())) if is_text else None
+
+
+def usage_of(response: ResponseObject) -> UsageMetadata | None:
+    """Return the tokens of a run, where the service says so."""
+    return None if response.usage is None else cast("UsageMetadata", response.usage.model_dump(include=set(_COUNTS)))
+
+
+_COUNTS = ("input_tokens", "output_tokens", "total_tokens")
 
 
 def _answer(response: ResponseObject, options: AnswerOptions) -> tuple[str, list[ToolCall], list[InvalidToolCall]]:

@@ -10,8 +10,12 @@ from typing import Any, TypeAlias
 
 from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler
 from langchain_core.callbacks.manager import BaseRunManager, ahandle_event, handle_event
+from langchain_core.messages import AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk
+from langchain_core.tracers.base import AsyncBaseTracer, BaseTracer
 
 from lumnisai_core import RunUpdate
+from lumnisai_integrations._shared.runs import GrowingAnswer
 
 PROGRESS_EVENT = "lumnis_progress"
 
@@ -20,23 +24,30 @@ GraphWriter: TypeAlias = Callable[[dict[str, Any]], None]
 
 _EVENT = ("on_custom_event", "ignore_custom_event", PROGRESS_EVENT)
 _NOT_OVERRIDDEN = (BaseCallbackHandler.on_custom_event, AsyncCallbackHandler.on_custom_event)
+_TOKEN = ("on_llm_new_token", "ignore_llm")
+_WITHOUT_TOKENS = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 _logger = logging.getLogger("lumnisai_integrations")
 
 
-def progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate], None] | None:
+def progress_callback(
+    run_manager: BaseRunManager | None, answer: GrowingAnswer | None = None
+) -> Callable[[RunUpdate], None] | None:
     """Return a listener that passes updates to the callbacks of a LangChain run and to LangGraph's custom stream.
 
     Callbacks receive the event ``lumnis_progress`` with the id of that run and :meth:`RunUpdate.as_data`. In a node of
     a graph that is streamed with ``stream_mode="custom"`` the same data come as ``{"lumnis_progress": data}``.
-    Exceptions of a handler or a stream are logged and do not end the run. Without a receiver there is no listener,
-    because a listener makes polls shorter.
+    With an ``answer``, its pieces are new tokens for callbacks that take them. Exceptions of a handler or a stream are
+    logged and do not end the run. Without a receiver there is no listener, because a listener makes polls shorter.
     """
     handlers, write = _handlers(run_manager), graph_writer()
-    if not handlers and write is None:
+    takers = [] if answer is None else _token_handlers(run_manager)
+    if not handlers and not takers and write is None:
         return None
     about = _about(run_manager)
 
     def listener(update: RunUpdate) -> None:
+        if answer is not None and takers and (piece := answer.piece(update)):
+            handle_event(takers, *_TOKEN, piece, chunk=_chunk(update, piece), **_of_run(run_manager))
         data = update.as_data()
         if write is not None:
             write({PROGRESS_EVENT: data})
@@ -45,10 +56,13 @@ def progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate
     return listener
 
 
-def async_progress_callback(run_manager: BaseRunManager | None) -> Callable[[RunUpdate], Awaitable[None]] | None:
+def async_progress_callback(
+    run_manager: BaseRunManager | None, answer: GrowingAnswer | None = None
+) -> Callable[[RunUpdate], Awaitable[None]] | None:
     """Do the same for asyncio; handlers may be functions or coroutine functions."""
     handlers, write = _handlers(run_manager), graph_writer()
-    if not handlers and write is None:
+    takers = [] if answer is None else _token_handlers(run_manager)
+    if not handlers and not takers and write is None:
         return None
     about = _about(run_manager)
     for handler in handlers:
@@ -56,6 +70,8 @@ def async_progress_callback(run_manager: BaseRunManager | None) -> Callable[[Run
             handler.watch_task(run_manager.run_id)
 
     async def listener(update: RunUpdate) -> None:
+        if answer is not None and takers and (piece := answer.piece(update)):
+            await ahandle_event(takers, *_TOKEN, piece, chunk=_chunk(update, piece), **_of_run(run_manager))
         data = update.as_data()
         if write is not None:
             write({PROGRESS_EVENT: data})
@@ -68,6 +84,26 @@ def _handlers(run_manager: BaseRunManager | None) -> list[BaseCallbackHandler]:
     # A tracer does not handle custom events and must not make polls shorter.
     handlers = run_manager.handlers if run_manager else []
     return [handler for handler in handlers if type(handler).on_custom_event not in _NOT_OVERRIDDEN]
+
+
+def _token_handlers(run_manager: BaseRunManager | None) -> list[BaseCallbackHandler]:
+    handlers = run_manager.handlers if run_manager else []
+    return [
+        handler
+        for handler in handlers
+        if type(handler).on_llm_new_token not in _WITHOUT_TOKENS
+        and not isinstance(handler, BaseTracer | AsyncBaseTracer)
+    ]
+
+
+def _chunk(update: RunUpdate, piece: str) -> ChatGenerationChunk:
+    return ChatGenerationChunk(message=AIMessageChunk(content=piece, id=update.response_id))
+
+
+def _of_run(run_manager: BaseRunManager | None) -> dict[str, Any]:
+    if run_manager is None:
+        return {}
+    return {"run_id": run_manager.run_id, "parent_run_id": run_manager.parent_run_id, "tags": run_manager.tags}
 
 
 def _about(run_manager: BaseRunManager | None) -> dict[str, Any]:

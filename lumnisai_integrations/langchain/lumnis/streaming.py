@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
@@ -26,6 +26,7 @@ from lumnisai_integrations.langchain.lumnis.convert import (
     AnswerOptions,
     calls_of,
     convert_out,
+    growing_answer,
     progress_kwargs,
 )
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 #: Contents that the first event of a block leaves out, because the last event has them.
 _WITHHELD: Mapping[str, Mapping[str, Any]] = {
-    "text": {"text": ""},
     "server_tool_call": {"args": {}},
     "server_tool_result": {"output": None},
     "non_standard": {"value": {}},
@@ -60,33 +60,36 @@ class StreamWriter:
         self._as_blocks = as_blocks
         self._progress = ProgressBlocks()
         self._has_started = False
-        self._reasoning: tuple[int, str] | None = None
+        self._open: BlockPart | None = None
+        self._answer = growing_answer(options)
 
     def chunks(self, update: RunUpdate) -> Iterator[ChatGenerationChunk]:
-        """Yield the chunk of one update, if any: progress as reasoning, the answer as the last chunk."""
+        """Yield the chunk of one update, if any: progress as reasoning, the answer as it grows, its rest at the end."""
         if _is_unsuccessful(update):
             return
         parts, message = self._read(update)
-        if message is None:
-            message, calls, first_call = AIMessage("", id=update.response_id), [], 0
-            kwargs = progress_kwargs([update])
-            if not kwargs or not self._shows_progress:
-                return
-        else:
-            calls, first_call = calls_of(message), 0
+        calls, first_call, usage = [], 0, None
+        kwargs = progress_kwargs([update]) if message is None and self._shows_progress else {}
+        if message is not None:
+            calls, usage = calls_of(message), message.usage_metadata
             artifacts = message.additional_kwargs.get("artifacts")
             kwargs = {"artifacts": artifacts} if artifacts else {}
-        content, metadata = cast("Any", message.content), message.response_metadata
+        elif not kwargs and not any(part.block["type"] == "text" for part in parts):
+            return
+        metadata = {} if message is None else message.response_metadata
+        content: Any = "".join(part.block["text"] for part in parts if part.block["type"] == "text")
         if self._as_blocks:
-            content, metadata = [as_chunk(part) for part in parts], {**metadata, "output_version": "v1"}
+            shown = parts if self._shows_progress or message is not None else _texts(parts)
+            content, metadata = [as_chunk(part) for part in shown], {**metadata, "output_version": "v1"}
             first_call = next((part.index for part in parts if part.block["type"] in CALLS), 0)
             kwargs = without_repeated(kwargs)
         chunk = AIMessageChunk(
             content=content,
-            id=message.id,
+            id=update.response_id,
             response_metadata=metadata,
             tool_call_chunks=[call_chunk(call, index) for index, call in enumerate(calls, first_call)],
             additional_kwargs=kwargs,
+            usage_metadata=usage,
             chunk_position=None if update.response is None else "last",
         )
         yield ChatGenerationChunk(message=chunk)
@@ -95,8 +98,7 @@ class StreamWriter:
         """Yield the events of one update.
 
         There is one ``message-start``, then block after block, each with its start, deltas and finish, then one
-        ``message-finish`` with model, run, thread and status in its ``metadata``. The answer is one delta, because the
-        service does not send it in pieces.
+        ``message-finish`` with the tokens as ``usage``, and model, run, thread and status in its ``metadata``.
         """
         if _is_unsuccessful(update):
             return
@@ -107,14 +109,15 @@ class StreamWriter:
             yield {"event": "message-start", "role": "ai", "id": update.response_id, "metadata": metadata}
         parts, message = self._read(update)
         for part in parts:
-            if part.block["type"] == "reasoning":
-                yield from self._reason(part.index, part.block.get("reasoning", ""))
+            if part.block["type"] in _GROWING:
+                yield from self._grow(part)
             else:
-                yield from self._close_reasoning()
+                yield from self._close()
                 yield from _whole_block(part.index, part.block)
         if message is not None:
-            yield from self._close_reasoning()
+            yield from self._close()
             finish: Any = {"event": "message-finish", "metadata": message.response_metadata}
+            finish |= {"usage": message.usage_metadata} if message.usage_metadata else {}
             kwargs = without_repeated(message.additional_kwargs)
             yield finish | ({"additional_kwargs": kwargs} if kwargs else {})
 
@@ -122,22 +125,37 @@ class StreamWriter:
         """Return the new parts of blocks, and the message if the run has ended."""
         parts, response = self._progress.accept(update), update.response
         if response is None:
-            return parts, None
+            new = self._answer.grow(update) if self._answer else ""
+            return [*parts, *([self._progress.write(new)] if new else [])], None
         message = convert_out(response, **self._options)
-        blocks = answer_blocks(str(message.text), calls_of(message)) + artifact_blocks(response)
+        text = str(message.text)
+        if rest := self._answer.rest(text) if self._answer else text:
+            parts.append(self._progress.write(rest))
+        blocks = answer_blocks("", calls_of(message)) + artifact_blocks(response)
         return [*parts, *map(BlockPart, count(self._progress.count), blocks)], message
 
-    def _reason(self, index: int, text: str) -> Iterator[MessagesData]:
-        if self._reasoning is None:
-            yield _event("start", index, content={"type": "reasoning", "reasoning": ""})
-        self._reasoning = index, (self._reasoning[1] if self._reasoning else "") + text
-        yield _event("delta", index, delta={"type": "reasoning-delta", "reasoning": text})
+    def _grow(self, part: BlockPart) -> Iterator[MessagesData]:
+        kind: Any = part.block["type"]
+        if self._open is None or self._open.index != part.index:
+            yield from self._close()
+            yield _event("start", part.index, content={"type": kind, _GROWING[kind]: ""})
+            self._open = BlockPart(part.index, cast("ContentBlock", {"type": kind, _GROWING[kind]: ""}))
+        block, text = cast("dict[str, str]", self._open.block), cast("dict[str, str]", part.block)[_GROWING[kind]]
+        block[_GROWING[kind]] += text
+        yield _event("delta", part.index, delta={"type": f"{kind}-delta", _GROWING[kind]: text})
 
-    def _close_reasoning(self) -> Iterator[MessagesData]:
-        if self._reasoning is not None:
-            index, text = self._reasoning
-            yield _event("finish", index, content={"type": "reasoning", "reasoning": text})
-            self._reasoning = None
+    def _close(self) -> Iterator[MessagesData]:
+        if self._open is not None:
+            yield _event("finish", self._open.index, content=self._open.block)
+            self._open = None
+
+
+#: Types of blocks that grow, and the name of their text.
+_GROWING: Mapping[str, str] = {"reasoning": "reasoning", "text": "text"}
+
+
+def _texts(parts: Iterable[BlockPart]) -> list[BlockPart]:
+    return [part for part in parts if part.block["type"] == "text"]
 
 
 def _is_unsuccessful(update: RunUpdate) -> bool:
@@ -152,8 +170,6 @@ def _whole_block(index: int, block: ContentBlock) -> Iterator[MessagesData]:
     else:
         shown = {**block, **_WITHHELD.get(block["type"], {})}
         yield _event("start", index, content={name: value for name, value in shown.items() if value is not None})
-        if block["type"] == "text":
-            yield _event("delta", index, delta={"type": "text-delta", "text": block["text"]})
     yield _event("finish", index, content=block)
 
 

@@ -22,7 +22,7 @@ from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.tools import ToolOffer, json_or_text, left_out, sendable, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.conversation import PROBLEM, THREAD_ID, PlainKwargs
-from lumnisai_integrations._shared.runs import cut_at, reasoning_text
+from lumnisai_integrations._shared.runs import GrowingAnswer, cut_at, reasoning_text
 from lumnisai_integrations.llama_index.lumnis.function_calling import (
     PROBLEMS,
     blocks_of,
@@ -145,11 +145,15 @@ def _call(call_id: object, name: object, args: object) -> dict[str, Any]:
 def convert_out(response: ResponseObject, offer: ToolOffer | None = None, stop: Sequence[str] = ()) -> ChatResponse:
     """Return a finished run as a chat response, with calls of the caller's tools as blocks of its message.
 
-    The message is tagged with run and thread, and ``raw`` is the whole run as a plain dict. There is no token usage,
-    because the platform reports none. The text ends before the first of the texts in ``stop``. A run that was offered
-    tools and returned neither tool calls nor an answer is a ``StructuredOutputError``.
+    The message is tagged with run and thread, and ``raw`` is the whole run as a plain dict, with its ``usage`` and
+    ``model`` where the service says so; the tokens are in ``additional_kwargs``, too, as those of OpenAI. The text ends
+    before the first of the texts in ``stop``. A run that was offered tools and returned neither tool calls nor an
+    answer is a ``StructuredOutputError``.
     """
     known: dict[str, Any] = {"response_id": response.response_id, "thread_id": response.thread_id}
+    if response.usage is not None:
+        known |= {"prompt_tokens": response.usage.input_tokens, "completion_tokens": response.usage.output_tokens}
+        known["total_tokens"] = response.usage.total_tokens
     tags: dict[str, Any] = {RESPONSE_ID: response.response_id}
     if response.thread_id is not None:
         tags[THREAD_ID] = tags[RUN_THREAD_ID] = response.thread_id
@@ -165,31 +169,54 @@ def convert_out(response: ResponseObject, offer: ToolOffer | None = None, stop: 
     blocks = [TextBlock(text=text), *calls] if text or not calls else calls
     message = ChatMessage(role=MessageRole.ASSISTANT, blocks=blocks)
     message.additional_kwargs = PlainKwargs(tags)
-    return ChatResponse(message=message, raw=response.model_dump(mode="json"), additional_kwargs=known)
+    return ChatResponse(message=message, raw=_plain(response), additional_kwargs=known)
 
 
-def chat_chunks(
-    update: RunUpdate, chunk_size: int | None = None, offer: ToolOffer | None = None, stop: Sequence[str] = ()
-) -> Iterator[ChatResponse]:
-    """Yield the chunks of one update; none for one without text and for the end of a run that did not succeed.
+def _plain(response: ResponseObject) -> dict[str, Any]:
+    unknown = {name for name in ("usage", "model") if getattr(response, name) is None}
+    return response.model_dump(mode="json", exclude=unknown)
+
+
+class ChunkWriter:
+    """Turns the updates of one run into chunks of a chat response.
 
     Progress is ``thinking_delta`` in ``additional_kwargs``, where agents look for it, and as data ``lumnis_progress``.
-    The answer is ``delta`` at the end, in pieces of ``chunk_size`` characters; the last one has the tool calls.
+    The answer is ``delta``: as it is written if the service shows it, and else at the end, in pieces of ``chunk_size``
+    characters; the last chunk has the tool calls.
     """
-    about = {"response_id": update.response_id, "thread_id": update.thread_id, "status": str(update.status)}
-    if update.response is not None and update.status == "succeeded":
-        last = convert_out(update.response, offer, stop)
-        text, sent = last.message.content or "", 0
-        *deltas, last.delta = pieces_of(text, chunk_size) if text else [""]
+
+    def __init__(self, chunk_size: int | None = None, offer: ToolOffer | None = None, stop: Sequence[str] = ()) -> None:
+        self._chunk_size, self._offer, self._stop = chunk_size, offer, stop
+        self._answer = GrowingAnswer(stop) if offer is None or offer.may_write else None
+
+    def chunks(self, update: RunUpdate) -> Iterator[ChatResponse]:
+        """Yield the chunks of one update; none for one without text and for the end of a run that did not succeed."""
+        about = {"response_id": update.response_id, "thread_id": update.thread_id, "status": str(update.status)}
+        if update.response is not None:
+            if update.status == "succeeded":
+                yield from self._end(update.response, about)
+            return
+        if thinking := reasoning_text(update):
+            progress = {name: getattr(update, name) for name in ("state", "message", "entry_index")}
+            progress["tool_calls"] = [call.model_dump(mode="json") for call in update.tool_calls]
+            known = {"thinking_delta": thinking, "lumnis_progress": progress}
+            yield ChatResponse(message=_assistant(self._shown), delta="", raw=about, additional_kwargs=known)
+        if self._answer is not None and (delta := self._answer.grow(update)):
+            yield ChatResponse(message=_assistant(self._shown), delta=delta, raw=about)
+
+    @property
+    def _shown(self) -> str:
+        return "" if self._answer is None else self._answer.shown
+
+    def _end(self, response: ResponseObject, about: dict[str, Any]) -> Iterator[ChatResponse]:
+        last = convert_out(response, self._offer, self._stop)
+        text, sent = last.message.content or "", self._shown
+        rest = text if self._answer is None else self._answer.rest(text)
+        *deltas, last.delta = pieces_of(rest, self._chunk_size) if rest else [""]
         for delta in deltas:
-            sent += len(delta)
-            yield ChatResponse(message=_assistant(text[:sent]), delta=delta, raw=about)
+            sent += delta
+            yield ChatResponse(message=_assistant(sent), delta=delta, raw=about)
         yield last
-    elif update.response is None and (thinking := reasoning_text(update)):
-        progress = {name: getattr(update, name) for name in ("state", "message", "entry_index")}
-        progress["tool_calls"] = [call.model_dump(mode="json") for call in update.tool_calls]
-        known = {"thinking_delta": thinking, "lumnis_progress": progress}
-        yield ChatResponse(message=_assistant(""), delta="", raw=about, additional_kwargs=known)
 
 
 def _assistant(text: str) -> ChatMessage:

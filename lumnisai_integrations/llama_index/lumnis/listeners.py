@@ -47,10 +47,12 @@ class LumnisProgressEvent(BaseEvent, Event):
         response_id: Id of the run.
         thread_id: Id of its conversation.
         status: Status of the run at the time of the update.
-        state: State of the progress entry, ``tool_update``, or the status for an update that is not about an entry.
+        state: State of the progress entry; ``tool_update`` or ``text_update`` for one that has grown; the status for
+            an update that is not about an entry.
         message: Text of the progress entry.
         tool_calls: The new tool calls as text, a line each.
         entry_index: Position of the progress entry (from 0), or None for an update that is not about an entry.
+        delta: New text of the answer, while it is written.
         is_last: Whether the run is over.
     """
 
@@ -61,6 +63,7 @@ class LumnisProgressEvent(BaseEvent, Event):
     message: str = ""
     tool_calls: str = ""
     entry_index: int | None = None
+    delta: str = ""
     is_last: bool = False
 
     @classmethod
@@ -169,6 +172,7 @@ def event_of(update: RunUpdate, span_id: str | None, tags: Mapping[str, Any] | N
         message=update.message,
         tool_calls="\n".join(str(call) for call in update.tool_calls),
         entry_index=update.entry_index,
+        delta=update.delta,
         is_last=update.is_last,
     )
 
@@ -177,7 +181,7 @@ def call_back(callbacks: CallbackManager, update: RunUpdate) -> None:
     """Report a new entry to legacy callbacks as a step of an agent, with the service's own tool calls inside it."""
     if update.entry_index is None:
         return
-    if update.state == "tool_update":  # the step was reported before
+    if update.is_growth:  # the step was reported before
         _call_back_tools(callbacks, update.tool_calls)
         return
     about = {"response_id": update.response_id, "thread_id": update.thread_id, "state": update.state}

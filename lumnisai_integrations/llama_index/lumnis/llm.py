@@ -31,7 +31,7 @@ from lumnisai_core import AsyncClient, Client, ResponseObject, Scope
 from lumnisai_integrations._shared.runs import stops_of
 from lumnisai_integrations._shared.sending import Sent
 from lumnisai_integrations.llama_index.lumnis.calls import RunCall, run_call
-from lumnisai_integrations.llama_index.lumnis.convert import chat_chunks, convert_out
+from lumnisai_integrations.llama_index.lumnis.convert import ChunkWriter, convert_out
 from lumnisai_integrations.llama_index.lumnis.function_calling import plain_tool, selections_of
 from lumnisai_integrations.llama_index.lumnis.listeners import Listeners
 from lumnisai_integrations.llama_index.lumnis.settings import LumnisSettings
@@ -251,6 +251,7 @@ async def _aanswer(client: AsyncClient, sent: Sent, call: RunCall, listeners: Li
 
 
 def _read(llm: LumnisLLM, client: Client, call: RunCall, listeners: Listeners) -> ChatResponseGen:
+    writer = ChunkWriter(call.chunk_size, call.offer, call.stop)
     with (
         listeners.reading(llm) as inner,
         call.turn.updates_by(
@@ -259,17 +260,18 @@ def _read(llm: LumnisLLM, client: Client, call: RunCall, listeners: Listeners) -
     ):
         for update in updates:
             inner.notify(update)
-            yield from chat_chunks(update, call.chunk_size, call.offer, call.stop)
+            yield from writer.chunks(update)
 
 
 async def _aread(llm: LumnisLLM, client: AsyncClient, call: RunCall, listeners: Listeners) -> ChatResponseAsyncGen:
+    writer = ChunkWriter(call.chunk_size, call.offer, call.stop)
     with listeners.reading(llm) as inner:
         async with call.turn.aupdates_by(
             lambda sent: client.invoke(sent.messages, stream=True, **call.parameters_for(sent))
         ) as updates:
             async for update in updates:
                 inner.notify(update)
-                for chunk in chat_chunks(update, call.chunk_size, call.offer, call.stop):
+                for chunk in writer.chunks(update):
                     yield chunk
 
 

@@ -19,6 +19,7 @@ from lumnisai_core.exceptions import AuthenticationError, NotFoundError, RunCanc
 from lumnisai_core.local import LocalLumnis, Script, Step
 from tests.conftest import Serve
 from tests.servers import Canned, EndlessEngine, RequestEngine, ScriptByText, canned_server
+from tests.writing import WritingEngine
 
 SEARCH = {"name": "web_search", "args": {"query": "tides"}, "output_text": "two pages"}
 READ = {"name": "read", "args": {}}
@@ -101,6 +102,24 @@ def test_a_run_is_a_client_span_with_the_names_of_the_conventions(serve: Serve, 
         "lumnis.run.part": "whole",
     }
     assert span.status.status_code is trace.StatusCode.UNSET
+
+
+def test_an_answer_that_grows_is_no_event_and_tokens_are_attributes(serve: Serve, traces: Traces) -> None:
+    """An entry is one event, however often its text grows; the model and the tokens are in the span of the run."""
+    engine = WritingEngine()
+    with made(serve(engine, poll="on-change")) as client:
+        for update in client.invoke("When?", stream=True):
+            if update.delta:
+                engine.go.set()
+    span = traces.run()
+    found = {name: attributes(span)[name] for name in attributes(span) if "usage" in name or "response.model" in name}
+    assert found == {
+        "gen_ai.usage.input_tokens": 7,
+        "gen_ai.usage.output_tokens": 3,
+        "gen_ai.response.model": "tide-1",
+    }
+    indexes = [(event.attributes or {}).get("lumnis.progress.index") for event in span.events]
+    assert [index for index in indexes if index is not None] == [0, 1]
 
 
 def test_progress_is_events_and_tool_calls_are_children(serve: Serve, traces: Traces) -> None:
