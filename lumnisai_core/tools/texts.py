@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _END_OF_RESULT = "[end of tool result]"
@@ -77,3 +77,28 @@ def sendable(text: str) -> tuple[str, str | None]:
 def spoken(name: object, text: str) -> str:
     """Return a text with the name of its speaker, for which the wire has no field."""
     return f"{name}: {text}" if isinstance(name, str) and name and text else text
+
+
+# Answers that are shown while they are written
+
+
+def cut_at(text: str, stop: Iterable[str]) -> str:
+    """Return the text before the first of these marks, or all of it if it contains none."""
+    ends = [place for mark in stop if mark and (place := text.find(mark)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def cut_while_growing(text: str, stop: Sequence[str]) -> str:
+    """Return the part of a growing text that can be shown: nothing that is, or may become, one of these marks."""
+    cut = cut_at(text, stop)
+    if cut != text:
+        return cut
+    held = (size for mark in stop for size in range(1, len(mark)) if text.endswith(mark[:size]))
+    return text[: len(text) - max(held, default=0)]
+
+
+def rest_of(answer: str, shown: str) -> str:
+    """Return what a whole answer adds to what is shown: all of it, in a paragraph of its own, if it differs."""
+    if answer.startswith(shown):
+        return answer[len(shown) :]
+    return f"\n\n{answer}" if answer else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,11 +18,11 @@ QUESTION = [ChatMessage("When is high tide?")]
 
 
 @pytest.fixture
-def llm(local: LocalLumnis, stage: Stage) -> Iterator[Any]:
+def llm(local: LocalLumnis, stage: Stage) -> Any:
     """The class as its documentation sets it up."""
     stage.clear()
     address = {"api_base": local.openai_base_url, "api_key": local.api_key}
-    yield like.OpenAILike(model="lumnis", is_chat_model=True, is_function_calling_model=True, **address)
+    return like.OpenAILike(model="lumnis", is_chat_model=True, is_function_calling_model=True, **address)
 
 
 def get_tide(port: str) -> str:

@@ -11,7 +11,7 @@ from lumnisai_core.local.openai.backend import Run, seconds
 from lumnisai_core.local.openai.requests import Form, completion_id, conversation_id, response_id
 from lumnisai_core.local.web.errors import ApiError, InvalidRequest
 from lumnisai_core.local.web.shapes import Object
-from lumnisai_core.tools import StructuredOutputError, object_of, unwrapped
+from lumnisai_core.tools import StructuredOutputError, cut_at, object_of, unwrapped
 
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
@@ -52,7 +52,7 @@ class Answer:
             ]
             text = reply.content
             if offer.answer_schema is None:
-                return cls(shown(text, stops, is_whole=True), tuple(calls))
+                return cls(cut_at(text, stops), tuple(calls))
             return cls(_unwrapped(json.loads(text), offer.answer_schema) if text else "", tuple(calls))
         if offer.answer_schema is not None:
             value = object_of(run)
@@ -60,7 +60,7 @@ class Answer:
                 text = f"Run {run.response_id} succeeded without the object that the request asks for."
                 raise ApiError(500, "NO_OBJECT", text)
             return cls(_unwrapped(value, offer.answer_schema))
-        return cls(shown(run.output_text or "", stops, is_whole=True))
+        return cls(cut_at(run.output_text or "", stops))
 
 
 def _unwrapped(value: Any, schema: Mapping[str, Any]) -> str:
@@ -74,21 +74,6 @@ def _call_id(run: Run, at: int) -> str:
 
 def _arguments(args: Any) -> str:
     return args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
-
-
-def shown(text: str, stops: Iterable[str], *, is_whole: bool) -> str:
-    """Return the part of a text that is before a stop; of one that still grows, without what may become a stop."""
-    marks = [stop for stop in stops if stop]
-    ends = [place for stop in marks if (place := text.find(stop)) >= 0]
-    if ends:
-        return text[: min(ends)]
-    if is_whole:
-        return text
-    held = max(
-        (size for stop in marks for size in range(1, len(stop)) if text.endswith(stop[:size])),
-        default=0,
-    )
-    return text[: len(text) - held]
 
 
 # Chat completions

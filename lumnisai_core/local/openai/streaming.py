@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from lumnisai_core.local.openai import replies
 from lumnisai_core.local.openai.backend import Run
-from lumnisai_core.local.openai.replies import Answer, FunctionCall, shown
+from lumnisai_core.local.openai.replies import Answer, FunctionCall
 from lumnisai_core.local.openai.requests import Form
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.json_text import written
 from lumnisai_core.local.web.shapes import Object
+from lumnisai_core.tools import cut_while_growing, rest_of
 
 
 class Progress:
@@ -52,21 +53,11 @@ class Progress:
 
     def _piece(self, text: str) -> str:
         """Return the new end of the answer so far, if it is the same answer and one in words."""
-        now = shown(text, self._stops, is_whole=False)
+        now = cut_while_growing(text, self._stops)
         if not self._is_text or not now.startswith(self.text):
             return ""
         new, self.text = now[len(self.text) :], now
         return new
-
-    def rest(self, text: str) -> str:
-        """Return what is missing of the whole answer.
-
-        Raises:
-            ApiError: Another answer was written than the one that the run ends with.
-        """
-        if not text.startswith(self.text):
-            raise ApiError(500, "ANSWER_CHANGED", "The run ended with another answer than the one that was streamed.")
-        return text[len(self.text) :]
 
 
 def _call_line(call: Mapping[str, Any]) -> str:
@@ -126,11 +117,10 @@ class ChatWriter:
             if (failure := run.failure()) is not None:
                 raise failure
             answer = Answer.of(run, self._form, self._stops)
-            rest = self._progress.rest(answer.text)
         except ApiError as error:
             yield _data(replies.error_body(error))
             return
-        if rest:
+        if rest := rest_of(answer.text, self._progress.text):
             yield self._chunk(run, {"content": rest})
         calls = [{"index": at, **call} for at, call in enumerate(replies.chat_calls(answer))]
         if calls:
@@ -186,11 +176,7 @@ class ResponseWriter:
         whole = self._response(run)
         if whole["status"] == "completed":
             answer = Answer.of(run, self._form)
-            try:
-                rest = self._progress.rest(answer.text)
-            except ApiError as error:
-                yield self._event("error", code=error.code.lower(), message=error.message, param=None)
-                return
+            rest = rest_of(answer.text, self._progress.text)
             if rest or (not answer.calls and (self._item is None or self._item["type"] != "message")):
                 yield from self._text(run, rest)
             yield from self._close(run)
