@@ -43,9 +43,14 @@ def _role(message: object) -> object:
 
 
 def _names(messages: Sequence[Any]) -> dict[str, str]:
-    calls = (call for message in messages if isinstance(message, Mapping) for call in message.get("tool_calls") or ())
+    calls = (call for message in messages if isinstance(message, Mapping) for call in _listed_calls(message))
     known = (call for call in calls if isinstance(call, Mapping) and isinstance(call.get("function"), Mapping))
     return {str(call.get("id")): str(call["function"].get("name")) for call in known}
+
+
+def _listed_calls(message: Mapping[str, Any]) -> list[Any]:
+    calls = message.get("tool_calls")
+    return calls if isinstance(calls, list) else []
 
 
 def _wire(place: str, message: Any, names: Mapping[str, str], *, is_newest: bool) -> WireMessage:
@@ -68,7 +73,7 @@ def _wire(place: str, message: Any, names: Mapping[str, str], *, is_newest: bool
 
 
 def _calls(place: str, message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for at, call in enumerate(message.get("tool_calls") or ()):
+    for at, call in enumerate(_listed_calls(message)):
         function = call.get("function") if isinstance(call, Mapping) else None
         if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
             raise wrong(f"{place}[{at}] must be a call of a function with a name.", f"{place}[{at}]")

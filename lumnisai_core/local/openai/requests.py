@@ -14,6 +14,8 @@ from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.shapes import Object, Shape, UserName
 from lumnisai_core.tools import Tool, ToolOffer, answer_schema
 
+#: The forms of answers.
+_FORMATS = ("text", "json_object", "json_schema")
 #: Name of the model that is the service's own engine, or the platform's choice.
 DEFAULT_MODEL = "lumnis"
 _RESPONSE, _CONVERSATION, _CHAT = "resp_", "conv_", "chatcmpl-"
@@ -162,8 +164,11 @@ def response_form(body: ResponsesRequest) -> Form:
 
 
 def _echo(body: Asked, form: Any) -> Object:
-    if form is not None and not isinstance(form, Mapping):
-        raise wrong(f"The format of the answer must be an object with a type, got {form!r}.", "response_format")
+    if form is not None and not (isinstance(form, Mapping) and form.get("type") in _FORMATS):
+        known_types = ", ".join(_FORMATS)
+        raise wrong(
+            f"The format of the answer must have one of the types {known_types}, got {form!r}.", "response_format"
+        )
     known = {name: getattr(body, name) for name in ("tools", "tool_choice", "parallel_tool_calls")}
     return {name: value for name, value in {**known, "format": form}.items() if value is not None}
 
