@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 import pytest
 from langchain_core.messages import AIMessageChunk
-from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
@@ -77,32 +76,14 @@ def test_tokens_stream_and_are_counted(local: LocalLumnis) -> None:
     assert "gemma" in whole.response_metadata["model_name"]
 
 
-@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
-def test_an_object_is_held_to_its_schema(address: str, method: str) -> None:
-    engine = ChatModelEngine(chat_model(address, max_tokens=40), structured_method=method)
+def test_an_object_is_held_to_its_schema(address: str) -> None:
+    engine = ChatModelEngine(chat_model(address, max_tokens=40), structured_method="json_schema")
     with LocalLumnis(engine=engine) as service, client_of(service) as client:
         run = client.invoke("How high is the tide?", response_format=LEVEL, run_timeout=600)
     assert run.structured_response is not None
     assert run.structured_response["level"] in ("low", "high")
     assert isinstance(run.structured_response["wet"], bool)
     assert run.usage is not None
-
-
-def test_a_tool_is_called(address: str) -> None:
-    """The caller's tool reaches the model, which calls it with arguments that fit."""
-
-    @tool
-    def set_alarm(hour: int) -> str:
-        """Set the alarm to an hour of the day."""
-        return "set"
-
-    with LocalLumnis(engine=ChatModelEngine(chat_model(address, max_tokens=40))) as service:
-        fields: dict[str, Any] = {"api_key": service.api_key, "base_url": service.base_url, "user_id": "user-123"}
-        chat = ChatLumnis(**fields, run_timeout=600)
-        message = chat.bind_tools([set_alarm], tool_choice="any").invoke("Wake me at 7.")
-        chat.close()
-    assert message.tool_calls[0]["name"] == "set_alarm"
-    assert isinstance(message.tool_calls[0]["args"]["hour"], int)
 
 
 def test_a_cancelled_run_stops_the_generation(address: str) -> None:
