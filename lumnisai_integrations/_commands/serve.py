@@ -35,6 +35,7 @@ lumnis serve --fault "status=503,route=POST /v1/responses,times=2\""""
 _READY = """\
 Lumnis is listening at {base_url}
 {exports}
+Clients of OpenAI reach it at {openai}, with the key of LUMNISAI_API_KEY.
 Watch runs and sessions at {base_url}/ in a browser, with the key of LUMNISAI_API_KEY.
 Data: {data}. Stop with Ctrl-C.
 """
@@ -214,7 +215,14 @@ def run(options: argparse.Namespace) -> int:
             f"  {name} is {why[name]}" if name in hidden else f"  export {name}={shlex.quote(value)}"
             for name, value in exports.items()
         ]
-        write(_READY.format(base_url=base_url, exports="\n".join(lines), data=options.path or "temporary"))
+        write(
+            _READY.format(
+                base_url=base_url,
+                openai=local.openai_base_url,
+                exports="\n".join(lines),
+                data=options.path or "temporary",
+            )
+        )
 
     try:
         local = LocalLumnis(
