@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import import_module
 from typing import Any
@@ -216,6 +216,13 @@ def _openai_stream(reply: Reply) -> bytes:
     return _events({**first, "usage": None}, last, end="data: [DONE]\n\n")
 
 
+def _groq_stream(reply: Reply) -> bytes:
+    """Write a stream as Groq does: its last part has the tokens in a place of their own, too."""
+    parts = _openai_stream(reply).decode().split("\n\n")
+    last = json.loads(parts[1].removeprefix("data: ")) | {"x_groq": {"id": "req_1", "usage": _USAGE}}
+    return "\n\n".join([parts[0], f"data: {json.dumps(last)}", *parts[2:]]).encode()
+
+
 def _openai_fault(problem: str) -> Json:
     return {"error": {"message": problem, "type": "invalid_request_error", "param": None, "code": None}}
 
@@ -360,7 +367,10 @@ DIALECTS: Mapping[str, Dialect] = {
         rules.mistral,
         "call00001",
     ),
-    "groq": _like_openai(_model("langchain_groq", "ChatGroq", model="openai/gpt-oss-120b", **_KEYED), rules.groq),
+    "groq": replace(
+        _like_openai(_model("langchain_groq", "ChatGroq", model="openai/gpt-oss-120b", **_KEYED), rules.groq),
+        stream=_groq_stream,
+    ),
     "deepseek": _like_openai(
         _model("langchain_deepseek", "ChatDeepSeek", "/v1", model="deepseek-chat", **_KEYED), rules.deepseek
     ),

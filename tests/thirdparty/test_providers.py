@@ -155,6 +155,14 @@ class Column:
 
 COLUMNS: dict[str, Column] = {
     "text": Column((Says(ANSWER),), lambda speakers: speakers.chat.invoke(QUESTION).text, ANSWER),
+    "tokens": Column(
+        (Says(ANSWER),), lambda speakers: speakers.chat.invoke(QUESTION).usage_metadata["total_tokens"], 12
+    ),
+    "stream": Column(
+        (Says(ANSWER),),
+        lambda speakers: "".join(str(chunk.text) for chunk in speakers.chat.stream(QUESTION)),
+        ANSWER,
+    ),
     "object": Column((Gives({"x": 1, "y": 2}),), structured(Point), {"x": 1, "y": 2}),
     "nested object": Column((Gives(PATH),), structured(Path), PATH),
     "object of a dict": Column(
@@ -192,6 +200,15 @@ def served(endpoint: Endpoint, method: str | None) -> Iterator[Speakers]:
         speakers = Speakers(local)
         yield speakers
         speakers.close()
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_tools_of_the_caller_are_those_of_the_provider(name: str) -> None:
+    """They are bound to the model, rather than described in a schema of its answer."""
+    with provider(DIALECTS[name], ADD) as endpoint, served(endpoint, None) as speakers:
+        message = speakers.chat.bind_tools([add, now]).invoke(QUESTION)
+    assert [one["name"] for one in message.tool_calls] == ["add"]
+    assert DIALECTS[name].offer(endpoint.requests[0]).tools.keys() == {"add", "now"}
 
 
 #: What a provider cannot do by a method, and its reason; its other method can.
