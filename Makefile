@@ -12,7 +12,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks model privacy package clean
+.PHONY: help demo durable test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks model privacy package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,10 @@ privacy: $(VENV)/installed-privacy ## score the detection of personal data besid
 	$(VENV)/privacy/bin/python -m pytest --quiet tests/privacy
 	$(VENV)/privacy/bin/python -m tests.privacy $(ARGS)
 
+durable: $(VENV)/installed-durable ## kill graphs and steps of other engines, and count the runs that they make
+	$(VENV)/durable/bin/python -m pytest -p no:cacheprovider tests/durable
+	$(VENV)/durable/bin/python -m tests.durable
+
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
 
@@ -128,13 +132,21 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
 	@touch $@
 
-# Without the requirements of presidio-evaluator: its templates and people need none of them.
+# Without the requirements of presidio-evaluator: its templates and people need few of them, which the extra has.
 $(VENV)/installed-privacy: $(VENV)/bin/python pyproject.toml constraints.txt tests/privacy/constraints.txt
 	$(INSTALL) uv
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/privacy
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python \
 		--constraint tests/privacy/constraints.txt --editable ".[privacy]"
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/privacy/bin/python --no-deps presidio-evaluator==0.3.2
+	@touch $@
+
+# By uv and in an environment of its own, because these engines bring many packages.
+$(VENV)/installed-durable: $(VENV)/bin/python pyproject.toml constraints.txt tests/durable/constraints.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/durable
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/durable/bin/python \
+		--constraint tests/durable/constraints.txt --editable ".[durable]"
 	@touch $@
 
 # Environments of their own: these packages pin the versions of everything that they use.

@@ -21,6 +21,8 @@ from lumnisai_core.lumnis._async.client import AsyncClient as AsyncClient
 from lumnisai_core.lumnis._async.following import AsyncRunStream as AsyncRunStream
 from lumnisai_core.lumnis._sync.client import Client as Client
 from lumnisai_core.lumnis._sync.following import RunStream as RunStream
+from lumnisai_core.lumnis.calls.keys import KeyedRequest as KeyedRequest
+from lumnisai_core.lumnis.calls.keys import KeyFunction as KeyFunction
 from lumnisai_core.lumnis.calls.runs import InvokeParameters as InvokeParameters
 from lumnisai_core.lumnis.calls.runs import RunParameters as RunParameters
 from lumnisai_core.lumnis.calls.runs import WatchParameters as WatchParameters
@@ -42,6 +44,8 @@ else:
         "AsyncRunStream",
         "Client",
         "InvokeParameters",
+        "KeyFunction",
+        "KeyedRequest",
         "ProgressCallback",
         "RequestHook",
         "RequestInfo",

@@ -38,6 +38,7 @@ SHORTER: dict[str, str] = {
     "lumnisai_core/lucidic/errors.py": "the module where the product has its errors",
     "lumnisai_core/lumnis/_async/resources/tenant.py": "one resource, one file",
     "lumnisai_core/lumnis/calls/model_preferences.py": "one resource, one file",
+    "lumnisai_core/lumnis/models/artifacts.py": "one resource, one file",
     "lumnisai_core/lumnis/models/enums.py": "closed word lists that several resources use",
     "lumnisai_core/lumnis/models/tenant.py": "one resource, one file",
     "lumnisai_core/lumnis/models/threads.py": "one resource, one file",
@@ -45,7 +46,6 @@ SHORTER: dict[str, str] = {
     "lumnisai_core/models.py": "a second front door to the models",
     "lumnisai_integrations/_shared/lazy.py": "front doors that need a framework only when a name is used",
     "lumnisai_integrations/_shared/locks.py": "the one lock of a process",
-    "lumnisai_integrations/_shared/thread_reading.py": "reading a thread, apart from the pure decisions about it",
     "lumnisai_integrations/pytest_plugin.py": "named in the package's entry points",
 }
 

@@ -73,7 +73,8 @@ class Deltas:
 
     def finish(self) -> str:
         """Return what is held at the end: the rest of a whole text."""
-        return self._held[len(self._text) :] if self._held is not None else ""
+        held, self._held = self._held, None
+        return held[len(self._text) :] if held is not None else ""
 
 
 class TextReader:
@@ -120,18 +121,29 @@ class TextReader:
                 yield from self._event(event)
         except BrokenStream as broken:
             self._broken(str(broken))
-        if rest := self._deltas.finish():
-            yield TextEvent(None, GeneratedText(chat_id=self._chat_id, content=rest))
+        yield from self.rest()
 
     def _event(self, event: ServerSentEvent) -> Iterator[TextEvent]:
+        """Yield the text of an event, also of one that reports an error, before the error is raised."""
         self._count += 1
         if event.data.strip() == _DONE:
             return
         data = event.json()
+        problem = self._problem(event, data)
+        if is_envelope(data) and isinstance(data.get("data"), dict):
+            data = data["data"]
+        if problem is None or (isinstance(data, dict) and isinstance(data.get("content"), str)):
+            yield self._piece(event, data)
+        if problem is not None:
+            self._raise(problem)
+
+    def _problem(self, event: ServerSentEvent, data: Any) -> Problem | None:
+        """Return the error that an event reports: by a code other than 200, or by its name."""
         if is_envelope(data) and data["code"] != 200:
-            self._raise(self._service.problem_of(data))
-        if event.event == "error":
-            self._raise(_problem_of(data))
+            return self._service.problem_of(data)
+        return _problem_of(data) if event.event == "error" else None
+
+    def _piece(self, event: ServerSentEvent, data: Any) -> TextEvent:
         try:
             piece = GeneratedText.model_validate(data)
         except pydantic.ValidationError:
@@ -139,7 +151,12 @@ class TextReader:
         self._chat_id = piece.chat_id or self._chat_id
         content = self._deltas.feed(piece.content)
         name = None if event.event == "message" else event.event
-        yield TextEvent(name, piece.model_copy(update={"content": content}))
+        return TextEvent(name, piece.model_copy(update={"content": content}))
+
+    def rest(self) -> Iterator[TextEvent]:
+        """Yield the text that is held, at the end or before an error of the stream is raised."""
+        if rest := self._deltas.finish():
+            yield TextEvent(None, GeneratedText(chat_id=self._chat_id, content=rest))
 
     def _check_error(self) -> None:
         """Recognise an error that came instead of a stream under another content type."""

@@ -30,6 +30,7 @@ from lumnisai_core.tools.structured import (
     used_part,
 )
 from lumnisai_core.tools.texts import (
+    OWN_KEYS,
     cut_at,
     cut_while_growing,
     json_or_text,
@@ -45,6 +46,7 @@ from lumnisai_core.tools.texts import (
 )
 
 __all__ = [
+    "OWN_KEYS",
     "Choice",
     "Reply",
     "RequestedToolCall",

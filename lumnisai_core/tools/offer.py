@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
-from uuid import uuid4
 
 from lumnisai_core.exceptions import RunState, ValidationError
 from lumnisai_core.tools.schemas import SharedDefinitions, as_object, check_schema, closed, newest
@@ -73,7 +72,7 @@ class RequestedToolCall:
 
     name: str
     args: Any
-    id: str = field(default_factory=lambda: f"call_{uuid4().hex}")
+    id: str
     problem: str = ""
 
 
@@ -209,7 +208,9 @@ class ToolOffer:
         if value is None:
             raise _unusable(response, "returned no object for its response_format")
         listed = value.get("tool_calls")
-        calls = [self._call(item) for item in listed] if isinstance(listed, list) else []
+        # Ids that stay the same when the run is read again, as by a step that is executed again.
+        ids = f"call_{response.response_id.replace('-', '')}"
+        calls = [self._call(item, f"{ids}_{at}") for at, item in enumerate(listed)] if isinstance(listed, list) else []
         content = self._content(value.get("content"))
         if not calls and (self.is_forced or content is None):
             raise _unusable(response, f"returned neither tool calls nor content, but {_short(value)}")
@@ -222,19 +223,19 @@ class ToolOffer:
         )
 
     @staticmethod
-    def _call(item: object) -> RequestedToolCall:
+    def _call(item: object, call_id: str) -> RequestedToolCall:
         if not isinstance(item, Mapping):
-            return RequestedToolCall("", item, problem="The agent returned something else than a call.")
+            return RequestedToolCall("", item, call_id, problem="The agent returned something else than a call.")
         name, args = item.get("name"), item.get("args")
         if isinstance(args, str):
             args = json_or_text(args) if args.strip() else {}
         if not isinstance(name, str) or not name:
-            return RequestedToolCall("", args, problem="The call does not name a tool.")
+            return RequestedToolCall("", args, call_id, problem="The call does not name a tool.")
         if args is None:
             args = {}
         if not isinstance(args, Mapping):
-            return RequestedToolCall(name, args, problem=f"The arguments are not an object: {_short(args)}.")
-        return RequestedToolCall(name, dict(args))
+            return RequestedToolCall(name, args, call_id, problem=f"The arguments are not an object: {_short(args)}.")
+        return RequestedToolCall(name, dict(args), call_id)
 
     def _content(self, content: object) -> str | None:
         if self.answer_schema is not None and isinstance(content, str):

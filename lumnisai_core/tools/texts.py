@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _END_OF_RESULT = "[end of tool result]"
+#: Beginnings of the names of the adapters' entries in ``additional_kwargs`` of messages.
+OWN_KEYS = ("lumnis_", "liminal_")
+_OWN_ITEM = rf"'(?:{'|'.join(OWN_KEYS)})\w++': (?:'[^'\n]*+'|True|False|None)"
+_PRINTED_KWARGS = re.compile(rf"\n\{{{_OWN_ITEM}(?:, {_OWN_ITEM})*+(?P<others>, .*)?\}}(?=\n|$)")
 
 
 def json_or_text(text: str) -> Any:
@@ -15,6 +20,11 @@ def json_or_text(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _only_others(printed: re.Match[str]) -> str:
+    others = printed["others"]
+    return f"\n{{{others.removeprefix(', ')}}}" if others else ""
 
 
 def tool_calls_text(content: str, calls: Sequence[Mapping[str, Any]]) -> str:
@@ -66,7 +76,12 @@ def too_long(text: str) -> str:
 
 
 def sendable(text: str) -> tuple[str, str | None]:
-    """Return a text as it can be sent, and what had to be replaced in it, if anything."""
+    """Return a text as it can be sent, and what had to be replaced in it, if anything.
+
+    Without entries of the adapters in ``additional_kwargs`` that LlamaIndex has printed into a prompt after they were
+    read from a database.
+    """
+    text = _PRINTED_KWARGS.sub(_only_others, text) if "{'l" in text else text
     lone = next((char for char in text if "\ud800" <= char <= "\udfff"), None)
     if lone is None:
         return text, None

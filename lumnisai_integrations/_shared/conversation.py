@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from lumnisai_core import ResponseObject, ResponseStatus
-from lumnisai_core.tools import json_or_text, too_long, tool_calls_text, used_part
+from lumnisai_core.tools import OWN_KEYS, json_or_text, too_long, tool_calls_text, used_part
 
 #: Keys of ``additional_kwargs`` in both frameworks: the thread of a message and whether that thread holds it.
 THREAD_ID = "lumnis_thread_id"
@@ -36,8 +36,6 @@ SYSTEM, USER, ASSISTANT = "system", "user", "assistant"
 NO_INSTRUCTIONS = "Earlier instructions in this conversation no longer apply."
 
 _TOOL_RESULT = '{"tool_result"'
-#: Beginnings of the names of our own entries in ``additional_kwargs``.
-_OWN_KEYS = ("lumnis_", "liminal_")
 
 M = TypeVar("M")
 
@@ -46,7 +44,7 @@ class PlainKwargs(dict[str, Any]):
     """``additional_kwargs`` of a message, which frameworks print into prompts: entries of this package do not show."""
 
     def _shown(self) -> dict[str, Any]:
-        return {name: value for name, value in self.items() if not name.startswith(_OWN_KEYS)}
+        return {name: value for name, value in self.items() if not name.startswith(OWN_KEYS)}
 
     def __bool__(self) -> bool:
         return bool(self._shown())

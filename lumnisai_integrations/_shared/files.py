@@ -9,7 +9,7 @@ from uuid import UUID
 
 from lumnisai_core import FileChunk, FileMetadata, FileSearchResults, Scope
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.runs import asks_for_tenant_view
+from lumnisai_integrations._shared.runs import asks_for_tenant_view, check_number
 
 #: Default number of passages, and the most that the platform returns for one search.
 DEFAULT_PASSAGES = 4
@@ -129,14 +129,6 @@ def filled_tags(tags: str | Sequence[str] | None) -> str | list[str] | None:
     if isinstance(tags, str) or not tags:
         raise ValidationError("file_tags is empty, so that no file would match: pass at least one, or None for any.")
     return list(tags)
-
-
-def check_number(name: str, value: object, *, least: int, most: int | None = None) -> int:
-    """Return a whole number in a range; any other value is a ``ValidationError``."""
-    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= (value if most is None else most):
-        return value
-    limit = "" if most is None else f" to {most}"
-    raise ValidationError(f"{name} must be a whole number from {least}{limit}, got {value!r}.")
 
 
 def _least_score(value: object) -> float:

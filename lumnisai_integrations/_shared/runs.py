@@ -98,6 +98,14 @@ def check_model(name: object) -> None:
         raise ValidationError(f"model must be written provider:model, such as openai:gpt-4o, got {name!r}.")
 
 
+def check_number(name: str, value: object, *, least: int, most: int | None = None) -> int:
+    """Return a whole number in a range; any other value is a ``ValidationError``."""
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= (value if most is None else most):
+        return value
+    limit = "" if most is None else f" to {most}"
+    raise ValidationError(f"{name} must be a whole number from {least}{limit}, got {value!r}.")
+
+
 def stops_of(keywords: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str]:
     """Return the texts before which an answer is cut off: those of the call, else the model's; one may be bare."""
     named = (values[name] for values in (keywords, fields) for name in STOP_KEYWORDS if values.get(name))

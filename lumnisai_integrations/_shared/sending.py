@@ -29,11 +29,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from lumnisai_core import ResponseObject, RunUpdate
-from lumnisai_core.exceptions import ValidationError
+from lumnisai_core import AsyncClient, Client, ResponseObject, RunUpdate
+from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.tools import too_long
 from lumnisai_integrations._shared.conversation import NO_INSTRUCTIONS, SYSTEM, Conversation, instructions_of
 from lumnisai_integrations._shared.locks import changing
+from lumnisai_integrations._shared.thread_reading import aread_latest_runs, read_latest_runs
 from lumnisai_integrations._shared.turns import Answers, Continuation, LateQuestion, Tags, continue_thread
 
 K = TypeVar("K")
@@ -92,8 +93,9 @@ class Turn:
         with changing():
             continued = self.decide()
             thread, lines = continued.thread_id, list[str]()
-            ending = [{"role": SYSTEM, "content": NO_INSTRUCTIONS}] if continued.ends_instructions else []
-            sent = Sent([*ending, *self.write(continued.send, lines)], thread)
+            sent = Sent(self._written(continued, lines), thread)
+            if thread is not None:
+                sent.variant = lambda: self._written(self._with_other_instructions(continued), [])
             ids = continued.message_ids
             if thread is not None and ids:
                 _note(_taken, thread, _taken.get(thread, {}) | dict.fromkeys(ids))
@@ -112,35 +114,70 @@ class Turn:
         with changing():
             _taken.get(thread or "", {}).update(dict.fromkeys(ids, sent.run_id))
             # Other ones mean that calls have overlapped, so that it is not known whose are the last.
-            new = continued.instructions
+            new = continued.instructions if continued.thread_id is not None else continued.instructions or ()
             if thread is not None and new not in (None, _instructions.get(thread, new)):
                 _instructions.pop(thread)
             else:
                 _note_instructions(thread, new)
 
-    def answered_by(self, run: Callable[[Sent], ResponseObject]) -> ResponseObject:
+    def _unread(self) -> str | None:
+        """Return the thread whose last instructions are not known, if what is sent depends on them."""
+        continued = self.decide()
+        return continued.thread_id if continued.is_unsure else None
+
+    def learn(self, client: Client, parameters: Mapping[str, Any]) -> None:
+        """Read the last instructions of the thread if they matter and this process does not know them."""
+        if (thread := self._unread()) is not None:
+            _note_instructions_read(thread, read_latest_runs(client, thread, parameters.get("user_id")))
+
+    async def alearn(self, client: AsyncClient, parameters: Mapping[str, Any]) -> None:
+        """Do the same with asyncio."""
+        if (thread := self._unread()) is not None:
+            _note_instructions_read(thread, await aread_latest_runs(client, thread, parameters.get("user_id")))
+
+    def _written(self, continued: Continuation, lines: list[str]) -> list[dict[str, str]]:
+        ending = [{"role": SYSTEM, "content": NO_INSTRUCTIONS}] if continued.ends_instructions else []
+        return [*ending, *self.write(continued.send, lines)]
+
+    def _with_other_instructions(self, continued: Continuation) -> Continuation:
+        """Return the same without the instructions that are sent, or with those that are not."""
+        own = {at for at, tags in enumerate(self.tags) if tags.is_instruction}
+        if own:
+            return continued._replace(send=tuple(sorted(own ^ set(continued.send))))
+        return continued._replace(instructions=None if continued.ends_instructions else ())
+
+    def answered_by(
+        self, run: Callable[[Sent], ResponseObject], client: Client, parameters: Mapping[str, Any]
+    ) -> ResponseObject:
         """Return the run that answers the turn; another one follows where an older message was too long."""
+        self.learn(client, parameters)
         with self.sending() as sent:
             while True:
                 try:
                     return sent.answered(run(sent))
                 except ValidationError as error:
-                    sent.shorten(error)
+                    sent.change(error)
 
-    async def aanswered_by(self, run: Callable[[Sent], Awaitable[ResponseObject]]) -> ResponseObject:
+    async def aanswered_by(
+        self, run: Callable[[Sent], Awaitable[ResponseObject]], client: AsyncClient, parameters: Mapping[str, Any]
+    ) -> ResponseObject:
         """Do the same with asyncio."""
+        await self.alearn(client, parameters)
         with self.sending() as sent:
             while True:
                 try:
                     return sent.answered(await run(sent))
                 except ValidationError as error:
-                    sent.shorten(error)
+                    sent.change(error)
 
     @contextmanager
-    def updates_by(self, run: Callable[[Sent], Updates]) -> Iterator[Iterator[RunUpdate]]:
+    def updates_by(
+        self, run: Callable[[Sent], Updates], client: Client, parameters: Mapping[str, Any]
+    ) -> Iterator[Iterator[RunUpdate]]:
         """Return the updates of the run that answers the turn; leaving the context stops it."""
 
         def updates() -> Generator[RunUpdate, None, None]:
+            self.learn(client, parameters)
             with self.sending() as sent:
                 while True:
                     try:
@@ -148,7 +185,7 @@ class Turn:
                             for update in followed:
                                 yield sent.answered(update)
                     except ValidationError as error:
-                        sent.shorten(error)
+                        sent.change(error)
                     else:
                         return
 
@@ -156,10 +193,13 @@ class Turn:
             yield found
 
     @asynccontextmanager
-    async def aupdates_by(self, run: Callable[[Sent], AsyncUpdates]) -> AsyncIterator[AsyncIterator[RunUpdate]]:
+    async def aupdates_by(
+        self, run: Callable[[Sent], AsyncUpdates], client: AsyncClient, parameters: Mapping[str, Any]
+    ) -> AsyncIterator[AsyncIterator[RunUpdate]]:
         """Do the same with asyncio."""
 
         async def updates() -> AsyncGenerator[RunUpdate, None]:
+            await self.alearn(client, parameters)
             with self.sending() as sent:
                 while True:
                     try:
@@ -167,7 +207,7 @@ class Turn:
                             async for update in followed:
                                 yield sent.answered(update)
                     except ValidationError as error:
-                        sent.shorten(error)
+                        sent.change(error)
                     else:
                         return
 
@@ -177,12 +217,21 @@ class Turn:
 
 @dataclass
 class Sent:
-    """The messages of one run and its thread; ``run_id`` is the run and ``answered_on`` the thread of its answer."""
+    """The messages of one run and its thread.
+
+    Attributes:
+        messages: The messages.
+        thread_id: The thread they are sent to; None for a new one.
+        run_id: The run that answers.
+        answered_on: The thread of its answer.
+        variant: Makes the messages that a process with other knowledge of the thread's instructions has sent.
+    """
 
     messages: list[dict[str, str]]
     thread_id: str | None
     run_id: str | None = None
     answered_on: str | None = None
+    variant: Callable[[], list[dict[str, str]]] | None = None
 
     def answered(self, update: RunT) -> RunT:
         """Note run and thread of an update or of the finished run, and return it."""
@@ -190,12 +239,18 @@ class Sent:
         self.answered_on = update.thread_id or self.answered_on
         return update
 
-    def shorten(self, error: ValidationError) -> None:
-        """Leave out the longest of the older messages if the service refused them as too long.
+    def change(self, error: ValidationError) -> None:
+        """Change the messages that the service refused.
+
+        If its key belongs to other messages, an earlier start of this call has sent them with, or without, the
+        instructions that the thread holds by now. If they are too long, the longest of the older ones is left out.
 
         Raises:
             ValidationError: The error, if it is another one or the newest message is the longest.
         """
+        if isinstance(error, ConflictError) and self.variant is not None:
+            self.messages, self.variant = self.variant(), None
+            return
         older = [at for at, message in enumerate(self.messages[:-1]) if message["role"] != SYSTEM]
         longest = max(older, key=lambda at: len(self.messages[at]["content"]), default=None)
         text = "" if longest is None else self.messages[longest]["content"]
@@ -220,6 +275,12 @@ def _note_instructions(thread_id: str | None, texts: tuple[str, ...] | None) -> 
             _note(_instructions, thread_id, texts)
 
 
+def _note_instructions_read(thread_id: str, runs: Sequence[ResponseObject]) -> None:
+    with changing():
+        if thread_id not in _instructions:  # no call of this process has sent any meanwhile
+            _note_instructions(thread_id, instructions_of(runs) or ())
+
+
 def note_read(conversation: Conversation[Any], runs: Sequence[ResponseObject]) -> None:
     """Note what the reading of a thread says of its instructions, and of messages that calls have sent.
 
@@ -232,7 +293,10 @@ def note_read(conversation: Conversation[Any], runs: Sequence[ResponseObject]) -
         for message in conversation.unsent:
             if sent.get(message.id or "") in read:
                 del sent[message.id or ""]
-        _note_instructions(thread_id, instructions_of(runs))
+        found = instructions_of(runs)
+        if found is None and conversation.is_read and thread_id not in _instructions:
+            found = ()
+        _note_instructions(thread_id, found)
 
 
 def runs_of_sent(thread_id: str | None) -> Mapping[str, str | None]:

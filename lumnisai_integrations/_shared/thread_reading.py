@@ -1,11 +1,13 @@
-"""Reading of the runs of a thread that a conversation does not know yet, page by page."""
+"""Reading of the runs of a thread: those that a conversation does not know yet, and the latest for one call."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from lumnisai_core import AsyncClient, Client, ResponseObject
+from lumnisai_core.exceptions import MissingUserId, NotFoundError
 from lumnisai_integrations._shared.conversation import Conversation
 
 _PAGE_OF_NEW_RUNS = 10  # there is seldom more than one since the last reading
@@ -51,3 +53,24 @@ async def aread_runs(client: AsyncClient, conversation: Conversation[Any]) -> li
     while thread_id is not None and not reading.is_complete:
         reading.take(await client.threads.get_responses(thread_id, limit=reading.page_size, offset=reading.offset))
     return reading.runs
+
+
+def read_latest_runs(client: Client, thread_id: str, user_id: str | UUID | None) -> list[ResponseObject]:
+    """Read the latest runs of a thread, newest first, as a user or as that of the client.
+
+    None of a thread that is new, or that no user names.
+    """
+    try:
+        threads = (client if user_id is None else client.for_user(user_id)).threads
+        return threads.get_responses(thread_id, limit=_PAGE_OF_ALL_RUNS)
+    except (NotFoundError, MissingUserId):
+        return []
+
+
+async def aread_latest_runs(client: AsyncClient, thread_id: str, user_id: str | UUID | None) -> list[ResponseObject]:
+    """Do the same as :func:`read_latest_runs` without blocking the event loop."""
+    try:
+        threads = (client if user_id is None else client.for_user(user_id)).threads
+        return await threads.get_responses(thread_id, limit=_PAGE_OF_ALL_RUNS)
+    except (NotFoundError, MissingUserId):
+        return []

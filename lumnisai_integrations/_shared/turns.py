@@ -78,12 +78,14 @@ class Continuation(NamedTuple):
         send: Positions of the messages to send.
         message_ids: Ids of the kept messages among these.
         instructions: The texts of all instructions that hold after the call; None if it leaves them as they were.
+        is_unsure: Whether it depends on the last instructions of the thread, which are not known.
     """
 
     thread_id: str | None
     send: tuple[int, ...]
     message_ids: tuple[str, ...] = ()
     instructions: tuple[str, ...] | None = None
+    is_unsure: bool = False
 
     @property
     def ends_instructions(self) -> bool:
@@ -144,9 +146,9 @@ def continue_thread(
             "message of the user at the end."
         )
     ids = tuple(message_id for at in send if (message_id := messages[at].message_id) is not None)
-    if not own and not (last and _repeats(messages, thread, held)):
-        return Continuation(thread, tuple(send), ids)
-    return Continuation(thread, tuple(send), ids, own)
+    repeats = not own and _repeats(messages, thread, held)
+    holding = own if own or (last and repeats) else None
+    return Continuation(thread, tuple(send), ids, holding, is_unsure=last is None and bool(own or repeats))
 
 
 def _named_thread(messages: Sequence[Tags], answers: Answers) -> str | None:

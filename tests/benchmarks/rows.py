@@ -130,6 +130,7 @@ ROWS = (
     Row("many", "5,000 runs of 3 s at once", _seconds, 6.0),
     Row("many", "memory for each of 5,000 runs at once", _kilobytes, 60.0),
     Row("guard", "guarded chain over the bare one, 1,000 characters, embedded gateway", _added, 0.015),
+    Row("guard", "the same, CPU time of chain and gateway", _added),
     Row("guard", "piece of a guarded stream over one of the bare stream", _added),
     Row("cost", "`Client.invoke` over two raw httpx calls", _times, 1.25, OFFICIAL),
     Row("cost", "`ChatLumnis.invoke` over `Client.invoke`", _times, 1.3, "`ChatOpenAI.invoke` over one raw POST"),

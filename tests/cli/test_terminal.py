@@ -137,9 +137,15 @@ def test_serve(tmp_path: Path) -> None:
 
 
 def test_demo(tmp_path: Path) -> None:
-    """All four parts succeed on a machine without an account."""
+    """All five parts succeed on a machine without an account; the guarded model reads placeholders."""
     with in_terminal("demo", environment={}, folder=tmp_path) as terminal:
-        for part in ("prompt | ChatLumnis | parser", "same thread", "with_structured_output", "query engine"):
+        for part in (
+            "prompt | ChatLumnis | parser",
+            "same thread",
+            "with_structured_output",
+            "PERSON_0",
+            "query",
+        ):
             terminal.until(part)
         status, rest = terminal.end()
     assert (status, "Traceback" in terminal.raw) == (0, False)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.lumnis.runs.batch import Entry, digest_of, open_ledger
+from lumnisai_core.lumnis.calls.keys import digest_of
+from lumnisai_core.lumnis.runs.batch import Entry, open_ledger
 
 
 def test_entries_survive_reopening(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from tests.loops import no_blocking
 from tests.servers import Canned, canned_server
 
 ROOT = Path(__file__).parents[2]
+PROMPT = "Write to mira@example.org"
 
 
 def test_it_is_easy_to_install_next_to_other_packages() -> None:
@@ -110,6 +111,47 @@ def test_offsets_of_findings_can_be_checked(text: str, finding: dict[str, int]) 
     assert text[start:end] == "Mira"
     with pytest.raises(ValueError, match="does not hold the PERSON"):
         found.span_in("Nobody is there, and nobody was")
+
+
+async def test_the_streaming_example_of_the_product_works(local: LocalLumnis) -> None:
+    """Its calls in its order, with the findings and the thread of the calls before; the stream is iterated as it is."""
+    service = local.liminal
+    async with await AsyncClient.authenticate_from_token(service.base_url, service.token) as client:
+        model_instance = await client.llm.get_model_instance(service.model_instance)
+        thread = await client.thread.create(model_instance.id, "New Thread")
+        findings = await client.prompt.analyze(model_instance.id, PROMPT)
+        known: Any = {"findings": findings, "thread_id": thread.id}
+        assert (await client.prompt.cleanse(model_instance.id, PROMPT, **known)).text == "Write to EMAIL_ADDRESS_0"
+        assert (await client.prompt.submit(model_instance.id, PROMPT, **known)).thread_id == thread.id
+        chunks = [chunk async for chunk in client.prompt.stream(model_instance.id, PROMPT, **known)]
+        assert chunks[-1].finish_reason
+        assert "".join(chunk.content for chunk in chunks)
+        hydrated = await client.prompt.hydrate(model_instance.id, "Dear EMAIL_ADDRESS_0", thread_id=thread.id)
+        assert hydrated.text == "Dear mira@example.org"
+
+
+def test_hydrating_takes_the_thread_that_has_the_values(local: LocalLumnis) -> None:
+    """In another thread, and without one, a placeholder stays as it is: no value of another conversation comes back."""
+    with Client(local.liminal.base_url, token=local.liminal.token) as client:
+        first, other = (client.thread.create(1, name).id for name in ("a", "b"))
+        client.prompt.cleanse(1, PROMPT, thread_id=first)
+        for thread_id in (other, None):
+            assert client.prompt.hydrate(1, "EMAIL_ADDRESS_0", thread_id=thread_id).text == "EMAIL_ADDRESS_0"
+
+
+def test_clients_leave_no_socket_also_when_calls_fail() -> None:
+    """Calls that raise close what they opened, with the client at the latest."""
+
+    def sockets() -> int:
+        return sum("socket:" in str(path.resolve()) for path in Path("/proc/self/fd").iterdir())
+
+    with canned_server([Canned(500)]) as server:
+        before = sockets()
+        for _ in range(100):
+            with Client(server.base_url, token="token", max_retries=0) as client:
+                with pytest.raises(exceptions.TransportError):
+                    client.thread.get_available()
+    assert sockets() <= before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked on this system")

@@ -5,30 +5,45 @@ from __future__ import annotations
 import asyncio
 import pickle
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_core.documents import Document
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from langchain_core.retrievers import BaseRetriever
-from langchain_core.runnables import Runnable, RunnableLambda, RunnableParallel, RunnablePassthrough
+from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import ToolException, tool
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
-from pydantic import BaseModel, Field
 
 from lumnisai_core.exceptions import TransportError, ValidationError
 from lumnisai_core.liminal import AsyncClient, Client
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations._shared.privacy.guard import Exchange
 from lumnisai_integrations.langchain import LiminalGuard
+from tests.langchain.guarding import (
+    MODES,
+    PAYLOADS,
+    Contact,
+    Payload,
+    Question,
+    Records,
+    abatch,
+    aevents_v3,
+    ainvoke,
+    astream,
+    batch,
+    documents,
+    events_v3,
+    invoke,
+    send,
+    stream,
+    summed,
+)
 from tests.langchain.recording import Recorder, RecordingModel, Tracer, turn
-from tests.shared.guarded import CARD, CLEAR, MAIL, MESSAGE, PHONE, clear_values, gateway_client
+from tests.shared.guarded import CLEAR, MAIL, MESSAGE, clear_values, gateway_client
 
 pytestmark = pytest.mark.filterwarnings("ignore::langchain_core._api.LangChainBetaWarning")
 
@@ -46,143 +61,11 @@ def guard(client: Client) -> LiminalGuard:
     return LiminalGuard(client)
 
 
-class Contact(BaseModel):
-    """Whom to write to."""
-
-    to: str = Field(pattern=r"@|^\+")  # a placeholder does not match
-    others: list[str]
-
-
-class Records(BaseRetriever):
-    """Finds a document with clear values, and records what it is waiting."""
-
-    queries: list[str] = Field(default_factory=list)
-
-    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
-        self.queries.append(query)
-        RunnableLambda(lambda text: text.upper()).invoke(query, {"callbacks": run_manager.get_child()})
-        return [Document(f"Mail: {MAIL}, phone {PHONE}", metadata={"card": CARD, "n": 1}, id="doc-1")]
-
-
-@tool
-def send(to: str, others: list[str]) -> str:
-    """Send a message."""
-    assert to in CLEAR, to
-    RunnableLambda(str).invoke(to)  # its run would show the value to the callbacks of the agent
-    return f"Sent to {to}, {others}, and to {PHONE}."
-
-
-# What is guarded, with its input: (guard, model) -> (runnable, input)
-Payload = Callable[[LiminalGuard, RecordingModel], tuple[Runnable[Any, Any], Any]]
-
-
-def text(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    return guard.model(model), MESSAGE
-
-
-def blocks(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    model.as_blocks = True
-    content: Any = [{"type": "text", "text": MESSAGE}, f"Also {MAIL}"]
-    return guard.model(model), [SystemMessage(f"You work for {MAIL}."), HumanMessage(content)]
-
-
-def tool_arguments(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    return guard.model(model).bind_tools([send]), turn(MESSAGE)
-
-
-def tool_results(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    call = {"name": "send", "args": {"to": MAIL, "others": [PHONE]}, "id": "call-1", "type": "tool_call"}
-    result = ToolMessage(f'{{"card": "{CARD}"}}', tool_call_id="call-1", artifact={"mail": MAIL, "thing": object()})
-    calls = {"tool_calls": [call], "additional_kwargs": {"function_call": {"arguments": f'{{"to": "{MAIL}"}}'}}}
-    return guard.model(model), [*turn(MESSAGE), AIMessage("", **calls), result]
-
-
-def structured_output(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    return guard.model(model).with_structured_output(Contact), turn(MESSAGE)
-
-
-def documents(guard: LiminalGuard, model: RecordingModel) -> tuple[Runnable[Any, Any], Any]:
-    prompt = ChatPromptTemplate.from_messages([("system", "Use: {context}"), ("human", "{question}")])
-    parts: Any = {"context": guard.retriever(Records()), "question": RunnablePassthrough()}
-    return guard.chain(RunnableParallel(parts) | prompt | model | StrOutputParser()), MESSAGE
-
-
-PAYLOADS: list[Payload] = [text, blocks, tool_arguments, tool_results, structured_output, documents]
-
-
-# Ways to call: (runnable, input, config) -> all that came back
-
-
-def _invoke(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    return [run.invoke(value, config)]
-
-
-def _ainvoke(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    return [asyncio.run(run.ainvoke(value, config))]
-
-
-def _stream(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    return _summed(list(run.stream(value, config)))
-
-
-def _astream(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    async def collected() -> list[Any]:
-        return [chunk async for chunk in run.astream(value, config)]
-
-    return _summed(asyncio.run(collected()))
-
-
-def _batch(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    return run.batch([value, value], config)
-
-
-def _abatch(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    return asyncio.run(run.abatch([value, value], config))
-
-
-def _events_v2(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    async def collected() -> list[Any]:
-        return [event async for event in run.astream_events(value, config, version="v2")]
-
-    events = asyncio.run(collected())
-    ends = [event["data"]["output"] for event in events if event["event"].endswith("_end")]
-    return ends[-1:]
-
-
-def _events_v3(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    stream: Any = getattr(run, "stream_events")(value, config, version="v3")  # noqa: B009 - typed for models only
-    said = "".join(stream.text)
-    message = stream.output
-    assert message.text == said
-    return [message]
-
-
-def _aevents_v3(run: Runnable[Any, Any], value: Any, config: Any) -> list[Any]:
-    async def collected() -> list[Any]:
-        stream: Any = await getattr(run, "astream_events")(value, config, version="v3")  # noqa: B009
-        said = "".join([piece async for piece in stream.text])
-        message = await stream.output
-        assert message.text == said
-        return [message]
-
-    return asyncio.run(collected())
-
-
-def _summed(chunks: list[Any]) -> list[Any]:
-    if not isinstance(chunks[0], str | AIMessageChunk):
-        return chunks[-1:]
-    whole = chunks[0]
-    for chunk in chunks[1:]:
-        whole += chunk
-    return [whole]
-
-
-MODES = [_invoke, _ainvoke, _stream, _astream, _batch, _abatch, _events_v2, _events_v3, _aevents_v3]
 CASES = [
-    pytest.param(payload, mode, id=f"{payload.__name__}-{mode.__name__[1:]}")
+    pytest.param(payload, mode, id=f"{payload.__name__}-{mode.__name__}")
     for payload in PAYLOADS
     for mode in MODES
-    if not (mode in (_events_v3, _aevents_v3) and payload in (structured_output, documents))  # those of chat models
+    if not (mode in (events_v3, aevents_v3) and payload is documents)  # LangChain has them for models and graphs
 ]
 
 
@@ -203,7 +86,9 @@ def test_no_clear_value_inside_and_all_outside(guard: LiminalGuard, payload: Pay
         assert "_0" not in str(getattr(result, "content", result)).replace("<", "")
 
 
-@pytest.mark.parametrize("mode", [_invoke, _ainvoke, _stream, _astream], ids=lambda mode: mode.__name__[1:])
+@pytest.mark.parametrize(
+    "mode", [mode for mode in MODES if mode not in (batch, abatch)], ids=lambda mode: mode.__name__
+)
 @pytest.mark.parametrize("kind", ["middleware", "tools"])
 def test_agents(guard: LiminalGuard, kind: str, mode: Any) -> None:
     """An agent behind the guard: its tools get the values, its checkpoints, model, callbacks and traces do not."""
@@ -215,7 +100,7 @@ def test_agents(guard: LiminalGuard, kind: str, mode: Any) -> None:
     mode(agent, {"messages": [("user", MESSAGE)]}, config)
     (result,) = mode(agent, {"messages": [("user", f"And again to {MAIL}")]}, config)
     assert clear_values([model.seen, recorder.seen, tracer.seen, _saved(saver)]) == []
-    if mode in (_invoke, _ainvoke):
+    if mode not in (stream, astream):
         assert [type(message) for message in result["messages"]] == [
             HumanMessage,
             AIMessage,
@@ -224,7 +109,7 @@ def test_agents(guard: LiminalGuard, kind: str, mode: Any) -> None:
         ] * 2
         assert result["messages"][1].tool_calls[0]["args"]["to"] == MAIL
         assert result["messages"][2].content.startswith(f"Sent to {MAIL}")
-        assert all(one in result["messages"][3].content for one in CLEAR)
+        assert all(one in result["messages"][3].text for one in CLEAR)
 
 
 def _saved(saver: InMemorySaver) -> list[object]:
@@ -243,7 +128,7 @@ async def test_agent_streams(guard: LiminalGuard) -> None:
     assert all(one in said for one in CLEAR)
 
 
-@pytest.mark.parametrize("mode", [_invoke, _ainvoke], ids=lambda mode: mode.__name__[1:])
+@pytest.mark.parametrize("mode", [invoke, ainvoke], ids=lambda mode: mode.__name__)
 def test_middleware_alone(guard: LiminalGuard, mode: Any) -> None:
     """Without a guard around it, the agent's model and tool runs see placeholders, and its result has the values."""
     model, recorder = RecordingModel(), Recorder()
@@ -252,6 +137,25 @@ def test_middleware_alone(guard: LiminalGuard, mode: Any) -> None:
     inside = [event for event in recorder.seen if isinstance(event, tuple) and "chain" not in event[0]]
     assert clear_values([model.seen, inside]) == []
     assert all(one in result["messages"][-1].content for one in CLEAR)
+
+
+@pytest.mark.parametrize("mode", [invoke, ainvoke], ids=lambda mode: mode.__name__)
+def test_middleware_alone_warns_of_checkpoints(guard: LiminalGuard, mode: Any) -> None:
+    """It cannot clean the first and the last checkpoint; behind the guard all are clean, and nothing warns."""
+    saver, payload = InMemorySaver(), {"messages": [("user", MESSAGE)]}
+    agent: Any = create_agent(RecordingModel(), [send], middleware=[guard.middleware()], checkpointer=saver)
+    with pytest.warns(UserWarning, match=r"Call guard\.chain\(agent\)"):
+        mode(agent, payload, {"configurable": {"thread_id": "1"}})
+    assert clear_values(_saved(saver))
+    saver.storage.clear()
+    saver.writes.clear()
+    saver.blobs.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        mode(guard.chain(agent), payload, {"configurable": {"thread_id": "2"}})
+        unsaved: Any = create_agent(RecordingModel(), [send], middleware=[guard.middleware()])
+        mode(unsaved, payload, {"configurable": {"thread_id": "3"}})
+    assert clear_values(_saved(saver)) == []
 
 
 def test_a_guarded_model_in_an_agent(guard: LiminalGuard) -> None:
@@ -363,7 +267,7 @@ def test_findings_are_counts_and_types(guard: LiminalGuard) -> None:
     counts = {"CREDIT_CARD": 1, "EMAIL_ADDRESS": 1, "PHONE_NUMBER": 1}
     assert answer.response_metadata["liminal"] == {"thread_id": guard.thread_id, "findings": counts}
     assert "'liminal_findings': {" in repr(recorder.seen)
-    streamed = _summed(list(guard.model(RecordingModel()).stream(MESSAGE)))[0]
+    streamed = summed(list(guard.model(RecordingModel()).stream(MESSAGE)))[0]
     assert streamed.response_metadata["liminal"]["findings"] == counts
 
 
@@ -466,7 +370,35 @@ def test_wrong_things_are_named(guard: LiminalGuard, method: str) -> None:
         getattr(guard, method)("gpt")
 
 
-def test_v3_events_are_those_of_models(guard: LiminalGuard) -> None:
-    """Events of version 3 of a chain are refused, with a hint."""
-    with warnings.catch_warnings(), pytest.raises(NotImplementedError):
+def test_v3_events_are_those_of_models_and_graphs(guard: LiminalGuard) -> None:
+    """LangChain has events of version 3 for models and graphs; those of other chains are refused as it does."""
+    with pytest.raises(NotImplementedError):
         guard.chain(RunnableLambda(str)).stream_events(MESSAGE, version="v3")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_leaving_a_typed_stream_ends_the_graph(guard: LiminalGuard, kind: str) -> None:
+    """Aborting the v3 run of a guarded graph stops the graph."""
+    steps: list[int] = []
+
+    def step(state: Question) -> dict[str, Any]:
+        steps.append(len(steps))
+        return {"answer": state["question"]}
+
+    builder = StateGraph(Question).add_node("step", step).add_edge(START, "step")
+    run: Any = guard.chain(builder.add_conditional_edges("step", lambda _: "step").compile())
+
+    async def left() -> Any:
+        async with await run.astream_events({"question": MESSAGE}, version="v3") as stream:
+            async for values in stream.values:
+                if values.get("answer"):
+                    return values
+        return None
+
+    if kind == "sync":
+        with run.stream_events({"question": MESSAGE}, version="v3") as stream:
+            values = next(values for values in stream.values if values.get("answer"))
+    else:
+        values = asyncio.run(left())
+    assert values["answer"] == MESSAGE
+    assert len(steps) < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import pickle
@@ -10,6 +11,12 @@ from typing import Any
 
 import pytest
 from langchain_core.caches import InMemoryCache
+from langchain_core.exceptions import (
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelInvalidRequestError,
+    ModelNotFoundError,
+)
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.prompts import ChatPromptTemplate
 
@@ -24,8 +31,10 @@ from lumnisai_core.local import (
     RunRequest,
     RunResult,
 )
-from lumnisai_integrations.langchain import ChatLiminal
+from lumnisai_integrations.langchain import ChatLiminal, ChatModelEngine
+from tests.langchain.recording import RecordingModel
 from tests.loops import no_blocking
+from tests.shared.guarded import CLEAR, MESSAGE, clear_values, placeholders
 
 PROMPT = "Write to Dr Mira Okafor, mira@example.org"
 CLEANSED = "Write to Dr PERSON_0, EMAIL_ADDRESS_0"
@@ -162,7 +171,7 @@ def test_tool_calls_of_other_models_become_text_and_pictures_an_error(model: Cha
 
 
 def test_errors_are_typed(gateway: LocalLumnis, engine: Echo) -> None:
-    """Blocked by a policy, unknown instance, wrong token, nothing to log in with; none quotes the prompt."""
+    """Blocked by a policy, unknown instance, wrong token; none quotes the prompt."""
     strict = connect(gateway, model_instance=None, model="Strict")
     for call in (strict.invoke, lambda text: list(strict.stream(text))):
         with pytest.raises(PolicyBlockedError) as caught:
@@ -173,6 +182,44 @@ def test_errors_are_typed(gateway: LocalLumnis, engine: Echo) -> None:
         connect(gateway, model_instance="Shp").invoke("x")
     with pytest.raises(AuthenticationError):
         connect(gateway, token="wrong").invoke("x")
+
+
+@pytest.mark.parametrize("mode", ["invoke", "stream"])
+def test_a_langchain_model_answers_behind_the_gateway(mode: str) -> None:
+    """`ChatModelEngine` is the engine of the gateway, too: its model reads placeholders; no stream splits a value."""
+    recording = RecordingModel()
+    with LocalLumnis(engine=ChatModelEngine(recording)) as service:
+        model = ChatLiminal(base_url=service.liminal.base_url, token=service.liminal.token)
+        pieces = [model.invoke(MESSAGE)] if mode == "invoke" else list(model.stream(MESSAGE))
+    assert clear_values(recording.seen) == []
+    assert placeholders(recording.seen)
+    text = "".join(piece.text for piece in pieces)
+    assert all(value in text for value in CLEAR)
+    assert "_0" not in text
+
+
+def test_errors_belong_to_langchain(gateway: LocalLumnis) -> None:
+    """Each error is in LangChain's family, too, with what decides on retries and fallbacks."""
+    strict = connect(gateway, model_instance=None, model="Strict")
+    for call in (strict.invoke, lambda text: list(strict.stream(text)), lambda text: asyncio.run(strict.ainvoke(text))):
+        with pytest.raises(ModelInvalidRequestError) as refused:
+            call("Pay with 4111 1111 1111 1111")
+        assert isinstance(refused.value, PolicyBlockedError)
+        assert not refused.value.is_retryable
+    with pytest.raises(ModelNotFoundError):
+        connect(gateway, model_instance="Shp").invoke("x")
+    with pytest.raises(ModelAuthenticationError):
+        connect(gateway, token="wrong").invoke("x")
+    with pytest.raises(ModelInvalidRequestError):
+        ChatLiminal(base_url="https://api.shop.example")
+    gone = connect(gateway, base_url="http://127.0.0.1:1", max_retries=0)
+    with pytest.raises(ModelConnectionError) as lost:
+        gone.invoke("x")
+    assert lost.value.is_retryable
+
+
+def test_wrong_settings_are_named(gateway: LocalLumnis) -> None:
+    """Nothing to log in with, and a field that does not exist."""
     with pytest.raises(ConfigurationError):
         ChatLiminal(base_url="https://api.shop.example")
     with pytest.raises(TypeError, match="has no thraed_id"):

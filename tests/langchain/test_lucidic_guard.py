@@ -8,8 +8,8 @@ import pytest
 
 from lumnisai_core.local import LocalLumnis
 from lumnisai_integrations.langchain import LiminalGuard, LucidicCallbackHandler
+from tests.langchain.guarding import PAYLOADS, Payload
 from tests.langchain.recording import RecordingModel
-from tests.langchain.test_guard import PAYLOADS, Payload
 from tests.shared.events import recorded
 from tests.shared.guarded import clear_values, gateway_client, placeholders
 

@@ -14,7 +14,7 @@ from langchain_core.runnables.history import RunnableWithMessageHistory
 from lumnisai_core import Client
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script
-from lumnisai_integrations.langchain import LumnisChatMessageHistory
+from lumnisai_integrations.langchain import LumnisChatMessageHistory, LumnisRunnable
 from lumnisai_integrations.langchain.lumnis.calls import turn_of
 from tests.conftest import Serve
 from tests.langchain.conftest import USER, Connect
@@ -84,6 +84,65 @@ async def test_a_conversation_goes_on_in_its_thread(serve: Serve, connect: Conne
     with Client(service.api_key, base_url=service.base_url, user_id=USER) as client:
         runs = list(client.threads.iter_responses(engine.requests[0].thread_id))
     assert len(runs) == 4
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("component", ["model", "runnable"])
+async def test_instructions_that_another_process_has_sent_are_not_sent_again(
+    serve: Serve, connect: Connect, way: str, component: str
+) -> None:
+    """As after a restart: they are found among the runs of the thread; others are sent, and none ends them, once."""
+    engine = RecordingEngine(Script(output_text="Yes."))
+    service = serve(engine)
+    with Client(service.api_key, base_url=service.base_url, user_id=USER) as client:
+        first = client.invoke(
+            [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}],
+        )
+        client.invoke([{"role": "user", "content": "Why?"}], thread_id=first.thread_id)
+    model: Any = connect(service, history="server", thread_id=first.thread_id)
+    if component == "runnable":
+        model = LumnisRunnable(
+            api_key=service.api_key, base_url=service.base_url, user_id=USER, thread_id=first.thread_id
+        )
+    for question, instructions in (("1", "Be brief."), ("2", "Be kind."), ("3", "Be kind."), ("4", "Be brief.")):
+        messages = [SystemMessage(instructions), HumanMessage(question)]
+        answered = getattr(model, way)(messages)
+        if way == "astream":
+            assert [part async for part in answered]
+        else:
+            assert await answered if way == "ainvoke" else list(answered)
+    sent = [[message.content for message in request.input_messages] for request in engine.requests[2:]]
+    assert sent == [["1"], ["Be kind.", "2"], ["3"], ["Be brief.", "4"]]
+
+
+def test_an_agent_without_instructions_is_not_run_under_those_of_another_process(
+    serve: Serve, connect: Connect
+) -> None:
+    engine = RecordingEngine(Script(output_text="Yes."))
+    service = serve(engine)
+    with Client(service.api_key, base_url=service.base_url, user_id=USER) as client:
+        first = client.invoke([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}])
+    model = connect(service, history="server")
+    past = [FIRST, AIMessage("Yes.", response_metadata={"model_provider": "lumnis", "thread_id": first.thread_id})]
+    model.invoke([*past, NEXT])
+    sent = [message.content for message in engine.requests[-1].input_messages]
+    assert sent == ["Earlier instructions in this conversation no longer apply.", "And when?"]
+
+
+def test_a_call_with_a_key_is_sent_as_it_was_the_first_time(serve: Serve, connect: Connect) -> None:
+    """Its own run, which may have succeeded, has left the instructions on the thread."""
+    engine = RecordingEngine(Script(output_text="Yes."))
+    service = serve(engine)
+    with Client(service.api_key, base_url=service.base_url, user_id=USER) as client:
+        thread = client.invoke("Who?").thread_id
+        first = client.invoke(
+            [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "And when?"}],
+            thread_id=thread,
+            idempotency_key="step-2",
+        )
+    model = connect(service, history="server", thread_id=thread)
+    answer_again = model.invoke([SYSTEM, NEXT], idempotency_key="step-2")
+    assert answer_again.response_metadata["response_id"] == first.response_id
 
 
 def test_one_call_may_say_who_remembers(serve: Serve, connect: Connect) -> None:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from llama_index.core.base.llms.generic_utils import messages_to_history_str
 from llama_index.core.base.llms.types import (
     AudioBlock,
     CacheControl,
@@ -87,6 +88,21 @@ def test_blocks_that_are_no_text(block: Any, kind: str) -> None:
     messages = [ChatMessage(content="See"), ChatMessage(role="user", blocks=[TextBlock(text="this"), block])]
     with pytest.raises(ValidationError, match=rf"messages\[1\].*'{kind}'.*files="):
         convert_in(messages)
+
+
+@pytest.mark.parametrize(
+    ("others", "shown"), [({}, ""), ({"tool_calls": [{"a": "}\n"}]}, "\n{'tool_calls': [{'a': '}\\n'}]}")]
+)
+def test_prompts_about_stored_messages_do_not_show_bookkeeping(others: dict[str, Any], shown: str) -> None:
+    """A memory in a database returns plain dicts, which LlamaIndex prints into prompts; anyone else's stay."""
+    [answer] = [convert_out(RUN).message]
+    answer.additional_kwargs.update({"lumnis_persisted": True, **others})
+    read = ChatMessage.model_validate_json(answer.model_dump_json())
+    mine = ChatMessage(role="user", content="Why?", additional_kwargs={"mine": 1})
+    prompt = f"A conversation:\n{messages_to_history_str([read, mine, read])}\nIts title:"
+    [sent] = convert_in([ChatMessage(role="user", content=prompt)])
+    said = f"assistant: High tide is at noon.{shown}"
+    assert sent["content"] == f"A conversation:\n{said}\nuser: Why?\n{{'mine': 1}}\n{said}\nIts title:"
 
 
 def test_media_inside_a_citable_block() -> None:

@@ -317,8 +317,8 @@ async def test_agents(guard: LiminalGuard) -> None:
 # Tools and nodes
 
 
-@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-def test_tools(guard: LiminalGuard, asynchronous: bool) -> None:
+@pytest.mark.parametrize("method", ["call", "__call__", "acall"])
+def test_tools(guard: LiminalGuard, method: str) -> None:
     """A tool gets the values, whether it is called with them or with placeholders; its output and spans have none."""
     guard.run(guard.cleansed(MESSAGE, Exchange()))
     (tool,) = guard.tools([send])
@@ -327,13 +327,25 @@ def test_tools(guard: LiminalGuard, asynchronous: bool) -> None:
     with watching() as seen:
         for to in (MAIL, "email_address_0"):
             kwargs: Any = {"to": to, "others": ["PHONE_NUMBER_0"]}
-            output: Any = asyncio.run(tool.acall(**kwargs)) if asynchronous else tool.call(**kwargs)  # type: ignore[attr-defined]
+            output: Any = getattr(tool, method)(**kwargs)
+            output = asyncio.run(output) if method == "acall" else output
             assert output.content.startswith("Sent to EMAIL_ADDRESS_0")
             assert clear_values([output, seen]) == []
     llm = RecordingLLM()
     engine = QueryEngineTool.from_defaults(_index("summary").as_query_engine(llm=guard.llm(llm)))
     (other,) = guard.tools([engine])
-    assert clear_values([other.call(f"Who is {MAIL}?"), llm.seen]) == []  # type: ignore[attr-defined]
+    assert clear_values([other(f"Who is {MAIL}?"), llm.seen]) == []
+
+
+def test_a_guarded_engine_as_a_tool_shows_no_value(guard: LiminalGuard) -> None:
+    """LlamaIndex reports what happens inside a tool, too; an engine behind the guard has placeholders there."""
+    llm = RecordingLLM()
+    engine = guard.query_engine(_index("summary").as_query_engine(llm=llm))
+    (tool,) = guard.tools([QueryEngineTool.from_defaults(engine)])
+    with watching() as seen:
+        output = tool(f"Who is {MAIL}?")
+    assert seen
+    assert clear_values([output, seen, llm.seen]) == []
 
 
 def test_errors_of_tools_show_no_value(guard: LiminalGuard) -> None:

@@ -46,6 +46,14 @@ def test_presidio_is_a_detector(no_network: None) -> None:
     assert {"EMAIL_ADDRESS", "IP_ADDRESS"} <= {*found}
 
 
+def test_harmless_texts_stay_as_they_are_with_the_model() -> None:
+    """The model takes little that is harmless for a name, and never a literal in the place of one."""
+    detector, harmless = NameDetector(), sentences.harmless()
+    assert score(harmless, systems.with_names()).findings <= 0.05 * len(harmless)
+    for literal in ("true", "null", "None"):
+        assert [*detector.detect(f'{{"owner": {literal}, "name": "x"}}')] == []
+
+
 @pytest.mark.timeout(600)  # 100,000 characters take the model a minute
 def test_names_are_found_anywhere_in_a_long_text(no_network: None) -> None:
     """The model sees a window at a time; each name of the text is in one of them."""

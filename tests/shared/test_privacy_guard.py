@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import inspect
 import json
 import pickle
 import re
@@ -27,6 +28,7 @@ from lumnisai_core.exceptions import (
 )
 from lumnisai_core.liminal import AsyncClient, Client
 from lumnisai_core.local import Detection, LiminalInstance, LiminalPolicy, LiminalSettings, LocalLumnis
+from lumnisai_integrations import langchain, llama_index
 from lumnisai_integrations._shared.privacy.guard import WITHHELD, Exchange, Guard
 
 MAIL, PHONE, CARD = "mira@example.org", "+49 30 901820", "4111111111111111"
@@ -310,3 +312,8 @@ def test_nothing_shows_a_value(guard: Guard, caplog: pytest.LogCaptureFixture) -
     assert PHONE not in shown
     with pytest.raises(TypeError, match="personal data"):
         pickle.dumps(exchange)
+
+
+def test_the_guards_of_both_frameworks_are_described_alike() -> None:
+    """Their arguments are those of one class, so their descriptions are the same."""
+    assert inspect.getdoc(langchain.LiminalGuard) == inspect.getdoc(llama_index.LiminalGuard)

@@ -31,7 +31,8 @@ _GAP = re.compile(r"[ ,\n]{0,4}")
 _IN_WORD = re.compile(r"[\w'-]")
 #: A word with a capital letter or of four letters, or a postcode: other letters and numbers are mistakes of the model.
 _LIKE_A_NAME = re.compile(r"[^\W\d_a-zß-ÿ][^\W\d_]|[^\W\d_]{4}|\b\d{5}\b")
-
+#: Values of JSON and of code, which the model can take for names in the place of one.
+_LITERALS = frozenset({"false", "none", "null", "true", "undefined"})
 
 #: Countries by their usual English names, which the model takes for no places.
 _COUNTRIES = re.compile(
@@ -121,5 +122,5 @@ def _whole(text: str, found: Detection) -> Iterator[Detection]:
     while end < len(text) and _IN_WORD.match(text[end]) and _IN_WORD.match(text[end - 1]):
         end += 1
     end -= text[start:end].endswith("-")
-    if _LIKE_A_NAME.search(text, start, end):
+    if _LIKE_A_NAME.search(text, start, end) and text[start:end].lower() not in _LITERALS:
         yield found._replace(start=start, end=end)

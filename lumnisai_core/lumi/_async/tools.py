@@ -22,7 +22,7 @@ from lumnisai_core._transport.checks import check_seconds
 from lumnisai_core._transport.lines import RawBytes
 from lumnisai_core._transport.upload import FileInput, NamedFile
 from lumnisai_core._transport.waiting import async_sleep
-from lumnisai_core.exceptions import WaitTimeoutError
+from lumnisai_core.exceptions import LumnisAIError, WaitTimeoutError
 from lumnisai_core.lumi.calls import tools
 from lumnisai_core.lumi.calls.tools import Messages, ResponseType
 from lumnisai_core.lumi.config import LumiService
@@ -309,6 +309,10 @@ async def _events(reader: TextReader, stream: AsyncIterable[bytes]) -> AsyncGene
                 yield event
         for event in reader.finish():
             yield event
+    except LumnisAIError:
+        for event in reader.rest():
+            yield event
+        raise
     finally:
         close = getattr(chunks, "aclose", None)
         if close is not None:

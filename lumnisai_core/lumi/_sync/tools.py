@@ -21,7 +21,7 @@ from lumnisai_core._transport.checks import check_seconds
 from lumnisai_core._transport.lines import RawBytes
 from lumnisai_core._transport.upload import FileInput, NamedFile
 from lumnisai_core._transport.waiting import sleep
-from lumnisai_core.exceptions import WaitTimeoutError
+from lumnisai_core.exceptions import LumnisAIError, WaitTimeoutError
 from lumnisai_core.lumi.calls import tools
 from lumnisai_core.lumi.calls.tools import Messages, ResponseType
 from lumnisai_core.lumi.config import LumiService
@@ -308,6 +308,10 @@ def _events(reader: TextReader, stream: Iterable[bytes]) -> Generator[TextEvent,
                 yield event
         for event in reader.finish():
             yield event
+    except LumnisAIError:
+        for event in reader.rest():
+            yield event
+        raise
     finally:
         close = getattr(chunks, "close", None)
         if close is not None:

@@ -10,6 +10,7 @@ from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core._transport.waiting import GRACE, GRACE_POLICY, async_beside, async_each, async_grace
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, ValidationError
 from lumnisai_core.lumnis._async.following import STOP_FAILURE, AsyncRunStream
+from lumnisai_core.lumnis.calls.keys import digest_of
 from lumnisai_core.lumnis.calls.runs import (
     InvokeParameters,
     MessagesInput,
@@ -22,7 +23,7 @@ from lumnisai_core.lumnis.calls.runs import (
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject
-from lumnisai_core.lumnis.runs.batch import Entry, Ledger, RunInput, RunOutcome, digest_of, numbered, open_ledger
+from lumnisai_core.lumnis.runs.batch import Entry, Ledger, RunInput, RunOutcome, numbered, open_ledger
 from lumnisai_core.lumnis.runs.watch import watch_options
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
@@ -26,8 +26,8 @@ from lumnisai_core.lumnis.calls.runs import (
     RunStart,
     WatchParameters,
     cancel_call,
-    create_call,
     get_call,
+    run_start,
     split_parameters,
 )
 from lumnisai_core.lumnis.config import Settings
@@ -136,7 +136,7 @@ def start_run(
     """Return a stream that creates a run and follows it. Polls are shorter if the caller is ``listening``."""
     run, watch = split_parameters(parameters)
     options, listeners = watch_options(watch, listening=listening)
-    return AsyncRunStream(transport, RunStart(create_call(settings, messages, run)), options, listeners)
+    return AsyncRunStream(transport, run_start(settings, messages, run), options, listeners)
 
 
 def follow_run(
@@ -145,6 +145,21 @@ def follow_run(
     """Return a stream of all updates of an existing run, from the first one."""
     options, listeners = watch_options(parameters, listening=listening)
     return AsyncRunStream(transport, RunStart(get_call(response_id), response_id), options, listeners)
+
+
+async def create_run(
+    start: RunStart, send: Callable[[Call[ResponseObject]], Awaitable[ResponseObject]]
+) -> tuple[RunStart, ResponseObject]:
+    """Create or find a run; a new one if those under the earlier keys of a function have failed or were cancelled."""
+    while True:
+        began = time.monotonic()
+        run = await send(start.call)
+        if not start.found_earlier(time.monotonic() - began):
+            return start, run
+        renewed = start.renewed(await send(get_call(run.response_id)))
+        if renewed is None:
+            return start, run
+        start = renewed
 
 
 async def _follow(
@@ -158,7 +173,8 @@ async def _follow(
 
         began = time.monotonic()
         try:
-            started = span.started(await answer_to(start.call, options.time_to_start))
+            start, answer = await create_run(start, lambda call: answer_to(call, options.time_to_start))
+            started = span.started(answer)
             for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
             while not watch.over and not watch.detached:
@@ -180,6 +196,7 @@ async def _follow(
         except INTERRUPTS as interrupt:
             if not watch.over and not watch.detached:
                 if options.cancel_on_interrupt:
+                    start.ended(None)
                     await async_grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
                 note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
             raise
@@ -187,6 +204,7 @@ async def _follow(
             if watch.response is not None and not isinstance(error, RunError):
                 error.add_note(f"Wait for the run with client.responses.wait({watch.response.response_id!r}).")
             raise
+        start.ended(watch.last)
         error_at_end = error_of_run(watch.last)
         if error_at_end is not None:
             raise error_at_end

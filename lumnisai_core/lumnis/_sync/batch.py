@@ -11,6 +11,7 @@ from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.waiting import GRACE, GRACE_POLICY, beside, each, grace
 from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, ValidationError
 from lumnisai_core.lumnis._sync.following import STOP_FAILURE, RunStream
+from lumnisai_core.lumnis.calls.keys import digest_of
 from lumnisai_core.lumnis.calls.runs import (
     InvokeParameters,
     MessagesInput,
@@ -23,7 +24,7 @@ from lumnisai_core.lumnis.calls.runs import (
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject
-from lumnisai_core.lumnis.runs.batch import Entry, Ledger, RunInput, RunOutcome, digest_of, numbered, open_ledger
+from lumnisai_core.lumnis.runs.batch import Entry, Ledger, RunInput, RunOutcome, numbered, open_ledger
 from lumnisai_core.lumnis.runs.watch import watch_options
 
 

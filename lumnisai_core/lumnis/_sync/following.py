@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from types import TracebackType
 from typing import Self
 
@@ -27,8 +27,8 @@ from lumnisai_core.lumnis.calls.runs import (
     RunStart,
     WatchParameters,
     cancel_call,
-    create_call,
     get_call,
+    run_start,
     split_parameters,
 )
 from lumnisai_core.lumnis.config import Settings
@@ -137,13 +137,28 @@ def start_run(
     """Return a stream that creates a run and follows it. Polls are shorter if the caller is ``listening``."""
     run, watch = split_parameters(parameters)
     options, listeners = watch_options(watch, listening=listening)
-    return RunStream(transport, RunStart(create_call(settings, messages, run)), options, listeners)
+    return RunStream(transport, run_start(settings, messages, run), options, listeners)
 
 
 def follow_run(transport: Transport, response_id: str, parameters: WatchParameters, *, listening: bool) -> RunStream:
     """Return a stream of all updates of an existing run, from the first one."""
     options, listeners = watch_options(parameters, listening=listening)
     return RunStream(transport, RunStart(get_call(response_id), response_id), options, listeners)
+
+
+def create_run(
+    start: RunStart, send: Callable[[Call[ResponseObject]], ResponseObject]
+) -> tuple[RunStart, ResponseObject]:
+    """Create or find a run; a new one if those under the earlier keys of a function have failed or were cancelled."""
+    while True:
+        began = time.monotonic()
+        run = send(start.call)
+        if not start.found_earlier(time.monotonic() - began):
+            return start, run
+        renewed = start.renewed(send(get_call(run.response_id)))
+        if renewed is None:
+            return start, run
+        start = renewed
 
 
 def _follow(
@@ -157,7 +172,8 @@ def _follow(
 
         began = time.monotonic()
         try:
-            started = span.started(answer_to(start.call, options.time_to_start))
+            start, answer = create_run(start, lambda call: answer_to(call, options.time_to_start))
+            started = span.started(answer)
             for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
             while not watch.over and not watch.detached:
@@ -179,6 +195,7 @@ def _follow(
         except INTERRUPTS as interrupt:
             if not watch.over and not watch.detached:
                 if options.cancel_on_interrupt:
+                    start.ended(None)
                     grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
                 note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
             raise
@@ -186,6 +203,7 @@ def _follow(
             if watch.response is not None and not isinstance(error, RunError):
                 error.add_note(f"Wait for the run with client.responses.wait({watch.response.response_id!r}).")
             raise
+        start.ended(watch.last)
         error_at_end = error_of_run(watch.last)
         if error_at_end is not None:
             raise error_at_end

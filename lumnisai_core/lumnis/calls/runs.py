@@ -14,6 +14,14 @@ from lumnisai_core._transport.answer import Problem, model, nothing
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import path
 from lumnisai_core.exceptions import LocalFileNotSupported, TransportError, ValidationError
+from lumnisai_core.lumnis.calls.keys import (
+    MOST_ATTEMPTS,
+    CreatedRun,
+    KeyFunction,
+    is_used_up,
+    key_of,
+    note_used_up,
+)
 from lumnisai_core.lumnis.config import Settings, user_of_call
 from lumnisai_core.lumnis.models import (
     AgentConfig,
@@ -22,6 +30,7 @@ from lumnisai_core.lumnis.models import (
     MessageRole,
     ModelOverrides,
     ResponseObject,
+    ResponseStatus,
     Scope,
 )
 from lumnisai_core.lumnis.models.responses import ProgressCallback
@@ -34,7 +43,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ROUTE = "/v1/responses"
 _ONE = "/v1/responses/{}"
-_LONGEST_KEY = 255
+_WITHOUT_ANSWER = (ResponseStatus.FAILED, ResponseStatus.CANCELLED)
 _URI_SCHEMES = ("http", "https", "s3", "gs", "gcs", "file", "ftp", "ftps", "blob", "data")
 
 
@@ -53,7 +62,8 @@ class RunParameters(TypedDict, total=False):
         options: Free-form options; the service returns them with the run.
         specialized_agent: Name of a specialized agent to route the run to.
         specialized_agent_params: Parameters of the specialized agent.
-        idempotency_key: Key under which the service creates only one run, even if the call is repeated. Default: a new
+        idempotency_key: Key under which the service creates only one run, even if the call is repeated, or a function
+            that makes it from a :class:`KeyedRequest`. Default: a new
             key for each call, so that retries never create a second run.
         extra_body: Further fields of the request body, sent unchanged.
     """
@@ -69,7 +79,7 @@ class RunParameters(TypedDict, total=False):
     options: Mapping[str, Any] | None
     specialized_agent: str | None
     specialized_agent_params: Mapping[str, Any] | None
-    idempotency_key: str | None
+    idempotency_key: str | KeyFunction | None
     extra_body: Mapping[str, Any] | None
 
 
@@ -115,21 +125,63 @@ def refuse_unknown(parameters: Mapping[str, Any], known: type[RunParameters | Wa
 
 
 class RunStart(NamedTuple):
-    """The first call for following a run: it creates the run, or reads one whose id is known."""
+    """The first call for following a run: it creates the run, or reads one whose id is known.
+
+    Attributes:
+        call: The call.
+        response_id: Id of the run if it is known.
+        again: Makes the call for a further attempt; None if the run has a key that stays the same.
+        attempt: The attempt of the call, from 1.
+    """
 
     call: Call[ResponseObject]
     response_id: str | None = None
+    again: Callable[[int], Call[ResponseObject]] | None = None
+    attempt: int = 1
+
+    def found_earlier(self, took: float) -> bool:
+        """Whether the key of a function has led to a run that was there before the call, which ``took`` seconds."""
+        return isinstance(self.call.read, CreatedRun) and self.call.read.is_earlier(took)
+
+    def ended(self, run: ResponseObject | None) -> None:
+        """Note how a run has ended, for further calls with the key of a function; None for one that is stopped."""
+        if self.again is not None and (run is None or run.status in _WITHOUT_ANSWER):
+            note_used_up(self.call.idempotency_key)
+
+    def renewed(self, run: ResponseObject) -> RunStart | None:
+        """Return the start of the next attempt if an earlier run has failed or was cancelled."""
+        if self.again is None or self.attempt == MOST_ATTEMPTS or run.status not in _WITHOUT_ANSWER:
+            return None
+        return self._replace(call=self.again(self.attempt + 1), attempt=self.attempt + 1)
 
 
-def create_call(settings: Settings, messages: MessagesInput, parameters: RunParameters) -> Call[ResponseObject]:
+def run_start(settings: Settings, messages: MessagesInput, parameters: RunParameters) -> RunStart:
+    """Describe how to create a run, and again under the next key of a function whose run has no answer."""
+    make_key = parameters.get("idempotency_key")
+    if not callable(make_key):
+        return RunStart(create_call(settings, messages, parameters))
+
+    def call(attempt: int) -> Call[ResponseObject]:
+        return create_call(settings, messages, parameters, attempt=attempt)
+
+    attempt = 1
+    while is_used_up((first := call(attempt)).idempotency_key) and attempt < MOST_ATTEMPTS:
+        attempt += 1
+    return RunStart(first, again=call, attempt=attempt)
+
+
+def create_call(
+    settings: Settings, messages: MessagesInput, parameters: RunParameters, *, attempt: int = 1
+) -> Call[ResponseObject]:
     """Describe ``POST /v1/responses``, with an idempotency key that all tries of the call share."""
     refuse_unknown(parameters, RunParameters)
     user = user_of_call(settings, user_id=parameters.get("user_id"), scope=parameters.get("scope"))
-    key = _usable_key(parameters.get("idempotency_key"))
     sent: RunParameters = {**parameters, "user_id": user}
     body = create_body(messages, **sent)
+    key = key_of(parameters.get("idempotency_key"), body, attempt)
     hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
-    return Call("POST", ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
+    call = Call("POST", ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
+    return call.read_by(CreatedRun(), whole_answer=True) if callable(parameters.get("idempotency_key")) else call
 
 
 def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:
@@ -284,12 +336,3 @@ _WIRE_FORMS: dict[str, Callable[[Any], object]] = {
     "agent_config": lambda value: _wire_settings(AgentConfig, "agent_config", value),
     "files": _wire_files,
 }
-
-
-def _usable_key(key: object) -> str:
-    if key is None:
-        return str(uuid4())
-    usable = isinstance(key, str) and key.strip() and len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()
-    if not usable:
-        raise ValidationError(f"idempotency_key must be 1 to {_LONGEST_KEY} printable ASCII characters, not {key!r}.")
-    return str(key)

@@ -15,7 +15,9 @@ from lumnisai_core.lumnis.models.threads import *
 
 #: Files that load on first use, and the names in them, which must be known without loading the file.
 _LATE = {
+    "artifacts": "ArtifactList StoredArtifact",
     "external_api_keys": "ApiKeyMode ApiKeyModeObject ApiProvider ExternalApiKey",
+    "feedback": "Feedback FeedbackCreated FeedbackList FeedbackType",
     "files": "BulkDeleteResult BulkUploadResult ContentType DuplicateHandling FailedUpload FileChunk FileContentResult "
     "FileDeleteResult FileList FileMetadata FileProcessingStatus FileScope FileSearchResult FileSearchResults "
     "FileStatistics FileUploadResult ProcessingStatus",
@@ -32,7 +34,9 @@ _LATE = {
 _HOMES = {name: file for file, names in _LATE.items() for name in names.split()}
 
 if TYPE_CHECKING:
+    from lumnisai_core.lumnis.models.artifacts import *
     from lumnisai_core.lumnis.models.external_api_keys import *
+    from lumnisai_core.lumnis.models.feedback import *
     from lumnisai_core.lumnis.models.files import *
     from lumnisai_core.lumnis.models.integrations import *
     from lumnisai_core.lumnis.models.mcp_servers import *

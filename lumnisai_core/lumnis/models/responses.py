@@ -1,4 +1,4 @@
-"""Runs as the service reports them (``/v1/responses``), the updates made from them, artifacts and feedback."""
+"""Runs as the service reports them (``/v1/responses``), and the updates made from them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 from pydantic import Field
@@ -18,18 +17,12 @@ from lumnisai_core.lumnis.models.enums import MessageRole, ResponseStatus
 __all__ = [
     "TERMINAL_STATUSES",
     "Artifact",
-    "ArtifactList",
     "ArtifactPart",
-    "Feedback",
-    "FeedbackCreated",
-    "FeedbackList",
-    "FeedbackType",
     "Message",
     "ProgressEntry",
     "ResponseList",
     "ResponseObject",
     "RunUpdate",
-    "StoredArtifact",
     "TokenUsage",
     "ToolCall",
 ]
@@ -314,83 +307,3 @@ class ProgressPrinter:
         if text:
             sys.stdout.write(terminal_text(text))
             self._is_in_line = not text.endswith("\n")
-
-
-class StoredArtifact(WireModel):
-    """A document of a run that the service keeps.
-
-    Attributes:
-        uri: Address of the document; accepted by ``files=`` of a run.
-        bytes: Size in bytes.
-    """
-
-    _id: ClassVar[str] = "artifact_id"
-
-    artifact_id: str
-    response_id: str | None = None
-    name: str = ""
-    uri: str = ""
-    mime_type: str = ""
-    bytes: int = 0
-    created_at: Timestamp | None = None
-
-
-class ArtifactList(Page[StoredArtifact]):
-    """One page of stored documents."""
-
-    _list: ClassVar[str] = "artifacts"
-
-    artifacts: Items[StoredArtifact] = Field(default_factory=list)
-    limit: int | None = None
-    offset: int = 0
-
-
-class FeedbackType(StrEnum):
-    """The purpose of feedback."""
-
-    SUGGESTION = "suggestion"
-    CORRECTION = "correction"
-    GUIDANCE = "guidance"
-
-
-class FeedbackCreated(WireModel):
-    """Feedback that the service has accepted."""
-
-    feedback_id: str
-    created_at: Timestamp | None = None
-
-
-class Feedback(WireModel):
-    """One piece of feedback.
-
-    Attributes:
-        progress_id: Progress entry that it refers to, or None for the whole run.
-        tool_call_id: Tool call that it refers to, or None.
-        tool_args_update: New arguments for that tool call, or None.
-        is_consumed: Whether the agent has read it.
-    """
-
-    feedback_id: str
-    response_id: str | None = None
-    tenant_id: str | None = None
-    user_id: str | None = None
-    feedback_text: str = ""
-    feedback_type: Annotated[FeedbackType | str, OPEN_ENUM] = FeedbackType.SUGGESTION
-    progress_id: str | None = None
-    tool_call_id: str | None = None
-    tool_args_update: dict[str, Any] | None = None
-    is_consumed: bool = False
-    consumed_at: Timestamp | None = None
-    created_at: Timestamp | None = None
-
-
-class FeedbackList(WireModel):
-    """All feedback on a run, in order of arrival."""
-
-    response_id: str | None = None
-    progress_id_filter: str | None = None
-    total_feedback: int = 0
-    consumed_count: int = 0
-    unconsumed_count: int = 0
-    feedback: Items[Feedback] = Field(default_factory=list)
-    note: str = ""

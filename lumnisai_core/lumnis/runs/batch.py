@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import json
 import os
 import threading
@@ -219,8 +218,3 @@ def _json_object(line: str) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None  # a line that was cut off
     return value if isinstance(value, dict) else None
-
-
-def digest_of(body: object) -> str:
-    """Return a fingerprint of a request body."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:32]

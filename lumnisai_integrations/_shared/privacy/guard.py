@@ -23,6 +23,9 @@ T = TypeVar("T")
 #: What happens to a text when the gateway cannot be reached: the call is refused, or goes on without the text.
 OnUnavailable = Literal["refuse", "withhold"]
 
+#: Keywords of models that describe the application, not a person.
+DESCRIPTIONS = frozenset({"tools", "functions", "tool_choice", "response_format"})
+
 #: Stands in the place of a text that could not be cleansed.
 WITHHELD = "[withheld: the privacy gateway is unavailable]"
 

@@ -38,6 +38,7 @@ from lumnisai_integrations._shared.privacy.prompts import (
     prompt_of,
     thread_of,
 )
+from lumnisai_integrations.langchain.errors import model_errors
 
 if TYPE_CHECKING:
     from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
@@ -97,7 +98,8 @@ class ChatLiminal(Gateway, BaseChatModel):
             fields = self._renamed(fields)
             known = {name: value for name, value in fields.items() if name in type(self).model_fields}
             super().__init__(**known)
-            self._check()
+            with model_errors():
+                self._check()
             self._warn_of_ignored({name: value for name, value in fields.items() if name not in known})
 
     # Answers
@@ -109,10 +111,11 @@ class ChatLiminal(Gateway, BaseChatModel):
         run_manager: _Manager = None,  # noqa: ARG002 - the framework's signature
         **kwargs: Any,
     ) -> ChatResult:
-        prompt = self._prompt(messages, stop, kwargs)
-        instance = self._instance(prompt.model_instance)
-        answer = self._blocking().prompt.submit(instance.id, prompt.text, thread_id=prompt.thread_id)
-        return self._result(prompt, instance, answer.answer, facts_of(answer))
+        with model_errors():
+            prompt = self._prompt(messages, stop, kwargs)
+            instance = self._instance(prompt.model_instance)
+            answer = self._blocking().prompt.submit(instance.id, prompt.text, thread_id=prompt.thread_id)
+            return self._result(prompt, instance, answer.answer, facts_of(answer))
 
     async def _agenerate(
         self,
@@ -121,10 +124,11 @@ class ChatLiminal(Gateway, BaseChatModel):
         run_manager: _AsyncManager = None,  # noqa: ARG002 - the framework's signature
         **kwargs: Any,
     ) -> ChatResult:
-        prompt = self._prompt(messages, stop, kwargs)
-        instance = await self._ainstance(prompt.model_instance)
-        answer = await self._asyncio().prompt.submit(instance.id, prompt.text, thread_id=prompt.thread_id)
-        return self._result(prompt, instance, answer.answer, facts_of(answer))
+        with model_errors():
+            prompt = self._prompt(messages, stop, kwargs)
+            instance = await self._ainstance(prompt.model_instance)
+            answer = await self._asyncio().prompt.submit(instance.id, prompt.text, thread_id=prompt.thread_id)
+            return self._result(prompt, instance, answer.answer, facts_of(answer))
 
     def _stream(
         self,
@@ -133,16 +137,17 @@ class ChatLiminal(Gateway, BaseChatModel):
         run_manager: _Manager = None,  # noqa: ARG002 - the framework's signature
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        prompt, client = self._prompt(messages, stop, kwargs), self._blocking()
-        instance = self._instance(prompt.model_instance)
-        found = client.prompt.analyze(instance.id, prompt.text)
-        thread_id = prompt.thread_id or client.thread.create(instance.id, THREAD_NAME).id
-        marks = StopMarks(prompt.stops)
-        with client.prompt.stream(instance.id, prompt.text, thread_id=thread_id, findings=found) as pieces:
-            for piece in pieces:
-                if text := "" if marks.is_reached else marks.piece(piece.content):
-                    yield _chunk(text)
-        yield self._last(prompt, instance, marks, facts_of_stream(instance, thread_id, found))
+        with model_errors():
+            prompt, client = self._prompt(messages, stop, kwargs), self._blocking()
+            instance = self._instance(prompt.model_instance)
+            found = client.prompt.analyze(instance.id, prompt.text)
+            thread_id = prompt.thread_id or client.thread.create(instance.id, THREAD_NAME).id
+            marks = StopMarks(prompt.stops)
+            with client.prompt.stream(instance.id, prompt.text, thread_id=thread_id, findings=found) as pieces:
+                for piece in pieces:
+                    if text := "" if marks.is_reached else marks.piece(piece.content):
+                        yield _chunk(text)
+            yield self._last(prompt, instance, marks, facts_of_stream(instance, thread_id, found))
 
     async def _astream(
         self,
@@ -151,16 +156,17 @@ class ChatLiminal(Gateway, BaseChatModel):
         run_manager: _AsyncManager = None,  # noqa: ARG002 - the framework's signature
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        prompt, client = self._prompt(messages, stop, kwargs), self._asyncio()
-        instance = await self._ainstance(prompt.model_instance)
-        found = await client.prompt.analyze(instance.id, prompt.text)
-        thread_id = prompt.thread_id or (await client.thread.create(instance.id, THREAD_NAME)).id
-        marks = StopMarks(prompt.stops)
-        async with client.prompt.stream(instance.id, prompt.text, thread_id=thread_id, findings=found) as pieces:
-            async for piece in pieces:
-                if text := "" if marks.is_reached else marks.piece(piece.content):
-                    yield _chunk(text)
-        yield self._last(prompt, instance, marks, facts_of_stream(instance, thread_id, found))
+        with model_errors():
+            prompt, client = self._prompt(messages, stop, kwargs), self._asyncio()
+            instance = await self._ainstance(prompt.model_instance)
+            found = await client.prompt.analyze(instance.id, prompt.text)
+            thread_id = prompt.thread_id or (await client.thread.create(instance.id, THREAD_NAME)).id
+            marks = StopMarks(prompt.stops)
+            async with client.prompt.stream(instance.id, prompt.text, thread_id=thread_id, findings=found) as pieces:
+                async for piece in pieces:
+                    if text := "" if marks.is_reached else marks.piece(piece.content):
+                        yield _chunk(text)
+            yield self._last(prompt, instance, marks, facts_of_stream(instance, thread_id, found))
 
     def _prompt(self, messages: Sequence[BaseMessage], stop: _Stop, keywords: Mapping[str, Any]) -> Prompt:
         self._warn_of_ignored(keywords)

@@ -88,8 +88,8 @@ class LiminalGuard(Guard):
     def middleware(self) -> LiminalGuardMiddleware:
         """Return middleware for ``create_agent``: its model sees placeholders, its tools the true values.
 
-        The input and the result of the agent are outside of it; ``guard.chain(agent)`` keeps the values out of
-        callbacks and checkpoints of the agent itself, too.
+        Call the agent as ``guard.chain(agent)``, which also keeps the values out of the callbacks and the checkpoints
+        of the agent itself: its input and its result are outside of any middleware.
 
         Raises:
             ImportError: The package ``langchain`` is not installed.

@@ -10,7 +10,6 @@ from typing import Any, Literal, TypeAlias, cast
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LangSmithParams, LanguageModelInput
-from langchain_core.language_models.chat_model_stream import AsyncChatModelStream, ChatModelStream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.output_parsers import BaseLLMOutputParser
 from langchain_core.outputs import ChatGeneration, ChatResult, LLMResult
@@ -18,15 +17,13 @@ from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence,
 from langchain_core.runnables.config import merge_configs
 from pydantic import Field
 
-from lumnisai_integrations._shared.privacy.guard import Exchange, Flow, Guard
+from lumnisai_integrations._shared.privacy.guard import DESCRIPTIONS, Exchange, Flow, Guard
 from lumnisai_integrations._shared.privacy.streams import aleaving, leaving
 from lumnisai_integrations.langchain.liminal.contents import Stream, reported, special
+from lumnisai_integrations.langchain.liminal.typed_streams import restored_run
 
 #: Key of ``config["configurable"]`` under which a guard finds itself around a run; keys like this stay out of metadata.
 WITHIN = "__liminal_guard"
-
-#: Keywords that describe the application, not a person.
-_DESCRIPTIONS = frozenset({"tools", "functions", "tool_choice", "response_format"})
 
 _Version: TypeAlias = Literal["v1", "v2", "v3"]
 
@@ -47,7 +44,7 @@ class _Call:
         keywords = {
             name: value
             for name, value in self.keywords.items()
-            if isinstance(value, str | list | dict) and name not in _DESCRIPTIONS
+            if isinstance(value, str | list | dict) and name not in DESCRIPTIONS
         }
         data = (self.input, metadata, keywords)
         self.input, metadata, keywords = yield from self.guard.cleansed(data, self.exchange, special)
@@ -116,13 +113,11 @@ class _Guarded:
     def stream_events(
         self, input: Any, config: RunnableConfig | None = None, *, version: _Version = "v3", **kwargs: Any
     ) -> Any:
-        """Run a model on cleansed input and return its content blocks as they arrive, restored (v3)."""
+        """Run a model or a graph on cleansed input and return its typed stream (v3), restored."""
         guard, inner, call = self._call(input, config, kwargs)
         guard.run(call.prepare())
-        events = inner.stream_events(call.input, call.config, version=version, **call.keywords)
-        if not isinstance(events, ChatModelStream):
-            raise NotImplementedError(_NO_V3)
-        return _restored_stream(guard, call.stream(), events)
+        run = inner.stream_events(call.input, call.config, version=version, **call.keywords)
+        return restored_run(guard, call.exchange, run)
 
     def astream_events(
         self, input: Any, config: RunnableConfig | None = None, *, version: _Version = "v2", **kwargs: Any
@@ -135,10 +130,8 @@ class _Guarded:
     async def _av3(self, value: Any, config: RunnableConfig | None, keywords: Mapping[str, Any]) -> Any:
         guard, inner, call = self._call(value, config, keywords)
         await guard.arun(call.prepare())
-        events = await inner.astream_events(call.input, call.config, version="v3", **call.keywords)
-        if not isinstance(events, AsyncChatModelStream):
-            raise NotImplementedError(_NO_V3)
-        return _RestoredAsyncStream(guard, call.stream(), events)
+        run = await inner.astream_events(call.input, call.config, version="v3", **call.keywords)
+        return restored_run(guard, call.exchange, run)
 
     async def _aevents(
         self, value: Any, config: RunnableConfig | None, version: _Version, keywords: Mapping[str, Any]
@@ -151,58 +144,6 @@ class _Guarded:
                 stream = streams.setdefault(event["run_id"], call.stream())
                 for ready in await guard.arun(stream.event(event)):
                     yield ready
-
-
-_NO_V3 = 'Events of version "v3" are those of a chat model: use guard.model(), or version="v2".'
-
-
-def _restored_stream(guard: Guard, stream: Stream, events: ChatModelStream) -> ChatModelStream:
-    restored = ChatModelStream(message_id=events.message_id)
-    source = iter(events)
-
-    def pump() -> bool:
-        try:
-            event = next(source)
-            for ready in guard.run(stream.protocol_event(event)):
-                restored.dispatch(ready)
-        except StopIteration:
-            return False
-        except BaseException as error:  # noqa: BLE001 - raised where the stream is read
-            restored.fail(error)
-            return False
-        return True
-
-    restored.bind_pump(pump)
-    return restored
-
-
-class _RestoredAsyncStream(AsyncChatModelStream):
-    """Content blocks as they arrive, restored."""
-
-    def __init__(self, guard: Guard, stream: Stream, events: AsyncChatModelStream) -> None:
-        super().__init__(message_id=events.message_id)
-        self._source = events
-        source = aiter(events)
-
-        async def pump() -> bool:
-            try:
-                event = await anext(source)
-                for ready in await guard.arun(stream.protocol_event(event)):
-                    self.dispatch(ready)
-            except StopAsyncIteration:
-                return False
-            except BaseException as error:
-                self.fail(error)
-                if not isinstance(error, Exception):
-                    raise
-                return False
-            return True
-
-        self.set_arequest_more(pump)
-
-    async def aclose(self) -> None:
-        """Stop the model's run."""
-        await self._source.aclose()
 
 
 class GuardedRunnable(_Guarded, Runnable[Any, Any]):
@@ -273,6 +214,10 @@ class GuardedStructure(Runnable[Any, Any]):
                     yield value
         for value in growing.end():
             yield value
+
+    def stream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
+        """Return the typed stream of the model (v3), restored."""
+        return self.model.stream_events(input, config, **kwargs)
 
     def astream_events(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Yield the events of the model's runs, restored."""

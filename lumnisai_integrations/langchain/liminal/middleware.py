@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,12 +19,21 @@ from lumnisai_integrations.langchain.liminal.sources import GuardedTool
 
 _State = AgentState[Any]
 
+#: Key of ``config["configurable"]`` under which LangGraph hands the checkpointer to its nodes.
+_CHECKPOINTER = "__pregel_checkpointer"
+
+_SAVED = (
+    "This agent saves its input and its result with the true values, because middleware cannot change what a "
+    "checkpointer gets. Call guard.chain(agent) instead of the agent."
+)
+
 
 class LiminalGuardMiddleware(AgentMiddleware[_State, Any, Any]):
     """Guards an agent of ``create_agent``.
 
-    The messages of the agent have placeholders from its beginning to its end: what its model, its callbacks and its
-    checkpoints see. At the end they get their values back, unless ``guard.chain(agent)`` does this outside.
+    The messages of the agent have placeholders from its beginning to its end, which is what its model and its tool runs
+    see. What enters and leaves the agent is outside of any middleware, so behind ``guard.chain(agent)`` only do its own
+    run and all of its checkpoints have placeholders, too; without it, an agent with a checkpointer is warned about.
 
     Args:
         guard: The guard.
@@ -37,10 +47,12 @@ class LiminalGuardMiddleware(AgentMiddleware[_State, Any, Any]):
 
     def before_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Cleanse the messages of the state."""
+        self._warn_of_checkpoints()
         return self._guard.run(self._cleansed_state(state))
 
     async def abefore_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Cleanse the messages of the state."""
+        self._warn_of_checkpoints()
         return await self._guard.arun(self._cleansed_state(state))
 
     def after_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
@@ -50,6 +62,11 @@ class LiminalGuardMiddleware(AgentMiddleware[_State, Any, Any]):
     async def aafter_agent(self, state: _State, runtime: Any) -> dict[str, Any] | None:  # noqa: ARG002 - of the base class
         """Restore the messages of the state and the structured response."""
         return None if self._is_within() else await self._guard.arun(self._restored_state(state))
+
+    def _warn_of_checkpoints(self) -> None:
+        saves = ensure_config()["configurable"].get(_CHECKPOINTER) is not None
+        if saves and not self._is_within():
+            warnings.warn(_SAVED, UserWarning, stacklevel=2)
 
     def _is_within(self) -> bool:
         return ensure_config()["configurable"].get(WITHIN) == id(self._guard)

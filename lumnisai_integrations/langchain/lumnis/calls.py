@@ -32,6 +32,7 @@ from lumnisai_integrations._shared.runs import (
 from lumnisai_integrations._shared.sending import Sent, Turn
 from lumnisai_integrations._shared.turns import Answers, Tags
 from lumnisai_integrations.langchain.lumnis.convert import AnswerOptions, convert_in, tags_of
+from lumnisai_integrations.langchain.lumnis.durable import check_durable, graph_key
 from lumnisai_integrations.langchain.lumnis.function_calling import offer_of
 from lumnisai_integrations.langchain.lumnis.history import LumnisChatMessageHistory
 
@@ -43,7 +44,7 @@ LumnisInput = str | PromptValue | BaseMessage | Sequence[MessageLikeRepresentati
 
 #: Keywords that LangChain itself hands down and that do not concern the run.
 _FRAMEWORK_KEYWORDS = frozenset({"stream", "ls_structured_output_format", "structured_output_format"})
-_OWN_KEYWORDS = frozenset({"model", "model_name", "history", "stream_progress"})
+_OWN_KEYWORDS = frozenset({"model", "model_name", "history", "stream_progress", "durable"})
 #: Keywords that are not parameters of a run under the same name.
 _OTHER_KEYWORDS = (
     _OWN_KEYWORDS
@@ -88,6 +89,8 @@ def run_call(
         parameters = offer.applied_to(parameters)
     history = None if _starts_new_thread(keywords) else history_of(fields, keywords)
     turn = turn_of(messages, parameters["thread_id"], history)
+    if parameters["idempotency_key"] is None and check_durable(keywords.get("durable") or fields["durable"]):
+        parameters["idempotency_key"] = graph_key(lambda: _request(messages, turn, parameters))
     parameters["thread_id"] = turn.check().thread_id
     answer: AnswerOptions = {
         "model_name": model_name_of(fields, keywords) or (parameters["model_overrides"] or {}).get("smart_model"),
@@ -97,6 +100,13 @@ def run_call(
     }
     shows_progress = keywords.get("stream_progress", fields.get("stream_progress", True)) is not False
     return RunCall(turn, parameters, answer, shows_progress)
+
+
+def _request(messages: Sequence[BaseMessage], turn: Turn, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call as plain data, whatever the process knows of its thread."""
+    of_run = {name: value for name, value in parameters.items() if name not in WATCH_FIELDS}
+    threads = [tags.thread_id for tags in turn.tags]
+    return {**of_run, "messages": convert_in(messages, range(len(messages)), []), "threads": threads}
 
 
 def _refuse_listener(keywords: Collection[str]) -> None:
@@ -158,6 +168,8 @@ def cache_facts(fields: Mapping[str, Any], stop: Sequence[str] | None, keywords:
     parameters = _parameters(fields, keywords)
     parameters |= {name: keywords[name] for name in TOOL_KEYWORDS if keywords.get(name)}
     facts = {name: value for name, value in parameters.items() if name not in WATCH_FIELDS and value is not None}
+    if callable(parameters["idempotency_key"]):  # the same call has another key each time
+        del facts["idempotency_key"]
     return facts | {"stop": stops_of({"stop": stop, **keywords}, fields)}
 
 

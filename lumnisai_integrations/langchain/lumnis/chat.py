@@ -99,7 +99,10 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         options: Free-form options, echoed in the run.
         specialized_agent: Name of a specialized agent to route runs to.
         specialized_agent_params: Its parameters.
-        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call.
+        idempotency_key: Key under which the service makes only one run, also over several calls; meant for one call. Or
+            a function that makes it from the request of each call (:class:`lumnisai_core.KeyedRequest`).
+        durable: ``auto`` (default): in a graph with a checkpointer, a node that is executed again finds its runs.
+            ``off``: it makes new ones.
         extra_body: Further fields for the request body, sent as they are.
         stop: Texts before which the answer is cut off, on the client's side.
         run_timeout: Seconds to wait for a run. Default 600; None for no limit.
@@ -132,9 +135,11 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         with model_errors():
             call = self._call(messages, stop, kwargs)
             listener = progress_callback(run_manager, growing_answer(call.answer))
-            invoke = self._client().invoke
+            client = self._client()
             response = call.turn.answered_by(
-                lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent)),
+                client,
+                call.parameters,
             )
             return self._result(call, response)
 
@@ -144,9 +149,11 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         with model_errors():
             call = self._call(messages, stop, kwargs)
             listener = async_progress_callback(run_manager, growing_answer(call.answer))
-            invoke = self._aclient().invoke
+            client = self._aclient()
             response = await call.turn.aanswered_by(
-                lambda sent: invoke(sent.messages, on_progress=listener, **call.parameters_for(sent))
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent)),
+                client,
+                call.parameters,
             )
             return self._result(call, response)
 
@@ -192,7 +199,9 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             with call.turn.updates_by(
                 lambda sent: client.invoke(
                     sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent)
-                )
+                ),
+                client,
+                call.parameters,
             ) as updates:
                 for update in updates:
                     yield from items(writer, update)
@@ -212,7 +221,9 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
             async with call.turn.aupdates_by(
                 lambda sent: client.invoke(
                     sent.messages, stream=True, on_progress=listener, **call.parameters_for(sent)
-                )
+                ),
+                client,
+                call.parameters,
             ) as updates:
                 async for update in updates:
                     for item in items(writer, update):

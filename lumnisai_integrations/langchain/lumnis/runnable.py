@@ -124,7 +124,9 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             if isinstance(run, KnownRun):
                 return client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
             return run.turn.answered_by(
-                lambda sent: client.invoke(sent.messages, on_progress=listener, **run.parameters_for(sent))
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **run.parameters_for(sent)),
+                client,
+                run.parameters,
             )
 
     async def _arun(
@@ -136,7 +138,9 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             if isinstance(run, KnownRun):
                 return await client.responses.wait(run.response_id, on_progress=listener, **run.parameters)
             return await run.turn.aanswered_by(
-                lambda sent: client.invoke(sent.messages, on_progress=listener, **run.parameters_for(sent))
+                lambda sent: client.invoke(sent.messages, on_progress=listener, **run.parameters_for(sent)),
+                client,
+                run.parameters,
             )
 
     def _updates(
@@ -155,7 +159,9 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
                 else run.turn.updates_by(
                     lambda sent: client.invoke(
                         sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent)
-                    )
+                    ),
+                    client,
+                    run.parameters,
                 )
             ) as updates:
                 for update in updates:
@@ -177,7 +183,9 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
                 else run.turn.aupdates_by(
                     lambda sent: client.invoke(
                         sent.messages, stream=True, on_progress=listener, **run.parameters_for(sent)
-                    )
+                    ),
+                    client,
+                    run.parameters,
                 )
             ) as updates:
                 async for update in updates:
@@ -195,8 +203,8 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
     def start(self, input: LumnisInput, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:
         """Start a run and return at once with its ids, without waiting for it.
 
-        In a graph node that is executed again, for instance after an interrupt, pass an ``idempotency_key`` of your
-        own: the same key and the same question give the same run.
+        A graph node that is executed again, for instance after an interrupt, gets the same run. Elsewhere pass an
+        ``idempotency_key``: the same key and the same question give the same run.
 
         Raises:
             ValidationError: The input or a parameter is not valid; nothing was sent.
@@ -213,7 +221,11 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             self._warn_of_ignored(kwargs)
             run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
             client = self._client()
-            return run.turn.answered_by(lambda sent: client.responses.create(sent.messages, **run.parameters_for(sent)))
+            return run.turn.answered_by(
+                lambda sent: client.responses.create(sent.messages, **run.parameters_for(sent)),
+                client,
+                run.parameters,
+            )
 
     async def _astart(self, value: LumnisInput, **kwargs: Any) -> ResponseObject:
         with model_errors():
@@ -221,7 +233,9 @@ class LumnisRunnable(LumnisSettings, RunnableSerializable[LumnisInput, RunUpdate
             run = start_of_input(self.__dict__, value, ensure_config().get("configurable"), kwargs)
             client = self._aclient()
             return await run.turn.aanswered_by(
-                lambda sent: client.responses.create(sent.messages, **run.parameters_for(sent))
+                lambda sent: client.responses.create(sent.messages, **run.parameters_for(sent)),
+                client,
+                run.parameters,
             )
 
     def resume(self, response_id: str | UUID, config: RunnableConfig | None = None, **kwargs: Any) -> ResponseObject:

@@ -10,7 +10,7 @@ from langchain_core.runnables import ConfigurableFieldSpec
 from langchain_core.utils import from_env, secret_from_env
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
-from lumnisai_core import AgentConfig, FileAttachment, ModelOverrides
+from lumnisai_core import AgentConfig, FileAttachment, KeyFunction, ModelOverrides
 from lumnisai_core.tools import answer_schema
 from lumnisai_integrations._shared.clients import Connection, Id
 from lumnisai_integrations._shared.runs import (
@@ -22,6 +22,7 @@ from lumnisai_integrations._shared.runs import (
     plain_overrides,
 )
 from lumnisai_integrations.langchain.errors import model_errors
+from lumnisai_integrations.langchain.lumnis.durable import Durable
 
 
 class LumnisConnection(Connection):
@@ -100,7 +101,8 @@ class LumnisSettings(LumnisConnection, Serializable):
     options: dict[str, Any] | None = None
     specialized_agent: str | None = None
     specialized_agent_params: dict[str, Any] | None = None
-    idempotency_key: str | None = None
+    idempotency_key: str | KeyFunction | None = None
+    durable: Durable = "auto"
     extra_body: dict[str, Any] | None = None
     run_timeout: float | None = 600.0
     progress_interval: float = 1.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from functools import partial
 from typing import Any, cast
 
 from llama_index.core.base.llms.types import (
@@ -21,17 +22,14 @@ from llama_index.core.llms.llm import LLM, ToolSelection
 from llama_index.core.output_parsers.pydantic import PydanticOutputParser
 from llama_index.core.program.function_program import get_function_tool
 from llama_index.core.prompts import BasePromptTemplate
-from llama_index.core.tools import BaseTool
+from llama_index.core.tools import BaseTool, ToolOutput
 from llama_index.core.tools.calling import acall_tool, call_tool
 from llama_index.core.types import TokenAsyncGen, TokenGen
 from pydantic import BaseModel, Field
 
-from lumnisai_integrations._shared.privacy.guard import Exchange, Flow, Guard
+from lumnisai_integrations._shared.privacy.guard import DESCRIPTIONS, Exchange, Flow, Guard
 from lumnisai_integrations._shared.privacy.streams import aleaving, leaving
 from lumnisai_integrations.llama_index.liminal.contents import ChatStream, special, unseen, unsummarised
-
-#: Keywords that describe the application, not a person.
-_DESCRIPTIONS = frozenset({"tools", "tool_choice", "response_format"})
 
 #: Keywords of calling, which an LLM does not take.
 _OF_CALLING = frozenset({"verbose", "allow_parallel_tool_calls", "error_on_no_tool_call", "error_on_tool_error"})
@@ -109,9 +107,7 @@ class GuardedLLM(FunctionCallingLLM):
         """Cleanse what goes to the LLM; of the keywords, objects that are not data stay."""
         payload, kwargs = data
         payload = yield from self.guard.cleansed(payload, exchange, special)
-        described = {
-            name: value for name, value in kwargs.items() if name in ("tools", "tool_choice", "response_format")
-        }
+        described = {name: value for name, value in kwargs.items() if name in DESCRIPTIONS}
         others = {name: value for name, value in kwargs.items() if name not in described}
         others = yield from self.guard.cleansed(others, exchange, special, strict=False)
         return payload, {**described, **others}
@@ -282,13 +278,10 @@ class GuardedLLM(FunctionCallingLLM):
         **kwargs: Any,
     ) -> AgentChatResponse:
         """Let the LLM choose a tool, and call it."""
-        kwargs = {name: value for name, value in kwargs.items() if name not in _OF_CALLING}
-        response = self.chat_with_tools(tools, user_msg=user_msg, chat_history=chat_history, **kwargs)
-        calls = self.get_tool_calls_from_response(response, error_on_no_tool_call=False)
-        by_name = {tool.metadata.get_name(): tool for tool in tools}
-        outputs = [call_tool(by_name[call.tool_name], call.tool_kwargs) for call in calls]
-        text = "\n\n".join(output.content for output in outputs)
-        return AgentChatResponse(response=text or response.message.content or "", sources=outputs)
+        response = self.chat_with_tools(tools, user_msg=user_msg, chat_history=chat_history, **_of_model(kwargs))
+        outputs = [call_tool(*chosen) for chosen in self._chosen(tools, response)]
+        answer: AgentChatResponse = self.guard.run(self._answered(response, outputs))
+        return answer
 
     @unseen
     async def apredict_and_call(  # type: ignore[override] # further arguments go on as keywords
@@ -299,11 +292,20 @@ class GuardedLLM(FunctionCallingLLM):
         **kwargs: Any,
     ) -> AgentChatResponse:
         """Let the LLM choose a tool, and call it."""
-        kwargs = {name: value for name, value in kwargs.items() if name not in _OF_CALLING}
-        response = await self.achat_with_tools(tools, user_msg=user_msg, chat_history=chat_history, **kwargs)
+        response = await self.achat_with_tools(tools, user_msg=user_msg, chat_history=chat_history, **_of_model(kwargs))
+        outputs = [await acall_tool(*chosen) for chosen in self._chosen(tools, response)]
+        answer: AgentChatResponse = await self.guard.arun(self._answered(response, outputs))
+        return answer
+
+    def _chosen(self, tools: Sequence[BaseTool], response: ChatResponse) -> list[tuple[BaseTool, dict[str, Any]]]:
+        """Return the tools that an answer calls, with their arguments."""
         calls = self.get_tool_calls_from_response(response, error_on_no_tool_call=False)
         by_name = {tool.metadata.get_name(): tool for tool in tools}
-        outputs = [await acall_tool(by_name[call.tool_name], call.tool_kwargs) for call in calls]
+        return [(by_name[call.tool_name], call.tool_kwargs) for call in calls]
+
+    def _answered(self, response: ChatResponse, outputs: list[ToolOutput]) -> Flow[AgentChatResponse]:
+        """Return the outputs of tools as an answer, or what the LLM wrote if it called none, with the true values."""
+        outputs = yield from self.guard.restored(outputs, Exchange(), special)
         text = "\n\n".join(output.content for output in outputs)
         return AgentChatResponse(response=text or response.message.content or "", sources=outputs)
 
@@ -356,13 +358,8 @@ class GuardedLLM(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> Any:
         """Answer a prompt with an object."""
-        messages = self._get_messages(prompt, **prompt_args)
-        if not self.metadata.is_function_calling_model:
-            response = self.chat(_with_schema(messages, output_cls), **(llm_kwargs or {}))
-            return _parsed(output_cls, response)
-        tool = get_function_tool(output_cls)
-        response = self.chat_with_tools([tool], chat_history=messages, **_forced(llm_kwargs))
-        return self._called(output_cls, response)
+        method, arguments, finish = self._structured(output_cls, self._get_messages(prompt, **prompt_args), llm_kwargs)
+        return finish(getattr(self, method)(**arguments))
 
     @unseen
     async def astructured_predict(
@@ -373,13 +370,21 @@ class GuardedLLM(FunctionCallingLLM):
         **prompt_args: Any,
     ) -> Any:
         """Answer a prompt with an object."""
-        messages = self._get_messages(prompt, **prompt_args)
+        method, arguments, finish = self._structured(output_cls, self._get_messages(prompt, **prompt_args), llm_kwargs)
+        return finish(await getattr(self, f"a{method}")(**arguments))
+
+    def _structured(
+        self, output_cls: type[BaseModel], messages: list[ChatMessage], llm_kwargs: dict[str, Any] | None
+    ) -> tuple[str, dict[str, Any], Callable[[ChatResponse], BaseModel]]:
+        """Return the method and arguments with which the LLM fills a schema, and what makes an object of its answer."""
+        options = llm_kwargs or {}
         if not self.metadata.is_function_calling_model:
-            response = await self.achat(_with_schema(messages, output_cls), **(llm_kwargs or {}))
-            return _parsed(output_cls, response)
-        tool = get_function_tool(output_cls)
-        response = await self.achat_with_tools([tool], chat_history=messages, **_forced(llm_kwargs))
-        return self._called(output_cls, response)
+            parser = PydanticOutputParser(output_cls=output_cls)
+            arguments = {"messages": parser.format_messages(messages), **options}
+            return "chat", arguments, lambda response: parser.parse(response.message.content or "")
+        tools = [get_function_tool(output_cls)]
+        arguments = {"tools": tools, "chat_history": messages, "tool_required": True, **options}
+        return "chat_with_tools", arguments, partial(self._called, output_cls)
 
     @unseen
     def stream_structured_predict(
@@ -422,16 +427,8 @@ async def _anext(responses: Any) -> Any:
         return await anext(responses, None)
 
 
-def _forced(llm_kwargs: dict[str, Any] | None) -> dict[str, Any]:
-    return {"tool_required": True, **(llm_kwargs or {})}
-
-
-def _with_schema(messages: Sequence[ChatMessage], output_cls: type[BaseModel]) -> list[ChatMessage]:
-    return list(PydanticOutputParser(output_cls=output_cls).format_messages(list(messages)))
-
-
-def _parsed(output_cls: type[BaseModel], response: ChatResponse) -> BaseModel:
-    return cast("BaseModel", PydanticOutputParser(output_cls=output_cls).parse(response.message.content or ""))
+def _of_model(keywords: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in keywords.items() if name not in _OF_CALLING}
 
 
 def _as_chat(response: CompletionResponse) -> ChatResponse:

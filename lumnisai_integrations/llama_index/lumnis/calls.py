@@ -11,7 +11,6 @@ from llama_index.core.base.llms.types import ChatMessage
 from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.tools import ToolOffer, answer_schema
-from lumnisai_integrations._shared.files import check_number
 from lumnisai_integrations._shared.runs import (
     IGNORED_PARAMETERS,
     NOTHING,
@@ -19,6 +18,7 @@ from lumnisai_integrations._shared.runs import (
     SILENT_KEYWORDS,
     STOP_KEYWORDS,
     TOOL_KEYWORDS,
+    check_number,
     run_parameters,
     stops_of,
 )

@@ -185,7 +185,8 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 
     def _chat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
-        response = call.turn.answered_by(lambda sent: _answer(self._client(), sent, call, listeners))
+        client = self._client()
+        response = call.turn.answered_by(lambda sent: _answer(client, sent, call, listeners), client, call.parameters)
         return convert_out(response, call.offer, call.stop)
 
     def _chunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseGen:
@@ -216,7 +217,10 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
 
     async def _achat(self, messages: Sequence[ChatMessage], **keywords: Any) -> ChatResponse:
         call, listeners = self._call(messages, keywords)
-        response = await call.turn.aanswered_by(lambda sent: _aanswer(self._aclient(), sent, call, listeners))
+        client = self._aclient()
+        response = await call.turn.aanswered_by(
+            lambda sent: _aanswer(client, sent, call, listeners), client, call.parameters
+        )
         return convert_out(response, call.offer, call.stop)
 
     def _achunks(self, messages: Sequence[ChatMessage], keywords: dict[str, Any]) -> ChatResponseAsyncGen:
@@ -255,7 +259,9 @@ def _read(llm: LumnisLLM, client: Client, call: RunCall, listeners: Listeners) -
     with (
         listeners.reading(llm) as inner,
         call.turn.updates_by(
-            lambda sent: client.invoke(sent.messages, stream=True, **call.parameters_for(sent))
+            lambda sent: client.invoke(sent.messages, stream=True, **call.parameters_for(sent)),
+            client,
+            call.parameters,
         ) as updates,
     ):
         for update in updates:
@@ -267,7 +273,9 @@ async def _aread(llm: LumnisLLM, client: AsyncClient, call: RunCall, listeners: 
     writer = ChunkWriter(call.chunk_size, call.offer, call.stop)
     with listeners.reading(llm) as inner:
         async with call.turn.aupdates_by(
-            lambda sent: client.invoke(sent.messages, stream=True, **call.parameters_for(sent))
+            lambda sent: client.invoke(sent.messages, stream=True, **call.parameters_for(sent)),
+            client,
+            call.parameters,
         ) as updates:
             async for update in updates:
                 inner.notify(update)

@@ -25,7 +25,8 @@ from pydantic import BaseModel
 
 from lumnisai_core import AsyncRunStream, ResponseObject, RunStream
 from lumnisai_core.exceptions import LumnisAIError, ValidationError
-from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, MOST_PASSAGES, check_number
+from lumnisai_integrations._shared.files import DEFAULT_PASSAGES, MOST_PASSAGES
+from lumnisai_integrations._shared.runs import check_number
 from lumnisai_integrations.llama_index.lumnis.agent import Agent, AgentFields
 from lumnisai_integrations.llama_index.lumnis.convert import convert_in, pieces_of
 from lumnisai_integrations.llama_index.lumnis.listeners import Listeners

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, SecretStr, field_serializer
 
-from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, ModelOverrides
+from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, KeyFunction, ModelOverrides
 from lumnisai_core.tools import answer_schema
 from lumnisai_integrations._shared.clients import Connection, Id, share, shared
 from lumnisai_integrations._shared.runs import check_model
@@ -82,7 +82,7 @@ class LumnisSettings(LumnisConnection):
     options: dict[str, Any] | None = None
     specialized_agent: str | None = None
     specialized_agent_params: dict[str, Any] | None = None
-    idempotency_key: str | None = None
+    idempotency_key: str | KeyFunction | None = None
     extra_body: dict[str, Any] | None = None
     run_timeout: float | None = 600.0
     progress_interval: float = 1.0

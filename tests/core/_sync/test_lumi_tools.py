@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -214,6 +215,55 @@ def test_an_error_in_place_of_a_stream_or_within_is_an_error(
                         assert event.data.content == "A"
     assert caught.value.code == code
     assert API_KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text", "kind"),
+    [
+        # A code of 200 is no error, whether the piece is beside it or in its envelope.
+        ([{"code": 200, "content": "A"}, piece("B")], "AB", None),
+        ([{"code": 200, "message": "success", "data": piece("A")}, piece("B")], "AB", None),
+        # Any other whole number is; the text beside it, or in its envelope, comes first.
+        ([piece("A"), {**piece("B"), "code": 500}], "AB", TransportError),
+        ([piece("A"), {"code": 429, "message": "Enough.", "data": piece("B")}], "AB", RateLimitError),
+        ([piece("A"), 'event: error\ndata: {"content": "B", "message": "Broken."}'], "AB", TransportError),
+        # A code that is not a whole number, and one in the text, are the text of a model.
+        ([{**piece("A"), "code": "E42"}, piece('{"code": 500}')], 'A{"code": 500}', None),
+        # Text that may be the whole text so far, or a piece, is held for one event, and not lost with an error.
+        ([piece("A"), piece("AB"), {"code": 500, "message": "Broken."}], "AB", TransportError),
+        ([piece("A"), piece("AB"), "data: {half"], "AB", TruncatedStreamError),
+    ],
+)
+def test_no_text_of_a_stream_is_lost(
+    pieces: list[dict[str, Any] | str], text: str, kind: type[LumnisAIError] | None
+) -> None:
+    """A piece that looks like an answer of the service, or like an error, gives its text in any case."""
+    read: list[str] = []
+    with canned_server([events(*pieces)]) as server:
+        with client_to(server, max_retries=0) as client:
+            ai = client.tools.ai
+            with pytest.raises(kind) if kind else nullcontext():
+                with ai.parse_stream(ai.generate_text_stream("x")) as found:
+                    for event in found:
+                        read.append(event.data.content)
+    assert "".join(read) == text
+
+
+def test_no_text_is_lost_when_the_connection_breaks() -> None:
+    """What was held comes before the error of the bytes."""
+
+    def chunks() -> Generator[bytes, None]:
+        for text in ("A", "AB"):
+            yield f'data: {{"chatId": "c", "content": "{text}"}}\n\n'.encode()
+        raise TruncatedStreamError("The connection broke.")
+
+    read: list[str] = []
+    with canned_server([good()]) as server:
+        with client_to(server) as client:
+            with pytest.raises(TruncatedStreamError):
+                for event in client.tools.ai.parse_stream(chunks()):
+                    read.append(event.data.content)
+    assert "".join(read) == "AB"
 
 
 def test_leaving_a_stream_early_closes_what_it_reads_from() -> None:

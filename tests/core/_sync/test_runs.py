@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from uuid import uuid4
+
+import httpx
 import pytest
 from pydantic import BaseModel
 
-from lumnisai_core import Client, ResponseStatus, RunUpdate
+from lumnisai_core import Client, KeyedRequest, ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import (
     ConflictError,
     LumnisAIError,
@@ -270,6 +275,77 @@ def test_an_idempotency_key_makes_one_run(client: Client) -> None:
     assert again == first
     with pytest.raises(ConflictError):
         client.invoke("Another calculation", idempotency_key="calc-1")
+
+
+def step_key(request: KeyedRequest) -> str:
+    return f"step-{request.digest}-{request.attempt}"
+
+
+def test_a_function_makes_the_key_of_a_run(client: Client) -> None:
+    """From the request: the same question is the same run, another one is not; a key that cannot be sent is refused."""
+    first = client.invoke("Important calculation", idempotency_key=step_key)
+    assert client.invoke("Important calculation", idempotency_key=step_key) == first
+    assert client.invoke("Another calculation", idempotency_key=step_key) != first
+    created = client.responses.create("Important calculation", idempotency_key=step_key)
+    assert created.response_id == first.response_id
+    with pytest.raises(ValidationError, match="idempotency_key"):
+        client.invoke("Hi", idempotency_key=lambda _: "ü")
+
+
+def test_a_key_of_a_failed_run_leads_to_another_one(serve: Serve) -> None:
+    """Where the function makes one for each attempt; otherwise the failed run comes back."""
+    local = serve([Script(error=("E", "no")), Script(error=("E", "no")), Script(output_text="Yes.")])
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        for _ in range(2):
+            with pytest.raises(RunFailedError):
+                client.invoke("Hi", idempotency_key=lambda request: f"same-{request.digest}")
+        with pytest.raises(RunFailedError):
+            client.invoke("Hi", idempotency_key=lambda request: f"same-{request.digest}-{request.attempt}")
+        answer = client.invoke("Hi", idempotency_key=lambda request: f"same-{request.digest}-{request.attempt}")
+        assert answer.output_text == "Yes."
+        assert (client.list_responses()).total == 3
+
+
+def test_a_run_that_was_stopped_is_made_again(serve: Serve) -> None:
+    """Its caller has left; the next call with the key waits for no answer of it."""
+    local = serve(EndlessEngine())
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        ids = []
+        for _ in range(2):
+            with client.invoke("Hi", stream=True, idempotency_key=step_key) as stream:
+                for update in stream:
+                    ids.append(update.response_id)
+                    break
+        assert len(set(ids)) == 2
+
+
+@pytest.mark.parametrize(
+    ("age", "status", "keys"),
+    [(3600, "failed", ["step-1", "step-2"]), (3600, "succeeded", ["step-1"]), (0, "failed", ["step-1"])],
+)
+def test_only_an_earlier_run_is_made_again(age: int, status: str, keys: list[str]) -> None:
+    """One that another process has seen fail; a run of this call that fails is its failure."""
+    now, sent, uuid = datetime.now(UTC), list[str](), str(uuid4())
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            sent.append(request.headers["idempotency-key"])
+        is_first = (request.method == "POST" and len(sent) == 1) or request.url.path.endswith("r-1")
+        created = now - timedelta(seconds=age if is_first else 0)
+        run = {"response_id": "r-1" if is_first else "r-2", "thread_id": "t", "created_at": created.isoformat()}
+        run["status"] = "queued" if request.method == "POST" else status if is_first else "succeeded"
+        return httpx.Response(200, json=run, headers={"date": format_datetime(now, usegmt=True)})
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer)) as http_client,
+        Client("key", base_url="https://lumnis.test", user_id="u", http_client=http_client) as client,
+    ):
+        if age or status == "succeeded":
+            client.invoke("Hi", idempotency_key=lambda request: f"{uuid}-{request.attempt}")
+        else:
+            with pytest.raises(RunFailedError):
+                client.invoke("Hi", idempotency_key=lambda request: f"{uuid}-{request.attempt}")
+    assert [key.replace(uuid, "step") for key in sent] == keys
 
 
 def test_runs_are_listed_with_filters(serve: Serve) -> None:

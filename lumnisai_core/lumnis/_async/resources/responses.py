@@ -15,7 +15,7 @@ from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import member, not_none, page_query, path
 from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.lumnis._async.batch import map_runs
-from lumnisai_core.lumnis._async.following import AsyncRunStream, follow_run
+from lumnisai_core.lumnis._async.following import AsyncRunStream, create_run, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
@@ -54,9 +54,10 @@ class AsyncResponses(AsyncResource[Settings]):
             ValidationError: Something about the run is invalid; nothing was sent.
             LumnisAIError: The service cannot be reached or refuses the request.
         """
-        call = runs.create_call(self._settings, messages, parameters)
-        with run_span(runs.RunStart(call), self._transport.base_url, "create") as span, span.sending():
-            return span.started(await self._send(span.carried_by(call)))
+        start = runs.run_start(self._settings, messages, parameters)
+        with run_span(start, self._transport.base_url, "create") as span, span.sending():
+            _, run = await create_run(start, lambda call: self._send(span.carried_by(call)))
+            return span.started(run)
 
     async def get(self, response_id: str, *, wait: float | None = None) -> ResponseObject:
         """Return the current state of a run (GET /v1/responses/{id}).

@@ -16,7 +16,7 @@ from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import member, not_none, page_query, path
 from lumnisai_core.exceptions import ConflictError, ValidationError
 from lumnisai_core.lumnis._sync.batch import map_runs
-from lumnisai_core.lumnis._sync.following import RunStream, follow_run
+from lumnisai_core.lumnis._sync.following import RunStream, create_run, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
@@ -55,9 +55,10 @@ class Responses(Resource[Settings]):
             ValidationError: Something about the run is invalid; nothing was sent.
             LumnisAIError: The service cannot be reached or refuses the request.
         """
-        call = runs.create_call(self._settings, messages, parameters)
-        with run_span(runs.RunStart(call), self._transport.base_url, "create") as span, span.sending():
-            return span.started(self._send(span.carried_by(call)))
+        start = runs.run_start(self._settings, messages, parameters)
+        with run_span(start, self._transport.base_url, "create") as span, span.sending():
+            _, run = create_run(start, lambda call: self._send(span.carried_by(call)))
+            return span.started(run)
 
     def get(self, response_id: str, *, wait: float | None = None) -> ResponseObject:
         """Return the current state of a run (GET /v1/responses/{id}).
