@@ -98,7 +98,7 @@ thirdparty: $(VENV)/installed-thirdparty ## run our classes inside packages of o
 	$(VENV)/thirdparty/bin/python -m pytest tests/thirdparty
 
 official: $(VENV)/installed-official $(VENV)/installed-leaks ## run the official packages of other platforms against the embedded service
-	$(BIN)/python -m pytest -rs tests/official
+	$(BIN)/python -m pytest -rs tests/official tests/openai/frameworks
 
 leaks: $(VENV)/installed-leaks ## run a benchmark of privacy gateways against the guard
 	$(BIN)/python -m pytest tests/official/test_leaks.py

@@ -223,7 +223,7 @@ class WaitTimeoutError(LumnisAIError, TimeoutError):
     """A wait took longer than ``timeout``. The work continues at the service and can be waited for again."""
 
 
-class _RunState(Protocol):
+class RunState(Protocol):
     """The fields of a :class:`ResponseObject` that handlers of errors read, described without its module."""
 
     @property
@@ -258,7 +258,7 @@ class RunError(LumnisAIError):
         *,
         response_id: str,
         thread_id: str | None = None,
-        response: _RunState | None = None,
+        response: RunState | None = None,
         **known: Any,
     ) -> None:
         super().__init__(message, **known)

@@ -28,12 +28,13 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lumnisai_core/display.py",
         "lumnisai_core/file_texts.py",
     ),
-    ("lumnisai_core/_transport",),
+    ("lumnisai_core/_transport", "lumnisai_core/tools"),
     tuple(f"lumnisai_core/{platform}" for platform in PLATFORMS),
     ("lumnisai_core/__init__.py", "lumnisai_core/models.py"),
     ("lumnisai_core/local/web",),
     ("lumnisai_core/local/store", "lumnisai_core/local/engines"),
     tuple(f"lumnisai_core/local/{platform}" for platform in PLATFORMS),
+    ("lumnisai_core/local/openai",),
     ("lumnisai_core/local",),
     ("lumnisai_integrations/__init__.py", "lumnisai_integrations/_shared"),
     (
@@ -52,6 +53,7 @@ PUBLIC = (
     "lumnisai_core.exceptions",
     "lumnisai_core.file_texts",
     "lumnisai_core.local",
+    "lumnisai_core.tools",
     *(f"lumnisai_core.{platform}" for platform in PLATFORMS if platform != "lumnis"),
 )
 

@@ -35,13 +35,17 @@ from lumnisai_core.local.lumi.functions import LumiRequest
 from lumnisai_core.local.lumi.platform import LocalLumi
 from lumnisai_core.local.lumi.settings import LumiRule, LumiSettings
 from lumnisai_core.local.lumi.shapes import LumiMail
+from lumnisai_core.local.openai.backend import OpenAIBackend
+from lumnisai_core.local.proxy import OpenAIProxy
 from lumnisai_core.local.service import LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.store.database import StoreError
+from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.json_schema import fit_schema
 from lumnisai_core.local.web.layers import RecordedRequest
 
 __all__ = [
+    "ApiError",
     "Detection",
     "Detector",
     "Engine",
@@ -62,6 +66,8 @@ __all__ = [
     "Message",
     "NameDetector",
     "OfflineEngine",
+    "OpenAIBackend",
+    "OpenAIProxy",
     "Passage",
     "Pattern",
     "PatternDetector",

@@ -26,6 +26,7 @@ from lumnisai_core.local.lumnis.service import Keys, Service
 from lumnisai_core.local.lumnis.settings import Settings
 from lumnisai_core.local.lumnis.store.schema import STEPS
 from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.openai import embedded as openai
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.app import App, Mounts
 from lumnisai_core.local.web.faults import FaultPlan
@@ -96,7 +97,9 @@ class Neighbour(Protocol):
 
 def plan_of(settings: Settings, neighbours: Sequence[Neighbour]) -> FaultPlan:
     """Return a fresh plan of the faults; a ValueError if one is about a route that does not exist."""
-    return FaultPlan((*ROUTES, *(route for neighbour in neighbours for route in neighbour.routes)), settings.faults)
+    return FaultPlan(
+        (*ROUTES, *openai.ROUTES, *(route for neighbour in neighbours for route in neighbour.routes)), settings.faults
+    )
 
 
 class Running:
@@ -159,6 +162,7 @@ class Running:
                 neighbour.name: neighbour.application(database, settings.engine, settings.max_body, service.address)
                 for neighbour in self._neighbours
             }
+            mounted[openai.MOUNT] = openai.application(service, settings.agents, settings.max_body)
 
             def connection(client: object) -> asyncio.Transport | None:
                 return listener.connection(client)

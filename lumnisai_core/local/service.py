@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +34,7 @@ from lumnisai_core.local.lumnis.settings import (
     expiry_by_key,
     names_by_key,
 )
+from lumnisai_core.local.openai.routes import PREFIX
 from lumnisai_core.local.running import Running, plan_of
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.ids import utc
@@ -149,6 +150,7 @@ class LocalLumnis:
             public_url=None if public_url is None else public_url.rstrip("/"),
             faults=tuple(faults),
             fault_routes=fault_routes,
+            agents=tuple(agents or ()),
         )
         self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
         self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key, self._settings.key_expiry)
@@ -161,7 +163,6 @@ class LocalLumnis:
         self._lock = threading.Lock()
         self._running: Running | None = None
         self._process = os.getpid()
-        # A queue and not an event: only its `put` may be called by a signal handler while the same thread waits.
         self._closing: SimpleQueue[None] = SimpleQueue()
 
     def __repr__(self) -> str:
@@ -173,6 +174,11 @@ class LocalLumnis:
         if self._running is None:
             raise RuntimeError("LocalLumnis is not running; use `with LocalLumnis() as local:` or call start()")
         return self._running.base_url
+
+    @property
+    def openai_base_url(self) -> str:
+        """Address at which clients of OpenAI reach the running service, with the key `api_key`."""
+        return f"{self.base_url}{PREFIX}"
 
     def start(self) -> Self:
         """Start serving; returns when requests are answered. Does nothing if it runs already.
@@ -247,21 +253,14 @@ class LocalLumnis:
         Args:
             on_ready: called with address and key once requests are answered.
         """
-        previous = _catch_signals(lambda: self._closing.put(None))
-        try:
-            self.start()
-            if on_ready is not None:
-                on_ready(self.base_url, self.api_key)
-            self._wait_for_end()
-        finally:
-            self.close()
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def _wait_for_end(self) -> None:
-        while True:
-            with suppress(Empty):
-                return self._closing.get(timeout=0.5)
+        with until_ended(self._closing) as wait:
+            try:
+                self.start()
+                if on_ready is not None:
+                    on_ready(self.base_url, self.api_key)
+                wait()
+            finally:
+                self.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -284,12 +283,26 @@ def _engine(engine: Engine | str, step_delay: float) -> Engine:
     return engine
 
 
-def _catch_signals(act: Callable[[], None]) -> dict[signal.Signals, signal._HANDLER]:
-    """Let Ctrl-C and SIGTERM call `act`; only the main thread may do so."""
-    if threading.current_thread() is not threading.main_thread():
-        return {}
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    return {number: signal.signal(number, lambda *_: act()) for number in numbers}
+@contextmanager
+def until_ended(closing: SimpleQueue[None]) -> Iterator[Callable[[], None]]:
+    """Yield a function that waits for Ctrl-C, SIGTERM or the queue; only the main thread can wait for the signals.
+
+    A queue and not an event: only its `put` may be called by a signal handler while the same thread waits.
+    """
+
+    def wait() -> None:
+        while True:
+            with suppress(Empty):
+                return closing.get(timeout=0.5)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
+    previous = {number: signal.signal(number, lambda *_: closing.put(None)) for number in numbers}
+    try:
+        yield wait
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 class ScriptableLumnis(LocalLumnis):
@@ -311,7 +324,7 @@ class ScriptableLumnis(LocalLumnis):
         self.requests: list[RecordedRequest] = []
         player = _Player(self._scripts, AgentEngines(engine or OfflineEngine(step_delay=0), agents))
         super().__init__(engine=player, **{"step_delay": 0, **options})
-        self._settings = replace(self._settings, record=self.requests.append)
+        self._settings = replace(self._settings, record=self.requests.append, agents=tuple(agents or ()))
 
     def script(self, *scripts: str | Script, **fields: Any) -> None:
         """Set how the next runs go, one script each, in order of arrival.

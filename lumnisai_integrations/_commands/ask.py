@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
 from lumnisai_core import InvokeParameters, RunParameters
+from lumnisai_core.tools import plain_schema, structured_value
 from lumnisai_integrations._commands import UsageError
 from lumnisai_integrations._commands.connection import connection
 from lumnisai_integrations._commands.documents import best_passages, passages_of, prompt_about, read_documents
@@ -35,8 +36,6 @@ from lumnisai_integrations._commands.parsers import (
     run_choices,
 )
 from lumnisai_integrations._commands.progress import Listener, following, print_result
-from lumnisai_integrations._shared.schemas import plain_schema
-from lumnisai_integrations._shared.structured import structured_value
 
 _ABOUT = """\
 The answer is on standard output, everything else on standard error. Without a key, an embedded service answers, whose

@@ -26,6 +26,7 @@ SUMMARIES = {
     "serve": "run the embedded service in the foreground",
     "mcp": "let desktop apps, editors and other agents call Lumnis agents by MCP",
     "completion": "print a script that lets a shell complete commands and options",
+    "openai": "let clients of OpenAI reach the platform",
 }
 
 #: Extras of the package without which a command cannot run.

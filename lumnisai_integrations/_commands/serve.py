@@ -36,6 +36,7 @@ lumnis serve --fault "status=503,route=POST /v1/responses,times=2\""""
 _READY = """\
 Lumnis is listening at {base_url}
 {exports}
+Clients of OpenAI reach it at {openai}, with the key of LUMNISAI_API_KEY.
 Watch runs and sessions at {base_url}/ in a browser, with the key of LUMNISAI_API_KEY.
 Engine: {engine}.{tenants}
 Data: {data}. Stop with Ctrl-C.
@@ -230,6 +231,7 @@ def run(options: argparse.Namespace) -> int:
         write(
             _READY.format(
                 base_url=base_url,
+                openai=local.openai_base_url,
                 exports="\n".join(lines),
                 engine=", ".join(engines),
                 tenants=_tenants(keys, shown=sys.stdout.isatty()),

@@ -17,9 +17,7 @@ from itertools import chain
 from typing import Any, Generic, TypeVar
 
 from lumnisai_core import ResponseObject, ResponseStatus
-from lumnisai_integrations._shared.structured import used_part
-from lumnisai_integrations._shared.texts import too_long, tool_calls_text
-from lumnisai_integrations._shared.tools import json_or_text
+from lumnisai_core.tools import OWN_KEYS, json_or_text, too_long, tool_calls_text, used_part
 
 #: Keys of ``additional_kwargs`` in both frameworks: the thread of a message and whether that thread holds it.
 THREAD_ID = "lumnis_thread_id"
@@ -40,6 +38,19 @@ NO_INSTRUCTIONS = "Earlier instructions in this conversation no longer apply."
 _TOOL_RESULT = '{"tool_result"'
 
 M = TypeVar("M")
+
+
+class PlainKwargs(dict[str, Any]):
+    """``additional_kwargs`` of a message, which frameworks print into prompts: entries of this package do not show."""
+
+    def _shown(self) -> dict[str, Any]:
+        return {name: value for name, value in self.items() if not name.startswith(OWN_KEYS)}
+
+    def __bool__(self) -> bool:
+        return bool(self._shown())
+
+    def __repr__(self) -> str:
+        return repr(self._shown())
 
 
 class State(StrEnum):

@@ -20,6 +20,7 @@ from lumnisai_core import (
     WatchParameters,
 )
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.tools import cut_at, cut_while_growing, rest_of
 
 #: Parameters of the core's ``invoke``. Every component that starts runs has them as fields; for ``on_progress``
 #: components have the callbacks of their framework.
@@ -112,12 +113,6 @@ def stops_of(keywords: Mapping[str, Any], fields: Mapping[str, Any]) -> list[str
     return [stops] if isinstance(stops, str) else list(stops)
 
 
-def cut_at(text: str, stop: Iterable[str]) -> str:
-    """Return the text before the first of these marks, or all of it if it contains none."""
-    ends = [place for mark in stop if mark and (place := text.find(mark)) >= 0]
-    return text[: min(ends)] if ends else text
-
-
 class GrowingAnswer:
     """The text of an answer that is shown while it is written, and then completed.
 
@@ -132,10 +127,7 @@ class GrowingAnswer:
     def grow(self, update: RunUpdate) -> str:
         """Return the text that an update adds to what is shown."""
         self._text += update.delta
-        text = cut_at(self._text, self._stop)
-        if text == self._text:
-            held = (size for mark in self._stop for size in range(1, len(mark)) if text.endswith(mark[:size]))
-            text = text[: len(text) - max(held, default=0)]
+        text = cut_while_growing(self._text, self._stop)
         new, self.shown = text[len(self.shown) :], text
         return new
 
@@ -147,10 +139,8 @@ class GrowingAnswer:
         return self.rest(cut_at(update.output_text or "", self._stop)) if is_open else ""
 
     def rest(self, answer: str) -> str:
-        """Return what the whole answer adds to what is shown: all of it, in a paragraph of its own, if it differs."""
-        if answer.startswith(self.shown):
-            return answer[len(self.shown) :]
-        return f"\n\n{answer}" if answer else ""
+        """Return what the whole answer adds to what is shown."""
+        return rest_of(answer, self.shown)
 
 
 def asks_for_tenant_view(keywords: Mapping[str, Any]) -> bool:

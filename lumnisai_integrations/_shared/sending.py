@@ -31,9 +31,9 @@ from typing import Any, TypeVar
 
 from lumnisai_core import AsyncClient, Client, ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ConflictError, ValidationError
+from lumnisai_core.tools import too_long
 from lumnisai_integrations._shared.conversation import NO_INSTRUCTIONS, SYSTEM, Conversation, instructions_of
 from lumnisai_integrations._shared.locks import changing
-from lumnisai_integrations._shared.texts import too_long
 from lumnisai_integrations._shared.thread_reading import aread_latest_runs, read_latest_runs
 from lumnisai_integrations._shared.turns import Answers, Continuation, LateQuestion, Tags, continue_thread
 

@@ -26,8 +26,7 @@ from langchain_core.exceptions import (
     OutputParserException,
 )
 
-from lumnisai_core import ResponseObject, exceptions
-from lumnisai_integrations._shared import structured
+from lumnisai_core import ResponseObject, exceptions, tools
 
 E = TypeVar("E", bound=exceptions.LumnisAIError)
 
@@ -81,7 +80,7 @@ PermissionDeniedError = _twin(
 ConnectionFailedError = _twin(exceptions.TransportError, ModelConnectionError, name="ConnectionFailedError")
 
 
-class StructuredOutputError(structured.StructuredOutputError, OutputParserException):
+class StructuredOutputError(tools.StructuredOutputError, OutputParserException):
     """A run succeeded without an object that fits the schema. Carries the run, with its text, in ``response``.
 
     Attributes:
@@ -93,7 +92,7 @@ class StructuredOutputError(structured.StructuredOutputError, OutputParserExcept
         self.llm_output: str | None = response.output_text
 
 
-_TWINS[structured.StructuredOutputError] = StructuredOutputError
+_TWINS[tools.StructuredOutputError] = StructuredOutputError
 
 
 def model_error(error: exceptions.LumnisAIError) -> exceptions.LumnisAIError:
@@ -101,7 +100,7 @@ def model_error(error: exceptions.LumnisAIError) -> exceptions.LumnisAIError:
     kind = _twin_of(error)
     if isinstance(error, kind):
         return error
-    if isinstance(error, structured.StructuredOutputError) and isinstance(error.response, ResponseObject):
+    if isinstance(error, tools.StructuredOutputError) and isinstance(error.response, ResponseObject):
         twin: exceptions.LumnisAIError = StructuredOutputError.of_run(error.response, error.message)
     else:
         twin = kind.__new__(kind, error.message)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from lumnisai_integrations._shared.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from lumnisai_core.tools import StructuredOutputError
     from lumnisai_integrations._shared.lumi.tools import LumiFunction
-    from lumnisai_integrations._shared.structured import StructuredOutputError
     from lumnisai_integrations.llama_index.liminal.guard import LiminalGuard
     from lumnisai_integrations.llama_index.liminal.llm import LiminalLLM
     from lumnisai_integrations.llama_index.lucidic.handler import LucidicHandler
@@ -69,7 +69,7 @@ _HOMES = {
     "LumnisQueryEngine": "lumnisai_integrations.llama_index.lumnis.query_engine",
     "LumnisThreadMemory": "lumnisai_integrations.llama_index.lumnis.memory",
     "LumnisToolSpec": "lumnisai_integrations.llama_index.lumnis.tool",
-    "StructuredOutputError": "lumnisai_integrations._shared.structured",
+    "StructuredOutputError": "lumnisai_core.tools",
     "register": "lumnisai_integrations.llama_index.lumnis.llm",
 }
 

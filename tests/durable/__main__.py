@@ -80,7 +80,7 @@ def openai() -> Iterator[Service]:
             """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign] # clients are killed
+    server.handle_error = lambda *_: None  # clients are killed
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     yield Service(ChatOpenAI(model="m", api_key="none", base_url=url), lambda: len(calls))  # type: ignore[arg-type]

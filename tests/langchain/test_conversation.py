@@ -8,7 +8,7 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage, ToolMessage
 
 from lumnisai_core import ResponseObject
-from lumnisai_integrations._shared.texts import tool_calls_text, tool_result_text
+from lumnisai_core.tools import tool_calls_text, tool_result_text
 from lumnisai_integrations.langchain.lumnis.conversation import HistoryState, stored_messages
 from lumnisai_integrations.langchain.lumnis.convert import convert_out
 

@@ -23,7 +23,7 @@ from langchain_core.messages import (
 
 from lumnisai_core import ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.runs import cut_at
+from lumnisai_core.tools import cut_at
 from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out
 from lumnisai_integrations.langchain.lumnis.streaming import StreamWriter
 

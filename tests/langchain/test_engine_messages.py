@@ -8,8 +8,8 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 
 from lumnisai_core.local import EngineError, Message, Passage, RunRequest
+from lumnisai_core.tools import tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.conversation import NO_INSTRUCTIONS
-from lumnisai_integrations._shared.texts import tool_calls_text, tool_result_text
 from lumnisai_integrations.langchain.lumnis.engine_errors import blotted, code_of
 from lumnisai_integrations.langchain.lumnis.engine_messages import conversation, fitting, plan_files, tokens
 

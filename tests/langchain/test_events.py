@@ -18,8 +18,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from lumnisai_core import Artifact, ProgressEntry, ResponseObject, RunUpdate, ToolCall
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult, Script, ScriptedEngine, Step
-from lumnisai_integrations._shared.structured import StructuredOutputError
-from lumnisai_integrations._shared.tools import Tool, ToolOffer
+from lumnisai_core.tools import StructuredOutputError, Tool, ToolOffer
 from lumnisai_integrations.langchain import ChatLumnis
 from lumnisai_integrations.langchain.errors import RunFailedError
 from lumnisai_integrations.langchain.lumnis.blocks import message_blocks

@@ -15,7 +15,7 @@ from pydantic.v1 import BaseModel as OldBaseModel
 
 from lumnisai_core.exceptions import RunError, ValidationError
 from lumnisai_core.local import LocalLumnis, Script
-from lumnisai_integrations._shared.schemas import schema_of
+from lumnisai_core.tools import schema_of
 from lumnisai_integrations.langchain import ChatLumnis, StructuredOutputError
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect

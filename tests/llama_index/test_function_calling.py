@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.local import LocalLumnis, Script, Step
-from lumnisai_integrations._shared.tools import ToolOffer
+from lumnisai_core.tools import ToolOffer
 from lumnisai_integrations.llama_index import LumnisLLM, StructuredOutputError
 from lumnisai_integrations.llama_index.lumnis.convert import convert_out
 from lumnisai_integrations.llama_index.lumnis.function_calling import offer_of, plain_tool

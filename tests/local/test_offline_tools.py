@@ -10,8 +10,7 @@ import pytest
 from lumnisai_core.local import Message
 from lumnisai_core.local.engines.offline_engine.tool_calls import calls_for, envelope_of, exchange_of
 from lumnisai_core.local.engines.samples.document import Unsatisfiable
-from lumnisai_integrations._shared.texts import tool_calls_text, tool_result_text
-from lumnisai_integrations._shared.tools import Tool, ToolOffer
+from lumnisai_core.tools import Tool, ToolOffer, tool_calls_text, tool_result_text
 from tests.local.conftest import Serve
 from tests.local.envelopes import TEXT, WHOLE, Schema, arguments, envelope, flat_envelope, tool
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumnisai_core import ResponseObject
+from lumnisai_core.tools import too_long
 from lumnisai_integrations._shared.conversation import (
     Conversation,
     State,
@@ -18,7 +19,6 @@ from lumnisai_integrations._shared.conversation import (
     match,
     messages_of,
 )
-from lumnisai_integrations._shared.texts import too_long
 from lumnisai_integrations._shared.thread_reading import Reading
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from lumnisai_integrations._shared.schemas import SharedDefinitions
+from lumnisai_core.tools import SharedDefinitions
 
 NODE: dict[str, Any] = {
     "$defs": {

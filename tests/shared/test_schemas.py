@@ -13,8 +13,7 @@ from pydantic import BaseModel, RootModel
 from pydantic.v1 import BaseModel as OldBaseModel
 
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schemas import answer_schema, builder_of, schema_of, unwrapped
-from lumnisai_integrations._shared.tools import Tool
+from lumnisai_core.tools import Tool, answer_schema, builder_of, schema_of, unwrapped
 
 
 class Kind(StrEnum):

@@ -9,8 +9,7 @@ import pytest
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.structured import StructuredOutputError
-from lumnisai_integrations._shared.tools import Tool, ToolOffer, choice_of
+from lumnisai_core.tools import StructuredOutputError, Tool, ToolOffer, choice_of
 
 ADD = Tool(
     "add",

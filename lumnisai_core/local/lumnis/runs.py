@@ -202,6 +202,11 @@ class Runs:
             await _until(live.grown, seconds)
         return live.version if live is not None and response_id in self._live else ENDED
 
+    def change(self, response_id: str) -> asyncio.Event | None:
+        """Return what is set when a run changes, also its text; None if it has ended, or the service stops."""
+        live = self._live.get(response_id)
+        return None if live is None or self._stopping else live.grown
+
     def give(self, feedback: rows.Feedback) -> bool:
         """Store feedback and hand it to its run; false if the run has already ended."""
         live = self._live.get(feedback.response_id)

@@ -36,7 +36,7 @@ _CHOICES = {
 class Settings:
     """The options of `LocalLumnis`, checked, with engines and keys made ready: names of tenants and times by key.
 
-    `record` is called with each request before it is processed.
+    `agents` are those with engines of their own. `record` is called with each request before that is processed.
     """
 
     engine: Engine
@@ -59,6 +59,7 @@ class Settings:
     public_url: str | None
     faults: tuple[Fault, ...]
     fault_routes: bool
+    agents: tuple[str, ...] = ()
     record: Callable[[RecordedRequest], None] | None = None
 
     def __post_init__(self) -> None:

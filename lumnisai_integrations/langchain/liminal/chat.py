@@ -23,6 +23,7 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.liminal import ModelInstance
+from lumnisai_core.tools import cut_at, left_out, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.privacy.gateway import Gateway
 from lumnisai_integrations._shared.privacy.prompts import (
     PROVIDER,
@@ -37,8 +38,6 @@ from lumnisai_integrations._shared.privacy.prompts import (
     prompt_of,
     thread_of,
 )
-from lumnisai_integrations._shared.runs import cut_at
-from lumnisai_integrations._shared.texts import left_out, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations.langchain.errors import model_errors
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from langchain_core.messages import (
 )
 
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.tools import left_out, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.lumi.texts import Media, data_url, unsendable, written_message
-from lumnisai_integrations._shared.texts import left_out, spoken, tool_calls_text, tool_result_text
 
 _ROLES = {"human": "user", "user": "user", "ai": "assistant", "assistant": "assistant"}
 _ROLES |= dict.fromkeys(("system", "developer"), "system")

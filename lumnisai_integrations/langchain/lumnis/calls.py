@@ -14,6 +14,7 @@ from langchain_core.runnables.config import ensure_config
 
 from lumnisai_core import InvokeParameters, RunParameters
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.tools import answer_schema
 from lumnisai_integrations._shared.runs import (
     DEFAULT_MODEL_NAME,
     HISTORIES,
@@ -28,7 +29,6 @@ from lumnisai_integrations._shared.runs import (
     run_parameters,
     stops_of,
 )
-from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations._shared.sending import Sent, Turn
 from lumnisai_integrations._shared.turns import Answers, Tags
 from lumnisai_integrations.langchain.lumnis.convert import AnswerOptions, convert_in, tags_of

@@ -131,9 +131,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _Manager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call = self._call(messages, stop, kwargs)
+            client, call = self._client(), self._call(messages, stop, kwargs)
             listener = progress_callback(run_manager, growing_answer(call.answer))
-            client = self._client()
             response = call.turn.answered_by(
                 lambda sent: client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent)),
                 client,
@@ -145,9 +144,8 @@ class ChatLumnis(LumnisSettings, BaseChatModel):
         self, messages: list[BaseMessage], stop: _Stop = None, run_manager: _AsyncManager = None, **kwargs: Any
     ) -> ChatResult:
         with model_errors():
-            call = self._call(messages, stop, kwargs)
+            client, call = self._aclient(), self._call(messages, stop, kwargs)
             listener = async_progress_callback(run_manager, growing_answer(call.answer))
-            client = self._aclient()
             response = await call.turn.aanswered_by(
                 lambda sent: client.invoke(sent.messages, on_progress=listener, **call.parameters_for(sent)),
                 client,

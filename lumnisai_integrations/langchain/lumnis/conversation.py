@@ -16,6 +16,14 @@ from langchain_core.messages.tool import tool_call
 
 from lumnisai_core import Message, ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.tools import (
+    StructuredOutputError,
+    ToolOffer,
+    object_of,
+    read_tool_calls,
+    read_tool_result,
+    used_part,
+)
 from lumnisai_integrations._shared.conversation import (
     ASSISTANT,
     IN_FLIGHT,
@@ -29,9 +37,6 @@ from lumnisai_integrations._shared.conversation import (
 )
 from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations._shared.sending import last_kept, note_kept, note_read, runs_of_sent
-from lumnisai_integrations._shared.structured import StructuredOutputError, object_of, used_part
-from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result
-from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.langchain.lumnis.convert import convert_in, convert_out, tags_of
 
 

@@ -22,17 +22,18 @@ from langchain_core.messages.tool import invalid_tool_call, tool_call
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import IN_FLIGHT, MESSAGE_ID, PERSISTED, SYSTEM, THREAD_ID, USER
-from lumnisai_integrations._shared.runs import (
-    DEFAULT_MODEL_NAME,
-    GrowingAnswer,
+from lumnisai_core.tools import (
+    ToolOffer,
     cut_at,
-    progress_updates,
-    reasoning_text,
+    left_out,
+    object_of,
+    sendable,
+    spoken,
+    tool_calls_text,
+    tool_result_text,
 )
-from lumnisai_integrations._shared.structured import object_of
-from lumnisai_integrations._shared.texts import left_out, sendable, spoken, tool_calls_text, tool_result_text
-from lumnisai_integrations._shared.tools import ToolOffer
+from lumnisai_integrations._shared.conversation import IN_FLIGHT, MESSAGE_ID, PERSISTED, SYSTEM, THREAD_ID, USER
+from lumnisai_integrations._shared.runs import DEFAULT_MODEL_NAME, GrowingAnswer, progress_updates, reasoning_text
 from lumnisai_integrations._shared.turns import Tags
 from lumnisai_integrations.langchain.lumnis.blocks import (
     arguments_text,

@@ -25,9 +25,7 @@ from langchain_core.runnables import Runnable
 from pydantic import BaseModel
 
 from lumnisai_core.local import EngineError, Passage, RunReport, RunRequest, RunResult, ToolCall, fit_schema
-from lumnisai_integrations._shared.schemas import as_object, changed, newest, plain_schema, unwrapped
-from lumnisai_integrations._shared.texts import left_out
-from lumnisai_integrations._shared.tools import Tool, ToolOffer
+from lumnisai_core.tools import Tool, ToolOffer, as_object, changed, left_out, newest, plain_schema, unwrapped
 from lumnisai_integrations.langchain.lumnis.engine_errors import blotted, failure
 from lumnisai_integrations.langchain.lumnis.engine_messages import (
     FilePlan,

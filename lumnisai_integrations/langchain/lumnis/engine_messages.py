@@ -10,8 +10,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langchain_core.messages.tool import tool_call
 
 from lumnisai_core.local import EngineError, Message, Passage, RunRequest
+from lumnisai_core.tools import read_tool_calls, read_tool_result, tool_calls_text
 from lumnisai_integrations._shared.conversation import NO_INSTRUCTIONS
-from lumnisai_integrations._shared.texts import read_tool_calls, read_tool_result, tool_calls_text
 
 #: Characters of a token in a language with letters; others have about one token a character.
 _CHARACTERS = 4

@@ -10,8 +10,7 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schemas import schema_of
-from lumnisai_integrations._shared.tools import Tool, ToolOffer
+from lumnisai_core.tools import Tool, ToolOffer, schema_of
 from lumnisai_integrations.langchain.errors import model_errors
 
 #: What LangChain accepts as a tool.

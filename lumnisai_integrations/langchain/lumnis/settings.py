@@ -11,6 +11,7 @@ from langchain_core.utils import from_env, secret_from_env
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from lumnisai_core import AgentConfig, FileAttachment, KeyFunction, ModelOverrides
+from lumnisai_core.tools import answer_schema
 from lumnisai_integrations._shared.clients import Connection, Id
 from lumnisai_integrations._shared.runs import (
     DEFAULT_MODEL_NAME,
@@ -20,7 +21,6 @@ from lumnisai_integrations._shared.runs import (
     plain_files,
     plain_overrides,
 )
-from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations.langchain.errors import model_errors
 from lumnisai_integrations.langchain.lumnis.durable import Durable
 

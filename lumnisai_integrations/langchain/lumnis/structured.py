@@ -19,8 +19,7 @@ from typing_extensions import is_typeddict
 
 from lumnisai_core import ResponseObject, ResponseStatus
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared import structured
-from lumnisai_integrations._shared.schemas import answer_schema, builder_of, unwrapped
+from lumnisai_core.tools import answer_schema, builder_of, object_of, structured_value, unwrapped
 from lumnisai_integrations.langchain.errors import StructuredOutputError, model_errors
 
 _METHODS = ("json_schema", "function_calling", "json_mode")
@@ -60,7 +59,7 @@ class StructuredOutputParser(BaseCumulativeTransformOutputParser[Any]):
 
     def _built(self, run: ResponseObject) -> Any:
         with model_errors():
-            value = structured.structured_value(run)
+            value = structured_value(run)
         try:
             return self.build(unwrapped(value, self.json_schema))
         except (pydantic.ValidationError, ValueError, TypeError) as error:
@@ -77,7 +76,7 @@ def run_of(message: BaseMessage) -> ResponseObject:
         thread_id=facts.get("thread_id"),
         status=facts.get("status") or ResponseStatus.SUCCEEDED,
         output_text=facts.get("output_text", text),
-        structured_response=structured.object_of(ResponseObject(response_id="", output_text=text)),
+        structured_response=object_of(ResponseObject(response_id="", output_text=text)),
         response_title=facts.get("response_title"),
     )
 

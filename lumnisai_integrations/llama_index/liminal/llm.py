@@ -31,6 +31,8 @@ from pydantic import Field
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.liminal import ModelInstance, StreamResponseChunk
+from lumnisai_core.tools import cut_at, left_out, tool_calls_text, tool_result_text
+from lumnisai_integrations._shared.conversation import PlainKwargs
 from lumnisai_integrations._shared.privacy.gateway import Gateway
 from lumnisai_integrations._shared.privacy.prompts import (
     PROVIDER,
@@ -43,8 +45,6 @@ from lumnisai_integrations._shared.privacy.prompts import (
     facts_of_stream,
     prompt_of,
 )
-from lumnisai_integrations._shared.runs import cut_at
-from lumnisai_integrations._shared.texts import PlainKwargs, left_out, tool_calls_text, tool_result_text
 
 _ROLES = {
     **dict.fromkeys(MessageRole, "assistant"),

@@ -21,9 +21,8 @@ from llama_index.core.base.llms.types import (
 )
 
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.tools import json_or_text, left_out, spoken, tool_calls_text, tool_result_text
 from lumnisai_integrations._shared.lumi.texts import Media, unsendable, written_message
-from lumnisai_integrations._shared.texts import left_out, spoken, tool_calls_text, tool_result_text
-from lumnisai_integrations._shared.tools import json_or_text
 
 _TOOL_ROLES = (MessageRole.TOOL, MessageRole.FUNCTION)
 _ROLES = {

@@ -10,6 +10,7 @@ from llama_index.core.base.llms.types import ChatMessage
 
 from lumnisai_core import InvokeParameters
 from lumnisai_core.exceptions import ValidationError
+from lumnisai_core.tools import ToolOffer, answer_schema
 from lumnisai_integrations._shared.runs import (
     IGNORED_PARAMETERS,
     NOTHING,
@@ -21,9 +22,7 @@ from lumnisai_integrations._shared.runs import (
     run_parameters,
     stops_of,
 )
-from lumnisai_integrations._shared.schemas import answer_schema
 from lumnisai_integrations._shared.sending import Sent, Turn
-from lumnisai_integrations._shared.tools import ToolOffer
 from lumnisai_integrations.llama_index.lumnis.conversation import turn_of
 from lumnisai_integrations.llama_index.lumnis.function_calling import offer_of
 

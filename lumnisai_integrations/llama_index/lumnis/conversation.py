@@ -14,6 +14,7 @@ from llama_index_instrumentation import get_dispatcher
 from llama_index_instrumentation.base import BaseEvent
 from llama_index_instrumentation.event_handlers import BaseEventHandler
 
+from lumnisai_core.tools import read_tool_calls, read_tool_result, sendable, tool_calls_text
 from lumnisai_integrations._shared.conversation import (
     ASSISTANT,
     IN_FLIGHT,
@@ -25,17 +26,11 @@ from lumnisai_integrations._shared.conversation import (
     TAGS,
     THREAD_ID,
     Conversation,
+    PlainKwargs,
     State,
     ThreadMessage,
 )
 from lumnisai_integrations._shared.sending import Turn, last_kept, note_kept
-from lumnisai_integrations._shared.texts import (
-    PlainKwargs,
-    read_tool_calls,
-    read_tool_result,
-    sendable,
-    tool_calls_text,
-)
 from lumnisai_integrations._shared.turns import Answers, LateQuestion, Tags
 from lumnisai_integrations.llama_index.lumnis.convert import (
     RESPONSE_ID,

@@ -20,17 +20,18 @@ from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.conversation import PROBLEM, THREAD_ID
-from lumnisai_integrations._shared.runs import GrowingAnswer, cut_at, reasoning_text
-from lumnisai_integrations._shared.texts import (
-    PlainKwargs,
+from lumnisai_core.tools import (
+    ToolOffer,
+    cut_at,
+    json_or_text,
     left_out,
     sendable,
     spoken,
     tool_calls_text,
     tool_result_text,
 )
-from lumnisai_integrations._shared.tools import ToolOffer, json_or_text
+from lumnisai_integrations._shared.conversation import PROBLEM, THREAD_ID, PlainKwargs
+from lumnisai_integrations._shared.runs import GrowingAnswer, reasoning_text
 from lumnisai_integrations.llama_index.lumnis.function_calling import (
     PROBLEMS,
     blocks_of,

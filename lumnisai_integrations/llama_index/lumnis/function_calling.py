@@ -13,8 +13,7 @@ from llama_index.core.tools.types import BaseTool
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.structured import StructuredOutputError
-from lumnisai_integrations._shared.tools import Reply, Tool, ToolOffer
+from lumnisai_core.tools import Reply, StructuredOutputError, Tool, ToolOffer
 
 _logger = logging.getLogger(__name__)
 

@@ -11,11 +11,10 @@ from llama_index.core.schema import Document, NodeRelationship, NodeWithScore, O
 from pydantic import BaseModel
 
 from lumnisai_core import ResponseObject
+from lumnisai_core.tools import answer_schema, structured_text
 from lumnisai_integrations._shared.file_reading import FileText
 from lumnisai_integrations._shared.files import Passage, file_metadata
 from lumnisai_integrations._shared.runs import NO_TEXT
-from lumnisai_integrations._shared.schemas import answer_schema
-from lumnisai_integrations._shared.structured import structured_text
 from lumnisai_integrations.llama_index.lumnis.structured import object_of_run
 
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, SecretStr, field_serializer
 
 from lumnisai_core import AgentConfig, AsyncClient, Client, FileAttachment, KeyFunction, ModelOverrides
+from lumnisai_core.tools import answer_schema
 from lumnisai_integrations._shared.clients import Connection, Id, share, shared
 from lumnisai_integrations._shared.runs import check_model
-from lumnisai_integrations._shared.schemas import answer_schema
 
 
 class ConnectionFields(TypedDict, total=False):

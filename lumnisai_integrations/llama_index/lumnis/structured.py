@@ -18,8 +18,7 @@ from llama_index_instrumentation import get_dispatcher
 
 from lumnisai_core import ResponseObject
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schemas import schema_of, unwrapped
-from lumnisai_integrations._shared.structured import StructuredOutputError, structured_value
+from lumnisai_core.tools import StructuredOutputError, schema_of, structured_value, unwrapped
 
 _dispatcher = get_dispatcher("lumnisai_integrations.llama_index")
 

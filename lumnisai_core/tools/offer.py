@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from lumnisai_core import ResponseObject
-from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.schemas import SharedDefinitions, as_object, check_schema, closed, newest
-from lumnisai_integrations._shared.structured import StructuredOutputError, object_of
+from lumnisai_core.exceptions import RunState, ValidationError
+from lumnisai_core.tools.schemas import SharedDefinitions, as_object, check_schema, closed, newest
+from lumnisai_core.tools.structured import StructuredOutputError, object_of
+from lumnisai_core.tools.texts import json_or_text
 
 #: Whether tools may be used (auto), must be used (any), or must not be used (none).
 Choice = Literal["auto", "any", "none"]
@@ -196,7 +196,7 @@ class ToolOffer:
         """Whether a call of this name fails without its arguments, rather than running with defaults."""
         return not any(tool.name == name and not tool.parameters.get("required") for tool in self.tools)
 
-    def read(self, response: ResponseObject) -> Reply:
+    def read(self, response: RunState) -> Reply:
         """Return the tool calls or the answer of a run with :meth:`response_format`."""
         value = object_of(response)
         if (
@@ -299,18 +299,10 @@ def _with_definitions(schema: Mapping[str, Any], root: Mapping[str, Any]) -> dic
     return as_object({**schema, **({"$defs": needed} if needed else {})})
 
 
-def json_or_text(text: str) -> Any:
-    """Return the value of a JSON text, or the text itself if it is not JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _short(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 
-def _unusable(response: ResponseObject, problem: str) -> StructuredOutputError:
+def _unusable(response: RunState, problem: str) -> StructuredOutputError:
     return StructuredOutputError.of_run(response, f"Run {response.response_id} was offered tools and {problem}.")

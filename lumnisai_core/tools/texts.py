@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from lumnisai_integrations._shared.tools import json_or_text
-
 _END_OF_RESULT = "[end of tool result]"
-#: Beginnings of the names of our own entries in ``additional_kwargs``.
-_OWN_KEYS = ("lumnis_", "liminal_")
-
-
-_OWN_ITEM = rf"'(?:{'|'.join(_OWN_KEYS)})\w++': (?:'[^'\n]*+'|True|False|None)"
+#: Beginnings of the names of the adapters' entries in ``additional_kwargs`` of messages.
+OWN_KEYS = ("lumnis_", "liminal_")
+_OWN_ITEM = rf"'(?:{'|'.join(OWN_KEYS)})\w++': (?:'[^'\n]*+'|True|False|None)"
 _PRINTED_KWARGS = re.compile(rf"\n\{{{_OWN_ITEM}(?:, {_OWN_ITEM})*+(?P<others>, .*)?\}}(?=\n|$)")
 
 
-class PlainKwargs(dict[str, Any]):
-    """``additional_kwargs`` of a message, which frameworks print into prompts: entries of this package do not show."""
-
-    def _shown(self) -> dict[str, Any]:
-        return {name: value for name, value in self.items() if not name.startswith(_OWN_KEYS)}
-
-    def __bool__(self) -> bool:
-        return bool(self._shown())
-
-    def __repr__(self) -> str:
-        return repr(self._shown())
+def json_or_text(text: str) -> Any:
+    """Return the value of a JSON text, or the text itself if it is not JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _only_others(printed: re.Match[str]) -> str:
@@ -87,7 +78,8 @@ def too_long(text: str) -> str:
 def sendable(text: str) -> tuple[str, str | None]:
     """Return a text as it can be sent, and what had to be replaced in it, if anything.
 
-    Without :class:`PlainKwargs` that LlamaIndex has printed into a prompt after they were read from a database.
+    Without entries of the adapters in ``additional_kwargs`` that LlamaIndex has printed into a prompt after they were
+    read from a database.
     """
     text = _PRINTED_KWARGS.sub(_only_others, text) if "{'l" in text else text
     lone = next((char for char in text if "\ud800" <= char <= "\udfff"), None)
@@ -100,3 +92,28 @@ def sendable(text: str) -> tuple[str, str | None]:
 def spoken(name: object, text: str) -> str:
     """Return a text with the name of its speaker, for which the wire has no field."""
     return f"{name}: {text}" if isinstance(name, str) and name and text else text
+
+
+# Answers that are shown while they are written
+
+
+def cut_at(text: str, stop: Iterable[str]) -> str:
+    """Return the text before the first of these marks, or all of it if it contains none."""
+    ends = [place for mark in stop if mark and (place := text.find(mark)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def cut_while_growing(text: str, stop: Sequence[str]) -> str:
+    """Return the part of a growing text that can be shown: nothing that is, or may become, one of these marks."""
+    cut = cut_at(text, stop)
+    if cut != text:
+        return cut
+    held = (size for mark in stop for size in range(1, len(mark)) if text.endswith(mark[:size]))
+    return text[: len(text) - max(held, default=0)]
+
+
+def rest_of(answer: str, shown: str) -> str:
+    """Return what a whole answer adds to what is shown: all of it, in a paragraph of its own, if it differs."""
+    if answer.startswith(shown):
+        return answer[len(shown) :]
+    return f"\n\n{answer}" if answer else ""

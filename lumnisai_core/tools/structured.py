@@ -6,20 +6,19 @@ import json
 import re
 from typing import Any, Self
 
-from lumnisai_core import ResponseObject
-from lumnisai_core.exceptions import RunError
+from lumnisai_core.exceptions import RunError, RunState
 
 
 class StructuredOutputError(RunError, ValueError):
     """A run succeeded without the object it should return. Carries the run, with its text, in ``response``."""
 
     @classmethod
-    def of_run(cls, response: ResponseObject, message: str) -> Self:
+    def of_run(cls, response: RunState, message: str) -> Self:
         """Return the error of a run."""
         return cls(message, response_id=response.response_id, thread_id=response.thread_id, response=response)
 
 
-def structured_value(response: ResponseObject) -> dict[str, Any]:
+def structured_value(response: RunState) -> dict[str, Any]:
     """Return the object of a run.
 
     The platform may leave ``structured_response`` empty; then the text is read as JSON, with or without a code fence.
@@ -34,7 +33,7 @@ def structured_value(response: ResponseObject) -> dict[str, Any]:
     return value
 
 
-def object_of(response: ResponseObject) -> dict[str, Any] | None:
+def object_of(response: RunState) -> dict[str, Any] | None:
     """Return the object of a run, or the one that its text consists of; None if there is none."""
     if response.structured_response is not None:
         return response.structured_response
@@ -57,6 +56,6 @@ def used_part(value: dict[str, Any]) -> dict[str, Any]:
     return {name: part for name, part in value.items() if part is not None and part != []}
 
 
-def structured_text(response: ResponseObject) -> str:
+def structured_text(response: RunState) -> str:
     """Return the object of a run as JSON text, as output parsers read it."""
     return json.dumps(structured_value(response), ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""OpenAI's protocol in front of runs: chat completions, responses, conversations and models."""
