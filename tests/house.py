@@ -78,6 +78,7 @@ PLACES = {
     "pydantic_ai": ("lumnisai_core/lucidic/instrumentation.py",),
     "pydantic_core": ("lumnisai_core", "lumnisai_integrations"),
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
+    "pandas": ("lumnisai_core/lumnis/runs/batch.py", "lumnisai_core/lumnis/_async", "lumnisai_core/lumnis/_sync"),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),

@@ -125,11 +125,18 @@ def create_call(settings: Settings, messages: MessagesInput, parameters: RunPara
     """Describe ``POST /v1/responses``, with an idempotency key that all tries of the call share."""
     refuse_unknown(parameters, RunParameters)
     user = user_of_call(settings, user_id=parameters.get("user_id"), scope=parameters.get("scope"))
-    key = _usable_key(parameters.get("idempotency_key"))
     sent: RunParameters = {**parameters, "user_id": user}
     body = create_body(messages, **sent)
-    hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
-    return Call("POST", ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
+    return with_key(Call("POST", ROUTE, model(ResponseObject), body=body), parameters.get("idempotency_key"))
+
+
+def with_key(call: Call[ResponseObject], key: str | None) -> Call[ResponseObject]:
+    """Return a call that creates a run under this idempotency key; without one, under a new key."""
+    usable = _usable_key(key)
+    hint = (
+        f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={usable!r}."
+    )
+    return call._replace(idempotency_key=usable, hint=hint)
 
 
 def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:
