@@ -54,6 +54,35 @@ def test_progress_is_compared_by_position_and_content(before: list[Any], after: 
     assert updates(watch, run(*after)) == expected
 
 
+def _writing(text: str | None, *tools: str) -> ResponseObject:
+    entry = {"state": "processing", "message": "Writing", "tool_calls": [{"name": name} for name in tools]}
+    data = {"response_id": "r", "status": "in_progress", "progress": [{**entry, "output_text": text}]}
+    return ResponseObject.model_validate(data)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (None, _writing("High"), [("processing", "High", "High")]),
+        (_writing(None), _writing("High"), [("text_update", "High", "High")]),
+        (_writing("High"), _writing("High at"), [("text_update", "High at", " at")]),
+        (_writing("High"), _writing("High at", "tide"), [("tool_update", "High at", " at")]),
+        (_writing("High"), _writing("Low"), [("processing", "Low", "")]),
+        (_writing("High"), _writing(None), [("processing", None, "")]),
+        (_writing("High"), _writing("High"), []),
+    ],
+    ids=["new", "first text", "grew", "grew with a call", "changed", "gone", "same"],
+)
+def test_text_that_grows_is_reported_piece_by_piece(
+    before: ResponseObject | None, after: ResponseObject, expected: list[tuple[str, str, str]]
+) -> None:
+    """An update has the text so far and what is new of it; text that was changed has no new piece."""
+    watch = RunWatch(WatchOptions(listening=True))
+    if before:
+        watch.accept(before)
+    assert [(update.state, update.output_text, update.delta) for update in watch.accept(after)] == expected
+
+
 def test_a_list_that_restarts_is_followed() -> None:
     """After a shorter list, later entries at the old places are reported."""
     watch = RunWatch(WatchOptions())

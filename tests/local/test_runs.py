@@ -34,6 +34,8 @@ RUN_FIELDS = {
     "options",
     "created_at",
     "completed_at",
+    "usage",
+    "model",
 }
 
 
@@ -51,6 +53,52 @@ def test_a_run_goes_from_queued_to_succeeded(serve: Serve, held: HeldEngine) -> 
     assert (done["status"], done["output_text"]) == ("succeeded", "done")
     assert done["completed_at"] > done["created_at"]
     assert done["created_at"].endswith("+00:00")
+
+
+def test_an_answer_grows_in_its_entry(serve: Serve, held: HeldEngine) -> None:
+    """While an engine writes, one entry holds the text so far; other parts of it stay."""
+    api = serve(held)
+    created = api.create("How high is the tide?")
+    report = held.arrived()
+    index = report.progress("Writing the answer", output_text="do")
+    for text in ("do", "don"):
+        report.replace(index, output_text=text)
+        (entry,) = api.look(created["response_id"])["progress"]
+        assert (entry["state"], entry["message"], entry["output_text"]) == ("processing", "Writing the answer", text)
+    held.release()
+    assert [entry["output_text"] for entry in api.wait(created["response_id"])["progress"]] == ["don"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "shown"),
+    [
+        (None, None),
+        ({"input_tokens": 3, "output_tokens": 4}, {"input_tokens": 3, "output_tokens": 4, "total_tokens": 7}),
+        ({"total_tokens": 9}, {"input_tokens": 0, "output_tokens": 0, "total_tokens": 9}),
+    ],
+)
+def test_a_run_shows_its_tokens_and_its_model(serve: Serve, counted: Any, shown: Any) -> None:
+    """A run has the usage and the model that its engine returned, null where it is not known."""
+
+    class Counting:
+        async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+            return RunResult("done", usage=counted, model="tide-1")
+
+    run = serve(Counting()).finish()
+    assert (run["usage"], run["model"]) == (shown, "tide-1")
+
+
+@pytest.mark.parametrize("counted", [{"input_tokens": -1}, {"output_tokens": "4"}, {"total_tokens": True}])
+def test_usage_that_cannot_be_counted_fails_the_run(serve: Serve, counted: Any) -> None:
+    """Usage of an engine must be whole numbers of tokens."""
+
+    class Counting:
+        async def run(self, request: RunRequest, report: RunReport) -> RunResult:
+            return RunResult("done", usage=counted)
+
+    run = serve(Counting()).finish()
+    assert (run["status"], run["error"]["code"]) == ("failed", "ENGINE_ERROR")
+    assert "usage must be whole numbers of tokens" in run["error"]["message"]
 
 
 def test_a_response_object_has_every_documented_field(serve: Serve) -> None:

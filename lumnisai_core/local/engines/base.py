@@ -47,11 +47,17 @@ class RunRequest:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a successful run."""
+    """The result of a successful run.
+
+    `usage` counts tokens: `input_tokens`, `output_tokens` and `total_tokens`; `model` is the name of the model that
+    answered. Both are None when the engine does not know.
+    """
 
     output_text: str | None = None
     structured_response: Any = None
     artifacts: tuple[Mapping[str, Any], ...] = ()
+    usage: Mapping[str, int] | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +83,20 @@ class EngineError(Exception):
 
 
 class RunReport(Protocol):
-    """Progress reports of an engine. Every method may be called from any thread."""
+    """Progress reports of an engine. Every method may be called from any thread.
 
-    def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
+    An engine that streams has one entry, the last one while it writes, whose `output_text` is the answer so far: it
+    grows with `replace`, and stays the beginning of the run's final `output_text`.
+    """
+
+    def progress(
+        self,
+        message: str,
+        *,
+        state: str = "processing",
+        tool_calls: list[ToolCall] | None = None,
+        output_text: str | None = None,
+    ) -> int:
         """Append a progress entry and return its index."""
 
     def add_tool_calls(self, index: int, *calls: ToolCall) -> None:
@@ -92,6 +109,7 @@ class RunReport(Protocol):
         message: str | None = None,
         state: str | None = None,
         tool_calls: list[ToolCall] | None = None,
+        output_text: str | None = None,
     ) -> None:
         """Change parts of an existing entry; None leaves a part as it is."""
 
@@ -108,7 +126,14 @@ class RunReport(Protocol):
 class SilentReport:
     """A report that nobody reads, for answers outside a run."""
 
-    def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
+    def progress(
+        self,
+        message: str,
+        *,
+        state: str = "processing",
+        tool_calls: list[ToolCall] | None = None,
+        output_text: str | None = None,
+    ) -> int:
         """Drop a progress entry."""
         return 0
 
@@ -122,6 +147,7 @@ class SilentReport:
         message: str | None = None,
         state: str | None = None,
         tool_calls: list[ToolCall] | None = None,
+        output_text: str | None = None,
     ) -> None:
         """Drop the new parts of an entry."""
 

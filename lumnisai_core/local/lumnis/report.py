@@ -57,7 +57,14 @@ class LiveReport:
                 self._whole = Json(f"[{','.join(self._texts)}]")
             return self._whole
 
-    def progress(self, message: str, *, state: str = "processing", tool_calls: list[ToolCall] | None = None) -> int:
+    def progress(
+        self,
+        message: str,
+        *,
+        state: str = "processing",
+        tool_calls: list[ToolCall] | None = None,
+        output_text: str | None = None,
+    ) -> int:
         """Append a progress entry and return its index."""
         entry = {
             **({"id": new_id()} if self._ids else {}),
@@ -65,7 +72,7 @@ class LiveReport:
             "state": state,
             "message": message,
             "tool_calls": None if tool_calls is None else self._with_ids(_plain(tool_calls)),
-            "output_text": None,
+            "output_text": output_text,
         }
         dumps(entry)
         with self._lock:
@@ -90,10 +97,11 @@ class LiveReport:
         message: str | None = None,
         state: str | None = None,
         tool_calls: list[ToolCall] | None = None,
+        output_text: str | None = None,
     ) -> None:
         """Change parts of an existing entry; None leaves a part as it is."""
         calls = None if tool_calls is None else _plain(tool_calls)
-        values: dict[str, Any] = {"message": message, "state": state, "tool_calls": calls}
+        values: dict[str, Any] = {"message": message, "state": state, "tool_calls": calls, "output_text": output_text}
         dumps(values)
         with self._lock:
             entry = self._entries[index]

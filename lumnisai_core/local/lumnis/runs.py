@@ -369,7 +369,19 @@ def _outcome(result: RunResult, request: RunRequest) -> dict[str, str | None]:
         "output_text": result.output_text,
         "structured_response": None if structured is None else dumps(structured),
         "artifacts": dumps([dict(item) for item in result.artifacts]) if result.artifacts else None,
+        "usage": _usage(result.usage),
+        "model": result.model,
     }
+
+
+def _usage(counts: Mapping[str, int] | None) -> str | None:
+    """Return the numbers of tokens as JSON; the total is the sum where an engine leaves it out."""
+    if counts is None:
+        return None
+    if any(isinstance(count, bool) or not isinstance(count, int) or count < 0 for count in counts.values()):
+        raise TypeError(f"usage must be whole numbers of tokens, got {dict(counts)!r}")
+    known = {name: counts.get(name, 0) for name in ("input_tokens", "output_tokens")}
+    return dumps({**known, "total_tokens": counts.get("total_tokens", sum(known.values()))})
 
 
 # Artifacts

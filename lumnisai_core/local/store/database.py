@@ -19,6 +19,8 @@ _STEPS_BETWEEN_LOOKS = 10_000
 #: What marks a file as a database of this service ("Lumn"), and tables of files from before the mark.
 _APPLICATION = 0x4C756D6E
 _OF_UNMARKED = {"tenants", "threads", "runs"}
+#: Steps of the first two platforms, while a file counted those of all of them as one list.
+_COUNTED_AS_ONE = (3, 1)
 
 
 class StoreError(Exception):
@@ -95,8 +97,8 @@ class Database:
         # Files from before the table count the steps of all platforms as one list, in order.
         version = counted = int(self.sql.execute("PRAGMA user_version").fetchone()[0])
         if not done:
-            for platform, own in steps.items():
-                done[platform] = min(counted, len(own))
+            for platform, most in zip(steps, _COUNTED_AS_ONE, strict=False):
+                done[platform] = min(counted, most)
                 counted -= done[platform]
             if counted:
                 raise StoreError(f"has version {version}; this service reads version {version - counted}")

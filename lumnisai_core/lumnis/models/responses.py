@@ -30,6 +30,7 @@ __all__ = [
     "ResponseObject",
     "RunUpdate",
     "StoredArtifact",
+    "TokenUsage",
     "ToolCall",
 ]
 
@@ -64,7 +65,7 @@ class ToolCall(WireModel):
 
 
 class ProgressEntry(WireModel):
-    """One step of a run. Its ``tool_calls`` can grow while the run is working."""
+    """One step of a run. Its ``tool_calls`` and ``output_text``, the answer so far, can grow while the run works."""
 
     ts: Timestamp | None = None
     state: str = ""
@@ -92,6 +93,14 @@ class Artifact(WireModel):
     extensions: Items[Any] = Field(default_factory=list)
 
 
+class TokenUsage(WireModel):
+    """How many tokens a run took."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    total_tokens: int = 0
+
+
 class ResponseObject(WireModel):
     """One run: its state, its progress and, once it has succeeded, its answer.
 
@@ -103,6 +112,8 @@ class ResponseObject(WireModel):
         output_text: The answer as Markdown. Final only when the status is.
         structured_response: The object requested with ``response_format``. It can be None although the run succeeded.
         error: Reason for a failure. The service does not declare its shape.
+        usage: Number of tokens that the run took, where the service says so.
+        model: Name of the model that answered, where the service says so.
     """
 
     _id: ClassVar[str] = "response_id"
@@ -122,6 +133,8 @@ class ResponseObject(WireModel):
     options: dict[str, Any] | None = None
     created_at: Timestamp | None = None
     completed_at: Timestamp | None = None
+    usage: TokenUsage | None = None
+    model: str | None = None
 
     @property
     def content(self) -> str | None:
@@ -181,12 +194,15 @@ class RunUpdate:
         thread_id: Id of the conversation that the run belongs to.
         status: Status of the run at the time of the update.
         state: State of the progress entry (an open set, such as ``processing``); ``tool_update`` when an older
-            entry gained tool calls; the status itself for an update that is not about an entry.
-        message: Text of the progress entry; for ``tool_update`` that of the entry that grew; else empty.
+            entry gained tool calls; ``text_update`` when the answer in it has grown; the status itself for an update
+            that is not about an entry.
+        message: Text of the progress entry; for ``tool_update`` and ``text_update`` that of the entry that grew; else
+            empty.
         tool_calls: The entry's tool calls; for ``tool_update`` only the new ones.
         entry_index: Position of the progress entry (from 0), or None for an update that is not about an entry.
         ts: Server time of the entry, or of completion for the last update.
-        output_text: The answer. Only on the last update.
+        output_text: The answer on the last update; the text so far on updates of the entry in which it is written.
+        delta: New text of the answer since the update before, while it is written. Empty on the last update.
         structured_response: The object requested by ``response_format``. Only on the last update.
         artifacts: Documents the agent made. Only on the last update.
         response: The whole run. Only on the last update.
@@ -204,6 +220,7 @@ class RunUpdate:
     structured_response: dict[str, Any] | None = None
     artifacts: Sequence[Artifact] = ()
     response: ResponseObject | None = None
+    delta: str = ""
 
     @property
     def is_last(self) -> bool:
@@ -244,7 +261,10 @@ class RunUpdate:
 
         status = [f"Status: {self.status}"] if shown_status not in (None, self.status) else []
         lines = []
-        if self.message and self.state != "tool_update":  # else the message was shown with its entry
+        if self.message and self.state not in (
+            "tool_update",
+            "text_update",
+        ):  # else the message was shown with its entry
             state, message = one_line(self.state.upper(), _LONGEST_TOOL_CALL), one_line(self.message, _LONGEST_MESSAGE)
             lines = [f"{state}: {message}" if state else message]
         lines += [f"  {one_line(call, _LONGEST_TOOL_CALL)}" for call in self.tool_calls]

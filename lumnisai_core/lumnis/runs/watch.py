@@ -142,27 +142,43 @@ def new_updates(known: Sequence[ProgressEntry], response: ResponseObject) -> lis
     """Compare the progress of a run with the progress known before, by position and content.
 
     An entry that is new at its position is reported whole, even if an earlier entry had the same text. An entry that
-    only gained tool calls is reported as ``tool_update`` with the new ones. If the list became shorter and grows again,
-    it is reported from the first difference.
+    only gained tool calls is reported as ``tool_update`` with the new ones, one whose text only grew as
+    ``text_update``. If the list became shorter and grows again, it is reported from the first difference.
     """
     updates = []
     for index, entry in enumerate(response.progress):
-        state, calls = entry.state, entry.tool_calls
-        if index < len(known) and _is_same_step(known[index], entry):
-            state, calls = "tool_update", calls[len(known[index].tool_calls) :]
-            if not calls:
-                continue
+        state, calls, delta = entry.state, entry.tool_calls, entry.output_text or ""
+        if index < len(known):
+            text = known[index].output_text or ""
+            has_grown = delta.startswith(text)
+            delta = delta[len(text) :] if has_grown else ""
+            if has_grown and _is_same_step(known[index], entry):
+                calls = calls[len(known[index].tool_calls) :]
+                state = "tool_update" if calls else "text_update"
+                if not calls and not delta:
+                    continue
         # Only the last update has a terminal status, even if all updates come from one final answer.
         status = ResponseStatus.IN_PROGRESS if response.is_terminal else response.status
-        ids = response.response_id, response.thread_id
-        updates.append(RunUpdate(*ids, status, state, entry.message, tuple(calls), entry_index=index, ts=entry.ts))
+        updates.append(
+            RunUpdate(
+                response.response_id,
+                response.thread_id,
+                status,
+                state,
+                entry.message,
+                tuple(calls),
+                entry_index=index,
+                ts=entry.ts,
+                output_text=entry.output_text,
+                delta=delta,
+            )
+        )
     return updates
 
 
 def _is_same_step(before: ProgressEntry, now: ProgressEntry) -> bool:
-    if before.tool_calls != now.tool_calls[: len(before.tool_calls)]:
-        return False
-    return (before.state, before.message, before.output_text) == (now.state, now.message, now.output_text)
+    same_calls = before.tool_calls == now.tool_calls[: len(before.tool_calls)]
+    return same_calls and (before.state, before.message) == (now.state, now.message)
 
 
 def last_update(response: ResponseObject) -> RunUpdate:

@@ -109,6 +109,14 @@ class ProgressEntry(TypedDict):
     output_text: str | None
 
 
+class TokenUsage(TypedDict):
+    """How many tokens a run took."""
+
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+
+
 class RunError(TypedDict):
     """Why a run has failed."""
 
@@ -135,6 +143,8 @@ class Run:
     options: Json[Object] | None
     created_at: Time
     completed_at: Time | None = None
+    usage: Json[TokenUsage] | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

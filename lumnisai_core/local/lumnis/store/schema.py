@@ -116,4 +116,9 @@ DROP TABLE idempotency;
 CREATE INDEX replies_by_time ON replies (created_at);
 """
 
-STEPS = (_RUNS, _RESOURCES, _GROWTH)
+_USAGE = """
+ALTER TABLE runs ADD COLUMN usage TEXT;
+ALTER TABLE runs ADD COLUMN model TEXT;
+"""
+
+STEPS = (_RUNS, _RESOURCES, _GROWTH, _USAGE)
