@@ -15,6 +15,7 @@ from lumnisai_core._transport.hooks import RequestHook as RequestHook
 from lumnisai_core._transport.hooks import RequestInfo as RequestInfo
 from lumnisai_core._transport.hooks import ResponseHook as ResponseHook
 from lumnisai_core._transport.hooks import ResponseInfo as ResponseInfo
+from lumnisai_core._transport.retry import CoolDown as CoolDown
 from lumnisai_core._version import VERSION
 from lumnisai_core.lumnis import models
 from lumnisai_core.lumnis._async.batch import AsyncRunJob as AsyncRunJob
@@ -52,6 +53,7 @@ else:
         "AsyncRunOutcomes",
         "AsyncRunStream",
         "Client",
+        "CoolDown",
         "InvokeParameters",
         "JobProgress",
         "JobProgressCallback",

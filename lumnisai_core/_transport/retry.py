@@ -34,7 +34,13 @@ class RetryPolicy(NamedTuple):
 
 
 class CoolDown:
-    """A pause that all requests of a client share after the service refused one because of too many."""
+    """A pause that all requests of a client share after the service refused one because of too many (429).
+
+    Several clients may share one, for example those of one API key. It may be used from several threads.
+
+    Attributes:
+        over_at: When the pause is over, in seconds of ``time.monotonic()``.
+    """
 
     def __init__(self) -> None:
         self.over_at = 0.0

@@ -43,17 +43,25 @@ class Transport:
         timeout: Seconds that a try may take; for streams and files, each piece of them.
         policy: When to try again.
         hooks: The caller's hooks.
+        cool_down: The pause after 429 that clients share. Default: one of its own.
     """
 
     def __init__(
-        self, service: Service, pool: Pool, *, timeout: float, policy: RetryPolicy, hooks: Hooks | None = None
+        self,
+        service: Service,
+        pool: Pool,
+        *,
+        timeout: float,
+        policy: RetryPolicy,
+        hooks: Hooks | None = None,
+        cool_down: CoolDown | None = None,
     ) -> None:
         self._service = service
         self._pool = pool
         self._timeout = timeout
         self._policy = policy
         self._hooks = hooks or Hooks()
-        self._cool_down = CoolDown()
+        self._cool_down = cool_down or CoolDown()
         self._logins = Logins()
 
     @property
@@ -192,9 +200,8 @@ class Transport:
         tries = renewed = 0
         while True:
             tries += 1
-            # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if self._cool_down.over_at > (now := time.monotonic()):
-                sleep(min(self._cool_down.left(now, chance=_chance()), policy.budget))
+            if self._cool_down.over_at > time.monotonic():
+                self._cooled_down(policy.budget)
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 self._log_in(logins)
@@ -223,6 +230,12 @@ class Transport:
                 started = time.monotonic()
             elif pause:
                 sleep(pause)
+
+    def _cooled_down(self, budget: float) -> None:
+        # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
+        latest = time.monotonic() + budget
+        while (now := time.monotonic()) < min(self._cool_down.over_at, latest):  # it may be prolonged meanwhile
+            sleep(min(self._cool_down.left(now, chance=_chance()), latest - now))
 
     def _pause(
         self,

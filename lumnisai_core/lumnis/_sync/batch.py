@@ -46,6 +46,7 @@ from lumnisai_core.lumnis.runs.batch import (
     is_made_again,
     numbered,
     run_key,
+    run_of,
 )
 from lumnisai_core.lumnis.runs.ledger import RunLedger, RunRecord, open_ledger
 from lumnisai_core.lumnis.runs.progress import JobProgress, JobProgressCallback, ProgressLine, progress_shown
@@ -113,7 +114,7 @@ class RunJob:
                     return answer_of(record.response)
                 return self._follow(RunStart(get_call(record.response_id), record.response_id), record)
             except RunError as error:
-                run = error.response
+                run = run_of(error)
                 failures += run is not None and run.status == ResponseStatus.FAILED
                 again = is_made_again(
                     run,

@@ -68,7 +68,7 @@ class RunOutcome:
     @property
     def run(self) -> ResponseObject | None:
         """The run as far as it is known, also that of an error."""
-        return self.response or (self.error.response if isinstance(self.error, RunError) else None)
+        return self.response or run_of(self.error)
 
     def columns(self) -> dict[str, Any]:
         """Return the outcome as values of a table: ``answer``, ``structured``, ``response_id``, ``status``, ``error``.
@@ -83,6 +83,12 @@ class RunOutcome:
             "status": None if run is None else str(run.status),
             "error": None if error is None else str(error),
         }
+
+
+def run_of(error: LumnisAIError | None) -> ResponseObject | None:
+    """Return the run that an error carries, if there is one."""
+    run = error.response if isinstance(error, RunError) else None
+    return run if isinstance(run, ResponseObject) else None
 
 
 def data_frame(outcomes: Iterable[RunOutcome], prices: Prices) -> DataFrame:
@@ -108,16 +114,16 @@ def table_rows(listed: Sequence[RunOutcome], prices: Prices) -> list[dict[str, A
     for outcome, usage in zip(listed, usages, strict=True):
         row = outcome.columns() | {name: usage.get(name) for name in names}
         if prices and names:
-            row["cost"] = _cost(usage, prices)
+            row["cost"] = _cost(outcome.run, prices)
         rows.append(row)
     return rows
 
 
-def _cost(usage: Mapping[str, Any], prices: Prices) -> float | None:
-    price = prices.get(usage.get("model", ""))
-    if price is None:
+def _cost(run: ResponseObject | None, prices: Prices) -> float | None:
+    price = None if run is None or run.usage is None else prices.get(run.model or "")
+    if run is None or run.usage is None or price is None:
         return None
-    return (usage.get("input_tokens", 0) * price[0] + usage.get("output_tokens", 0) * price[1]) / 1_000_000
+    return (run.usage.input_tokens * price[0] + run.usage.output_tokens * price[1]) / 1_000_000
 
 
 def numbered(inputs: Iterable[RunInput | MessagesInput]) -> Iterator[tuple[int, RunInput]]:

@@ -14,6 +14,8 @@ from uuid import uuid4
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.models import ResponseObject
+from lumnisai_core.lumnis.runs.batch import RunOutcome
+from lumnisai_core.lumnis.runs.watch import error_of_run
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,13 @@ class RunRecord:
         run = {} if self.response is None else self.response.model_dump(mode="json", include=_KEPT, exclude_none=True)
         return json_line({**self._ids(), "response": run})
 
+    def columns(self) -> dict[str, Any]:
+        """Return the run as values of a table; see :meth:`RunOutcome.columns`. Without its end, it has no status."""
+        run = self.response
+        error = None if run is None else error_of_run(run)
+        outcome = RunOutcome(0, response=run if error is None else None, error=error)
+        return {**outcome.columns(), "response_id": self.response_id}
+
     @classmethod
     def of_line(cls, line: bytes | str) -> RunRecord | None:
         """Read a line; None for one that is not a record, such as one that was cut off."""
@@ -64,7 +73,17 @@ class RunRecord:
 
 
 #: What a line keeps of a run that has ended.
-_KEPT = {"status", "output_text", "structured_response", "error", "thread_id", "created_at", "completed_at"}
+_KEPT = {
+    "status",
+    "output_text",
+    "structured_response",
+    "error",
+    "thread_id",
+    "created_at",
+    "completed_at",
+    "usage",
+    "model",
+}
 
 
 class RunLedger(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, TextIO, TypeAlias
+from typing import TextIO, TypeAlias
 
 from lumnisai_core.lumnis.models import ResponseObject
 
@@ -81,15 +81,14 @@ class JobProgress:
 JobProgressCallback: TypeAlias = Callable[[JobProgress], object]
 
 
-def usage_of(run: ResponseObject | None) -> dict[str, Any]:
+def usage_of(run: ResponseObject | None) -> dict[str, str | int]:
     """Return ``model``, ``input_tokens`` and ``output_tokens`` of a run, as far as the service reports them."""
-    usage = getattr(run, "usage", None)
-    found = usage if isinstance(usage, dict) else {name: getattr(usage, name, None) for name in _TOKENS}
-    values = {"model": getattr(run, "model", None), **{name: found.get(name) for name in _TOKENS}}
-    return {name: value for name, value in values.items() if value is not None}
-
-
-_TOKENS = ("input_tokens", "output_tokens")
+    usage: dict[str, str | int] = {}
+    if run is not None and run.model is not None:
+        usage["model"] = run.model
+    if run is not None and run.usage is not None:
+        usage |= {"input_tokens": run.usage.input_tokens, "output_tokens": run.usage.output_tokens}
+    return usage
 
 
 def clock(seconds: float) -> str:
@@ -98,7 +97,7 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}" if minutes >= 60 else f"{minutes}:{rest:02}"
 
 
-def _sum(known: int | None, more: Any) -> int | None:
+def _sum(known: int | None, more: object) -> int | None:
     return (known or 0) + more if isinstance(more, int) else known
 
 
