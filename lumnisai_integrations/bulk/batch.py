@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias, TypeVar, cast
@@ -128,6 +130,11 @@ class LumnisBatch:
         """Name of the job."""
         return self._settings.job
 
+    @property
+    def max_in_flight(self) -> int:
+        """Runs at the same time in each process."""
+        return self._settings.max_in_flight
+
     def __call__(self, block: BlockT) -> BlockT:
         """Run the agent for each row and return the block with the columns that the class adds.
 
@@ -180,6 +187,13 @@ class LumnisBatch:
                 for _, started in waiting:
                     started.stop()
 
+    def with_room(self, max_in_flight: int) -> Self:
+        """Return the same batch with another limit of runs at the same time in each process."""
+        batch = copy(self)
+        batch._settings = replace(self._settings, max_in_flight=max_in_flight)
+        batch._id = str(uuid4())
+        return batch
+
     def close(self) -> None:
         """Close the client of this process, if it is not used now. A later call opens a new one."""
         close_idle(self._id)
@@ -193,7 +207,7 @@ class LumnisBatch:
         self.close()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(job={self.job!r}, max_in_flight={self._settings.max_in_flight})"
+        return f"{type(self).__name__}(job={self.job!r}, max_in_flight={self.max_in_flight})"
 
     def _use(self, sharing: Sharing) -> Use:
         return Use(self._id, self._settings, sharing)

@@ -136,7 +136,7 @@ class Worker:
 
     def look_later(self) -> None:
         """Look after a while whether workers are idle."""
-        self._loop.call_soon_threadsafe(self._loop.call_later, _IDLE, close_idle)
+        self._loop.call_soon_threadsafe(lambda: self._loop.call_later(_IDLE, close_idle))
 
     def close(self) -> None:
         """Close the client and end the thread."""
