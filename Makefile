@@ -12,7 +12,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty official leaks privacy package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference docs faults bench load attack audit browser thirdparty bulk official leaks privacy package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ browser: $(VENV)/installed-browser ## drive the service's window in headless Chr
 thirdparty: $(VENV)/installed-thirdparty ## run our classes inside packages of others, such as ragas, deepagents and LangServe
 	$(VENV)/thirdparty/bin/python -m pytest tests/thirdparty
 
+bulk: $(VENV)/installed-bulk ## run jobs on Ray, Dask and Spark (which needs a Java), with workers and programs that are killed
+	$(VENV)/bulk/bin/python -m pytest -rs tests/cluster
+
 official: $(VENV)/installed-official $(VENV)/installed-leaks ## run the official packages of other platforms against the embedded service
 	$(BIN)/python -m pytest -rs tests/official
 
@@ -123,6 +126,13 @@ $(VENV)/installed-thirdparty: $(VENV)/bin/python pyproject.toml constraints.txt 
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/thirdparty
 	$(BIN)/python -m uv pip install --quiet --python $(VENV)/thirdparty/bin/python \
 		--constraint tests/thirdparty/constraints.txt --editable ".[thirdparty]"
+	@touch $@
+
+$(VENV)/installed-bulk: $(VENV)/bin/python pyproject.toml constraints.txt tests/cluster/constraints.txt
+	$(INSTALL) uv
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python $(VENV)/bulk
+	$(BIN)/python -m uv pip install --quiet --python $(VENV)/bulk/bin/python \
+		--constraint tests/cluster/constraints.txt --editable ".[bulk]"
 	@touch $@
 
 # Without the requirements of presidio-evaluator: its templates and people need none of them.

@@ -80,6 +80,8 @@ PLACES = {
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
     "pandas": ("lumnisai_core/lumnis/runs/batch.py", "lumnisai_core/lumnis/_async", "lumnisai_core/lumnis/_sync"),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
+    "fsspec": ("lumnisai_integrations/bulk/ledger.py",),
+    "ray": ("lumnisai_integrations/bulk/ray.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -159,7 +159,7 @@ class LumnisBatch:
         with self._use(sharing) as worker:
             return self._widened(block, worker.start(rows).results(sharing.is_over))
 
-    def stream(self, blocks: Iterable[BlockT]) -> Iterator[BlockT]:
+    def stream(self, blocks: Iterable[BlockT]) -> Generator[BlockT, None, None]:
         """Do the same for many blocks, in their order, with rows of later blocks under way while earlier ones end.
 
         Args:

@@ -19,7 +19,7 @@ FORMS: dict[str, Any] = {
     "arrays": {"id": numpy.array([1, 2]), "text": numpy.array(["a", "b"], dtype=object)},
     "frame": pandas.DataFrame(ROWS, index=[7, 9]),
 }
-RESULTS = [{"answer": "A", "structured": {"x": 1}}, {"answer": None, "structured": None}]
+RESULTS: list[dict[str, Any]] = [{"answer": "A", "structured": {"x": 1}}, {"answer": None, "structured": None}]
 
 
 @pytest.mark.parametrize("form", FORMS)

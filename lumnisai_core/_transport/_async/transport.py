@@ -199,7 +199,7 @@ class AsyncTransport:
         tries = renewed = 0
         while True:
             tries += 1
-            if self._cool_down.over_at > time.monotonic():
+            if self._cool_down.over_at:
                 await self._cooled_down(policy.budget)
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
@@ -212,6 +212,8 @@ class AsyncTransport:
             try:
                 if isinstance(answer, TransportError):
                     raise answer
+                if self._cool_down.over_at and answer.status != 429:
+                    self._cool_down.answered()
                 return service.result_of(call, answer, now=time.time()) if read is None else read(answer)
             except LumnisAIError as failure:
                 error = failure
@@ -233,8 +235,8 @@ class AsyncTransport:
     async def _cooled_down(self, budget: float) -> None:
         # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
         latest = time.monotonic() + budget
-        while (now := time.monotonic()) < min(self._cool_down.over_at, latest):  # it may be prolonged meanwhile
-            await async_sleep(min(self._cool_down.left(now, chance=_chance()), latest - now))
+        while (now := time.monotonic()) < latest and (left := self._cool_down.left(now, chance=_chance())):
+            await async_sleep(min(left, latest - now))
 
     def _pause(
         self,

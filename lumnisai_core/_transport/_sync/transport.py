@@ -200,7 +200,7 @@ class Transport:
         tries = renewed = 0
         while True:
             tries += 1
-            if self._cool_down.over_at > time.monotonic():
+            if self._cool_down.over_at:
                 self._cooled_down(policy.budget)
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
@@ -213,6 +213,8 @@ class Transport:
             try:
                 if isinstance(answer, TransportError):
                     raise answer
+                if self._cool_down.over_at and answer.status != 429:
+                    self._cool_down.answered()
                 return service.result_of(call, answer, now=time.time()) if read is None else read(answer)
             except LumnisAIError as failure:
                 error = failure
@@ -234,8 +236,8 @@ class Transport:
     def _cooled_down(self, budget: float) -> None:
         # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
         latest = time.monotonic() + budget
-        while (now := time.monotonic()) < min(self._cool_down.over_at, latest):  # it may be prolonged meanwhile
-            sleep(min(self._cool_down.left(now, chance=_chance()), latest - now))
+        while (now := time.monotonic()) < latest and (left := self._cool_down.left(now, chance=_chance())):
+            sleep(min(left, latest - now))
 
     def _pause(
         self,
