@@ -60,13 +60,20 @@ def engine(_service: tuple[LocalLumnis, Engine]) -> Iterator[Engine]:
 def cluster(_service: tuple[LocalLumnis, Engine]) -> Iterator[str]:
     """The address of a local Ray, whose workers see the key in their environment."""
     os.environ["RAY_AUTH_MODE"] = "disabled"
-    context = ray.init(
-        num_cpus=2,
-        include_dashboard=False,
-        object_store_memory=200_000_000,
-        log_to_driver=False,
-        logging_level="warning",
-    )
+    for left in (2, 1, 0):
+        try:
+            context = ray.init(
+                num_cpus=2,
+                include_dashboard=False,
+                object_store_memory=200_000_000,
+                log_to_driver=False,
+                logging_level="warning",
+            )
+            break
+        except Exception:  # a busy machine does not start it within Ray's own 30 seconds
+            ray.shutdown()
+            if not left:
+                raise
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield context.address_info["gcs_address"]
     ray.shutdown()
