@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import computing, page, profiles, tracing, waiting
+from tests.benchmarks import bulk, computing, page, profiles, tracing, waiting
 from tests.benchmarks.rows import HEAD, PARTS, Reading, cells, rows_of
 
 MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
     "latency": waiting.latency,
     "progress": waiting.progress,
     "many": waiting.many,
+    "bulk": bulk.bulk,
     "guard": waiting.guard,
     "cost": computing.cost,
     "imports": computing.imports,

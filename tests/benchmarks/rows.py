@@ -118,6 +118,7 @@ def _count(value: float) -> str:
 
 
 OFFICIAL = "official package"
+MAP = "`responses.map`"
 AT_END, ON_CHANGE = "server answers at the end", "server answers on change"
 
 ROWS = (
@@ -129,6 +130,18 @@ ROWS = (
     Row("many", "memory for each of 500 runs at once", _kilobytes, None, OFFICIAL),
     Row("many", "5,000 runs of 3 s at once", _seconds, 6.0),
     Row("many", "memory for each of 5,000 runs at once", _kilobytes, 60.0),
+    Row("bulk", "10,000 rows of 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
+    Row(
+        "bulk",
+        "10,000 rows of 50 ms, 200 in flight, Ray with two workers, after their start",
+        _seconds,
+        1.11,
+        MAP,
+        of_ratio=True,
+    ),
+    Row("bulk", "memory of the program on Ray for each row of 4 KB", _kilobytes, 1.0),
+    Row("bulk", "requests within a pause of a storm of 429, 200 rows in flight", _count, 1.0),
+    Row("bulk", "5,000 runs of 3 s at once over bare aiohttp", _seconds, 1.35, "bare aiohttp", of_ratio=True),
     Row("guard", "guarded chain over the bare one, 1,000 characters, embedded gateway", _added, 0.015),
     Row("guard", "piece of a guarded stream over one of the bare stream", _added),
     Row("cost", "`Client.invoke` over two raw httpx calls", _times, 1.25, OFFICIAL),
