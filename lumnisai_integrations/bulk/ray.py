@@ -6,7 +6,7 @@ import asyncio
 import atexit
 import threading
 import time
-from concurrent.futures import CancelledError
+import weakref
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -94,9 +94,9 @@ def map_runs(
         )
     room = total_in_flight // workers
     hub = _Hub.options(name=f"lumnis-{batch.job}-{uuid4()}").remote(JobProgress(total=total))
+    _hubs.add(hub)
     if progress is not False:
         _Watch(hub, ProgressLine() if progress is True else progress)
-    atexit.register(_leave, hub)
     return dataset.repartition(target_num_rows_per_block=rows_per_block or max(32, 2 * room)).map_batches(
         _Rows,
         batch_size=None,
@@ -292,17 +292,19 @@ class _Link:
 
 
 class _Watch:
-    """Shows the progress of the cluster in the program, in a thread of its own."""
+    """Shows the progress of the cluster in the program, in a thread of its own, as long as the data set is there."""
 
     def __init__(self, hub: Any, show: JobProgressCallback) -> None:
-        self._hub, self._show = hub, show
+        self._hub, self._show = weakref.ref(hub), show
         threading.Thread(target=self._run, name="lumnis-progress", daemon=True).start()
 
     def _run(self) -> None:
         done = 0
         with suppress(Exception):  # Ray was shut down
-            while True:
-                progress, has_workers = ray.get(self._hub.progress.remote(done))
+            while (hub := self._hub()) is not None:
+                answer = hub.progress.remote(done)
+                del hub
+                progress, has_workers = ray.get(answer)
                 if progress.done != done:
                     done = progress.done
                     self._show(progress)
@@ -312,8 +314,15 @@ class _Watch:
             self._show.close()
 
 
-def _leave(hub: Any) -> None:
-    """Wait until the workers of a job that was cancelled have stopped their runs."""
+# The hubs of this program. Their handles belong to the data sets, with which they end.
+_hubs: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _leave() -> None:
+    """Wait until the workers of jobs that were cancelled have stopped their runs."""
     if ray.is_initialized():
-        with suppress(Exception, CancelledError):
-            ray.get(hub.quiet.remote(), timeout=_LEAVING)
+        with suppress(Exception):
+            ray.get([hub.quiet.remote() for hub in _hubs], timeout=_LEAVING)
+
+
+atexit.register(_leave)

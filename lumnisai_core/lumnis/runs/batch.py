@@ -85,6 +85,9 @@ class RunOutcome:
         }
 
 
+_TEXTS = ("answer", "structured", "response_id", "status", "error", "model")
+
+
 def run_of(error: LumnisAIError | None) -> ResponseObject | None:
     """Return the run that an error carries, if there is one."""
     run = error.response if isinstance(error, RunError) else None
@@ -103,7 +106,13 @@ def data_frame(outcomes: Iterable[RunOutcome], prices: Prices) -> DataFrame:
         raise ImportError("to_pandas() needs pandas: pip install pandas", name="pandas") from error
     listed = sorted(outcomes, key=lambda outcome: outcome.index)
     index = pandas.Index([outcome.index for outcome in listed], name="index")
-    return cast("DataFrame", pandas.DataFrame(table_rows(listed, prices), index=index))
+    rows = table_rows(listed, prices)
+    # Text columns hold objects, in which None stays None.
+    columns = {
+        name: pandas.Series([row[name] for row in rows], index, object if name in _TEXTS else None)
+        for name in (rows[0] if rows else _TEXTS)
+    }
+    return cast("DataFrame", pandas.DataFrame(columns, index=index))
 
 
 def table_rows(listed: Sequence[RunOutcome], prices: Prices) -> list[dict[str, Any]]:
