@@ -34,8 +34,8 @@ _HELD = 0.5
 #: Seconds that a program which leaves waits for workers to stop their runs.
 _LEAVING = 8.0
 
-#: Blocks that a worker has under way, so that the end of one leaves no room unused.
-_BLOCKS = 3
+#: Blocks that a worker has under way, so that the end of one leaves no room unused; no more, so that all get some.
+_BLOCKS = 2
 
 #: Seconds by which a pause must be longer than the one that all know, to be announced.
 _LONGER = 0.05
@@ -64,7 +64,7 @@ def map_runs(
         workers: Number of processes. Default 2.
         total_in_flight: Runs at the same time in all workers together. Default: ``max_in_flight`` of the batch for
             each worker.
-        rows_per_block: Rows that a worker takes at a time. Default: twice the runs that it may have at the same time.
+        rows_per_block: Rows that a worker takes at a time. Default: as many as it may have under way, at least 16.
         num_cpus: Cores that each worker reserves; it mostly waits for the network. Default 0.25.
         progress: Whether to show a line with rows, rate and errors of the whole cluster in the terminal or notebook
             of the program; or a function that is called with a :class:`JobProgress`. Default True.
@@ -97,15 +97,16 @@ def map_runs(
     _hubs.add(hub)
     if progress is not False:
         _Watch(hub, ProgressLine() if progress is True else progress)
-    return dataset.repartition(target_num_rows_per_block=rows_per_block or max(32, 2 * room)).map_batches(
+    rows = rows_per_block or max(16, room)
+    return dataset.repartition(target_num_rows_per_block=rows).map_batches(  # divides large blocks
         _Rows,
-        batch_size=None,
+        batch_size=rows,  # joins small ones
         batch_format="pyarrow",
         zero_copy_batch=True,
         fn_constructor_args=(batch.with_room(room), hub),
         compute=ActorPoolStrategy(
             size=workers,
-            max_tasks_in_flight_per_actor=2 * _BLOCKS,
+            max_tasks_in_flight_per_actor=_BLOCKS,
             max_concurrent_calls_per_actor=_BLOCKS,
             enable_true_multi_threading=True,
         ),

@@ -48,8 +48,10 @@ def _service() -> Iterator[tuple[LocalLumnis, Engine]]:
 
 
 @pytest.fixture
-def engine(_service: tuple[LocalLumnis, Engine]) -> Iterator[Engine]:
-    _, engine = _service
+def engine(_service: tuple[LocalLumnis, Engine], monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    local, engine = _service
+    monkeypatch.setenv("LUMNISAI_API_KEY", local.api_key)
+    monkeypatch.setenv("LUMNISAI_BASE_URL", local.base_url)
     engine.texts.clear()
     engine.seconds, engine.most = 0.0, 0
     yield engine

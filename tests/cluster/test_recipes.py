@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def test_dask_with_processes_that_are_killed(engine: Engine) -> None:
         answered = dataframe.from_pandas(frame, npartitions=8).map_partitions(batch, meta=batch(frame.head(0)))
         future = client.compute(answered)
         while len(engine.texts) < 40:
-            pass
+            time.sleep(0.02)
         next(iter(cluster.workers.values())).process.process._process.kill()
         found = future.result()
     assert list(found.sort_values("id")["answer"]) == [f"ROW {number}" for number in range(120)]
