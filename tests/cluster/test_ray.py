@@ -23,7 +23,7 @@ from tests.cluster.conftest import Engine
 
 pytestmark = [
     pytest.mark.usefixtures("cluster"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("default"),  # Ray warns of itself
 ]
 

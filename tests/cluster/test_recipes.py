@@ -18,7 +18,7 @@ from lumnisai_integrations.bulk import LumnisBatch
 from tests.cluster.conftest import Engine
 
 pytestmark = [
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("default"),  # the engines warn of themselves
 ]
 

@@ -35,6 +35,7 @@ DOORS = (
     "lumnisai_integrations.langchain",
     "lumnisai_integrations.llama_index",
     "lumnisai_integrations.notebook",
+    "lumnisai_integrations.bulk",
 )
 #: The adapters' own tests, which hold for every version that is allowed.
 ADAPTER_TESTS = ("tests/langchain", "tests/llama_index", "tests/shared")
