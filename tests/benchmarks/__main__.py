@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.benchmarks import bulk, computing, page, profiles, tracing, waiting
-from tests.benchmarks.rows import HEAD, PARTS, Reading, cells, rows_of
+from tests.benchmarks.rows import HEAD, OF_PAGE, PARTS, Reading, cells, rows_of
 
 MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
     "latency": waiting.latency,
@@ -32,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for and print one table."""
     parser = _parser()
     asked = parser.parse_args(arguments)
-    parts = asked.only or PARTS
+    parts = asked.only or OF_PAGE
     if asked.rounds < 1:
         parser.error("--rounds must be 1 or more")
-    if asked.write and set(parts) != set(PARTS):
-        parser.error("--write needs all parts: leave --only out")
+    if asked.write and set(parts) != set(OF_PAGE):
+        parser.error("--write needs all parts of the page: leave --only out")
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH

@@ -88,7 +88,7 @@ def markdown(readings: Mapping[str, Reading]) -> str:
 
 def rows_of(parts: Sequence[str]) -> list[Row]:
     """Return the rows of these parts in the order of the table."""
-    return [row for row in ROWS if row.part in parts]
+    return [row for row in (*ROWS, *APART) if row.part in parts]
 
 
 def _times(value: float) -> str:
@@ -130,18 +130,6 @@ ROWS = (
     Row("many", "memory for each of 500 runs at once", _kilobytes, None, OFFICIAL),
     Row("many", "5,000 runs of 3 s at once", _seconds, 6.0),
     Row("many", "memory for each of 5,000 runs at once", _kilobytes, 60.0),
-    Row("bulk", "10,000 rows of 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
-    Row(
-        "bulk",
-        "10,000 rows of 50 ms, 200 in flight, Ray with two workers, after their start",
-        _seconds,
-        1.11,
-        MAP,
-        of_ratio=True,
-    ),
-    Row("bulk", "memory of the program on Ray for each row of 4 KB", _kilobytes, 1.0),
-    Row("bulk", "requests within a pause of a storm of 429, 200 rows in flight", _count, 1.0),
-    Row("bulk", "5,000 runs of 3 s at once over bare aiohttp", _seconds, 1.35, "bare aiohttp", of_ratio=True),
     Row("guard", "guarded chain over the bare one, 1,000 characters, embedded gateway", _added, 0.015),
     Row("guard", "piece of a guarded stream over one of the bare stream", _added),
     Row("cost", "`Client.invoke` over two raw httpx calls", _times, 1.25, OFFICIAL),
@@ -167,4 +155,21 @@ ROWS = (
     Row("tracing", "exit after 100,000 events for a dead service", _seconds, 2.0),
 )
 
-PARTS = tuple(dict.fromkeys(row.part for row in ROWS))
+#: Not on the page: they take minutes, and Ray an environment of its own.
+APART = (
+    Row("bulk", "10,000 rows of 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
+    Row(
+        "bulk",
+        "10,000 rows of 50 ms, 200 in flight, Ray with two workers, after their start",
+        _seconds,
+        1.11,
+        MAP,
+        of_ratio=True,
+    ),
+    Row("bulk", "memory of the program on Ray for each row of 4 KB", _kilobytes, 1.0),
+    Row("bulk", "requests within a pause of a storm of 429, 200 rows in flight", _count, 1.0),
+    Row("bulk", "5,000 runs of 3 s at once over bare aiohttp", _seconds, 1.35, "bare aiohttp", of_ratio=True),
+)
+
+PARTS = tuple(dict.fromkeys(row.part for row in (*ROWS, *APART)))
+OF_PAGE = tuple(dict.fromkeys(row.part for row in ROWS))
