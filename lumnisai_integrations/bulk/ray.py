@@ -55,8 +55,8 @@ def map_runs(
     """Run an agent for each row of a Ray data set and add the answers as columns; nothing starts before it is consumed.
 
     It does the same as ``dataset.map_batches(batch)``, with one limit of runs for the whole cluster, and one pause:
-    when the service answers 429 to one worker, all wait. When the job is cancelled, or its program ends, the workers
-    stop the runs under way.
+    when the service answers 429 to one worker, all wait. When Ray cancels the job, as after Ctrl-C, the workers stop
+    the runs under way.
 
     Args:
         dataset: The rows.

@@ -172,21 +172,6 @@ def test_ctrl_c_stops_the_runs_under_way(engine: Engine, cluster: str) -> None:
     assert set(_statuses("interrupted")) == {"cancelled"}
 
 
-def test_leaving_the_rows_early_stops_the_runs_under_way(engine: Engine) -> None:
-    """In a notebook, the program goes on."""
-    engine.gate.clear()
-    items = [{**row, "text": f"quick {row['id']}"} if row["id"] < 10 else row for row in rows(400)]
-    dataset = map_runs(
-        ray.data.from_items(items), batch_of("left"), total_in_flight=20, rows_per_block=10, progress=False
-    )
-    for _ in dataset.iter_rows():
-        break
-    while engine.now or len(engine.texts) < 11:
-        time.sleep(0.02)
-    assert set(_statuses("left")) == {"cancelled", "succeeded"}
-    assert len(engine.texts) < 400
-
-
 def test_a_pause_of_one_worker_is_one_of_all() -> None:
     """The first answer 429 in the cluster stops everybody."""
     hub = _Hub.remote(JobProgress())
