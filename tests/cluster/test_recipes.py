@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,9 @@ def test_dask_with_processes_that_are_killed(engine: Engine) -> None:
 
 
 @pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs a Java")
-def test_spark(engine: Engine, capfd: pytest.CaptureFixture[str]) -> None:
+def test_spark(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each task streams its record batches."""
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     (block,) = recipes("Spark")
     names = run(block)
     rows = names["answered"].collect()
