@@ -135,7 +135,8 @@ def test_columns_and_functions_choose_what_a_row_asks(job: str, engine: Engine, 
         {"id": 1, "text": "a", "who": "ada", "thread": thread},
         {"id": 2, "text": "b", "who": "bob", "thread": None},
     ]
-    found = batch({name: [row[name] for row in rows] for name in rows[0]})
+    with batch:
+        found = batch({name: [row[name] for row in rows] for name in rows[0]})
     assert found["structured"] == [{"port": "a"}, {"port": "b"}]
     by_text = {request.input_messages[-1].content: request for request in engine.requests}
     assert by_text["a"].thread_id == thread
