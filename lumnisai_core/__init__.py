@@ -15,10 +15,15 @@ from lumnisai_core._transport.hooks import RequestHook as RequestHook
 from lumnisai_core._transport.hooks import RequestInfo as RequestInfo
 from lumnisai_core._transport.hooks import ResponseHook as ResponseHook
 from lumnisai_core._transport.hooks import ResponseInfo as ResponseInfo
+from lumnisai_core._transport.retry import CoolDown as CoolDown
 from lumnisai_core._version import VERSION
 from lumnisai_core.lumnis import models
+from lumnisai_core.lumnis._async.batch import AsyncRunJob as AsyncRunJob
+from lumnisai_core.lumnis._async.batch import AsyncRunOutcomes as AsyncRunOutcomes
 from lumnisai_core.lumnis._async.client import AsyncClient as AsyncClient
 from lumnisai_core.lumnis._async.following import AsyncRunStream as AsyncRunStream
+from lumnisai_core.lumnis._sync.batch import RunJob as RunJob
+from lumnisai_core.lumnis._sync.batch import RunOutcomes as RunOutcomes
 from lumnisai_core.lumnis._sync.client import Client as Client
 from lumnisai_core.lumnis._sync.following import RunStream as RunStream
 from lumnisai_core.lumnis.calls.keys import KeyedRequest as KeyedRequest
@@ -30,6 +35,11 @@ from lumnisai_core.lumnis.config import check_settings as check_settings
 from lumnisai_core.lumnis.models.responses import ProgressCallback as ProgressCallback
 from lumnisai_core.lumnis.runs.batch import RunInput as RunInput
 from lumnisai_core.lumnis.runs.batch import RunOutcome as RunOutcome
+from lumnisai_core.lumnis.runs.ledger import RunLedger as RunLedger
+from lumnisai_core.lumnis.runs.ledger import RunRecord as RunRecord
+from lumnisai_core.lumnis.runs.progress import JobProgress as JobProgress
+from lumnisai_core.lumnis.runs.progress import JobProgressCallback as JobProgressCallback
+from lumnisai_core.lumnis.runs.progress import ProgressLine as ProgressLine
 
 __version__ = VERSION
 
@@ -41,19 +51,29 @@ else:
     # Hidden from type checkers, which take every name of a star import as public if there is no list.
     __all__ = [
         "AsyncClient",
+        "AsyncRunJob",
+        "AsyncRunOutcomes",
         "AsyncRunStream",
         "Client",
+        "CoolDown",
         "InvokeParameters",
+        "JobProgress",
+        "JobProgressCallback",
         "KeyFunction",
         "KeyedRequest",
         "ProgressCallback",
+        "ProgressLine",
         "RequestHook",
         "RequestInfo",
         "ResponseHook",
         "ResponseInfo",
         "RunInput",
+        "RunJob",
+        "RunLedger",
         "RunOutcome",
+        "RunOutcomes",
         "RunParameters",
+        "RunRecord",
         "RunStream",
         "WatchParameters",
         "__version__",

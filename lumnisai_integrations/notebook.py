@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from lumnisai_core import ResponseObject, RunOutcome, RunUpdate
 from lumnisai_core.display import HasRow, safe_markdown, table_html, table_text
-from lumnisai_core.exceptions import RunError, ValidationError
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._shared.display import DisplayKind, ProgressDisplay, shell_of_process
 
 __all__ = ["LumnisProgress", "Markdown", "Table", "load_ipython_extension", "table", "unload_ipython_extension"]
@@ -163,16 +163,7 @@ def table(items: Iterable[object], columns: Iterable[str] | None = None) -> Tabl
 
 
 def _outcome_row(outcome: RunOutcome) -> dict[str, object]:
-    error = outcome.error
-    run = outcome.response or (error.response if isinstance(error, RunError) else None)
-    return {
-        "index": outcome.index,
-        "status": None if run is None else run.status,
-        "answer": None if run is None else run.output_text,
-        "structured": None if run is None else run.structured_response,
-        "error": error,
-        "response_id": error.response_id if isinstance(error, RunError) else getattr(run, "response_id", None),
-    }
+    return {"index": outcome.index, **outcome.columns()}
 
 
 def _only(rows: list[object], columns: list[str]) -> list[object]:

@@ -89,7 +89,10 @@ PLACES = {
     "mcp": ("lumnisai_integrations/mcp",),
     "mcp_types": ("lumnisai_integrations/mcp",),  # mcp brings it
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
+    "pandas": ("lumnisai_core/lumnis/runs/batch.py", "lumnisai_core/lumnis/_async", "lumnisai_core/lumnis/_sync"),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
+    "fsspec": ("lumnisai_integrations/bulk/ledger.py",),
+    "ray": ("lumnisai_integrations/bulk/ray.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
     "shtab": ("lumnisai_integrations/_commands/completion.py",),

@@ -27,7 +27,7 @@ def cells_of(path: Path, kind: str) -> list[dict[str, Any]]:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.name[:2] for path in PATHS] == ["01", "02", "03", "04", "05", "06", "07", "08", "09"]
+    assert [path.name[:2] for path in PATHS] == ["01", "02", "03", "04", "05", "06", "07", "08", "09", "10"]
 
 
 def test_a_notebook_is_valid_and_uses_the_default_kernel(path: Path) -> None:

@@ -11,6 +11,10 @@ from typing import NamedTuple
 RETRY_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
+#: Seconds for which the first request after a pause is the only one.
+_ALONE = 0.5
+
+
 class RetryPolicy(NamedTuple):
     """How patient a client is.
 
@@ -34,11 +38,19 @@ class RetryPolicy(NamedTuple):
 
 
 class CoolDown:
-    """A pause that all requests of a client share after the service refused one because of too many."""
+    """A pause that all requests of a client share after the service refused one because of too many (429).
+
+    Several clients may share one, for example those of one API key. It may be used from several threads.
+
+    Attributes:
+        over_at: When the pause is over, in seconds of ``time.monotonic()``.
+    """
 
     def __init__(self) -> None:
         self.over_at = 0.0
         self._spread = 0.0
+        self._is_untried = False
+        self._is_tried = False
 
     def begin(self, now: float, seconds: float, *, spread: float = 0.0) -> None:
         """Begin a pause, or prolong the present one.
@@ -50,11 +62,26 @@ class CoolDown:
         """
         self.over_at = max(self.over_at, now + seconds)
         self._spread = spread
+        self._is_untried, self._is_tried = True, False
+
+    def answered(self) -> None:
+        """Let the others go, because the request that went alone after a pause was not refused."""
+        if self._is_tried:
+            self._is_tried = False
+            self.over_at = 0.0
 
     def left(self, now: float, *, chance: float = 0.0) -> float:
-        """Return the seconds to wait, 0 if there is no pause; ``chance``, from 0 to 1, spreads those who wait."""
+        """Return the seconds to wait, 0 for a request that may be sent now; ``chance``, from 0 to 1, spreads the rest.
+
+        The first request after a pause goes alone, because it may be refused like those before.
+        """
         left = self.over_at - now
-        return left + chance * self._spread if left > 0 else 0.0
+        if left > 0:
+            return left + chance * self._spread
+        if self._is_untried:
+            self._is_untried, self._is_tried = False, True
+            self.over_at = now + _ALONE
+        return 0.0
 
 
 def next_try(

@@ -10,13 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import computing, page, peers, profiles, tracing, waiting
-from tests.benchmarks.rows import HEAD, PARTS, Reading, cells, rows_of
+from tests.benchmarks import bulk, computing, page, peers, profiles, tracing, waiting
+from tests.benchmarks.rows import HEAD, OF_PAGE, PARTS, Reading, cells, rows_of
 
 MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
     "latency": waiting.latency,
     "progress": waiting.progress,
     "many": waiting.many,
+    "bulk": bulk.bulk,
     "guard": waiting.guard,
     "cost": computing.cost,
     "imports": computing.imports,
@@ -32,11 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what is asked for and print one table."""
     parser = _parser()
     asked = parser.parse_args(arguments)
-    parts = asked.only or PARTS
+    parts = asked.only or OF_PAGE
     if asked.rounds < 1:
         parser.error("--rounds must be 1 or more")
-    if asked.write and set(parts) not in (set(PARTS), {"tracing"}):
-        parser.error("--write needs all parts: leave --only out")
+    if asked.write and set(parts) not in (set(OF_PAGE), {"tracing"}):
+        parser.error("--write needs all parts of the page: leave --only out")
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = _WIDTH

@@ -49,9 +49,9 @@ def endpoint(run_seconds: float = 0.0) -> Iterator[str]:
         yield base_url
 
 
-def numbers_of(module: str, *arguments: object) -> list[float]:
-    """Run a program of this folder to its end and return the numbers that it prints as JSON."""
-    numbers: list[float] = _printed("-m", f"tests.benchmarks.{module}", *map(str, arguments))
+def numbers_of(module: str, *arguments: object, python: str = sys.executable) -> list[float]:
+    """Run a program of this folder to its end, with this Python, and return the numbers that it prints as JSON."""
+    numbers: list[float] = _printed("-m", f"tests.benchmarks.{module}", *map(str, arguments), python=python)
     return numbers
 
 
@@ -96,12 +96,12 @@ def most_memory() -> float:
     return most / 1024 if sys.platform == "darwin" else float(most)
 
 
-def _printed(*arguments: str, **environment: str) -> Any:
-    command, settings = [sys.executable, *arguments], _environment() | environment
+def _printed(*arguments: str, python: str = sys.executable, **environment: str) -> Any:
+    command, settings = [python, *arguments], _environment() | environment
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=_ROOT, env=settings)
     if done.returncode:
         raise RuntimeError(f"A measured program failed:\n{done.stderr}")
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.splitlines()[-1])  # other packages may print, too
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def markdown(readings: Mapping[str, Reading]) -> str:
 
 def rows_of(parts: Sequence[str]) -> list[Row]:
     """Return the rows of these parts in the order of the table."""
-    return [row for row in ROWS if row.part in parts]
+    return [row for row in (*ROWS, *APART) if row.part in parts]
 
 
 def _times(value: float) -> str:
@@ -122,6 +122,7 @@ def _count(value: float) -> str:
 
 
 OFFICIAL = "official package"
+MAP = "`responses.map`"
 AT_END, ON_CHANGE = "server answers at the end", "server answers on change"
 
 ROWS = (
@@ -162,4 +163,21 @@ ROWS = (
     Row("tracing", "exit after 100,000 events for a dead service", _seconds, 2.0),
 )
 
-PARTS = tuple(dict.fromkeys(row.part for row in ROWS))
+#: Not on the page: they take minutes, and Ray an environment of its own.
+APART = (
+    Row("bulk", "10,000 rows of 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
+    Row(
+        "bulk",
+        "10,000 rows of 50 ms, 200 in flight, Ray with two workers, after their start",
+        _seconds,
+        1.11,
+        MAP,
+        of_ratio=True,
+    ),
+    Row("bulk", "memory of the program on Ray for each row of 4 KB", _kilobytes, 1.0),
+    Row("bulk", "requests within a pause of a storm of 429, 200 rows in flight", _count, 1.0),
+    Row("bulk", "5,000 runs of 3 s at once over bare aiohttp", _seconds, 1.35, "bare aiohttp", of_ratio=True),
+)
+
+PARTS = tuple(dict.fromkeys(row.part for row in (*ROWS, *APART)))
+OF_PAGE = tuple(dict.fromkeys(row.part for row in ROWS))

@@ -14,7 +14,7 @@ from tests.benchmarks import __main__ as program
 from tests.benchmarks import page, profiles, timing
 from tests.benchmarks.processes import endpoint
 from tests.benchmarks.raw import one_raw_call, two_raw_calls
-from tests.benchmarks.rows import HEAD, PARTS, ROWS, Reading, Row, cells, is_met, markdown, rows_of
+from tests.benchmarks.rows import APART, HEAD, PARTS, ROWS, Reading, Row, cells, is_met, markdown, rows_of
 
 
 def table_of_page() -> list[list[str]]:
@@ -33,8 +33,9 @@ def test_the_page_has_the_rows_and_targets_of_the_benchmark() -> None:
 
 def test_every_row_is_measured_by_a_part_and_named_once() -> None:
     assert set(PARTS) == set(program.MEASUREMENTS)
-    assert len({row.what for row in ROWS}) == len(ROWS)
-    assert sum(len(rows_of([part])) for part in PARTS) == len(ROWS)
+    rows = (*ROWS, *APART)
+    assert len({row.what for row in rows}) == len(rows)
+    assert sum(len(rows_of([part])) for part in PARTS) == len(rows)
 
 
 def shown(value: float) -> str:

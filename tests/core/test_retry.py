@@ -79,6 +79,33 @@ def test_a_cool_down_is_shared_and_the_longest_counts() -> None:
     cool_down.begin(10.0, 5.0)
     cool_down.begin(11.0, 1.0)
     assert (cool_down.left(12.0), cool_down.left(15.0), cool_down.left(99.0)) == (3.0, 0.0, 0.0)
+
+
+def test_the_first_request_after_a_pause_goes_alone() -> None:
+    """The others follow when it was answered, or a moment later; if it is refused, all wait again."""
+    cool_down = CoolDown()
+    cool_down.begin(10.0, 5.0)
+    assert [cool_down.left(15.0), cool_down.left(15.0), cool_down.left(15.25), cool_down.left(15.5)] == [
+        0,
+        0.5,
+        0.25,
+        0,
+    ]
+    cool_down.begin(16.0, 5.0)
+    assert [cool_down.left(21.0), cool_down.left(21.0)] == [0.0, 0.5]
+    cool_down.answered()
+    assert cool_down.left(21.0) == 0.0
+    cool_down.begin(30.0, 5.0)
+    cool_down.answered()  # an answer to a request that was sent before the pause
+    assert cool_down.left(30.0) == 5.0
+    assert [cool_down.left(35.0), cool_down.left(35.0)] == [0.0, 0.5]
+    cool_down.begin(35.1, 5.0)
+    assert cool_down.left(36.0) == pytest.approx(4.1)
+
+
+def test_those_who_wait_are_sent_one_after_the_other() -> None:
+    """Over the seconds that the pause names."""
+    cool_down = CoolDown()
     cool_down.begin(12.0, 3.0, spread=2.0)
     assert [cool_down.left(12.0, chance=chance) for chance in (0.0, 0.5, 1.0)] == [3.0, 4.0, 5.0]
     assert cool_down.left(15.0, chance=1.0) == 0.0

@@ -42,6 +42,7 @@ DOORS = (
     "lumnisai_integrations.llama_index",
     "lumnisai_integrations.mcp",
     "lumnisai_integrations.notebook",
+    "lumnisai_integrations.bulk",
 )
 #: The adapters' own tests, which hold for every version that is allowed.
 ADAPTER_TESTS = ("tests/langchain", "tests/llama_index", "tests/shared")

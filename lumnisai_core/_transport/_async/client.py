@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core._transport.content import MAX_ANSWER_SIZE, check_answer_size
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._transport.retry import RetryPolicy
+from lumnisai_core._transport.retry import CoolDown, RetryPolicy
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import check_async_callback
 
@@ -39,6 +39,7 @@ class AsyncServiceClient:
         on_request: RequestHook | None,
         on_response: ResponseHook | None,
         http_client: AsyncHTTPClient | None,
+        cool_down: CoolDown | None = None,
     ) -> AsyncTransport:
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
@@ -49,7 +50,8 @@ class AsyncServiceClient:
 
         pool = AsyncPool(service, http_client, max_answer_size=max_answer_size)
         hooks = Hooks(on_request, on_response)
-        return AsyncTransport(service, pool, timeout=timeout, policy=RetryPolicy(max_retries=max_retries), hooks=hooks)
+        policy = RetryPolicy(max_retries=max_retries)
+        return AsyncTransport(service, pool, timeout=timeout, policy=policy, hooks=hooks, cool_down=cool_down)
 
     async def close(self) -> None:
         """Close the connections. A client that shares those of another leaves them open."""

@@ -42,17 +42,25 @@ class AsyncTransport:
         timeout: Seconds that a try may take; for streams and files, each piece of them.
         policy: When to try again.
         hooks: The caller's hooks.
+        cool_down: The pause after 429 that clients share. Default: one of its own.
     """
 
     def __init__(
-        self, service: Service, pool: AsyncPool, *, timeout: float, policy: RetryPolicy, hooks: Hooks | None = None
+        self,
+        service: Service,
+        pool: AsyncPool,
+        *,
+        timeout: float,
+        policy: RetryPolicy,
+        hooks: Hooks | None = None,
+        cool_down: CoolDown | None = None,
     ) -> None:
         self._service = service
         self._pool = pool
         self._timeout = timeout
         self._policy = policy
         self._hooks = hooks or Hooks()
-        self._cool_down = CoolDown()
+        self._cool_down = cool_down or CoolDown()
         self._logins = Logins()
 
     @property
@@ -191,9 +199,8 @@ class AsyncTransport:
         tries = renewed = 0
         while True:
             tries += 1
-            # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if self._cool_down.over_at > (now := time.monotonic()):
-                await async_sleep(min(self._cool_down.left(now, chance=_chance()), policy.budget))
+            if self._cool_down.over_at:
+                await self._cooled_down(policy.budget)
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 await self._log_in(logins)
@@ -205,6 +212,8 @@ class AsyncTransport:
             try:
                 if isinstance(answer, TransportError):
                     raise answer
+                if self._cool_down.over_at and answer.status != 429:
+                    self._cool_down.answered()
                 return service.result_of(call, answer, now=time.time()) if read is None else read(answer)
             except LumnisAIError as failure:
                 error = failure
@@ -222,6 +231,12 @@ class AsyncTransport:
                 started = time.monotonic()
             elif pause:
                 await async_sleep(pause)
+
+    async def _cooled_down(self, budget: float) -> None:
+        # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
+        latest = time.monotonic() + budget
+        while (now := time.monotonic()) < latest and (left := self._cool_down.left(now, chance=_chance())):
+            await async_sleep(min(left, latest - now))
 
     def _pause(
         self,

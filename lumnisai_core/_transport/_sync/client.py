@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.content import MAX_ANSWER_SIZE, check_answer_size
 from lumnisai_core._transport.hooks import Hooks, RequestHook, ResponseHook
-from lumnisai_core._transport.retry import RetryPolicy
+from lumnisai_core._transport.retry import CoolDown, RetryPolicy
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.waiting import check_callback
 
@@ -40,6 +40,7 @@ class ServiceClient:
         on_request: RequestHook | None,
         on_response: ResponseHook | None,
         http_client: HTTPClient | None,
+        cool_down: CoolDown | None = None,
     ) -> Transport:
         for name, hook in (("on_request", on_request), ("on_response", on_response)):
             if hook is not None:
@@ -50,7 +51,8 @@ class ServiceClient:
 
         pool = Pool(service, http_client, max_answer_size=max_answer_size)
         hooks = Hooks(on_request, on_response)
-        return Transport(service, pool, timeout=timeout, policy=RetryPolicy(max_retries=max_retries), hooks=hooks)
+        policy = RetryPolicy(max_retries=max_retries)
+        return Transport(service, pool, timeout=timeout, policy=policy, hooks=hooks, cool_down=cool_down)
 
     def close(self) -> None:
         """Close the connections. A client that shares those of another leaves them open."""

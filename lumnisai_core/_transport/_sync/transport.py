@@ -43,17 +43,25 @@ class Transport:
         timeout: Seconds that a try may take; for streams and files, each piece of them.
         policy: When to try again.
         hooks: The caller's hooks.
+        cool_down: The pause after 429 that clients share. Default: one of its own.
     """
 
     def __init__(
-        self, service: Service, pool: Pool, *, timeout: float, policy: RetryPolicy, hooks: Hooks | None = None
+        self,
+        service: Service,
+        pool: Pool,
+        *,
+        timeout: float,
+        policy: RetryPolicy,
+        hooks: Hooks | None = None,
+        cool_down: CoolDown | None = None,
     ) -> None:
         self._service = service
         self._pool = pool
         self._timeout = timeout
         self._policy = policy
         self._hooks = hooks or Hooks()
-        self._cool_down = CoolDown()
+        self._cool_down = cool_down or CoolDown()
         self._logins = Logins()
 
     @property
@@ -192,9 +200,8 @@ class Transport:
         tries = renewed = 0
         while True:
             tries += 1
-            # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
-            if self._cool_down.over_at > (now := time.monotonic()):
-                sleep(min(self._cool_down.left(now, chance=_chance()), policy.budget))
+            if self._cool_down.over_at:
+                self._cooled_down(policy.budget)
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 self._log_in(logins)
@@ -206,6 +213,8 @@ class Transport:
             try:
                 if isinstance(answer, TransportError):
                     raise answer
+                if self._cool_down.over_at and answer.status != 429:
+                    self._cool_down.answered()
                 return service.result_of(call, answer, now=time.time()) if read is None else read(answer)
             except LumnisAIError as failure:
                 error = failure
@@ -223,6 +232,12 @@ class Transport:
                 started = time.monotonic()
             elif pause:
                 sleep(pause)
+
+    def _cooled_down(self, budget: float) -> None:
+        # No longer than the call may take: stopping a run on Ctrl-C must not wait for a minute.
+        latest = time.monotonic() + budget
+        while (now := time.monotonic()) < latest and (left := self._cool_down.left(now, chance=_chance())):
+            sleep(min(left, latest - now))
 
     def _pause(
         self,

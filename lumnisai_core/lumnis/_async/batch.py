@@ -1,14 +1,26 @@
-"""Batches: many runs at a time, with failures as values and a ledger for continuing after an interrupt."""
+"""Jobs: many runs at a time, each made once, with failures as values and a ledger for continuing after an interrupt."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+import time
+from collections.abc import AsyncGenerator, Iterable, Sized
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, Unpack
+from uuid import uuid4
 
 from lumnisai_core._transport._async.transport import AsyncTransport
-from lumnisai_core._transport.waiting import GRACE, GRACE_POLICY, async_beside, async_each, async_grace
-from lumnisai_core.exceptions import LumnisAIError, RunCancelledError, ValidationError
+from lumnisai_core._transport.waiting import (
+    GRACE,
+    GRACE_POLICY,
+    async_beside,
+    async_each,
+    async_grace,
+)
+from lumnisai_core.exceptions import LumnisAIError, RunError, ValidationError
 from lumnisai_core.lumnis._async.following import STOP_FAILURE, AsyncRunStream
 from lumnisai_core.lumnis.calls.keys import digest_of
 from lumnisai_core.lumnis.calls.runs import (
@@ -19,98 +31,138 @@ from lumnisai_core.lumnis.calls.runs import (
     cancel_call,
     create_call,
     get_call,
+    run_start,
     split_parameters,
+    with_key,
 )
 from lumnisai_core.lumnis.config import Settings
-from lumnisai_core.lumnis.models import ResponseObject
-from lumnisai_core.lumnis.runs.batch import Entry, Ledger, RunInput, RunOutcome, numbered, open_ledger
+from lumnisai_core.lumnis.models import ResponseObject, ResponseStatus
+from lumnisai_core.lumnis.runs.batch import (
+    Prices,
+    RunInput,
+    RunOutcome,
+    answer_of,
+    data_frame,
+    is_made_again,
+    numbered,
+    run_key,
+    run_of,
+)
+from lumnisai_core.lumnis.runs.ledger import RunLedger, RunRecord, open_ledger
+from lumnisai_core.lumnis.runs.progress import JobProgress, JobProgressCallback, ProgressLine, progress_shown
 from lumnisai_core.lumnis.runs.watch import watch_options
 
-
-async def map_runs(
-    transport: AsyncTransport,
-    settings: Settings,
-    inputs: Iterable[RunInput | MessagesInput],
-    parameters: InvokeParameters,
-    *,
-    max_in_flight: int,
-    ledger: Path | None,
-) -> AsyncGenerator[RunOutcome, None]:
-    """Create a run for each input and yield the outcomes in the order in which runs end."""
-    batch = _AsyncBatch(transport, settings, parameters, await async_beside(lambda: open_ledger(ledger)))
-    outcomes = async_each(batch.outcome, numbered(inputs), limit=max_in_flight, stop=batch.stop)
-    try:
-        async for outcome in outcomes:
-            yield outcome
-    finally:
-        await outcomes.aclose()
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
-class _AsyncBatch:
-    """State shared by the runs of one ``map``."""
+class AsyncRunJob:
+    """The runs of one job: each input has one run, however often and by how many processes the job is started.
+
+    Made by ``client.responses.job``. The idempotency key of a run comes from the name of the job, the key of its input
+    and the request itself: a repeated start finds the run, and a changed request has a run of its own.
+    """
 
     def __init__(
-        self, transport: AsyncTransport, settings: Settings, parameters: InvokeParameters, ledger: Ledger
+        self,
+        transport: AsyncTransport,
+        settings: Settings,
+        job: str,
+        parameters: InvokeParameters,
+        *,
+        ledger: RunLedger | None = None,
+        attempts: int = 1,
     ) -> None:
         self._transport = transport
         self._settings = settings
+        self._job = job
         self._parameters, watch = split_parameters(parameters)
         self._options, self._listeners = watch_options(watch, listening=False)
         self._ledger = ledger
-        self._streams: dict[int, AsyncRunStream] = {}
+        self._attempts = attempts
+        self._streams: set[AsyncRunStream] = set()
+        self._failure: LumnisAIError | None = None
 
-    async def outcome(self, item: tuple[int, RunInput]) -> RunOutcome:
-        """Create or find the run of one input and follow it to its end."""
-        index, run_input = item
-        try:
-            return RunOutcome(index, response=await self._run(index, run_input))
-        except LumnisAIError as error:
-            if error is self._ledger.failure:
-                raise
-            return RunOutcome(index, error=error)
-        finally:
-            self._streams.pop(index, None)
+    async def run(self, key: str, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:
+        """Create or find the run of one input and return it at its end.
 
-    async def _run(self, index: int, run_input: RunInput) -> ResponseObject:
-        parameters: RunParameters = {**self._parameters, **run_input.parameters}
-        digest = digest_of(create_call(self._settings, run_input.messages, parameters).body)
-        entry = self._ledger.find(index, digest)
-        attempt = 0
-        if entry is not None:
+        Args:
+            key: What identifies the input in its job, such as the id of a row.
+            messages: A string, one message, or the messages of a conversation.
+            **parameters: Parameters of this run, which override those of the job.
+
+        Raises:
+            ValidationError: Something about the run is invalid, or the ledger cannot be used.
+            RunError: There is no answer; see ``client.invoke``.
+            LumnisAIError: The service cannot be reached or refuses the request.
+        """
+        began = datetime.now(UTC)
+        chosen: RunParameters = {**self._parameters, **parameters}
+        call = create_call(self._settings, messages, chosen)
+        digest = digest_of(call.body)
+        if self._failure is not None:
+            raise self._failure
+        record = None if self._ledger is None else await async_beside(partial(self._ledger.find, key, digest))
+        attempt, failures = (0, 0) if record is None else (record.attempt, 0)
+        while True:
             try:
-                return await self._follow(index, RunStart(get_call(entry.response_id), entry.response_id))
-            except RunCancelledError:
-                attempt = entry.attempt + 1  # cancelled when the batch was interrupted: create a new run
-        parameters.setdefault("idempotency_key", self._ledger.idempotency_key(index, attempt))
-        start = RunStart(create_call(self._settings, run_input.messages, parameters))
-        return await self._follow(index, start, digest=digest, attempt=attempt)
+                if record is None:
+                    if chosen.get("idempotency_key") is not None:
+                        start = run_start(self._settings, messages, chosen)
+                    else:
+                        start = RunStart(with_key(call, run_key(self._job, key, digest, attempt)))
+                    return await self._follow(start, RunRecord(key, digest, "", attempt))
+                if record.response is not None:
+                    return answer_of(record.response)
+                return await self._follow(RunStart(get_call(record.response_id), record.response_id), record)
+            except RunError as error:
+                run = run_of(error)
+                failures += run is not None and run.status == ResponseStatus.FAILED
+                again = is_made_again(
+                    run,
+                    recorded=record is not None,
+                    began=began,
+                    failures=failures,
+                    attempts=self._attempts,
+                )
+                if not again:
+                    raise
+            record, attempt = None, attempt + 1
 
-    async def _follow(
-        self, index: int, start: RunStart, *, digest: str | None = None, attempt: int = 0
-    ) -> ResponseObject:
-        self._ledger.check()
+    async def _follow(self, start: RunStart, record: RunRecord) -> ResponseObject:
         stream = AsyncRunStream(self._transport, start, self._options, self._listeners)
-        self._streams[index] = stream
-        async with stream:
-            async for update in stream:
-                if digest is not None:
-                    entry = Entry(digest, update.response_id, attempt)
-                    digest = None
-                    try:
-                        await async_beside(partial(self._ledger.add, index, entry))
-                    except LumnisAIError:
-                        self._detach()  # the next start of the job finds these runs by their keys
-                        raise
-        return await stream.result()
+        self._streams.add(stream)
+        try:
+            async with stream:
+                async for update in stream:
+                    if not record.response_id:
+                        record = replace(record, response_id=update.response_id)
+                        await self._recorded(record)
+            return await stream.result()
+        finally:
+            self._streams.discard(stream)
+            if self._ledger is not None and stream.response is not None and stream.response.is_terminal:
+                ended = replace(record, response_id=stream.response.response_id, response=stream.response)
+                await async_beside(partial(self._ledger.end, ended))
+
+    async def _recorded(self, record: RunRecord) -> None:
+        if self._ledger is None:
+            return
+        try:
+            await async_beside(partial(self._ledger.add, record))
+        except LumnisAIError as error:
+            self._failure = error
+            self._detach()  # the next start of the job finds these runs by their keys
+            raise
 
     async def stop(self) -> None:
         """Stop all unfinished runs, because the caller is leaving early."""
         streams = self._detach()
-        if self._options.cancel_on_interrupt and self._ledger.failure is None:
+        if self._options.cancel_on_interrupt and self._failure is None:
             await async_grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
 
     def _detach(self) -> list[AsyncRunStream]:
-        streams = list(self._streams.values())
+        streams = list(self._streams)
         for stream in streams:
             stream.detach()
         return streams
@@ -122,3 +174,122 @@ class _AsyncBatch:
                     await self._transport.send(cancel_call(stream.response_id), timeout=GRACE, policy=GRACE_POLICY)
                 except ValidationError:
                     continue  # it has ended already
+
+
+class AsyncRunOutcomes:
+    """The outcomes of many runs, in the order in which these end; made by ``client.responses.map``.
+
+    Leaving early stops the unfinished runs, unless ``cancel_on_interrupt=False``.
+    """
+
+    def __init__(
+        self, outcomes: AsyncGenerator[RunOutcome, None], total: int | None, show: JobProgressCallback | None
+    ) -> None:
+        self._outcomes = outcomes
+        self._progress = JobProgress(total=total)
+        self._show = show
+        self._began = 0.0
+
+    @property
+    def progress(self) -> JobProgress:
+        """How far the runs are."""
+        return self._progress
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RunOutcome:
+        self._began = self._began or time.monotonic()
+        try:
+            outcome = await anext(self._outcomes)
+        except BaseException:  # also the end
+            self._end()
+            raise
+        taken = time.monotonic() - self._began
+        self._progress = self._progress.after(outcome.run, is_error=outcome.error is not None, seconds=taken)
+        if self._show is not None:
+            self._show(self._progress)
+        return outcome
+
+    async def to_pandas(self, *, prices: Prices | None = None) -> DataFrame:
+        """Wait for all runs that are left and return their outcomes as a table, in the order of the inputs.
+
+        Args:
+            prices: For each model, the price of a million input tokens and of a million output tokens. With them, and
+                if the service reports the usage of runs, the table has a column ``cost``.
+
+        Returns:
+            A data frame whose index is the position of the input, with the columns ``answer``, ``structured``,
+            ``response_id``, ``status`` and ``error``, and ``model``, ``input_tokens`` and ``output_tokens`` if the
+            service reports them.
+
+        Raises:
+            ImportError: pandas is not installed.
+        """
+        async with self:
+            outcomes = [outcome async for outcome in self]
+        return data_frame(outcomes, prices or {})
+
+    async def aclose(self) -> None:
+        """Stop the runs that are not finished."""
+        self._end()
+        await self._outcomes.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _end(self) -> None:
+        if isinstance(self._show, ProgressLine):
+            self._show.close()
+        self._show = None
+
+
+def map_runs(
+    transport: AsyncTransport,
+    settings: Settings,
+    inputs: Iterable[RunInput | MessagesInput],
+    parameters: InvokeParameters,
+    *,
+    max_in_flight: int,
+    ledger: Path | None,
+    progress: bool | JobProgressCallback,
+) -> AsyncRunOutcomes:
+    """Create a run for each input and return the outcomes in the order in which runs end."""
+    total = len(inputs) if isinstance(inputs, Sized) else None
+    outcomes = _outcomes(transport, settings, inputs, parameters, max_in_flight=max_in_flight, path=ledger)
+    return AsyncRunOutcomes(outcomes, total, progress_shown(progress))
+
+
+async def _outcomes(
+    transport: AsyncTransport,
+    settings: Settings,
+    inputs: Iterable[RunInput | MessagesInput],
+    parameters: InvokeParameters,
+    *,
+    max_in_flight: int,
+    path: Path | None,
+) -> AsyncGenerator[RunOutcome, None]:
+    ledger = None if path is None else await async_beside(partial(open_ledger, path))
+    name = str(uuid4()) if ledger is None else ledger.job
+    job = AsyncRunJob(transport, settings, name, parameters, ledger=ledger)
+
+    async def outcome(item: tuple[int, RunInput]) -> RunOutcome:
+        index, run_input = item
+        try:
+            return RunOutcome(index, response=await job.run(str(index), run_input.messages, **run_input.parameters))
+        except LumnisAIError as error:
+            if ledger is not None and error is ledger.failure:
+                raise
+            return RunOutcome(index, error=error)
+
+    outcomes = async_each(outcome, numbered(inputs), limit=max_in_flight, stop=job.stop)
+    try:
+        async for one in outcomes:
+            yield one
+    finally:
+        await outcomes.aclose()

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from lumnisai_core._transport._async.client import AsyncServiceClient
 from lumnisai_core._transport.content import MAX_ANSWER_SIZE
 from lumnisai_core._transport.hooks import RequestHook, ResponseHook
+from lumnisai_core._transport.retry import CoolDown
 from lumnisai_core.lumnis._async.api import AsyncApi
 from lumnisai_core.lumnis._async.following import AsyncRunStream, start_run
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput
@@ -45,6 +46,8 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
         http_client: Your own HTTP client, for proxies and certificates. It is never closed.
         max_answer_size: Bytes that an answer may have, after inflation. Default: 128 MiB. Downloads to a file have no
             limit.
+        cool_down: Pause after an answer 429, to be shared with other clients. Default: all requests of this client
+            share one.
 
     Raises:
         ConfigurationError: The API key is missing, or a value is invalid.
@@ -66,6 +69,7 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
         on_response: ResponseHook | None = None,
         http_client: AsyncHTTPClient | None = None,
         max_answer_size: int = MAX_ANSWER_SIZE,
+        cool_down: CoolDown | None = None,
     ) -> None:
         settings = settings_from(
             api_key=api_key,
@@ -86,6 +90,7 @@ class AsyncClient(AsyncApi, AsyncServiceClient):
             on_request=on_request,
             on_response=on_response,
             http_client=http_client,
+            cool_down=cool_down,
         )
         super().__init__(transport, settings)
 

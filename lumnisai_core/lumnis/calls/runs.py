@@ -179,10 +179,17 @@ def create_call(
     sent: RunParameters = {**parameters, "user_id": user}
     body = create_body(messages, **sent)
     chosen = parameters.get("idempotency_key")
-    key = str(uuid4()) if chosen is None else key_of(chosen, body, attempt)
+    call = Call("POST", ROUTE, model(ResponseObject), body=body)
+    if chosen is None:
+        return with_key(call, str(uuid4()))
+    keyed = with_key(call, key_of(chosen, body, attempt))
+    return keyed.read_by(CreatedRun(), whole_answer=True) if callable(chosen) else keyed
+
+
+def with_key(call: Call[ResponseObject], key: str) -> Call[ResponseObject]:
+    """Return a call that creates a run under this idempotency key."""
     hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
-    call = Call("POST", ROUTE, model(ResponseObject), body=body, idempotency_key=key, hint=hint)
-    return call.read_by(CreatedRun(), whole_answer=True) if callable(chosen) else call
+    return call._replace(idempotency_key=key, hint=hint)
 
 
 def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:

@@ -1,23 +1,28 @@
-"""Batches of runs: inputs, outcomes, and the ledger file from which an interrupted batch continues."""
+"""Batches of runs: inputs, outcomes, the key of each run, and when an input has a further attempt."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from lumnisai_core.exceptions import LumnisAIError, ValidationError
+from lumnisai_core.exceptions import LumnisAIError, RunError, ValidationError
+from lumnisai_core.lumnis.calls.keys import digest_of
 from lumnisai_core.lumnis.calls.runs import MessagesInput, RunParameters
-from lumnisai_core.lumnis.models import ResponseObject
+from lumnisai_core.lumnis.models import ResponseObject, ResponseStatus
+from lumnisai_core.lumnis.runs.progress import usage_of
+from lumnisai_core.lumnis.runs.watch import error_of_run
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 #: Default number of runs at the same time.
 DEFAULT_IN_FLIGHT = 50
+
+#: For each model, the price of a million input tokens and of a million output tokens.
+Prices: TypeAlias = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,75 @@ class RunOutcome:
             raise LumnisAIError(f"Input {self.index} has neither a run nor an error.")
         return self.response
 
+    @property
+    def run(self) -> ResponseObject | None:
+        """The run as far as it is known, also that of an error."""
+        return self.response or run_of(self.error)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the outcome as values of a table: ``answer``, ``structured``, ``response_id``, ``status``, ``error``.
+
+        What there is none of is None. ``status`` is that of the run, ``error`` a text.
+        """
+        run, error = self.run, self.error
+        return {
+            "answer": None if run is None else run.output_text,
+            "structured": None if run is None else run.structured_response,
+            "response_id": run.response_id if run else error.response_id if isinstance(error, RunError) else None,
+            "status": None if run is None else str(run.status),
+            "error": None if error is None else str(error),
+        }
+
+
+_TEXTS = ("answer", "structured", "response_id", "status", "error", "model")
+
+
+def run_of(error: LumnisAIError | None) -> ResponseObject | None:
+    """Return the run that an error carries, if there is one."""
+    run = error.response if isinstance(error, RunError) else None
+    return run if isinstance(run, ResponseObject) else None
+
+
+def data_frame(outcomes: Iterable[RunOutcome], prices: Prices) -> DataFrame:
+    """Return a table of outcomes, in the order of the inputs.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        pandas = import_module("pandas")
+    except ImportError as error:
+        raise ImportError("to_pandas() needs pandas: pip install pandas", name="pandas") from error
+    listed = sorted(outcomes, key=lambda outcome: outcome.index)
+    index = pandas.Index([outcome.index for outcome in listed], name="index")
+    rows = table_rows(listed, prices)
+    # Text columns hold objects, in which None stays None.
+    columns = {
+        name: pandas.Series([row[name] for row in rows], index, object if name in _TEXTS else None)
+        for name in (rows[0] if rows else _TEXTS)
+    }
+    return cast("DataFrame", pandas.DataFrame(columns, index=index))
+
+
+def table_rows(listed: Sequence[RunOutcome], prices: Prices) -> list[dict[str, Any]]:
+    """Return the rows of a table of outcomes, with usage and cost as far as they are known."""
+    usages = [usage_of(outcome.run) for outcome in listed]
+    names = list(dict.fromkeys(name for usage in usages for name in usage))
+    rows = []
+    for outcome, usage in zip(listed, usages, strict=True):
+        row = outcome.columns() | {name: usage.get(name) for name in names}
+        if prices and names:
+            row["cost"] = _cost(outcome.run, prices)
+        rows.append(row)
+    return rows
+
+
+def _cost(run: ResponseObject | None, prices: Prices) -> float | None:
+    price = None if run is None or run.usage is None else prices.get(run.model or "")
+    if run is None or run.usage is None or price is None:
+        return None
+    return (run.usage.input_tokens * price[0] + run.usage.output_tokens * price[1]) / 1_000_000
+
 
 def numbered(inputs: Iterable[RunInput | MessagesInput]) -> Iterator[tuple[int, RunInput]]:
     """Number the inputs as they are taken; plain messages become a :class:`RunInput`."""
@@ -73,148 +147,39 @@ def check_in_flight(max_in_flight: object) -> int:
     return max_in_flight
 
 
-_FORMAT = "lumnis-ledger-1"
-_HEAD = f'{{"format": "{_FORMAT}", "job": "'
+def run_key(job: str, key: str, digest: str, attempt: int) -> str:
+    """Return the idempotency key of a run: the same however often, and by how many processes, the job is started.
 
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """The run of one input.
-
-    Attributes:
-        digest: Fingerprint of the request that created it.
-        response_id: Id of the run.
-        attempt: Number of earlier runs of this input that were cancelled.
+    Another request under the same key has another digest, and so a run of its own.
     """
-
-    digest: str
-    response_id: str
-    attempt: int = 0
+    return f"{digest_of([job, key, digest])}-{attempt}"
 
 
-@dataclass
-class Ledger:
-    """The entries of one batch by index of their input; kept in memory only if there is no path.
+def answer_of(run: ResponseObject) -> ResponseObject:
+    """Return a run that a ledger keeps, or raise the error of one that has no answer."""
+    error = error_of_run(run)
+    if error is not None:
+        raise error
+    return run
 
-    Attributes:
-        failure: Why the file could not be written, if so. It ends the batch, which can be started again: the keys of
-            its runs come from the job and their inputs.
-        text: What was in the file when it was opened, until something is added.
+
+def is_made_again(run: ResponseObject | None, *, recorded: bool, began: datetime, failures: int, attempts: int) -> bool:
+    """Decide whether an input whose run ended without an answer has a further attempt.
+
+    A failed run has one as long as fewer than ``attempts`` runs failed. A cancelled run has one if it was cancelled
+    when an earlier start of the job was interrupted; a run that somebody cancels now stays cancelled.
+
+    Args:
+        run: The run that ended.
+        recorded: Whether a ledger knew the run before.
+        began: When this start of the job came to the input.
+        failures: Runs of this input that failed, with this one.
+        attempts: Runs of an input that may fail.
     """
-
-    path: Path | None = None
-    job: str = field(default_factory=lambda: str(uuid4()))
-    entries: dict[int, Entry] = field(default_factory=dict)
-    failure: ValidationError | None = None
-    text: str = field(default="", repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def idempotency_key(self, index: int, attempt: int) -> str:
-        """Return the key for creating the run of an input, the same however often the batch is started."""
-        return f"{self.job}-{index}-{attempt}"
-
-    def find(self, index: int, digest: str) -> Entry | None:
-        """Return the entry of an input, if there is one.
-
-        Raises:
-            ValidationError: The entry belongs to a different input.
-        """
-        entry = self.entries.get(index)
-        if entry is not None and entry.digest != digest:
-            raise ValidationError(
-                f"Input {index} differs from the one in ledger {str(self.path)!r}. Pass the same inputs in the same "
-                "order and with the same parameters, or use another ledger file."
-            )
-        return entry
-
-    def add(self, index: int, entry: Entry) -> None:
-        """Record the run of an input, also on disk.
-
-        Raises:
-            ValidationError: The file cannot be written.
-        """
-        with self._lock:
-            self.entries[index] = entry
-            if self.path is not None:
-                self.check()
-                try:
-                    _append(self.path, {"index": index, **asdict(entry)}, after=self.text)
-                    self.text = ""
-                except OSError as error:
-                    self.failure = _unusable(self.path, error)
-                    raise self.failure from error
-
-    def check(self) -> None:
-        """Raise the failure, if there was one: without a record, no further run is created."""
-        if self.failure is not None:
-            raise self.failure
-
-
-def open_ledger(path: Path | None) -> Ledger:
-    """Open the ledger in a file, or create it.
-
-    Several processes may do so at once: each appends a head to a file without one, and the first head counts.
-
-    Raises:
-        ValidationError: The file is not a ledger, or cannot be read or written.
-    """
-    if path is None:
-        return Ledger()
-    try:
-        text = _read(path)
-        ledger = _ledger_in(path, text)
-        if ledger is None:
-            if not all(_HEAD.startswith(line[: len(_HEAD)]) for line in text.splitlines()):  # heads that were cut off
-                raise ValidationError(f"{str(path)!r} is not a ledger of runs, or is damaged: use another file name.")
-            _append(path, {"format": _FORMAT, "job": str(uuid4())}, after=text)
-            ledger = _ledger_in(path, _read(path))
-    except OSError as error:
-        raise _unusable(path, error) from error
-    if ledger is None:
-        raise ValidationError(f"The ledger {str(path)!r} does not keep what is written to it: use another file name.")
-    return ledger
-
-
-def _unusable(path: Path, error: OSError) -> ValidationError:
-    return ValidationError(
-        f"The ledger {str(path)!r} cannot be read or written: {error.strerror or error}. Start the job again with the "
-        "same ledger when it can: runs that were created are not created again."
+    if run is None:
+        return False
+    if run.status == ResponseStatus.FAILED:
+        return failures < attempts
+    return run.status == ResponseStatus.CANCELLED and (
+        recorded or (run.created_at is not None and run.created_at < began)
     )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8", "replace")
-    except FileNotFoundError:
-        return ""
-
-
-def _append(path: Path, row: Mapping[str, object], *, after: str) -> None:
-    # In one piece, for other processes may append, too, and on a line of its own if the one before was cut off.
-    start = "" if after.endswith("\n") or not after else "\n"
-    content = f"{start}{json.dumps(row)}\n".encode()
-    with path.open("ab", buffering=0) as file:
-        if file.write(content) != len(content):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def _ledger_in(path: Path, text: str) -> Ledger | None:
-    """Read a ledger; None if the text has no head. Lines that are cut off or damaged only cost a request each."""
-    rows = [row for row in map(_json_object, text.splitlines()) if row is not None]
-    jobs = [row["job"] for row in rows if row.get("format") == _FORMAT and isinstance(row.get("job"), str)]
-    if not jobs:
-        return None
-    entries = {}
-    for row in rows:
-        index, digest, response_id, attempt = (row.get(name) for name in ("index", "digest", "response_id", "attempt"))
-        if isinstance(index, int) and isinstance(digest, str) and isinstance(response_id, str):
-            entries[index] = Entry(digest, response_id, attempt if isinstance(attempt, int) else 0)
-    return Ledger(path, jobs[0], entries, text=text)
-
-
-def _json_object(line: str) -> dict[str, Any] | None:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        return None  # a line that was cut off
-    return value if isinstance(value, dict) else None

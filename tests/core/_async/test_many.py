@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lumnisai_core import AsyncClient, RequestInfo, RunInput
+from lumnisai_core import AsyncClient, CoolDown, JobProgress, RequestInfo, RunInput
 from lumnisai_core.exceptions import RunFailedError, ValidationError
 from lumnisai_core.local import Script
 from tests.conftest import Serve
-from tests.servers import Canned, CountingEngine, RequestEngine, ScriptByText, canned_server
+from tests.servers import Canned, CountingEngine, RecordingEngine, RequestEngine, ScriptByText, canned_server
 
 CREATED = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}
 
@@ -124,6 +124,84 @@ async def test_all_runs_cool_down_together() -> None:
         async with AsyncClient("lmn_1", base_url=server.base_url, user_id="u") as client:
             outcomes = [outcome async for outcome in client.responses.map(["a", "b", "c"], max_in_flight=1)]
     assert [outcome.result().output_text for outcome in outcomes] == ["done"] * 3
+
+
+async def test_outcomes_are_a_table_in_the_order_of_the_inputs(serve: Serve) -> None:
+    """With errors as texts; the progress counts them."""
+    engine = ScriptByText({"bad": Script(error=("E", "No."))}, Script(output_text="good"))
+    local = serve(engine)
+    seen: list[JobProgress] = []
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
+        outcomes = client.responses.map(["a", "bad", "b"], progress=seen.append)
+        table = await outcomes.to_pandas()
+    assert list(table.index) == [0, 1, 2]
+    assert list(table["status"]) == ["succeeded", "failed", "succeeded"]
+    assert list(table["answer"]) == ["good", None, "good"]
+    assert "No. (E)" in table["error"][1]
+    assert [(progress.done, progress.total) for progress in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert outcomes.progress == seen[-1]
+    assert outcomes.progress.errors == 1
+
+
+async def test_a_progress_line_is_shown_and_ended(serve: Serve, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of endless inputs, without the time left."""
+    local = serve(ScriptByText({}, Script(output_text="good")))
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
+        found = [outcome async for outcome in client.responses.map(iter(["a", "b"]), progress=True)]
+    assert len(found) == 2
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2 rows, ")
+
+
+async def test_an_input_of_a_job_has_one_run(serve: Serve) -> None:
+    """Also without a ledger and with other clients; a changed request has a run of its own."""
+    engine = RequestEngine()
+    local = serve(engine)
+    found = []
+    for text in ("a", "a", "b"):
+        async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
+            run = await client.responses.job("tides").run("row-1", text)
+            found.append((run.response_id, run.output_text))
+    assert found[0] == found[1]
+    assert [text for _, text in found] == ["a", "a", "b"]
+    assert len(engine.requests) == 2
+
+
+async def test_a_failed_input_of_a_job_has_as_many_runs_as_it_allows(serve: Serve) -> None:
+    """A later start with more attempts goes on where the first one ended."""
+    engine = RecordingEngine(Script(error=("E", "No.")))
+    local = serve(engine)
+    async with AsyncClient(local.api_key, base_url=local.base_url, user_id="u") as client:
+        for attempts, runs in ((1, 1), (1, 1), (3, 3), (3, 3)):
+            with pytest.raises(RunFailedError):
+                await client.responses.job("tides", attempts=attempts).run("row-1", "a")
+            assert len(engine.requests) == runs
+        with pytest.raises(ValidationError, match="attempts"):
+            client.responses.job("tides", attempts=0)
+        with pytest.raises(ValidationError, match="job"):
+            client.responses.job(" ")
+
+
+class SeenCoolDown(CoolDown):
+    """Keeps how long the pauses were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def begin(self, now: float, seconds: float, *, spread: float = 0.0) -> None:
+        self.seconds.append(seconds)
+        super().begin(now, seconds, spread=spread)
+
+
+async def test_clients_share_a_pause() -> None:
+    """A 429 begins the pause that the client was given."""
+    shared = SeenCoolDown()
+    busy = Canned(429, headers={"Retry-After": "0.2"})
+    done = Canned(200, {**CREATED, "status": "succeeded", "output_text": "done"})
+    with canned_server([busy, done]) as server:
+        async with AsyncClient("lmn_1", base_url=server.base_url, cool_down=shared) as client:
+            await client.get_response("r-1")
+        assert shared.seconds == [0.2]
 
 
 async def test_invalid_arguments_are_refused_at_once(async_client: AsyncClient) -> None:

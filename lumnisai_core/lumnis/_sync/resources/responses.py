@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from os import PathLike
 from pathlib import Path
@@ -13,9 +13,9 @@ from uuid import UUID
 from lumnisai_core._transport._sync.resource import Resource
 from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call
-from lumnisai_core._transport.checks import member, not_none, page_query, path
+from lumnisai_core._transport.checks import member, not_none, page_query, path, text, whole_number_between
 from lumnisai_core.exceptions import ConflictError, ValidationError
-from lumnisai_core.lumnis._sync.batch import map_runs
+from lumnisai_core.lumnis._sync.batch import RunJob, RunOutcomes, map_runs
 from lumnisai_core.lumnis._sync.following import RunStream, create_run, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
@@ -31,7 +31,9 @@ from lumnisai_core.lumnis.models import (
     Scope,
     StoredArtifact,
 )
-from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, RunOutcome, check_in_flight
+from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, check_in_flight
+from lumnisai_core.lumnis.runs.ledger import RunLedger
+from lumnisai_core.lumnis.runs.progress import JobProgressCallback
 from lumnisai_core.lumnis.runs.spans import run_span
 
 _FEEDBACK = runs.ROUTE + "/{}/feedback"
@@ -193,9 +195,10 @@ class Responses(Resource[Settings]):
         *,
         max_in_flight: int = DEFAULT_IN_FLIGHT,
         ledger: str | PathLike[str] | None = None,
+        progress: bool | JobProgressCallback = False,
         **parameters: Unpack[InvokeParameters],
-    ) -> Generator[RunOutcome, None]:
-        """Create a run for each input, many at a time, and yield the outcomes in the order in which runs end.
+    ) -> RunOutcomes:
+        """Create a run for each input, many at a time, and return the outcomes in the order in which runs end.
 
         A failure is a value: an outcome holds a run or an error. When the service answers that there are too many
         requests, all runs wait together. Leaving early stops the unfinished runs, unless ``cancel_on_interrupt=False``.
@@ -206,7 +209,12 @@ class Responses(Resource[Settings]):
             max_in_flight: Number of runs at the same time. Default 50.
             ledger: File that records the run of each input. Called again with the same inputs and the same file, also
                 by several processes at once, a job continues its runs instead of creating them again.
+            progress: Whether to show a line with rows, rate, errors and the time left, in a terminal or notebook; or a
+                function that is called with a :class:`JobProgress` after each outcome. Default False.
             **parameters: Parameters of all runs; see :class:`lumnisai_core.InvokeParameters`.
+
+        Returns:
+            An iterator of :class:`RunOutcome`, which also has ``progress`` and ``to_pandas()``.
 
         Raises:
             ValidationError: ``max_in_flight`` or the ledger is invalid, or the ledger cannot be written any more;
@@ -219,6 +227,39 @@ class Responses(Resource[Settings]):
             parameters,
             max_in_flight=check_in_flight(max_in_flight),
             ledger=None if ledger is None else Path(ledger),
+            progress=progress,
+        )
+
+    def job(
+        self,
+        job: str,
+        *,
+        ledger: RunLedger | None = None,
+        attempts: int = 1,
+        **parameters: Unpack[InvokeParameters],
+    ) -> RunJob:
+        """Describe a job whose inputs each have one run, however often and by how many processes it is started.
+
+        :meth:`map` is a job that numbers its inputs; :class:`lumnisai_integrations.bulk.LumnisBatch` is one over the
+        rows of a data set on several machines.
+
+        Args:
+            job: Name of the job. The idempotency keys of its runs come from it, the key of the input and the request.
+            ledger: Where the job records its runs. Without one, they are found by their keys, as long as the service
+                remembers these.
+            attempts: Number of runs of an input that may fail: with 2, a failed run is followed by a second one.
+            **parameters: Parameters of all runs; see :class:`lumnisai_core.InvokeParameters`.
+
+        Raises:
+            ValidationError: ``job`` is empty, or ``attempts`` is not a whole number of 1 or more.
+        """
+        return RunJob(
+            self._transport,
+            self._settings,
+            text("job", job),
+            parameters,
+            ledger=ledger,
+            attempts=whole_number_between("attempts", attempts, 1, 100),
         )
 
     def create_feedback(

@@ -1,0 +1,163 @@
+"""Keys of runs, further attempts, and the progress and tables of jobs; pure."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from lumnisai_core import JobProgress, ProgressLine, ResponseObject, RunOutcome, RunRecord
+from lumnisai_core.exceptions import RunFailedError, TransportError
+from lumnisai_core.lumnis.runs.batch import is_made_again, run_key, table_rows
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+BEFORE, AFTER = BEGAN - timedelta(seconds=1), BEGAN + timedelta(seconds=1)
+
+
+def test_a_key_comes_from_job_input_request_and_attempt_alone() -> None:
+    """Each part counts, and no two parts run together."""
+    keys = {
+        run_key(*parts)
+        for parts in (
+            ("j", "1", "d", 0),
+            ("j", "1", "d", 1),
+            ("j", "1", "e", 0),
+            ("j", "2", "d", 0),
+            ("k", "1", "d", 0),
+        )
+    }
+    assert len(keys) == 5
+    assert run_key("a", "b-c", "d", 0) != run_key("a-b", "c", "d", 0)
+    assert run_key("j", "1", "d", 0) == run_key("j", "1", "d", 0)
+    assert len(run_key("j" * 1000, "ü" * 1000, "d", 0)) < 255
+
+
+AGAIN = [
+    # status, created, recorded, failures, attempts: again?
+    ("succeeded", BEFORE, True, 0, 5, False),
+    ("failed", BEFORE, False, 1, 1, False),
+    ("failed", BEFORE, True, 1, 1, False),
+    ("failed", BEFORE, False, 1, 2, True),
+    ("failed", AFTER, False, 2, 2, False),
+    ("cancelled", BEFORE, False, 0, 1, True),
+    ("cancelled", AFTER, False, 0, 1, False),
+    ("cancelled", AFTER, True, 0, 1, True),
+    ("cancelled", None, False, 0, 1, False),
+    ("in_progress", BEFORE, True, 0, 5, False),
+]
+
+
+@pytest.mark.parametrize(("status", "created", "recorded", "failures", "attempts", "again"), AGAIN)
+def test_which_runs_are_followed_by_another(
+    status: str, created: datetime | None, recorded: bool, failures: int, attempts: int, again: bool
+) -> None:
+    """Failed ones as often as the caller allows; cancelled ones only if an earlier start was interrupted."""
+    run = ResponseObject(response_id="r", status=status, created_at=created)
+    assert is_made_again(run, recorded=recorded, began=BEGAN, failures=failures, attempts=attempts) is again
+
+
+def test_no_run_no_further_attempt() -> None:
+    """An error without a run, such as a refused request, is not repeated."""
+    assert not is_made_again(None, recorded=True, began=BEGAN, failures=0, attempts=9)
+
+
+def test_progress_counts_rate_and_time_left() -> None:
+    """The total may be unknown."""
+    progress = JobProgress(total=4)
+    assert (progress.rate, progress.seconds_left) == (0.0, None)
+    run = ResponseObject.model_validate({"response_id": "r", "usage": {"input_tokens": 3, "output_tokens": 2}})
+    progress = progress.after(run, is_error=False, seconds=2.0).after(None, is_error=True, seconds=4.0)
+    assert (progress.done, progress.errors, progress.rate, progress.seconds_left) == (2, 1, 0.5, 4.0)
+    assert str(progress) == "2/4 rows, 0.5/s, 1 error, 3 + 2 tokens, 0:04 left"
+    assert progress.bar() == "[##########..........]  50%  " + str(progress)
+    assert str(JobProgress(done=5000, seconds=7200.0)) == "5,000 rows, 0.7/s, 0 errors, 2:00:00"
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_line_is_replaced_on_a_screen_and_not_flooded() -> None:
+    """A shorter text covers the longer one before it."""
+    screen = Screen()
+    line = ProgressLine(screen)
+    for seconds in (1.0, 1.01, 1.02, 2.0):
+        line(JobProgress(done=int(seconds * 100), seconds=seconds))
+    line.close()
+    assert screen.getvalue().count("\r") == 3
+    assert screen.getvalue().endswith("200 rows, 100.0/s, 0 errors, 0:02\n")
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    """Without control characters."""
+    log = io.StringIO()
+    line = ProgressLine(log)
+    for seconds in range(1, 25):
+        line(JobProgress(done=seconds, seconds=float(seconds)))
+    line.close()
+    assert [text.split(" ")[0] for text in log.getvalue().splitlines()] == ["1", "11", "21", "24"]
+    assert "\r" not in log.getvalue()
+
+
+def test_a_closed_output_does_not_end_the_job() -> None:
+    """The runs cost money; the line does not matter."""
+    screen = Screen()
+    line = ProgressLine(screen)
+    screen.close()
+    line(JobProgress(done=1, seconds=1.0))
+
+
+def test_a_table_has_usage_and_cost_as_far_as_they_are_known() -> None:
+    """Columns that nobody reports are left out."""
+    run = ResponseObject.model_validate(
+        {
+            "response_id": "r",
+            "status": "succeeded",
+            "output_text": "A",
+            "model": "m",
+            "usage": {"input_tokens": 1_000_000, "output_tokens": 500_000},
+        }
+    )
+    failed = ResponseObject(response_id="f", status="failed")
+    error = RunFailedError("Run f failed.", response_id="f", response=failed)
+    outcomes = [RunOutcome(0, response=run), RunOutcome(1, error=error), RunOutcome(2, error=TransportError("No."))]
+    rows = table_rows(outcomes, {"m": (2.0, 10.0)})
+    assert [row["cost"] for row in rows] == [7.0, None, None]
+    assert [row["status"] for row in rows] == ["succeeded", "failed", None]
+    assert [row["error"] for row in rows] == [None, "Run f failed.", "No."]
+    assert [row["input_tokens"] for row in rows] == [1_000_000, None, None]
+    assert list(table_rows(outcomes[2:], {"m": (2.0, 10.0)})[0]) == [
+        "answer",
+        "structured",
+        "response_id",
+        "status",
+        "error",
+    ]
+
+
+def test_a_record_at_its_end_is_read_from_its_line() -> None:
+    """With answer, object, status, error and usage."""
+    run = ResponseObject.model_validate(
+        {
+            "response_id": "r",
+            "status": "failed",
+            "output_text": "ü\n",
+            "structured_response": {"x": [1]},
+            "error": {"message": "No.", "code": "E"},
+            "model": "m",
+            "usage": {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3},
+        }
+    )
+    record = RunRecord("k", "d", "r", 1, run)
+    assert RunRecord.of_line(record.line_at_end()) == record
+    assert RunRecord.of_line(record.line()) == RunRecord("k", "d", "r", 1)
+    assert record.columns()["error"] == "Run r failed: No. (E)"
+    assert RunRecord("k", "d", "r").columns()["response_id"] == "r"
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", '{"key": 1, "digest": "d", "response_id": "r"}', "\ufffd", "null"])
+def test_a_damaged_line_is_no_record(line: str) -> None:
+    """It only costs a call."""
+    assert RunRecord.of_line(line) is None
