@@ -156,7 +156,7 @@ class Column:
 COLUMNS: dict[str, Column] = {
     "text": Column((Says(ANSWER),), lambda speakers: speakers.chat.invoke(QUESTION).text, ANSWER),
     "tokens": Column(
-        (Says(ANSWER),), lambda speakers: speakers.chat.invoke(QUESTION).usage_metadata["total_tokens"], 12
+        (Says(ANSWER),), lambda speakers: (speakers.chat.invoke(QUESTION).usage_metadata or {}).get("total_tokens"), 12
     ),
     "stream": Column(
         (Says(ANSWER),),
