@@ -109,6 +109,11 @@ TREE: dict[str, Any] = {"value": 1, "children": [{"value": 2, "children": []}]}
 MEASURE = call("measure", path=PATH, unit="m")
 
 
+def tokens(speakers: Speakers) -> int | None:
+    usage = speakers.chat.invoke(QUESTION).usage_metadata
+    return None if usage is None else usage["total_tokens"]
+
+
 def structured(kind: type[BaseModel]) -> Callable[[Speakers], Any]:
     return lambda speakers: speakers.chat.with_structured_output(kind).invoke(QUESTION).model_dump()
 
@@ -155,9 +160,7 @@ class Column:
 
 COLUMNS: dict[str, Column] = {
     "text": Column((Says(ANSWER),), lambda speakers: speakers.chat.invoke(QUESTION).text, ANSWER),
-    "tokens": Column(
-        (Says(ANSWER),), lambda speakers: speakers.chat.invoke(QUESTION).usage_metadata["total_tokens"], 12
-    ),
+    "tokens": Column((Says(ANSWER),), tokens, 12),
     "stream": Column(
         (Says(ANSWER),),
         lambda speakers: "".join(str(chunk.text) for chunk in speakers.chat.stream(QUESTION)),
