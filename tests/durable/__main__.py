@@ -52,6 +52,13 @@ def lumnis() -> Iterator[Service]:
         yield Service(model, lambda: client.list_responses().total)
 
 
+class QuietServer(ThreadingHTTPServer):
+    """Says nothing of clients that were killed."""
+
+    def handle_error(self, *_: object) -> None:
+        """Print nothing."""
+
+
 @contextmanager
 def openai() -> Iterator[Service]:
     """Serve chat completions."""
@@ -79,11 +86,10 @@ def openai() -> Iterator[Service]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # clients are killed
+    server = QuietServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
-    yield Service(ChatOpenAI(model="m", api_key="none", base_url=url), lambda: len(calls))  # type: ignore[arg-type]
+    yield Service(ChatOpenAI(model="m", api_key="none", base_url=url), lambda: len(calls))
     server.shutdown()
 
 
