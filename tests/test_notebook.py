@@ -283,10 +283,10 @@ def outcomes() -> list[RunOutcome]:
 
 def test_outcomes_are_a_table_in_the_order_of_their_inputs() -> None:
     assert repr(table(outcomes())).splitlines() == [
-        "index  status     answer        error       response_id",
-        "0      succeeded  <b>Small</b>              r-1",
-        "1      failed                   It failed.  r-2",
-        "2                               No answer.",
+        "index  answer        response_id  status     error",
+        "0      <b>Small</b>  r-1          succeeded",
+        "1                    r-2          failed     It failed.",
+        "2                                            No answer.",
     ]
     assert "&lt;b&gt;Small" in table(outcomes())._repr_html_()
     assert len(table(iter(outcomes()))) == 3

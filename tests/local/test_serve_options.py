@@ -27,16 +27,14 @@ from tests.test_cli import served
 KEY = "sk-made-up"
 
 
-def _completion(text: str) -> dict[str, Any]:
-    """An answer of OpenAI's chat completions."""
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "gpt",
-        "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-    }
+def _completion(text: str) -> bytes:
+    """A streamed answer of OpenAI's chat completions."""
+    about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt"}
+    deltas = ({"role": "assistant", "content": text}, None), ({}, "stop")
+    choices = [[{"index": 0, "delta": delta, "finish_reason": reason}] for delta, reason in deltas]
+    return b"".join(b"data: %s\n\n" % json.dumps({**about, "choices": each}).encode() for each in choices) + (
+        b"data: [DONE]\n\n"
+    )
 
 
 @pytest.fixture
@@ -45,7 +43,9 @@ def openai(monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[CannedServ
 
     @contextmanager
     def serving() -> Any:
-        with canned_server([Canned(body=_completion("At noon."))]) as server:
+        with canned_server(
+            [Canned(body=_completion("At noon."), headers={"Content-Type": "text/event-stream"})]
+        ) as server:
             monkeypatch.setenv("OPENAI_API_KEY", KEY)
             monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
             yield server

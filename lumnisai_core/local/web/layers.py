@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.faults import Fault, FaultPlan, http_date
 from lumnisai_core.local.web.json_text import written
+from lumnisai_core.local.web.log import NOTES
 from lumnisai_core.local.web.text import word_set
 
 _CREDENTIALS = word_set(
@@ -111,6 +112,7 @@ class FaultyApp:
         if fault is None:
             await self._app(scope, receive, send)
             return
+        scope.get(NOTES, {})["fault"] = "planned"
         transport = self._connection(scope["client"])
         body = await _read_whole(receive)
         if body is None or transport is None:

@@ -16,7 +16,7 @@ for _logger in (_requests, _runs):
     _logger.addHandler(logging.NullHandler())
 #: Characters of a name from outside that a line shows.
 _LONGEST = 100
-#: Where the application notes route and user of a request for its line.
+#: Where the application notes route and user of a request for its line, and that a fault was planned.
 NOTES = "lumnis.notes"
 
 
@@ -47,7 +47,8 @@ class LoggedApp:
         try:
             await self._app(scope, receive, send_noted)
         finally:
-            level = logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO
+            failed = status >= 500 and "fault" not in notes  # one of the owner's plan is no failure
+            level = logging.ERROR if failed else logging.WARNING if status >= 400 else logging.INFO
             route = notes.get("route") or f"{scope['method']} (no route)"
             level = logging.DEBUG if level == logging.INFO and route.endswith("/health") else level
             fields = {"route": route, "status": status or None, **_time_and_user(began, notes.get("user"))}

@@ -242,7 +242,7 @@ class RecordingSpan(PassingSpan):
         index = update.entry_index
         if index is not None and (update.tool_calls or self._calls):
             self._record_calls(index, update)
-        if update.output_text and genai.TIME_TO_FIRST_CHUNK not in self._found:
+        if update.delta and genai.TIME_TO_FIRST_CHUNK not in self._found:
             self._found[genai.TIME_TO_FIRST_CHUNK] = (now - self._began) / 1e9
         if update.state == "text_update":  # there may be hundreds of them
             return
