@@ -30,7 +30,7 @@ KEY = "sk-made-up"
 def _completion(text: str) -> bytes:
     """A streamed answer of OpenAI's chat completions."""
     about = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt"}
-    deltas = ({"role": "assistant", "content": text}, None), ({}, "stop")
+    deltas: list[tuple[dict[str, str], str | None]] = [({"role": "assistant", "content": text}, None), ({}, "stop")]
     choices = [[{"index": 0, "delta": delta, "finish_reason": reason}] for delta, reason in deltas]
     return b"".join(b"data: %s\n\n" % json.dumps({**about, "choices": each}).encode() for each in choices) + (
         b"data: [DONE]\n\n"
