@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
 
 import pytest
 
-from lumnisai_core import AsyncClient, Client, RunUpdate
+from lumnisai_core import AsyncClient, Client, RequestInfo, ResponseInfo, RunJob, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.local import LocalLumnis
+from lumnisai_core.local import LocalLumnis, Script
 from tests.conftest import Serve
-from tests.servers import Canned, EndlessEngine, canned_server
+from tests.servers import Canned, EndlessEngine, ScriptByText, canned_server
 
 
 @pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
@@ -164,3 +167,37 @@ def test_one_blocking_client_works_in_many_threads(client: Client) -> None:
     for thread in threads:
         thread.join()
     assert statuses == ["succeeded"] * 8
+
+
+def test_a_run_that_is_still_being_created_is_stopped_too(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer about it comes after `map` was left, in another thread."""
+    local = serve(ScriptByText({"quick": Script(output_text="done")}, Script(after=60.0)))
+    creates: list[RequestInfo] = []
+    sent, left, stop = threading.Event(), threading.Event(), RunJob.stop
+
+    def note(request: RequestInfo) -> None:
+        if request.method == "POST":
+            creates.append(request)
+            sent.set()
+
+    def hold(response: ResponseInfo) -> None:
+        if response.request is creates[0]:
+            assert left.wait(30)
+
+    def stopping(job: RunJob) -> None:
+        stop(job)
+        left.set()
+
+    def questions() -> Iterator[str]:
+        yield "slow"
+        assert sent.wait(30)  # so that the first run is the slow one
+        yield "quick"
+
+    monkeypatch.setattr(RunJob, "stop", stopping)
+    settings: Any = {"base_url": local.base_url, "user_id": "u", "on_request": note, "on_response": hold}
+    with Client(local.api_key, **settings) as client:
+        with closing(client.responses.map(questions(), max_in_flight=2)) as outcomes:
+            assert next(outcomes).index == 1
+        runs = client.list_responses().responses
+        ended = [client.get_response(run.response_id, wait=10) for run in runs]
+    assert sorted(str(run.status) for run in ended) == ["cancelled", "succeeded"]

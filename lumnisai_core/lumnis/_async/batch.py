@@ -81,6 +81,9 @@ class AsyncRunJob:
         self._ledger = ledger
         self._attempts = attempts
         self._streams: set[AsyncRunStream] = set()
+        self._is_stopped = False
+        #: Streams whose run was still being created when the job was stopped. Each stops its run itself.
+        self._late: set[AsyncRunStream] = set()
         self._failure: LumnisAIError | None = None
 
     async def run(self, key: str, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:
@@ -133,14 +136,19 @@ class AsyncRunJob:
         stream = AsyncRunStream(self._transport, start, self._options, self._listeners)
         self._streams.add(stream)
         try:
+            if self._is_stopped:
+                raise LumnisAIError("The job was stopped: it makes no further runs.")
             async with stream:
                 async for update in stream:
                     if not record.response_id:
                         record = replace(record, response_id=update.response_id)
                         await self._recorded(record)
+            if stream in self._late:
+                await async_grace(lambda: self._cancel_all([stream]), failure=STOP_FAILURE)
             return await stream.result()
         finally:
             self._streams.discard(stream)
+            self._late.discard(stream)
             if self._ledger is not None and stream.response is not None and stream.response.is_terminal:
                 ended = replace(record, response_id=stream.response.response_id, response=stream.response)
                 await async_beside(partial(self._ledger.end, ended))
@@ -156,16 +164,20 @@ class AsyncRunJob:
             raise
 
     async def stop(self) -> None:
-        """Stop all unfinished runs, because the caller is leaving early."""
-        streams = self._detach()
-        if self._options.cancel_on_interrupt and self._failure is None:
-            await async_grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
-
-    def _detach(self) -> list[AsyncRunStream]:
+        """Stop all unfinished runs, because the caller is leaving early. The job makes no further runs."""
+        self._is_stopped = True
+        cancels = self._options.cancel_on_interrupt and self._failure is None
         streams = list(self._streams)
-        for stream in streams:
+        created = [stream for stream in streams if stream.response_id is not None]
+        if cancels:
+            self._late.update(stream for stream in streams if stream not in created)
+        self._detach()
+        if cancels:
+            await async_grace(lambda: self._cancel_all(created), failure=STOP_FAILURE)
+
+    def _detach(self) -> None:
+        for stream in list(self._streams):
             stream.detach()
-        return streams
 
     async def _cancel_all(self, streams: list[AsyncRunStream]) -> None:
         for stream in streams:

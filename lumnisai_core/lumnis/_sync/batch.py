@@ -82,6 +82,9 @@ class RunJob:
         self._ledger = ledger
         self._attempts = attempts
         self._streams: set[RunStream] = set()
+        self._is_stopped = False
+        #: Streams whose run was still being created when the job was stopped. Each stops its run itself.
+        self._late: set[RunStream] = set()
         self._failure: LumnisAIError | None = None
 
     def run(self, key: str, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:
@@ -134,14 +137,19 @@ class RunJob:
         stream = RunStream(self._transport, start, self._options, self._listeners)
         self._streams.add(stream)
         try:
+            if self._is_stopped:
+                raise LumnisAIError("The job was stopped: it makes no further runs.")
             with stream:
                 for update in stream:
                     if not record.response_id:
                         record = replace(record, response_id=update.response_id)
                         self._recorded(record)
+            if stream in self._late:
+                grace(lambda: self._cancel_all([stream]), failure=STOP_FAILURE)
             return stream.result()
         finally:
             self._streams.discard(stream)
+            self._late.discard(stream)
             if self._ledger is not None and stream.response is not None and stream.response.is_terminal:
                 ended = replace(record, response_id=stream.response.response_id, response=stream.response)
                 beside(partial(self._ledger.end, ended))
@@ -157,16 +165,20 @@ class RunJob:
             raise
 
     def stop(self) -> None:
-        """Stop all unfinished runs, because the caller is leaving early."""
-        streams = self._detach()
-        if self._options.cancel_on_interrupt and self._failure is None:
-            grace(lambda: self._cancel_all(streams), failure=STOP_FAILURE)
-
-    def _detach(self) -> list[RunStream]:
+        """Stop all unfinished runs, because the caller is leaving early. The job makes no further runs."""
+        self._is_stopped = True
+        cancels = self._options.cancel_on_interrupt and self._failure is None
         streams = list(self._streams)
-        for stream in streams:
+        created = [stream for stream in streams if stream.response_id is not None]
+        if cancels:
+            self._late.update(stream for stream in streams if stream not in created)
+        self._detach()
+        if cancels:
+            grace(lambda: self._cancel_all(created), failure=STOP_FAILURE)
+
+    def _detach(self) -> None:
+        for stream in list(self._streams):
             stream.detach()
-        return streams
 
     def _cancel_all(self, streams: list[RunStream]) -> None:
         for stream in streams:
