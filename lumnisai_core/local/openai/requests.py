@@ -190,7 +190,7 @@ def routed(model: str, known: Sequence[str]) -> Object:
     if all(model.partition(":")):
         return {"model_overrides": {"smart_model": model}}
     names = ", ".join([DEFAULT_MODEL, *known])
-    text = f"There is no model {model[:100]!r}. Use {names}, or a model of a provider such as openai:gpt-4o."
+    text = f"The model {model[:100]!r} does not exist. Use {names}, or a model of a provider such as openai:gpt-4o."
     raise ApiError(404, "MODEL_NOT_FOUND", text, param="model")
 
 

@@ -47,7 +47,7 @@ class LoggedApp:
         try:
             await self._app(scope, receive, send_noted)
         finally:
-            failed = status >= 500 and "fault" not in notes  # one of the owner's plan is no failure
+            failed = status >= 500 and "fault" not in notes  # a planned fault is not a failure
             level = logging.ERROR if failed else logging.WARNING if status >= 400 else logging.INFO
             route = notes.get("route") or f"{scope['method']} (no route)"
             level = logging.DEBUG if level == logging.INFO and route.endswith("/health") else level
