@@ -30,7 +30,9 @@ LOADS = {1: 300, 10: 1_500, 100: 2_000, 1_000: 3_000}
 _HEAD = ("Clients", "Runs a second", "Processor a run", "Median of a run", "99 of 100 runs within", "Memory")
 _KEY = "lmn_load"
 _SERVER = f"""
+import lumnisai_core
 from lumnisai_core.local import LocalLumnis, OfflineEngine
+print(lumnisai_core.__file__, flush=True)
 local = LocalLumnis(engine=OfflineEngine(step_delay=0), step_delay=0, api_key={_KEY!r})
 local.serve_forever(lambda base_url, _: print(base_url, flush=True))
 """
@@ -90,12 +92,15 @@ async def _runs(base_url: str, clients: int, runs: int) -> list[float]:
 
 @contextmanager
 def _served(tree: Path) -> Iterator[tuple[int, str]]:
+    # The code of a `-c` is found from the working folder first, and in PYTHONPATH only then.
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     with subprocess.Popen(
-        [sys.executable, "-c", _SERVER], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _SERVER], cwd=tree, env=environment, stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
         try:
+            module = Path(server.stdout.readline().strip())
+            assert module.is_relative_to(tree.resolve()), f"{module} is not of {tree}"
             yield server.pid, server.stdout.readline().strip()
         finally:
             server.terminate()

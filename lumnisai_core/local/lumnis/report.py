@@ -196,10 +196,18 @@ class LiveReport:
             return
         if is_growth:
             self._is_planned = True
-            self._loop.call_soon_threadsafe(self._flush_later)
+            self._soon(self._flush_later)
         else:
             self._is_due = True
-            self._loop.call_soon_threadsafe(self.flush)
+            self._soon(self.flush)
+
+    def _soon(self, callback: Callable[[], None]) -> None:
+        """Call in the loop's thread; in this thread itself the loop needs no wake-up, which is three system calls."""
+        try:
+            is_here = asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            is_here = False
+        (self._loop.call_soon if is_here else self._loop.call_soon_threadsafe)(callback)
 
     def _flush_later(self) -> None:
         self._loop.call_at(self._flushed_at + _TEXT_PAUSE, self.flush)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from inspect import Parameter, signature
@@ -135,17 +135,37 @@ class Router:
     """Finds the routes of a path; a literal segment goes before a parameter."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
-        self._paths: dict[int, dict[tuple[str, ...], dict[str, Route]]] = {}
-        # A brace sorts behind all letters, so that literal segments are tried first.
-        for route in sorted(routes, key=lambda route: route.path.split("/")):
-            segments = tuple(PARAMETER.sub("{", route.path).split("/"))
-            self._paths.setdefault(len(segments), {}).setdefault(segments, {})[route.method] = route
+        self._root = _Branch()
+        for route in routes:
+            branch = self._root
+            for segment in PARAMETER.sub("{", route.path).split("/"):
+                branch = branch.next.setdefault(segment, _Branch())
+            branch.routes[route.method] = route
 
     def find(self, path: str) -> tuple[Mapping[str, Route], tuple[str, ...]] | None:
         """Return the routes of a path by method, and the values of its parameters in order; None if there are none."""
-        sent = path.split("/")
-        for segments, routes in self._paths.get(len(sent), {}).items():
-            pairs = list(zip(segments, sent, strict=True))
-            if all(segment == value or (segment == "{" and value) for segment, value in pairs):
-                return routes, tuple(value for segment, value in pairs if segment == "{")
-        return None
+        return _found(self._root, path.split("/"), ())
+
+
+class _Branch:
+    """Where paths part: what follows by its segment, a brace for a parameter, and the routes that end here."""
+
+    __slots__ = ("next", "routes")
+
+    def __init__(self) -> None:
+        self.next: dict[str, _Branch] = {}
+        self.routes: dict[str, Route] = {}
+
+
+def _found(
+    branch: _Branch, sent: Sequence[str], values: tuple[str, ...]
+) -> tuple[Mapping[str, Route], tuple[str, ...]] | None:
+    if not sent:
+        return (branch.routes, values) if branch.routes else None
+    first, rest = sent[0], sent[1:]
+    found = None
+    if first != "{" and first in branch.next:
+        found = _found(branch.next[first], rest, values)
+    if found is None and first and "{" in branch.next:
+        found = _found(branch.next["{"], rest, (*values, first))
+    return found
