@@ -42,7 +42,8 @@ def test_ray(engine: Engine, cluster: str) -> None:
     """Both blocks answer all rows that they show."""
     first, alone = map(run, recipes("Ray"))
     assert len(first["answered"].take_all()) == 100
-    assert len(engine.texts) == len(set(engine.texts)) + 20  # two jobs with the same texts
+    again = len(engine.texts) - len(set(engine.texts))
+    assert 10 <= again <= 20  # another job with the same texts, left after its first row: one block or two
     assert alone["batch"].job == "by-itself"
 
 
