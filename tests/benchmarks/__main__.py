@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     beside = _beside(asked.rounds, console) if "tracing" in parts else None
     if asked.write:
         text = page.PAGE.read_text("utf-8")
-        if set(parts) == set(PARTS):
+        if set(parts) == set(OF_PAGE):
             text = page.with_table(text, page.written(readings))
         if beside is not None:
             text = page.with_table(text, peers.written(beside), peers.BEGIN, peers.END)
