@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import sqlite3
 import stat
@@ -9,13 +10,17 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
+from lumnisai_core import Client
+from lumnisai_core.exceptions import LumnisAIError
 from lumnisai_core.local import LocalLumnis, StoreError
 from lumnisai_core.local.lumnis.store.schema import STEPS
 from lumnisai_core.local.lumnis.store.store import Store
 from lumnisai_core.local.store.database import Database
+from tests.local.backend import Backend
 from tests.local.conftest import Serve
 from tests.local.support import EchoEngine
 from tests.local.test_files import put
@@ -38,6 +43,32 @@ def test_only_the_owner_may_read_the_files(serve: Serve, tmp_path: Path) -> None
     files = [*tmp_path.glob("l.db*"), *folder.iterdir()]
     assert len(files) >= 7
     assert {file.name: oct(_mode(file)) for file in files if file.is_file() and _mode(file) != 0o600} == {}
+
+
+def test_an_upload_is_private_and_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of both platforms that keep files: nothing is left of one that meets a full disk."""
+
+    def full(source: BinaryIO, target: BinaryIO, _: int) -> None:
+        target.write(source.read(3))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with (
+        LocalLumnis(path=tmp_path / "l.db") as local,
+        Client(local.api_key, base_url=local.base_url, scope="tenant", max_retries=0) as client,
+        Backend(local) as backend,
+    ):
+        parts = [("files", ("a.txt", b"drip", "text/plain"))]
+        backend.ok("POST", f"{backend.project}/file/batch", files=parts)
+        folders = [path for path in tmp_path.rglob("*") if path.is_dir()]
+        kept = [path for folder in folders for path in folder.iterdir() if path.is_file()]
+        assert len(kept) == 1
+        assert {_mode(path) for path in kept} == {0o600}
+        assert {_mode(folder) for folder in folders} == {0o700}
+        monkeypatch.setattr("shutil.copyfileobj", full)
+        with pytest.raises(LumnisAIError):
+            client.files.upload(file_content=b"tide", file_name="b.txt", scope="tenant")
+        assert backend.code("POST", f"{backend.project}/file/batch", files=parts) == 500
+        assert {path for path in tmp_path.rglob("*") if path.is_file() and path.parent != tmp_path} == set(kept)
 
 
 @pytest.mark.parametrize("application", [0, 0x0F055111])

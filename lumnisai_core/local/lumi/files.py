@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
 import struct
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote, urlsplit
@@ -18,6 +18,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from lumnisai_core.local.lumi.documents import Caller, is_allowed
 from lumnisai_core.local.lumi.shapes import FileRow
 from lumnisai_core.local.lumi.store import Store
+from lumnisai_core.local.store.database import write_file
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import new_id, now_z
 from lumnisai_core.local.web.text import word_set
@@ -45,6 +46,8 @@ class Files:
         self._store = store
         self._folder = folder
         self._largest = largest
+        if folder.is_dir():
+            folder.chmod(0o700)
         for path in folder.iterdir() if folder.is_dir() else ():
             if store.files.one(id=path.name) is None:  # what an upload that never ended left
                 path.unlink()
@@ -64,22 +67,13 @@ class Files:
     async def add_picture(self, seed: str, owner: str | None) -> FileRow:
         """Store the picture that belongs to a text."""
         path_id, data = new_id(), await asyncio.to_thread(picture, seed)
-        await asyncio.to_thread(self._write, path_id, data)
+        await asyncio.to_thread(write_file, self._path(path_id), BytesIO(data))
         return self._store.files.add(FileRow(path_id, "image.png", "image/png", len(data), owner, now_z()))
 
     async def _add(self, name: str, kind: str, size: int, owner: str | None, source: BinaryIO) -> FileRow:
         file_id = new_id()
-        await asyncio.to_thread(self._write, file_id, source)
+        await asyncio.to_thread(write_file, self._path(file_id), source)
         return self._store.files.add(FileRow(file_id, name, kind, size, owner, now_z()))
-
-    def _write(self, file_id: str, source: BinaryIO | bytes) -> None:
-        """Write a file's bytes. Blocks; call it in a thread."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._path(file_id).open("wb") as file:
-            if isinstance(source, bytes):
-                file.write(source)
-            else:
-                shutil.copyfileobj(source, file, 1 << 20)
 
     def _path(self, file_id: str) -> Path:
         return self._folder / file_id

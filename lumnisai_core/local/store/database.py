@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
+from lumnisai_core.file_texts import private
 from lumnisai_core.local.web.json_text import Json
 from lumnisai_core.local.web.work import OutOfTime, check_time
 
@@ -142,6 +144,17 @@ def _connect(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         path.chmod(0o600)
     return sqlite3.connect(path, isolation_level=None, timeout=0.2)
+
+
+def write_file(path: Path, source: BinaryIO) -> None:
+    """Write an upload whole or not at all, for its owner's eyes only. Blocks; call it in a thread."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        with open(path, "xb", opener=private) as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+    except OSError:  # a full disk, above all
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _is_over() -> bool:

@@ -9,7 +9,6 @@ import itertools
 import json
 import logging
 import secrets
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,12 +22,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from lumnisai_core.file_texts import Unreadable, private
+from lumnisai_core.file_texts import Unreadable
 from lumnisai_core.local.engines.base import Passage
 from lumnisai_core.local.lumnis.files.reading import read
 from lumnisai_core.local.lumnis.store.files import of_ids, visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
+from lumnisai_core.local.store.database import write_file
 from lumnisai_core.local.web.ids import now
 from lumnisai_core.local.web.text import search_terms, spaced
 from lumnisai_core.local.web.work import OutOfTime, Work
@@ -63,9 +63,7 @@ class Library:
     def keep(self, file_id: str, source: BinaryIO) -> str:
         """Copy an upload to its place and return its SHA-256 digest. Blocks; call it in a thread."""
         path = self.path(file_id)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(path, "wb", opener=private) as file:
-            shutil.copyfileobj(source, file, 1 << 20)
+        write_file(path, source)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
