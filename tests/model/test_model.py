@@ -91,9 +91,8 @@ def test_a_cancelled_run_stops_the_generation(address: str) -> None:
     engine = ChatModelEngine(chat_model(address, max_tokens=900, extra_body={"ignore_eos": True}))
     with LocalLumnis(engine=engine, poll="on-change") as service, client_of(service) as client:
         run = client.responses.create("Count to a million.")
-        while len(client.responses.get(run.response_id, wait=10).progress) < 2:
+        while not busy(address):  # a base model may write nothing that can be seen
             pass
-        assert busy(address)
         client.responses.cancel(run.response_id)
         with pytest.raises(RunCancelledError):
             client.responses.wait(run.response_id)
