@@ -168,7 +168,7 @@ def test_an_extra_that_lacks_is_found() -> None:
     code = "import json\nfrom llama_index.core import Document\nfrom lumnisai_core.local import LocalLumnis\n"
     assert missing_extras(code, {"langchain"}) == ["llama_index.core", "lumnisai_core.local"]
     assert missing_extras(code, {"local", "llama-index"}) == []
-    assert len(first_screens(README)) == 3
+    assert len(first_screens(README)) == 2
 
 
 #: Extras that only this project's own targets use.
