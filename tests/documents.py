@@ -1,7 +1,7 @@
 """Python blocks of the documents, and the outputs below them.
 
-``python -m tests.documents`` runs each block that prints and writes what it prints into a block of `text` below it; what
-differs between runs becomes ``...``. Paths limit it to some pages, ``--missing`` to blocks without an output.
+``python -m tests.documents`` runs the blocks and writes what each prints into a block of `text` below it; what differs
+between runs becomes ``...``. Paths limit it to some pages, ``--missing`` to blocks without an output.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import difflib
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
+from contextlib import ExitStack, closing, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
@@ -63,18 +63,38 @@ def blocks_of(page: Path) -> Iterator[Block]:
         yield Block(page, text[: match.start()].count("\n") + 2, match["code"], match["printed"], match.end())
 
 
-def run(code: str) -> str:
-    """Run a block by itself, with keys and addresses of a fresh service in the environment; return what it prints."""
-    with (
-        LocalLumnis(engine=OfflineEngine(step_delay=0)) as local,
-        pytest.MonkeyPatch.context() as patch,
-        redirect_stdout(StringIO()) as printed,
-    ):
-        for name, value in local.environment().items():
-            patch.setenv(name, value)
-        patch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)  # a block may set it
-        exec(compile(code, "<document>", "exec"), {"__name__": "__main__"})
-    return tidy(printed.getvalue())
+class Runner:
+    """Runs blocks, each as a program of its own. Those of a page share a fresh service, as they do for a reader."""
+
+    def __init__(self) -> None:
+        self._page: Path | None = None
+        self._done: set[int] = set()
+        self._opened = ExitStack()
+
+    def run(self, block: Block) -> str:
+        """Run a block, after those above it on its page; return what it prints."""
+        if block.page != self._page:
+            self.close()
+            self._page = block.page
+            self._local = self._opened.enter_context(LocalLumnis(engine=OfflineEngine(step_delay=0)))
+        for other in blocks_of(block.page):
+            if other.line < block.line and other.line not in self._done:
+                self._run(other)
+        return self._run(block)
+
+    def _run(self, block: Block) -> str:
+        self._done.add(block.line)
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
+            for name, value in self._local.environment().items():
+                patch.setenv(name, value)
+            patch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)  # a block may set it
+            exec(compile(block.code, "<document>", "exec"), {"__name__": "__main__"})
+        return tidy(printed.getvalue())
+
+    def close(self) -> None:
+        """Close the service of the latest page."""
+        self._opened.close()
+        self._page, self._done = None, set()
 
 
 def tidy(printed: str) -> str:
@@ -93,7 +113,7 @@ def agrees(shown: str, printed: str) -> bool:
 
 
 def shown(outputs: Sequence[str]) -> str:
-    """Return what a page shows of a block that printed these, with ``...`` for what differs and for what is too long."""
+    """Return what a page shows of some outputs of a block, with ``...`` for what differs and for what is too long."""
     first, *others = (_CHANGING.sub(_ANYTHING, output) for output in outputs)
     for other in others:
         first = _common(first, other)
@@ -135,27 +155,28 @@ def main() -> int:
 
 
 def _write(page: Path, *, missing: bool) -> int:
-    """Write the outputs of a page from its last block to its first; return the number of blocks that failed."""
-    text, failed = page.read_text("utf-8"), 0
-    for block in reversed(list(blocks_of(page))):
-        if "print" not in block.code or (missing and block.printed is not None):
-            continue
-        try:
-            outputs = [_run_afresh(block.code) for _ in range(_RUNS)]
-        except Exception as error:  # noqa: BLE001 - the other blocks can still be written
-            print(f"{block.name}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-            failed += 1
+    """Write the outputs of a page; return the number of blocks that failed."""
+    blocks = list(blocks_of(page))
+    outputs: dict[int, list[str]] = {block.line: [] for block in blocks}
+    failed = set()
+    for _ in range(_RUNS):
+        with closing(Runner()) as runner:
+            for block in blocks:
+                asyncio.set_event_loop(None)  # blocking calls of LlamaIndex leave one behind
+                try:
+                    outputs[block.line].append(runner.run(block))
+                except Exception as error:  # noqa: BLE001 - the other blocks can still be written
+                    print(f"{block.name}: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+                    failed.add(block.line)
+    text = page.read_text("utf-8")
+    for block in reversed(blocks):
+        if "print" not in block.code or block.line in failed or (missing and block.printed is not None):
             continue
         begin = block.end if block.printed is None else block.end - len(f"\n```text\n{block.printed}```\n")
-        output = shown(outputs)
+        output = shown(outputs[block.line])
         text = text[:begin] + (f"\n```text\n{output}```\n" if output.strip(".\n ") else "") + text[block.end :]
     page.write_text(text, "utf-8")
-    return failed
-
-
-def _run_afresh(code: str) -> str:
-    asyncio.set_event_loop(None)  # blocking calls of LlamaIndex leave one behind
-    return run(code)
+    return len(failed)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from contextlib import closing
 from importlib.metadata import metadata, packages_distributions, requires
 from pathlib import Path
 
@@ -11,13 +13,20 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests import reference
-from tests.documents import COLUMNS, PAGES, ROOT, Block, agrees, blocks_of, run, shown, tidy
+from tests.documents import COLUMNS, PAGES, ROOT, Block, Runner, agrees, blocks_of, shown, tidy
 from tests.package import sizes
 
 README = ROOT / "README.md"
 PROJECT = "lumnisai-integrations"
 # The reference holds signatures, which cannot run.
 BLOCKS = [block for page in PAGES if page.parent.name != "reference" for block in blocks_of(page)]
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[Runner]:
+    """Runs blocks on a service for each page."""
+    with closing(Runner()) as made:
+        yield made
 
 
 def wide_lines(text: str) -> list[str]:
@@ -35,9 +44,9 @@ def test_the_documents_have_python_blocks() -> None:
 @pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
 @pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 @pytest.mark.parametrize("block", [pytest.param(block, id=block.name) for block in BLOCKS])
-def test_a_python_block_runs(block: Block) -> None:
+def test_a_python_block_runs(block: Block, runner: Runner) -> None:
     """With keys and addresses in the environment, each block runs by itself and prints what stands below it."""
-    printed = run(block.code)
+    printed = runner.run(block)
     if "print" in block.code:
         assert printed
     if block.printed is not None:
@@ -138,7 +147,9 @@ def missing_extras(code: str, extras: set[str]) -> list[str]:
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     bring, known = installed_by(extras), packages_distributions()
     own = [module for module in modules if module.startswith("lumnisai_")]
-    parts = [module for module in own for part, extra in PARTS.items() if module.startswith(part) and extra not in extras]
+    parts = [
+        module for module in own for part, extra in PARTS.items() if module.startswith(part) and extra not in extras
+    ]
     others = [
         module
         for module in modules.difference(own)
@@ -188,7 +199,8 @@ def test_the_readme_lists_every_extra() -> None:
 @pytest.mark.parametrize("framework", ["LangChain", "LlamaIndex"])
 def test_the_first_screen_streams_an_answer(framework: str) -> None:
     """The first block of each framework answers its own question."""
-    text = README.read_text("utf-8")
-    block = re.search(rf"^## {framework}\n.*?^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    _, _, section = README.read_text("utf-8").partition(f"\n## {framework}\n")
+    block = re.search(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     assert block is not None
-    assert "Spring tides follow the full moon." in run(block[1])
+    assert "What follows the full moon?" in block[1]
+    assert "Spring tides follow the full moon." in block[2]

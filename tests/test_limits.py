@@ -80,7 +80,9 @@ FIGURES: dict[str, tuple[float, ...]] = {
 def rows() -> dict[str, list[str]]:
     """Return the cells of each row of the page's tables by the first one."""
     text = (ROOT / "docs" / "limits.md").read_text("utf-8")
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")
+    ]
     return {first: rest for first, *rest in cells if first != "What" and set(first) != {"-"}}
 
 
@@ -95,4 +97,6 @@ def test_a_limit_is_the_one_in_the_code(row: str) -> None:
 def test_every_figure_of_the_page_is_compared() -> None:
     """A row with a figure has an entry in the table above."""
     unknown = [first for first, cells in rows().items() if not first.startswith(tuple(FIGURES))]
-    assert [first for first in unknown if re.search(r"\d", " ".join(rows()[first]))] == ["processes on one database file"]
+    assert [first for first in unknown if re.search(r"\d", " ".join(rows()[first]))] == [
+        "processes on one database file"
+    ]

@@ -3,7 +3,8 @@
 Each environment gets the wheel, pytest and nothing of the checkout but ``smoke.py``. With the oldest and the newest
 versions of the frameworks, the adapters' whole tests run, too. The examples of the README run with the extras that it
 names above them, and the size of each extra is measured; ``sizes --write`` puts the figures into the README. Last,
-pyright judges the types of the public API. Wheel, source archive and a software bill of materials, of the wheel with the locked versions, are left in ``dist/``.
+pyright judges the types of the public API. Wheel, source archive and a software bill of materials, of the wheel with
+the locked versions, are left in ``dist/``.
 """
 
 from __future__ import annotations

@@ -143,7 +143,8 @@ def _mcp() -> None:
 
 def _lucidic() -> None:
     lai = importlib.import_module("lumnisai_core.lucidic")
-    assert lai.init and lai.statistics()
+    assert lai.init
+    assert lai.statistics()
 
 
 def _liminal_local() -> None:
