@@ -147,9 +147,8 @@ def missing_extras(code: str, extras: set[str]) -> list[str]:
     modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     bring, known = installed_by(extras), packages_distributions()
     own = [module for module in modules if module.startswith("lumnisai_")]
-    parts = [
-        module for module in own for part, extra in PARTS.items() if module.startswith(part) and extra not in extras
-    ]
+    lacking = tuple(part for part, extra in PARTS.items() if extra not in extras)
+    parts = [module for module in own if module.startswith(lacking)]
     others = [
         module
         for module in modules.difference(own)
