@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from opentelemetry.util._once import Once
 
 from lumnisai_core.local import LocalLumnis, OfflineEngine
 
@@ -87,7 +88,8 @@ class Runner:
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as printed:
             for name, value in self._local.environment().items():
                 patch.setenv(name, value)
-            patch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)  # a block may set it
+            patch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)  # a block may set it, which is possible once
+            patch.setattr("opentelemetry.trace._TRACER_PROVIDER_SET_ONCE", Once())
             exec(compile(block.code, "<document>", "exec"), {"__name__": "__main__"})
         return tidy(printed.getvalue())
 
@@ -120,7 +122,7 @@ def shown(outputs: Sequence[str]) -> str:
     lines = first.splitlines()
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_FIRST], _ANYTHING, *lines[-_LAST:]]
-    lines = [f"{line[: COLUMNS - 3]}..." if len(line) > COLUMNS else line for line in lines]
+    lines = [f"{line[: COLUMNS - 3].rstrip('.')}..." if len(line) > COLUMNS else line for line in lines]
     return "".join(f"{line}\n" for at, line in enumerate(lines) if line != _ANYTHING or lines[at - 1 : at] != [line])
 
 

@@ -54,7 +54,8 @@ def table_of(sizes: dict[str, Size]) -> str:
         f"| {f'`{extra}`' if extra else 'none'} | {EXTRAS[extra]} | {size.packages} | {_megabytes(size.size)} |\n"
         for extra, size in sizes.items()
     ]
-    return f"\n| Extra | Adds | Packages | MB |\n|---|---|---:|---:|\n{''.join(rows)}\n"
+    head = "| Extra | Adds | Packages | MB |\n|---|---|---:|---:|\n"
+    return f"\nBeside this package, and with it, in the locked versions on Linux:\n\n{head}{''.join(rows)}\n"
 
 
 def _megabytes(size: int) -> str:
