@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import pytest
 
@@ -109,6 +110,17 @@ def test_a_broken_link_is_found(link: str, resolves: bool, tmp_path: Path, monke
     monkeypatch.setattr("tests.test_site.ROOT", tmp_path)
     monkeypatch.setattr("tests.test_site.DOCS", folder)
     assert (broken_links(page) == []) is resolves
+
+
+@pytest.mark.parametrize("picture", [pytest.param(path, id=path.name) for path in sorted(DOCS.rglob("*.svg"))])
+def test_a_picture_stands_by_itself(picture: Path) -> None:
+    """A picture is shown on a page, has a title for those who cannot see it, and loads nothing from elsewhere."""
+    root = ElementTree.fromstring(picture.read_text("utf-8"))
+    assert root.findtext("{http://www.w3.org/2000/svg}title")
+    values = [value for node in root.iter() for name, value in node.attrib.items() if name.endswith("href")]
+    assert [value for value in values if not value.startswith("#")] == []
+    assert not re.search(r"<script|@import|url\((?!#)", picture.read_text("utf-8"))
+    assert any(picture.name in page.read_text("utf-8") for page in PAGES)
 
 
 def _pages_of(entries: object) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """Builds the package and tries it as shipped: with every extra, and with the oldest and newest versions allowed.
 
 Each environment gets the wheel, pytest and nothing of the checkout but ``smoke.py``. With the oldest and the newest
-versions of the frameworks, the adapters' whole tests run, too. Last, pyright judges the types of the public API.
-Wheel, source archive and a software bill of materials, of the wheel with the locked versions, are left in ``dist/``.
+versions of the frameworks, the adapters' whole tests run, too. The examples of the README run with the extras that it
+names above them, and the size of each extra is measured; ``sizes --write`` puts the figures into the README. Last,
+pyright judges the types of the public API. Wheel, source archive and a software bill of materials, of the wheel with
+the locked versions, are left in ``dist/``.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ from functools import cache
 from pathlib import Path
 
 from lumnisai_core.local import LocalLumnis
+from tests.package import sizes
 
 ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "dist"
 LOCK = ROOT / "constraints.txt"
 NAME = "lumnisai-integrations"
-EXTRAS = ("", "langchain", "llama-index", "local", "files", "mcp", "aiohttp", "cli", "all")
+EXTRAS = tuple(sizes.EXTRAS)
+#: The lock file of an extra that the main one leaves out.
+OTHER_LOCKS = {"ray": ROOT / "tests/cluster/constraints.txt"}
 PACKAGES = ("lumnisai_core", "lumnisai_integrations")
 #: The modules that users import from. What they list, with its members, is the public API.
 DOORS = (
@@ -54,13 +59,19 @@ def main() -> int:
         "archive": _archive,
         "materials": _materials,
         "extras": _extras,
+        "readme": _readme,
+        "sizes": _sizes,
         "oldest": _oldest,
         "newest": _newest,
         "types": _types,
     }
     parser = argparse.ArgumentParser(prog="python -m tests.package", description=__doc__)
     parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
-    chosen = parser.parse_args().parts or list(parts)
+    parser.add_argument("--write", action="store_true", help="put the sizes into the README")
+    arguments = parser.parse_args()
+    if arguments.write:
+        parts["sizes"] = _write_sizes
+    chosen = arguments.parts or list(parts)
     with tempfile.TemporaryDirectory() as folder, _service() as environment:
         wheel = _build()
         outcome = {name: parts[name](Path(folder), wheel, environment) for name in chosen}
@@ -121,6 +132,39 @@ def _plain(name: str) -> str:
 
 def _extras(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
     return [extra or "no extra" for extra in EXTRAS if not _try(folder, wheel, environment, extra)]
+
+
+def _readme(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:
+    """Run each first example of the README with nothing but the extras on the line above it."""
+    pattern = r'^\$ pip install "lumnisai-integrations\[([\w,-]+)\]"\n```\n\n```python\n(.*?)^```'
+    screens = re.findall(pattern, (ROOT / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    failed = []
+    for extras, code in screens:
+        python = _environment_at(folder / f"readme-{extras}")
+        _install(python, f"{NAME}[{extras}] @ {wheel.as_uri()}")
+        if not _passes([str(python), "-c", code], cwd=folder, env=environment):
+            failed.append(extras)
+    return failed if screens else ["no example"]
+
+
+def _sizes(folder: Path, wheel: Path, _environment: dict[str, str]) -> list[str]:
+    """Measure each extra with the locked versions, and compare the README."""
+    return sizes.stale(_measured(folder, wheel))
+
+
+def _write_sizes(folder: Path, wheel: Path, _environment: dict[str, str]) -> list[str]:
+    sizes.write(_measured(folder, wheel))
+    return []
+
+
+def _measured(folder: Path, wheel: Path) -> dict[str, sizes.Size]:
+    def install(extra: str) -> Path:
+        python = _environment_at(folder / f"size-{extra or 'core'}")
+        wanted = f"{NAME}[{extra}] @ {wheel.as_uri()}" if extra else f"{NAME} @ {wheel.as_uri()}"
+        _install(python, "--constraint", str(OTHER_LOCKS.get(extra, LOCK)), wanted)
+        return python
+
+    return sizes.measure(install)
 
 
 def _oldest(folder: Path, wheel: Path, environment: dict[str, str]) -> list[str]:

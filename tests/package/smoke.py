@@ -29,10 +29,13 @@ NAMES = [
     ("langchain", "lumnisai_integrations.langchain", "ChatLumnis"),
     ("llama-index", "lumnisai_integrations.llama_index", "LumnisLLM"),
     ("local", "lumnisai_core.local", "LocalLumnis"),
+    ("ray", "lumnisai_integrations.bulk.ray", "map_runs"),
 ]
 #: Extras that bring others.
 BRINGS = {
-    "all": {"langchain", "llama-index", "local", "aiohttp", "files", "mcp", "cli"},
+    "all": {"langchain", "llama-index", "local", "aiohttp", "files", "mcp", "cli", "lucidic", "liminal-local"},
+    "liminal-ner": {"liminal-local"},
+    "ray": {"aiohttp"},
 }
 
 
@@ -83,6 +86,9 @@ def test_the_extra_works() -> None:
         "files": _files,
         "cli": _command_line,
         "mcp": _mcp,
+        "lucidic": _lucidic,
+        "liminal-local": _liminal_local,
+        "ray": _ray,
     }
     wanted = [extra for extra in checks if has(extra) or EVERYTHING]
     assert wanted or EXTRA == ""
@@ -133,6 +139,21 @@ def _files() -> None:
 
 def _mcp() -> None:
     assert importlib.import_module("lumnisai_integrations.mcp").mcp_server
+
+
+def _lucidic() -> None:
+    lai = importlib.import_module("lumnisai_core.lucidic")
+    assert lai.init
+    assert lai.statistics()
+
+
+def _liminal_local() -> None:
+    for checker in ("phonenumbers", "stdnum"):
+        importlib.import_module(checker)
+
+
+def _ray() -> None:
+    assert importlib.import_module("lumnisai_integrations.bulk.ray").map_runs
 
 
 def _command_line() -> None:
