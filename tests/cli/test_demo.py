@@ -108,9 +108,10 @@ def test_with_a_key(key: str, client: Client, alone: None, monkeypatch: pytest.M
         names.append(session_at(text, "lmn_of_the_demo"))
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(sys, "stdout", Pipe("Stop with Ctrl-C.", look))
+    pipe = Pipe("Stop with Ctrl-C.", look)
+    monkeypatch.setattr(sys, "stdout", pipe)
     assert main(["demo", "--serve"]) == 0
-    shown = sys.stdout.getvalue()
+    shown = pipe.getvalue()
     assert "Lumnis: by your keys." in shown
     assert len(client.list_responses().responses) == 4
     assert names == ["A berth for Alcyone"]
@@ -126,10 +127,11 @@ def test_ctrl_c_ends_with_one_line(
     monkeypatch.setenv("COLUMNS", "40")
     for name in ("LUMNISAI_API_KEY", "LUMNISAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, "stdout", Pipe("Planning", lambda _: signal.raise_signal(signal.SIGINT)))
+    pipe = Pipe("Planning", lambda _: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(sys, "stdout", pipe)
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "\nInterrupted.\n"
-    assert max(map(len, sys.stdout.getvalue().splitlines())) <= 40
+    assert max(map(len, pipe.getvalue().splitlines())) <= 40
 
 
 def event(name: str, parent: str = "", **fields: object) -> EventRecord:
