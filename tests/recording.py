@@ -190,7 +190,7 @@ def svg_of(film: Film) -> str:
 @keyframes page {{ 0% {{ transform: {_up(0)}; }} {moves} }}
 {frames}
 </style>
-<defs><clipPath id="screen"><rect y="{-_HIGH}" width="{width:g}" height="{ROWS * _HIGH + 6}"/></clipPath></defs>
+<defs><clipPath id="screen"><rect y="{-_SIZE}" width="{width:g}" height="{ROWS * _HIGH}"/></clipPath></defs>
 <rect width="100%" height="100%" rx="8" fill="#161b22"/>
 <g fill="#4b5563"><circle cx="20" cy="17" r="5"/><circle cx="38" cy="17" r="5"/><circle cx="56" cy="17" r="5"/></g>
 <text class="d" x="{width / 2:g}" y="22" text-anchor="middle">lumnis demo --serve</text>

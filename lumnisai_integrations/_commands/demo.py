@@ -7,7 +7,6 @@ import os
 import secrets
 import shlex
 import sys
-import time
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +46,6 @@ def add(commands: Commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Tell the story; any failure raises."""
     _check_packages()
-    began = time.monotonic()
     page = Page(Screen())
     key = os.environ.get(SERVED_KEY, "").strip() or f"lmn_{secrets.token_urlsafe(18)}"
     lumi = LumiSettings(rules={"Bookings": _OWN})
@@ -58,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         _show_services(page, service, local)
         page.note("Loading LangChain ...")
         session_id: str = import_module("lumnisai_integrations._commands.story").tell(page, service, local)
-        page.part(f"Done, in {time.monotonic() - began:.0f} s")
+        page.part("Done. Next, in this shell")
         _show_commands(page, is_served=options.serve)
         if options.serve:
             local.serve_forever(lambda *_: _show_window(page, service, local, session_id))

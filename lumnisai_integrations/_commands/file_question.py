@@ -68,6 +68,7 @@ class _Steps(BaseEventHandler):
 
 def ask(page: Page, service: Connection) -> None:
     """Ask a question about files in a folder, and show the answer with the lines that it comes from."""
+    page.note("You ask:")
     page.text(QUESTION)
     llm = LumnisLLM(**service.settings)
     handlers = get_dispatcher("lumnisai_integrations.llama_index").event_handlers
@@ -81,6 +82,7 @@ def ask(page: Page, service: Connection) -> None:
         finally:
             handlers.remove(steps)
             llm.close()
+    page.note("The answer:")
     page.text(str(response))
     page.note("Sources:")
     page.text("\n".join(str(source.node.metadata["source"]) for source in response.source_nodes))

@@ -152,6 +152,7 @@ def _typed_record(
     writer = guard.model(model).with_structured_output(Booking)
     prompt = f"{LETTER}\n\n{answer}\n\nWhich berth is held for which boat?"
     booking = cast("Booking", writer.invoke(prompt, {"callbacks": callbacks, "run_name": "write_booking"}))
+    page.note("Your class, filled in from the letter and the answer:")
     page.text(repr(booking))
     password = secrets.token_urlsafe(12)
     _store_booking(local, booking, password)

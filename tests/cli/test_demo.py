@@ -15,7 +15,7 @@ import pytest
 from lumnisai_core import Client, lucidic
 from lumnisai_core.lucidic import EventRecord
 from lumnisai_integrations._commands.keys import SERVED_KEY
-from lumnisai_integrations._commands.page import COLUMNS
+from lumnisai_integrations._commands.page import COLUMNS, command_here
 from lumnisai_integrations._commands.story import EMAIL, NAME, PHONE, trace_lines
 from lumnisai_integrations.cli import main
 from tests.recording import PICTURE, Film, lines_of, plain, record, svg_of
@@ -132,6 +132,21 @@ def test_ctrl_c_ends_with_one_line(
     assert main(["demo"]) == 130
     assert capsys.readouterr().err == "\nInterrupted.\n"
     assert max(map(len, pipe.getvalue().splitlines())) <= 40
+
+
+def test_commands_are_shown_as_they_work_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name on the path, from the folder of an environment below this one, by a whole path, or as a module."""
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(folder / "python"))
+    monkeypatch.setenv("PATH", "")
+    assert command_here() == f"{folder / 'python'} -m lumnisai_integrations.cli"
+    (folder / "lumnis").touch(mode=0o755)
+    assert command_here() == str(folder / "lumnis")
+    monkeypatch.chdir(tmp_path)
+    assert command_here() == ".venv/bin/lumnis"
+    monkeypatch.setenv("PATH", str(folder))
+    assert command_here() == "lumnis"
 
 
 def event(name: str, parent: str = "", **fields: object) -> EventRecord:
