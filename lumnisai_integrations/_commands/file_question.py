@@ -23,7 +23,7 @@ from lumnisai_integrations.llama_index import LucidicHandler, LumnisLLM, LumnisP
 
 FILES = {
     "prices.txt": "One night costs 42 euros.\nElectricity is included.\n",
-    "tides.txt": ("Spring tides come two days after new and full moon.\nNeap tides come two days after half moon.\n"),
+    "tides.txt": "Spring tides follow new and full moon.\nNeap tides come two days after half moon.\n",
     "rules.txt": (
         "The harbour office opens at 7:30.\n"
         "Boats with a draught above 2.5 m leave at spring tides only.\n"
