@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from lumnisai_core.display import one_line
+from lumnisai_integrations._commands import OutputClosed
 from lumnisai_integrations._commands.output import Screen
 from lumnisai_integrations._shared.display import ProgressDisplay
 
@@ -40,21 +41,27 @@ class Page:
     def lines(self, lines: Iterable[str]) -> None:
         """Show lines that are narrow enough already."""
         for line in lines:
-            self._screen.line(line)
+            self._show(line)
 
     def progress(self) -> ProgressDisplay:
         """Return a listener, and context manager, that shows runs: live where that is possible, else as lines."""
 
         def write(line: str) -> None:
-            self._screen.note(one_line(line, self.columns))
+            self._show(one_line(line, self.columns), "dim")
 
         return ProgressDisplay("auto" if self._screen.can_draw else write)
 
     def _wrapped(self, text: str, style: str, indent: str = "", gap: str = "") -> None:
         for line in text.splitlines():
             wrapped = textwrap.wrap(line, self.columns - len(indent), break_long_words=False, break_on_hyphens=False)
-            self._screen.line(gap + textwrap.indent("\n".join(wrapped), indent), style)
+            self._show(gap + textwrap.indent("\n".join(wrapped), indent), style)
             gap = ""
+
+    def _show(self, text: str, style: str = "") -> None:
+        try:
+            self._screen.line(text, style)
+        except BrokenPipeError as error:  # listeners of frameworks may write, whose exceptions would only be logged
+            raise OutputClosed from error
 
 
 def command_here() -> str:

@@ -77,6 +77,7 @@ class _Watch(BaseCallbackHandler):
     """Shows what a model reads first, and the progress of its runs."""
 
     run_inline = True  # in the order of the updates
+    raise_error = True
 
     def __init__(self, page: Page, progress: ProgressDisplay) -> None:
         self._page = page

@@ -134,6 +134,22 @@ def test_ctrl_c_ends_with_one_line(
     assert max(map(len, pipe.getvalue().splitlines())) <= 40
 
 
+def test_a_reader_that_leaves_ends_the_demo_silently(
+    alone: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `head` does, also where a framework calls what writes."""
+    for name in ("LUMNISAI_API_KEY", "LUMNISAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def leave(_: str) -> None:
+        raise BrokenPipeError
+
+    for awaited in ("The model reads:", "Planning", "hold_berth("):
+        monkeypatch.setattr(sys, "stdout", Pipe(awaited, leave))
+        assert main(["demo"]) == 0
+        assert capsys.readouterr().err == ""
+
+
 def test_commands_are_shown_as_they_work_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By name on the path, from the folder of an environment below this one, by a whole path, or as a module."""
     folder = tmp_path / ".venv" / "bin"
