@@ -19,13 +19,13 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3 mcp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
+.PHONY: help demo test coverage notebooks lint format types sync reference recording lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/installed-all ## show the main job on the embedded service, or on the platform with LUMNISAI_API_KEY
-	@$(BIN)/lumnis demo
+demo: $(VENV)/installed-all ## show one case on all four platforms, embedded or with your keys; ARGS=--serve keeps a window open
+	@$(BIN)/lumnis demo $(ARGS)
 
 test: $(VENV)/installed-dev ## run the tests
 	$(TESTS)
@@ -67,6 +67,9 @@ lock: $(VENV)/bin/uv ## write versions and hashes of all packages to the lock fi
 	for name in $(OFFICIAL) leaks; do \
 		$(LOCK) tests/official/$$name.txt --output-file tests/official/$$name.lock || exit 1; \
 	done
+
+recording: $(VENV)/installed-dev ## draw the picture of the demo in the README
+	$(BIN)/python -m tests.recording
 
 docs: $(VENV)/installed-docs ## build the site of the documents into site/
 	$(BIN)/zensical build --strict --clean

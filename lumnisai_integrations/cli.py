@@ -25,6 +25,7 @@ from lumnisai_integrations._commands.parsers import (
     Parser,
     add_arguments,
     examples_text,
+    missing,
 )
 
 _DESCRIPTION = """\
@@ -102,8 +103,7 @@ def _add_command(name: str, commands: Commands) -> None:
     except ImportError as error:
         if name not in EXTRAS:
             raise
-        hint = f'lumnis {name} needs {error.name}: pip install "lumnisai-integrations[{EXTRAS[name]}]"'
-        raise ImportError(hint, name=error.name) from error
+        raise missing(name, error.name) from error
     module.add(commands)
 
 

@@ -59,19 +59,10 @@ def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterat
 
     With ``embedded``, a service starts inside the command if there is neither a key nor an address.
     """
-
-    def setting(name: str) -> str | None:
-        return getattr(options, name) or os.environ.get(f"LUMNISAI_{name.upper()}", "").strip() or None
-
-    scope = Scope(getattr(options, "scope", Scope.USER))
-    user = options.user_id if scope is Scope.TENANT else setting("user_id") or options.default_user
-    from_file = None if options.api_key_file is None else key_of(options.api_key_file)
-    key, address = options.api_key or from_file or setting("api_key"), setting("base_url")
-    if key:
-        yield Connection({"api_key": key, "base_url": address, "user_id": user, "scope": scope})
+    service = configured(options, embedded=embedded)
+    if service is not None:
+        yield service
         return
-    if not embedded or address is not None:
-        raise UsageError(_NO_KEY)
     try:
         from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, not needed with a key
     except ImportError as error:
@@ -79,9 +70,43 @@ def connection(options: argparse.Namespace, *, embedded: bool = False) -> Iterat
             f"without LUMNISAI_API_KEY an embedded service answers, and {error}", name=error.name
         ) from error
 
-    with LocalLumnis(step_delay=STEP_DELAY if sys.stderr.isatty() else 0) as local:
-        known: Settings = {"api_key": local.api_key, "base_url": local.base_url, "user_id": user, "scope": scope}
-        yield Connection(known, is_embedded=True)
+    with LocalLumnis(step_delay=step_delay()) as local:
+        yield embedded_connection(options, local.api_key, local.base_url)
+
+
+def configured(options: argparse.Namespace, *, embedded: bool = False) -> Connection | None:
+    """Return the service that the options or the environment name; None if one may be ``embedded`` and none is named.
+
+    Raises:
+        UsageError: There is no key.
+    """
+    from_file = None if options.api_key_file is None else key_of(options.api_key_file)
+    key, address = options.api_key or from_file or _setting(options, "api_key"), _setting(options, "base_url")
+    if key:
+        return Connection(_settings(options, key, address))
+    if not embedded or address is not None:
+        raise UsageError(_NO_KEY)
+    return None
+
+
+def embedded_connection(options: argparse.Namespace, key: str, address: str) -> Connection:
+    """Return an embedded service, for the user of the options."""
+    return Connection(_settings(options, key, address), is_embedded=True)
+
+
+def step_delay() -> float:
+    """Return the pause between the steps of an embedded engine: none where nobody watches."""
+    return STEP_DELAY if sys.stderr.isatty() else 0
+
+
+def _settings(options: argparse.Namespace, key: str, address: str | None) -> Settings:
+    scope = Scope(getattr(options, "scope", Scope.USER))
+    user = options.user_id if scope is Scope.TENANT else _setting(options, "user_id") or options.default_user
+    return {"api_key": key, "base_url": address, "user_id": user, "scope": scope}
+
+
+def _setting(options: argparse.Namespace, name: str) -> str | None:
+    return getattr(options, name) or os.environ.get(f"LUMNISAI_{name.upper()}", "").strip() or None
 
 
 #: Works with a client; returns the exit status, or None for 0.

@@ -1,207 +1,122 @@
-"""``lumnis demo``: the main job in one go."""
+"""``lumnis demo``: one case, from a customer's letter to a stored booking, on all four platforms."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+import secrets
+import shlex
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.output_parsers import StrOutputParser
-from langchain_core.prompts import ChatPromptTemplate
-from llama_index.core.base.llms.types import ChatMessage, ChatResponse
-from llama_index.core.query_engine import RetrieverQueryEngine
-from llama_index.core.retrievers import BaseRetriever
-from llama_index.core.schema import NodeWithScore, QueryBundle, TextNode
-from pydantic import BaseModel, Field, PrivateAttr
-
-from lumnisai_core import lucidic
-from lumnisai_core.liminal import Client
-from lumnisai_integrations._commands.connection import Connection, connection
-from lumnisai_integrations._commands.documents import best_passages, own_documents, passages_of
+from lumnisai_core.local import LocalLumnis, LumiRule, LumiSettings
+from lumnisai_integrations._commands.connection import Connection, configured, embedded_connection, step_delay
+from lumnisai_integrations._commands.keys import SERVED_KEY
 from lumnisai_integrations._commands.output import Screen
-from lumnisai_integrations._commands.parsers import Commands, add_service_options, new_command
-from lumnisai_integrations._commands.progress import Listener, display_on
-from lumnisai_integrations.langchain import ChatLumnis, LiminalGuard, LucidicCallbackHandler, LumnisProgressHandler
-from lumnisai_integrations.llama_index import LumnisLLM
+from lumnisai_integrations._commands.page import Page, command_here
+from lumnisai_integrations._commands.parsers import Commands, add_service_options, flag, missing, new_command
 
 _ABOUT = """\
-A chain of LangChain with live progress, a follow-up in the same thread, a typed object, a privacy guard, a query
-engine of LlamaIndex, and a chain recorded by Lucidic. Without a key it runs on an embedded service, whose
-offline engine quotes the notes and the files."""
+A harbour office gets a request for a berth. An agent calls a tool of yours, and no personal data reaches its model;
+a query engine answers from files and names its sources; the booking is stored in an application as a typed record;
+and all of it is one trace. Without a key it runs on an embedded service, whose offline engine answers by rules."""
 
-NOTES = """\
-The tide table of the port North Quay covers March. Spring tides come two days after new and full moon.
-At spring tides the water rises 4.1 m, at neap tides 1.9 m. High water lasts about twenty minutes.
-Boats with a draught above 2.5 m leave the harbour only at spring tides. The harbour office opens at 7:30."""
+_EXAMPLES = """\
+lumnis demo
+lumnis demo --serve    look at the runs, the trace and the record in a browser"""
 
+_SERVE = flag("--serve", "keep the embedded service until Ctrl-C, and show where its window is")
 
-BOOKING = "Dr Mira Okafor <mira@example.org> has booked the berth. Her phone number is +49 30 901820."
+#: Rule of the collection that the demo writes to: everyone sees only their own.
+_OWN = LumiRule(read="owner", create="user", write="owner")
 
-
-class Tide(BaseModel):
-    """The tides of one port."""
-
-    port: str = Field(description="Name of the port")
-    spring_range_m: float = Field(description="Metres the water rises at spring tides")
+#: The services of the neighbouring platforms are the embedded ones unless these variables name others.
+_NEIGHBOURS = {"Liminal": "LIMINAL_API_SERVER_URL", "Lucidic": "LUCIDIC_API_KEY"}
 
 
 def add(commands: Commands) -> None:
     """Add the command to a parser."""
-    parser = new_command(commands, "demo", about=_ABOUT, examples="lumnis demo")
+    parser = new_command(commands, "demo", _SERVE, about=_ABOUT, examples=_EXAMPLES)
     add_service_options(parser, user="lumnis-demo")
     parser.set_defaults(command=run)
 
 
-class _Read(BaseCallbackHandler):
-    """Notes what a model reads."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def on_chat_model_start(self, *started: Any, **_known: Any) -> None:
-        """Note the last message."""
-        _, ((*_, message),) = started
-        self.text = message.text
-
-
 def run(options: argparse.Namespace) -> int:
-    """Show chains, a typed object, a guard, a query engine and what Lucidic records; any failure raises."""
-    screen = Screen()
-    with connection(options, embedded=True) as service:
-        screen.note(f"Runs go to {service.description}.")
-        with service.client() as client:
-            thread_id = client.create_thread(title="Tides of North Quay").thread_id
-        model = ChatLumnis(**service.settings, thread_id=thread_id)
-        try:
-            _three_runs(model, screen)
-        finally:
-            model.close()
-        _guarded_run(ChatLumnis(**service.settings), screen)
-
-        _query_engine(service, screen)
-        _recorded_run(ChatLumnis(**service.settings), screen)
-    screen.heading('Done. Next: lumnis chat, or lumnis ask "QUESTION" FILE...')
+    """Tell the story; any failure raises."""
+    _check_packages()
+    page = Page(Screen())
+    key = os.environ.get(SERVED_KEY, "").strip() or f"lmn_{secrets.token_urlsafe(18)}"
+    lumi = LumiSettings(rules={"Bookings": _OWN})
+    # Slower than for other commands, so that people can watch the steps.
+    with LocalLumnis(api_key=key, poll="on-change", step_delay=2 * step_delay(), lumi=lumi) as local:
+        service = configured(options, embedded=True) or embedded_connection(options, key, local.base_url)
+        page.part("A berth for Alcyone", "One case on Lumnis, Liminal, Lucidic and Lumi.new")
+        _show_services(page, service, local)
+        page.note("Loading LangChain ...")
+        session_id: str = import_module("lumnisai_integrations._commands.story").tell(page, service, local)
+        page.part("Done. Next, in this shell")
+        _show_commands(page, is_served=options.serve)
+        if options.serve:
+            local.serve_forever(lambda *_: _show_window(page, service, local, session_id))
     return 0
 
 
-def _three_runs(model: ChatLumnis, screen: Screen) -> None:
-    screen.heading("1. LangChain: prompt | ChatLumnis | parser, with live progress")
-    prompt = ChatPromptTemplate.from_messages([("system", "Answer from these notes:\n{notes}"), ("user", "{question}")])
-    chain = prompt | model | StrOutputParser()
-    question = _show_question(screen, "When do spring tides come?")
-    progress = LumnisProgressHandler(screen.note)
-    screen.answer(chain.invoke({"notes": NOTES, "question": question}, config={"callbacks": [progress]}))
-
-    screen.heading("2. A follow-up in the same thread, without repeating the notes")
-    question = _show_question(screen, "Which boats leave only at spring tides?")
-    screen.answer(str(model.invoke(question).content))
-
-    screen.heading("3. A pydantic object through with_structured_output")
-    question = _show_question(screen, "What is the spring range at the port North Quay?")
-    tide = model.with_structured_output(Tide).invoke(f"{NOTES}\n\n{question}")
-    screen.answer(f"`{tide!r}`")
+def _check_packages() -> None:
+    """Check that everything is installed before anything begins; the packages themselves load later."""
+    for package in ("langchain_core", "llama_index.core", "opentelemetry.sdk"):
+        try:
+            spec = find_spec(package)
+        except ModuleNotFoundError:  # of the package around it
+            spec = None
+        if spec is None:
+            raise missing("demo", package)
 
 
-def _guarded_run(model: ChatLumnis, screen: Screen) -> None:
-    screen.heading("4. A privacy guard around the model, with the gateway of LIMINAL_API_SERVER_URL or an embedded one")
-    question = _show_question(screen, f"{BOOKING} What is her phone number?")
-    read = _Read()
-    with _gateway() as gateway:
-        answer = LiminalGuard(gateway).model(model).invoke(question, {"callbacks": [read]})
-    model.close()
-    screen.note(f"The model read: {read.text}")
-    screen.answer(answer.text)
+def _show_services(page: Page, service: Connection, local: LocalLumnis) -> None:
+    """Say which platforms are embedded, and which engine answers."""
+    elsewhere = [] if service.is_embedded else ["Lumnis"]
+    elsewhere += [name for name, variable in _NEIGHBOURS.items() if os.environ.get(variable, "").strip()]
+    if not elsewhere:
+        page.note(f"All four are embedded here, at {local.base_url}")
+    else:
+        here = [name for name in ("Lumnis", *_NEIGHBOURS, "Lumi.new") if name not in elsewhere]
+        page.note(f"{', '.join(elsewhere)}: by your keys. Embedded: {', '.join(here)}.")
+    if service.is_embedded:
+        page.note("The offline engine answers: rules and quotations, no model.")
+    else:
+        page.note(f"Runs go to {service.description}.")
 
 
-@contextmanager
-def _gateway() -> Iterator[Client]:
-    if os.environ.get("LIMINAL_API_SERVER_URL", "").strip():
-        with Client() as client:
-            yield client
-        return
-    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, and not needed with a gateway
-
-    with LocalLumnis() as local, Client(local.liminal.base_url, token=local.liminal.token) as client:
-        yield client
-
-
-def _recorded_run(model: ChatLumnis, screen: Screen) -> None:
-    screen.heading("6. A chain recorded by Lucidic, with the account of LUCIDIC_API_KEY or an embedded service")
-    try:
-        handler = LucidicCallbackHandler()
-    except ImportError as error:
-        screen.note(f"Left out: {error}")
-        return
-    prompt = ChatPromptTemplate.from_messages([("system", "Answer from these notes:\n{notes}"), ("user", "{question}")])
-    chain = prompt | model | StrOutputParser()
-    question = _show_question(screen, "When does the harbour office open?")
-    with _account() as settings:
-        with lucidic.session("lumnis demo", **settings) as session_id:
-            answer = chain.invoke({"notes": NOTES, "question": question}, {"callbacks": [handler]})
-        lucidic.flush(timeout_seconds=10)
-        with lucidic.Client(**settings) as client:
-            events = list(client.events.iter(session_id=session_id))
-    model.close()
-    screen.note("Recorded:\n" + "\n".join(_tree(events)))
-    screen.answer(answer)
+def _show_commands(page: Page, *, is_served: bool) -> None:
+    """Show what to call next, as it works in this shell and folder."""
+    command = command_here()
+    if not is_served:
+        page.note("The runs, the trace and the data in your browser:")
+        page.lines([f"  {command} demo --serve"])
+    page.note("A conversation:")
+    page.lines([f"  {command} chat"])
+    if Path("README.md").is_file():
+        page.note("A question about a file:")
+        page.lines([f'  {command} ask "How do I stop a run?" README.md'])
 
 
-def _tree(events: Sequence[lucidic.EventRecord], parent: str | None = None, indent: str = "  ") -> Iterator[str]:
-    for event in sorted(events, key=lambda event: str(event.occurred_at)):
-        if event.client_parent_event_id == parent:
-            payload = event.payload
-            name = payload.get("function_name") or payload.get("request", {}).get("model") or payload.get("name") or ""
-            yield f"{indent}{event.type} {name}".rstrip()
-            yield from _tree(events, event.client_event_id, f"{indent}  ")
-
-
-@contextmanager
-def _account() -> Iterator[dict[str, Any]]:
-    if os.environ.get("LUCIDIC_API_KEY", "").strip():
-        yield {}
-        return
-    from lumnisai_core.local import LocalLumnis  # noqa: PLC0415 - not installed everywhere, and not needed with an account
-
-    with LocalLumnis() as local:
-        found = local.lucidic
-        yield {"api_key": found.api_key, "agent_id": found.agent_id, "base_url": found.base_url}
-
-
-class _ShownLLM(LumnisLLM):
-    """Shows the progress of its runs."""
-
-    _show: Listener | None = PrivateAttr(default=None)
-
-    def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
-        """Run an agent on a conversation."""
-        return super().chat(messages, on_progress=self._show, **kwargs)
-
-
-class _OwnDocuments(BaseRetriever):
-    """Finds passages of this project's own documents."""
-
-    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        found = best_passages(passages_of(own_documents()), query_bundle.query_str)
-        return [NodeWithScore(node=TextNode(text=text, metadata={"file_name": name})) for name, text in found]
-
-
-def _query_engine(service: Connection, screen: Screen) -> None:
-    screen.heading("5. LlamaIndex: a query engine with LumnisLLM over this project's own documents")
-    question = _show_question(screen, "What happens when I press Ctrl-C?")
-    llm = _ShownLLM(**service.settings)
-    try:
-        with display_on(screen) as llm._show:
-            response = RetrieverQueryEngine.from_args(_OwnDocuments(), llm=llm).query(question)
-    finally:
-        llm.close()
-    screen.answer(str(response))
-    names = (str(source.node.metadata.get("file_name")) for source in response.source_nodes)
-    screen.note("Read: " + ", ".join(dict.fromkeys(names)))
-
-
-def _show_question(screen: Screen, question: str) -> str:
-    screen.question(question)
-    return question
+def _show_window(page: Page, service: Connection, local: LocalLumnis, session_id: str) -> None:
+    """Show where the window is, and how other commands find the service."""
+    shown = sys.stdout.isatty()
+    page.note("The trace in the window, beside the runs and the data:")
+    page.lines([f"  {local.base_url}/#/sessions/{session_id}"])
+    page.note("It asks for this key:" if shown else f"It asks for a key. Outside a terminal, set it by {SERVED_KEY}.")
+    if shown:
+        page.lines([f"  {local.api_key}"])
+    if service.is_embedded and shown:
+        page.note("In another terminal, in this folder:")
+        page.lines(
+            [
+                f"  export LUMNISAI_API_KEY={shlex.quote(local.api_key)}",
+                f"  export LUMNISAI_BASE_URL={local.base_url}",
+                f"  {command_here()} runs list --user-id {shlex.quote(str(service.settings['user_id']))}",
+            ]
+        )
+    page.note("Stop with Ctrl-C.")

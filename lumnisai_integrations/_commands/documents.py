@@ -6,14 +6,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib.metadata import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from lumnisai_core.file_texts import Unreadable, pieces_of, read_text
 from lumnisai_integrations._commands import CommandError
-
-_PROJECT = Path(__file__).resolve().parent.parent.parent
 
 #: Passages, of about 1,000 characters each, that a question is sent with.
 PASSAGES = 4
@@ -63,14 +60,6 @@ def _read(path: Path) -> str:
     if not text.strip():
         raise CommandError("is empty")
     return text
-
-
-def own_documents() -> list[NamedText]:
-    """Return this project's own documents: pages of the checkout, or the description in the package's metadata."""
-    paths = [path for path in (_PROJECT / "README.md", _PROJECT / "CHANGELOG.md") if path.is_file()]
-    if paths:
-        return read_documents(paths)
-    return [NamedText("README.md", str(metadata("lumnisai-integrations").json.get("description", "")))]
 
 
 def passages_of(documents: Iterable[NamedText]) -> list[NamedText]:

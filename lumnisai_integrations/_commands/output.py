@@ -73,6 +73,10 @@ class Screen:
         if text.strip():
             self._note(text.rstrip(), "dim")
 
+    def line(self, text: str, style: str = "") -> None:
+        """Show a line as it is, in a style of rich on a terminal."""
+        self._note(text, style)
+
     def question(self, text: str) -> None:
         """Show a question."""
         self._note(f"> {text}", "bold")

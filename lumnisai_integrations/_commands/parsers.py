@@ -17,7 +17,7 @@ Argument: TypeAlias = tuple[tuple[str, ...], dict[str, Any]]
 
 #: The commands in the order of the help.
 SUMMARIES = {
-    "demo": "show the main job: chains, threads, structured output, questions about files",
+    "demo": "show one case on all four platforms: an agent, a guard, files, a record, a trace",
     "ask": "ask a question, about files if some are named",
     "chat": "hold a conversation",
     "threads": "list, show, rename and delete conversations",
@@ -30,7 +30,13 @@ SUMMARIES = {
 }
 
 #: Extras of the package without which a command cannot run.
-EXTRAS = {"demo": "langchain,llama-index,local", "serve": "local", "mcp": "mcp", "completion": "cli"}
+EXTRAS = {"demo": "langchain,llama-index,local,lucidic", "serve": "local", "mcp": "mcp", "completion": "cli"}
+
+
+def missing(command: str, package: str | None) -> ImportError:
+    """Return the error of a command that needs a package which is not installed: it names the extra."""
+    hint = f'lumnis {command} needs {package}: pip install "lumnisai-integrations[{EXTRAS[command]}]"'
+    return ImportError(hint, name=package)
 
 
 class Parser(argparse.ArgumentParser):

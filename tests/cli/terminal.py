@@ -25,17 +25,18 @@ _START = (
     "runpy.run_module('lumnisai_integrations.cli', run_name='__main__')"
 )
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\r")
-_LONGEST = 30.0
 
 
 class Terminal:
     """The near side of a terminal."""
 
-    def __init__(self, side: int, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, side: int, process: subprocess.Popen[bytes], patience: float) -> None:
         self._side = side
         self._process = process
+        self._patience = patience
         self._unread = ""
         self.raw = ""
+        self.pieces: list[tuple[float, str]] = []  # of that, with the times at which they came
 
     def type(self, text: str) -> None:
         """Type a text."""
@@ -43,7 +44,7 @@ class Terminal:
 
     def until(self, text: str) -> str:
         """Read until a text appears; return what came before it and the text, without colours."""
-        deadline = time.monotonic() + _LONGEST
+        deadline = time.monotonic() + self._patience
         while text not in self._unread:
             assert self._read(deadline), f"{text!r} never came; there is {self._unread!r}"
         seen, _, self._unread = self._unread.partition(text)
@@ -54,7 +55,7 @@ class Terminal:
 
         A signal that comes in the moment in which readline is about to wait for a key takes effect with the next one.
         """
-        deadline = time.monotonic() + _LONGEST
+        deadline = time.monotonic() + self._patience
         while text not in self._unread:
             assert time.monotonic() < deadline, f"{text!r} never came; there is {self._unread!r}"
             self.type(key)
@@ -63,10 +64,10 @@ class Terminal:
 
     def end(self) -> tuple[int, str]:
         """Read to the end; return the exit status and what came, without colours."""
-        deadline = time.monotonic() + _LONGEST
+        deadline = time.monotonic() + self._patience
         while self._read(deadline):
             pass
-        return self._process.wait(timeout=_LONGEST), self._unread
+        return self._process.wait(timeout=self._patience), self._unread
 
     def _read(self, deadline: float) -> bool:
         ready, _, _ = select.select([self._side], [], [], max(0, deadline - time.monotonic()))
@@ -76,15 +77,16 @@ class Terminal:
             return False
         text = content.decode(errors="replace")
         self.raw += text
+        self.pieces.append((time.monotonic(), text))
         self._unread += _SEQUENCE.sub("", text)
         return bool(content)
 
 
 @contextmanager
 def in_terminal(
-    *arguments: str, environment: Mapping[str, str], folder: Path, columns: int = 100
+    *arguments: str, environment: Mapping[str, str], folder: Path, columns: int = 100, patience: float = 30.0
 ) -> Iterator[Terminal]:
-    """Run the command in a terminal."""
+    """Run the command in a terminal; what is waited for must come within ``patience`` seconds."""
     near, far = pty.openpty()
     fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     # A size in the environment would win over that of the terminal.
@@ -104,7 +106,7 @@ def in_terminal(
     )
     os.close(far)
     try:
-        yield Terminal(near, process)
+        yield Terminal(near, process, patience)
     finally:
         process.kill()
         process.wait()

@@ -152,20 +152,3 @@ def test_serve(tmp_path: Path) -> None:
         terminal.type(CTRL_C)
         assert terminal.end()[0] == 0
     assert "Traceback" not in terminal.raw
-
-
-def test_demo(tmp_path: Path) -> None:
-    """All six parts succeed on a machine without an account; the guarded model reads placeholders."""
-    with in_terminal("demo", environment={}, folder=tmp_path) as terminal:
-        for part in (
-            "prompt | ChatLumnis | parser",
-            "same thread",
-            "with_structured_output",
-            "PERSON_0",
-            "query",
-            "llm_generation lumnis",
-        ):
-            terminal.until(part)
-        status, rest = terminal.end()
-    assert (status, "Traceback" in terminal.raw) == (0, False)
-    assert "Done." in rest

@@ -224,7 +224,11 @@ def test_a_run_is_stopped_when_the_reader_of_its_updates_leaves(serve: Serve) ->
 
 @pytest.mark.parametrize(
     ("command", "module", "extra"),
-    [("demo", "langchain_core", "langchain,llama-index,local"), ("serve", "starlette", "local"), ("mcp", "mcp", "mcp")],
+    [
+        ("demo", "langchain_core", "langchain,llama-index,local,lucidic"),
+        ("serve", "starlette", "local"),
+        ("mcp", "mcp", "mcp"),
+    ],
 )
 def test_a_command_that_needs_an_extra_names_it(command: str, module: str, extra: str) -> None:
     """In one line, with status 1; the other commands and the help work without it."""
