@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import cache
 
+import httpx
 import pytest
 
 from lumnisai_core import AsyncClient, Client
 from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, ScriptedEngine
 
 Serve = Callable[..., LocalLumnis]
+
+
+def pytest_collection_finish() -> None:
+    """Keep everything that is there for the whole run out of later collections of garbage, which take long."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_are_read_once() -> Iterator[None]:
+    """Clients of httpx itself would each read those of the machine, which takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ def test_serve_answers_until_it_is_stopped(tmp_path: Path) -> None:
             assert client.list_responses().total == expected
             client.invoke("Hello")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")
 
 
@@ -48,7 +48,7 @@ def served(*arguments: str, folder: Path) -> Iterator[tuple[str, str]]:
         yield lines[0].split()[-1], "".join(lines)
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
 
 

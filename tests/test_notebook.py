@@ -84,7 +84,7 @@ class Kernel:
                 left.clear()
                 os.kill(self._manager.provisioner.pid, signal.SIGINT)  # type: ignore[union-attr]  # is a process
 
-        reply = self._client.execute_interactive(code, output_hook=take, allow_stdin=False, timeout=30)
+        reply = self._client.execute_interactive(code, output_hook=take, allow_stdin=False, timeout=120)
         cell.status = reply["content"]["status"]
         return cell
 
@@ -111,7 +111,7 @@ def kernel(endless: LocalLumnis) -> Iterator[Kernel]:
         client = manager.client()
         try:
             client.start_channels()
-            client.wait_for_ready(timeout=30)
+            client.wait_for_ready(timeout=120)
             made = Kernel(manager, client)
             assert made.run(PREPARE).status == "ok"
             yield made

@@ -184,7 +184,7 @@ def test_ctrl_c_stops_a_run_about_files(serve: Serve, tides: str) -> None:
     assert process.stderr is not None
     assert any("Working." in line for line in iter(process.stderr.readline, ""))
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert (out, "Traceback" in errors, "Interrupted" in errors) == ("", False, True)
     with Client(local.api_key, base_url=local.base_url, scope="tenant") as client:

@@ -65,5 +65,5 @@ def test_a_provider_that_the_environment_names_is_used() -> None:
     with canned_server([Canned(body=created), Canned(body=ended)]) as server:
         environment = {**os.environ, "OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider"}
         command = [sys.executable, "-c", PROGRAM, server.base_url]
-        subprocess.run(command, env=environment, check=True, timeout=60)
+        subprocess.run(command, env=environment, check=True, timeout=120)
         assert all("traceparent" in request.headers for request in server.received)

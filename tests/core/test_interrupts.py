@@ -37,7 +37,7 @@ def test_ctrl_c_stops_the_run_on_the_service(serve: Serve, kind: str) -> None:
     assert process.stdout is not None
     response_id = process.stdout.readline().strip()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in errors
     assert errors.count(f"asked to stop run {response_id}") == 1
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:

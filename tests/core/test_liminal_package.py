@@ -164,7 +164,7 @@ def test_a_forked_child_uses_the_session_over_a_connection_of_its_own() -> None:
         process.start()
         assert ours.poll(30)
         received = ours.recv()
-        process.join(30)
+        process.join(120)
         return received
 
     with LocalLumnis() as local, Client(local.liminal.base_url, token=local.liminal.token) as client:

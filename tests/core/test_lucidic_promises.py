@@ -223,7 +223,7 @@ def _python(program: str, service: Collector) -> subprocess.CompletedProcess[str
         [sys.executable, "-c", program, service.base_url],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
     )

@@ -263,6 +263,6 @@ def test_a_forked_child_works_for_the_same_user() -> None:
         process.start()
         assert ours.poll(30)
         assert ours.recv() == (DOCUMENT, None)
-        process.join(30)
+        process.join(120)
         assert client.auth.access_token == TOKEN
         assert client.entities.Posts.get("x") == DOCUMENT

@@ -27,7 +27,7 @@ def run_pytest(folder: Path, code: str, *, asyncio_mode: str = "strict") -> str:
     (folder / "test_theirs.py").write_text(code, "utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "pytest_asyncio.plugin", "-p", PLUGIN, "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # no plugins but these
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
     return done.stdout + done.stderr
 
 

@@ -76,8 +76,8 @@ def test_a_client_that_leaves_stops_its_question(leave: str, serve: Serve) -> No
     process = speaking(local)
     if leave != "close":
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)  # although its input is open
-    _, errors = process.communicate(timeout=30)
+        process.wait(timeout=120)  # although its input is open
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Traceback" not in errors
     assert local.api_key not in errors
@@ -153,7 +153,7 @@ def test_the_command_serves_by_http(local: LocalLumnis, tmp_path: Path) -> None:
     reply = httpx.post(url, json=HELLO, headers={**ACCEPT, "authorization": f"Bearer {key}"})
     assert reply.status_code == 200
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=120)
     assert (process.returncode, out, "Traceback" in errors) == (0, "", False)
     assert key not in printed + errors
 
