@@ -9,7 +9,8 @@ PROJECT = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --build-c
 EXTRA = $(call INSTALL,$(VENV)) --constraint constraints.txt --requirement pyproject.toml --extra
 LOCK = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate $(ARGS) \
 	--custom-compile-command "make lock"
-TESTS := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable
+# A worker that has nothing left takes tests from another; ARGS="-p tests.costs" lists what each file costs.
+TESTS = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --benchmark-disable $(ARGS)
 SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
@@ -19,7 +20,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3 mcp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
+.PHONY: help demo test processes coverage notebooks lint format types sync reference lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +28,13 @@ help: ## list the targets
 demo: $(VENV)/installed-all ## show the main job on the embedded service, or on the platform with LUMNISAI_API_KEY
 	@$(BIN)/lumnis demo
 
-test: $(VENV)/installed-dev ## run the tests
-	$(TESTS)
+test: $(VENV)/installed-dev ## run the tests, but for those of `make processes` and `make attack`
+	$(TESTS) --ignore tests/attack -m "not processes"
 
-coverage: $(VENV)/installed-dev ## run the tests and measure branch coverage, which takes almost twice as long
+processes: $(VENV)/installed-dev ## run the tests that start Python anew: commands, terminals, kernels, services that are killed
+	$(TESTS) -m processes
+
+coverage: $(VENV)/installed-dev ## run all of these tests and measure branch coverage, which takes almost twice as long
 	$(TESTS) --cov --cov-report=term:skip-covered
 
 notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom

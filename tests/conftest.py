@@ -19,10 +19,16 @@ from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, Scri
 Serve = Callable[..., LocalLumnis]
 
 
+def pytest_collection() -> None:
+    """Modules and tests come and stay: looking for garbage among them takes long and finds none."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Keep everything that is there for the whole run out of later collections of garbage, which take long."""
+    """Keep what is there for the whole run out of all later collections of garbage."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

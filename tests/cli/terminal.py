@@ -25,7 +25,7 @@ _START = (
     "runpy.run_module('lumnisai_integrations.cli', run_name='__main__')"
 )
 _SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\r")
-_LONGEST = 30.0
+_LONGEST = 120.0
 
 
 class Terminal:

@@ -18,6 +18,8 @@ from lumnisai_core import Client
 from lumnisai_core.exceptions import LumnisAIError
 from tests.test_cli import LUMNIS
 
+pytestmark = pytest.mark.processes
+
 ENGINE = "class Broken:\n    async def run(self, request, report):\n        raise KeyError('no tide table')\n"
 
 

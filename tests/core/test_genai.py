@@ -58,6 +58,7 @@ Client("k", base_url=sys.argv[1], user_id="u").invoke("Hi")
 """
 
 
+@pytest.mark.processes
 def test_a_provider_that_the_environment_names_is_used() -> None:
     """Nobody has to ask for it before the first run."""
     created = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}

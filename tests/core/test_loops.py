@@ -104,6 +104,7 @@ loop.run_until_complete(client.list_responses())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
 def test_a_program_may_end_with_its_loop_open(local: LocalLumnis, transport: str) -> None:
     """As notebooks and patched loops leave it. The development mode has nothing to say about us."""

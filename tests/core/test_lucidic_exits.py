@@ -15,6 +15,8 @@ import pytest
 from tests.core.collector import KEY, Collector, collector
 from tests.house import ROOT
 
+pytestmark = pytest.mark.processes
+
 COUNT = 100
 
 HEAD = f"""

@@ -190,6 +190,7 @@ def test_settings_that_cannot_be_used_are_refused(arguments: dict[str, Any], pro
 # The package
 
 
+@pytest.mark.processes
 def test_it_needs_neither_a_server_nor_a_framework() -> None:
     """The import stays light."""
     heavy = ("starlette", "langchain_core", "llama_index", "mongomock", "httpx")

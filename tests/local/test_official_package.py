@@ -12,6 +12,8 @@ import pytest
 from lumnisai_core.local import LocalLumnis, RunRequest, Script, ScriptedEngine, Step
 from tests.local.support import Api
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 ARTIFACT = {
     "artifactId": "a1",
