@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ class _Costs:
     """Measures in the processes that run tests; adds up where their reports arrive."""
 
     def __init__(self) -> None:
-        self.cpu: Counter[str] = Counter()
+        self.cpu: defaultdict[str, float] = defaultdict(float)
         self.tests: Counter[str] = Counter()
         self._last = 0.0
 
@@ -52,8 +52,8 @@ class _Costs:
         self.cpu["(importing and collecting)"] += getattr(node, "workeroutput", {}).get("collecting", 0.0)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        terminalreporter.section(f"{_RULER}, {self.cpu.total():.0f} in all")
-        for file, seconds in self.cpu.most_common(_FILES_SHOWN):
+        terminalreporter.section(f"{_RULER}, {sum(self.cpu.values()):.0f} in all")
+        for file, seconds in sorted(self.cpu.items(), key=lambda item: -item[1])[:_FILES_SHOWN]:
             terminalreporter.write_line(f"{seconds:8.2f}  {self.tests[file]:5}  {file}")
 
 
