@@ -11,6 +11,7 @@ LOCK = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate $(A
 	--custom-compile-command "make lock"
 # A worker that has nothing left takes tests from another; ARGS="-p tests.costs" lists what each file costs.
 TESTS = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --benchmark-disable $(ARGS)
+ATTACKS := tests/attack tests/local/test_openapi.py
 SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
@@ -29,7 +30,7 @@ demo: $(VENV)/installed-all ## show the main job on the embedded service, or on 
 	@$(BIN)/lumnis demo
 
 test: $(VENV)/installed-dev ## run the tests, but for those of `make processes` and `make attack`
-	$(TESTS) --ignore tests/attack -m "not processes"
+	$(TESTS) $(ATTACKS:%=--ignore %) -m "not processes"
 
 processes: $(VENV)/installed-dev ## run the tests that start Python anew: commands, terminals, kernels, services that are killed
 	$(TESTS) -m processes
@@ -87,8 +88,8 @@ peers: $(VENV)/installed-bench $(VENV)/installed-peers ## measure tracing beside
 load: $(VENV)/installed-dev ## put load on the embedded service; ARGS="--beside PATH" measures another checkout in turn
 	$(BIN)/python -m tests.load $(ARGS)
 
-attack: $(VENV)/installed-dev ## attack the embedded service over real sockets and show what held
-	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider tests/attack
+attack: $(VENV)/installed-dev ## attack the embedded service over real sockets, also with requests made from its document, and show what held
+	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider $(ATTACKS)
 
 audit: $(VENV)/installed-audit ## compare the locked packages with known vulnerabilities, which needs the network
 	$(BIN)/python -m pip_audit --requirement constraints.txt --require-hashes --disable-pip --strict
