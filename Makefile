@@ -9,7 +9,9 @@ PROJECT = $(UV) pip install --quiet --python $(1)/bin/python --no-deps --build-c
 EXTRA = $(call INSTALL,$(VENV)) --constraint constraints.txt --requirement pyproject.toml --extra
 LOCK = $(UV) pip compile --quiet --universal --generate-hashes --no-annotate $(ARGS) \
 	--custom-compile-command "make lock"
-TESTS := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --benchmark-disable
+# A worker that has nothing left takes tests from another; ARGS="-p tests.costs" lists what each file costs.
+TESTS = $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal --benchmark-disable $(ARGS)
+ATTACKS := tests/attack tests/local/test_openapi.py
 SOURCES := lumnisai_core lumnisai_integrations llama_index tests
 CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get update --quiet && \
 	$$as env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
@@ -19,7 +21,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3 mcp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test coverage notebooks lint format types sync reference recording lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
+.PHONY: help demo test processes coverage notebooks lint format types sync reference recording lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,10 +29,13 @@ help: ## list the targets
 demo: $(VENV)/installed-all ## show one case on all four platforms, embedded or with your keys; ARGS=--serve keeps a window open
 	@$(BIN)/lumnis demo $(ARGS)
 
-test: $(VENV)/installed-dev ## run the tests
-	$(TESTS)
+test: $(VENV)/installed-dev ## run the tests, but for those of `make processes` and `make attack`
+	$(TESTS) $(ATTACKS:%=--ignore %) -m "not processes"
 
-coverage: $(VENV)/installed-dev ## run the tests and measure branch coverage, which takes almost twice as long
+processes: $(VENV)/installed-dev ## run the tests that start Python anew: commands, terminals, kernels, services that are killed
+	$(TESTS) -m processes
+
+coverage: $(VENV)/installed-dev ## run all of these tests and measure branch coverage, which takes almost twice as long
 	$(TESTS) --cov --cov-report=term:skip-covered
 
 notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
@@ -86,8 +91,8 @@ peers: $(VENV)/installed-bench $(VENV)/installed-peers ## measure tracing beside
 load: $(VENV)/installed-dev ## put load on the embedded service; ARGS="--beside PATH" measures another checkout in turn
 	$(BIN)/python -m tests.load $(ARGS)
 
-attack: $(VENV)/installed-dev ## attack the embedded service over real sockets and show what held
-	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider tests/attack
+attack: $(VENV)/installed-dev ## attack the embedded service over real sockets, also with requests made from its document, and show what held
+	$(BIN)/python -m pytest --benchmark-disable --verbose --no-header -p no:cacheprovider $(ATTACKS)
 
 audit: $(VENV)/installed-audit ## compare the locked packages with known vulnerabilities, which needs the network
 	$(BIN)/python -m pip_audit --requirement constraints.txt --require-hashes --disable-pip --strict

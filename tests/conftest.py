@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
 import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
+from functools import cache
 
+import httpx
 import pytest
 
 from lumnisai_core import AsyncClient, Client
 from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, ScriptedEngine
 
 Serve = Callable[..., LocalLumnis]
+
+
+def pytest_collection() -> None:
+    """Modules and tests come and stay: looking for garbage among them takes long and finds none."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Keep what is there for the whole run out of all later collections of garbage."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _certificates_are_read_once() -> Iterator[None]:
+    """Clients of httpx itself would each read those of the machine, which takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path, PurePosixPath
 
@@ -140,12 +141,17 @@ def modules(folders: Iterable[str]) -> list[str]:
     return sorted(path.relative_to(ROOT).as_posix() for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
-def imports_of(tree: ast.Module) -> Iterator[Import]:
+@cache  # several rules need them, and trees would fill the memory
+def imports_of(source: str) -> tuple[Import, ...]:
     """Find all imports of a module, also inside functions, for type checkers, and ``import_module("...")``."""
+    return tuple(_imports(ast.parse(source)))
+
+
+def _imports(tree: ast.Module) -> Iterator[Import]:
     for_types = {
         id(node)
         for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
         for node in ast.walk(block)
     }
     for node in ast.walk(tree):
@@ -160,6 +166,7 @@ def imports_of(tree: ast.Module) -> Iterator[Import]:
                 yield Import(module)
 
 
+@cache
 def floor_of(path: str) -> tuple[int, str]:
     """Return the floor of a module, counted from the ground, and its room.
 
@@ -182,7 +189,7 @@ def edges(sources: Mapping[str, str]) -> dict[str, set[str]]:
     by_name = {_dotted(path): path for path in sources}
     found: dict[str, set[str]] = {path: set() for path in sources}
     for path, source in sources.items():
-        for one in imports_of(ast.parse(source)):
+        for one in imports_of(source):
             wholes = [f"{one.module}.{name}" for name in one.names]
             targets = {by_name[whole] for whole in wholes if whole in by_name}
             if one.module in by_name and (not wholes or any(whole not in by_name for whole in wholes)):
@@ -249,10 +256,10 @@ def violations(path: str, source: str) -> list[str]:
         source: Its text.
     """
     tree = ast.parse(source)
-    broken = [text for one in imports_of(tree) for text in _of_import(path, one)]
+    broken = [text for one in imports_of(source) for text in _of_import(path, one)]
     doc = ast.get_docstring(tree) or ""
     if re.search(r"\bPure\.$", doc, re.MULTILINE):
-        used = {one.module for one in imports_of(tree) if not one.for_types}
+        used = {one.module for one in imports_of(source) if not one.for_types}
         broken += [f"calls itself pure and imports {name}" for name in sorted(used & _IMPURE)]
     if path.startswith("lumnisai_integrations/"):
         broken += [f"has a route of the API: {text!r}" for text in _texts(tree) if text.startswith(("/v1/", "v1/"))]
@@ -314,4 +321,4 @@ def _dotted(path: str) -> str:
 
 def below(path: str, place: str) -> bool:
     """Return whether a path is a place or lies below it."""
-    return PurePosixPath(path).is_relative_to(place)
+    return path == place or path.startswith(f"{place}/")

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 import tokenize
 from collections import Counter
 from pathlib import Path
@@ -152,21 +154,21 @@ def generated() -> dict[Path, str]:
     unused = [rule for rule in (*NAMES, *PHRASES) if not used[rule]]
     if unused:
         raise ValueError(f"These mirror rules match nothing: {unused}")
-    return {path: _formatted(path, text) for path, text in texts.items()}
+    return _formatted(texts)
 
 
-def _formatted(path: Path, text: str) -> str:
-    for arguments in (["check", "--select", "I,F401", "--fix", "--quiet"], ["format", "--quiet"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(path), "-"],
-            input=text,
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=ROOT,
-        )
-        text = done.stdout
-    return text
+def _formatted(texts: dict[Path, str]) -> dict[Path, str]:
+    """Format all files at once, in a copy of the tree that has nothing else."""
+    with tempfile.TemporaryDirectory() as name:
+        copies = {path: Path(name) / path.relative_to(ROOT) for path in texts}
+        for path, text in texts.items():
+            copies[path].parent.mkdir(parents=True, exist_ok=True)
+            copies[path].write_text(text, encoding="utf-8")
+        shutil.copy(ROOT / "pyproject.toml", name)
+        options = ["--quiet", "--no-cache", "--config", f"src = ['{ROOT.as_posix()}']"]  # where imports are looked up
+        for command in (["check", "--select", "I,F401", "--fix"], ["format"]):
+            subprocess.run([sys.executable, "-m", "ruff", *command, *options, name], check=True, cwd=name)
+        return {path: copy.read_text("utf-8") for path, copy in copies.items()}
 
 
 def stale() -> list[str]:

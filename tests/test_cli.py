@@ -18,6 +18,7 @@ from lumnisai_integrations.cli import main
 LUMNIS = [sys.executable, "-m", "lumnisai_integrations.cli"]
 
 
+@pytest.mark.processes
 def test_serve_answers_until_it_is_stopped(tmp_path: Path) -> None:
     """It prints what a client needs, keeps its data in the file, and ends with status 0."""
     command = [*LUMNIS, "serve", "--port", "0", "--path", str(tmp_path / "l.db"), "--api-key", "lmn_mine", "--quiet"]
@@ -29,7 +30,7 @@ def test_serve_answers_until_it_is_stopped(tmp_path: Path) -> None:
             assert client.list_responses().total == expected
             client.invoke("Hello")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
         assert (process.returncode, errors) == (0, "")
 
 
@@ -48,10 +49,11 @@ def served(*arguments: str, folder: Path) -> Iterator[tuple[str, str]]:
         yield lines[0].split()[-1], "".join(lines)
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.processes
 def test_serve_hands_out_the_variables_of_all_platforms(tmp_path: Path) -> None:
     """A shell has all of them from a file of its owner's, also keys with special characters; no log shows a key."""
     file = tmp_path / "lumnis.env"
@@ -91,6 +93,7 @@ def broken():
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("engine", ["engines:Loud", "engines:loud", "script.json"])
 def test_serve_answers_with_the_engine_that_is_named(tmp_path: Path, engine: str) -> None:
     """A class, an object of a module in the current folder, or a file of scripts."""
@@ -103,6 +106,7 @@ def test_serve_answers_with_the_engine_that_is_named(tmp_path: Path, engine: str
             assert client.invoke("hello").output_text == "HELLO"
 
 
+@pytest.mark.processes
 def test_serve_serves_several_tenants(tmp_path: Path) -> None:
     """Each by its keys, none of which is printed."""
     tenants = ("--tenant", "acme=lmn_a", "--tenant", "globex=lmn_b", "--tenant", "acme=lmn_c")

@@ -84,7 +84,7 @@ class Kernel:
                 left.clear()
                 os.kill(self._manager.provisioner.pid, signal.SIGINT)  # type: ignore[union-attr]  # is a process
 
-        reply = self._client.execute_interactive(code, output_hook=take, allow_stdin=False, timeout=30)
+        reply = self._client.execute_interactive(code, output_hook=take, allow_stdin=False, timeout=120)
         cell.status = reply["content"]["status"]
         return cell
 
@@ -111,7 +111,7 @@ def kernel(endless: LocalLumnis) -> Iterator[Kernel]:
         client = manager.client()
         try:
             client.start_channels()
-            client.wait_for_ready(timeout=30)
+            client.wait_for_ready(timeout=120)
             made = Kernel(manager, client)
             assert made.run(PREPARE).status == "ok"
             yield made
@@ -131,6 +131,7 @@ def runs(endless: LocalLumnis) -> Iterator[Callable[[], list[ResponseObject]]]:
                 client.responses.cancel(run.response_id)
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("call", ["client.invoke", "await async_client.invoke"])
 def test_a_call_in_a_cell_shows_progress_live_and_its_answer_as_markdown(kernel: Kernel, call: str) -> None:
     """The kernel's event loop runs all the while; a plain call and ``await`` both work."""
@@ -145,6 +146,7 @@ def test_a_call_in_a_cell_shows_progress_live_and_its_answer_as_markdown(kernel:
     assert cell.printed == ""
 
 
+@pytest.mark.processes
 def test_many_runs_share_one_display(kernel: Kernel) -> None:
     """Also when updates come from several threads, as with ``responses.map``."""
     cell = kernel.run("table(client.responses.map([QUESTION] * 3, on_progress=LumnisProgress()))")
@@ -157,6 +159,7 @@ def test_many_runs_share_one_display(kernel: Kernel) -> None:
     assert cell.display[-1]["text/plain"].count("✓") == 3
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("call", ["endless.invoke", "await async_endless.invoke"])
 def test_interrupting_a_cell_stops_the_run_and_shows_how_to_resume(
     kernel: Kernel, runs: Callable[[], list[ResponseObject]], call: str
@@ -172,6 +175,7 @@ def test_interrupting_a_cell_stops_the_run_and_shows_how_to_resume(
     assert kernel.run("1 + 1").results[0]["text/plain"] == "2"
 
 
+@pytest.mark.processes
 def test_an_interrupted_run_can_be_left_working(kernel: Kernel, runs: Callable[[], list[ResponseObject]]) -> None:
     code = "endless.invoke('How long?', on_progress=LumnisProgress(), cancel_on_interrupt=False)"
     cell = kernel.run(code, interrupt_at="Working.")
@@ -180,6 +184,7 @@ def test_an_interrupted_run_can_be_left_working(kernel: Kernel, runs: Callable[[
     assert runs()[0].response_id in cell.display[-1]["text/plain"]
 
 
+@pytest.mark.processes
 def test_a_plain_call_that_is_interrupted_stops_its_run(
     kernel: Kernel, runs: Callable[[], list[ResponseObject]]
 ) -> None:
@@ -188,6 +193,7 @@ def test_a_plain_call_that_is_interrupted_stops_its_run(
     assert runs()[0].status == "cancelled"
 
 
+@pytest.mark.processes
 def test_pages_are_tables_and_the_extension_makes_tables_of_lists(kernel: Kernel) -> None:
     assert "<table" in kernel.run("client.invoke(QUESTION); client.threads.list()").results[0]["text/html"]
     listed = "client.threads.list().items"
@@ -202,6 +208,7 @@ def test_pages_are_tables_and_the_extension_makes_tables_of_lists(kernel: Kernel
     assert "text/html" not in kernel.run(listed).results[0]
 
 
+@pytest.mark.processes
 def test_calls_work_beside_nest_asyncio(kernel: Kernel) -> None:
     """Which other packages load in notebooks; it makes ``asyncio.run`` work inside a running loop."""
     kernel.run("import nest_asyncio; nest_asyncio.apply()")

@@ -179,6 +179,7 @@ def test_a_long_list_says_how_much_is_left_out() -> None:
     assert table_html([]) == "<div>nothing</div>"
 
 
+@pytest.mark.processes
 def test_models_show_themselves_and_nothing_is_imported_before() -> None:
     code = (
         "import sys, lumnisai_core as core; late = 'lumnisai_core.display'; assert late not in sys.modules;"

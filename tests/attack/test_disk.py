@@ -117,7 +117,7 @@ def test_sigterm_leaves_no_temporary_folder(tmp_path: Path) -> None:
     assert process.stdout.readline() == b"ready\n"
     assert len([*tmp_path.iterdir()]) == 2
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert process.returncode == -signal.SIGTERM
     assert [*tmp_path.iterdir()] == []
 

@@ -220,6 +220,7 @@ batch(rows)
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(("sent", "extra"), [(signal.SIGKILL, 0), (signal.SIGINT, 3)])
 def test_a_process_that_ended_is_picked_up(sent: int, extra: int, job: str, engine: Engine) -> None:
     """Killed: its runs go on and are found, none is made twice. Interrupted: the runs it stopped are made again."""

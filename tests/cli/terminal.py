@@ -84,7 +84,7 @@ class Terminal:
 
 @contextmanager
 def in_terminal(
-    *arguments: str, environment: Mapping[str, str], folder: Path, columns: int = 100, patience: float = 30.0
+    *arguments: str, environment: Mapping[str, str], folder: Path, columns: int = 100, patience: float = 120.0
 ) -> Iterator[Terminal]:
     """Run the command in a terminal; what is waited for must come within ``patience`` seconds."""
     near, far = pty.openpty()

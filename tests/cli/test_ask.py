@@ -163,6 +163,7 @@ def test_names_of_files_may_hold_any_bytes(lumnis: Lumnis, key: str, tmp_path: P
     assert "Read: caf?.txt" in done.err
 
 
+@pytest.mark.processes
 def test_characters_that_an_encoding_lacks_are_written_as_escapes(key: str) -> None:
     """JSON stays JSON."""
     command = [sys.executable, "-m", "lumnisai_integrations.cli", "ask", "--quiet", "Die Flut ist groß. Was ist groß?"]
@@ -171,6 +172,7 @@ def test_characters_that_an_encoding_lacks_are_written_as_escapes(key: str) -> N
     assert json.loads(done.stdout.decode("ascii"))["output_text"] == "Die Flut ist groß."
 
 
+@pytest.mark.processes
 def test_ctrl_c_stops_a_run_about_files(serve: Serve, tides: str) -> None:
     """Status 130 without a traceback, and the service is not left working."""
     local = serve(EndlessEngine(), poll="on-change")
@@ -184,7 +186,7 @@ def test_ctrl_c_stops_a_run_about_files(serve: Serve, tides: str) -> None:
     assert process.stderr is not None
     assert any("Working." in line for line in iter(process.stderr.readline, ""))
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=120)
     assert process.returncode == 130
     assert (out, "Traceback" in errors, "Interrupted" in errors) == ("", False, True)
     with Client(local.api_key, base_url=local.base_url, scope="tenant") as client:

@@ -18,6 +18,8 @@ from lumnisai_core import Client
 from lumnisai_core.exceptions import LumnisAIError
 from tests.test_cli import LUMNIS
 
+pytestmark = pytest.mark.processes
+
 ENGINE = "class Broken:\n    async def run(self, request, report):\n        raise KeyError('no tide table')\n"
 
 
@@ -34,7 +36,7 @@ def _serving(folder: Path, *arguments: str) -> Iterator[tuple[Client, list[str],
             yield client, lines, base_url
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=120)
         lines += errors.splitlines()
     assert process.returncode == 0
 
@@ -103,7 +105,7 @@ def test_a_service_in_a_program_is_silent() -> None:
         "        except LumnisAIError: pass\n"
         "        else: raise SystemExit(1)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=50)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -118,6 +120,6 @@ def test_engine_and_tenants_are_named_at_the_start(tmp_path: Path) -> None:
         if "Stop with" in line:
             break
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
     assert "\nEngine: offline.\nTenant acme: 2 keys.\n" in printed
     assert "lmn_" not in printed

@@ -14,6 +14,8 @@ from tests.cli.terminal import CTRL_C, CTRL_D, in_terminal
 from tests.conftest import Serve
 from tests.servers import EndlessEngine, GatedEngine
 
+pytestmark = pytest.mark.processes
+
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*3[0-9]m")
 QUESTION = "Neap tides are small. Which tides are small?"
 

@@ -28,11 +28,13 @@ def loaded_by(*arguments: str, names: tuple[str, ...]) -> str:
     return done.stdout.splitlines()[-1]
 
 
+@pytest.mark.processes
 def test_help_loads_nothing_that_takes_time() -> None:
     """Neither frameworks nor rich nor the client."""
     assert loaded_by("--help", names=HEAVY) == "[]"
 
 
+@pytest.mark.processes
 def test_lists_load_no_framework(key: str) -> None:
     """Only the client."""
     assert loaded_by("runs", "list", names=FRAMEWORKS) == "[]"
@@ -200,6 +202,7 @@ def test_tenant_scope_shows_the_runs_of_all_users(lumnis: Lumnis, key: str, user
     assert "tenant scope" in lumnis("runs", "list", "--scope", "tenant", "--user-id", user).err
 
 
+@pytest.mark.processes
 def test_a_reader_that_leaves_ends_a_command_quietly(key: str, lumnis: Lumnis) -> None:
     """As in ``lumnis runs list | head -1``."""
     for _ in range(2):
@@ -210,6 +213,7 @@ def test_a_reader_that_leaves_ends_a_command_quietly(key: str, lumnis: Lumnis) -
     assert (done.returncode, "Traceback" in done.stderr, "Broken" in done.stderr) == (0, False, False)
 
 
+@pytest.mark.processes
 def test_a_run_is_stopped_when_the_reader_of_its_updates_leaves(serve: Serve) -> None:
     """As in ``lumnis ask --stream QUESTION | head -1``."""
     local = serve(Script([Step(f"Step {number}.", after=0.05) for number in range(200)]), poll="on-change")
@@ -222,6 +226,7 @@ def test_a_run_is_stopped_when_the_reader_of_its_updates_leaves(serve: Serve) ->
         assert client.get_response(run.response_id, wait=10).status == "cancelled"
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("command", "module", "extra"),
     [
@@ -241,6 +246,7 @@ def test_a_command_that_needs_an_extra_names_it(command: str, module: str, extra
         assert (f'pip install "lumnisai-integrations[{extra}]"' in done.stderr) == bool(status)
 
 
+@pytest.mark.processes
 def test_questions_load_no_framework(lumnis: Lumnis, key: str, tmp_path: Path) -> None:
     """About files neither."""
     (tmp_path / "tides.md").write_text("Neap tides are small.")

@@ -56,7 +56,7 @@ def _in_child(work: Callable[[], Any]) -> Callable[[], Any]:
 
     def result() -> Any:
         received = ours.recv() if ours.poll(30) else "the child hangs"
-        process.join(30)
+        process.join(120)
         process.kill()
         return received
 
@@ -142,7 +142,7 @@ def test_locks_that_are_held_while_forking_are_free_in_the_child(echo: LocalLumn
     def hold() -> None:
         with client._transport._pool._lock, changing():
             held.set()
-            released.wait(60)
+            released.wait(120)
 
     def child() -> str | None:
         with changing():
@@ -150,7 +150,7 @@ def test_locks_that_are_held_while_forking_are_free_in_the_child(echo: LocalLumn
 
     thread = threading.Thread(target=hold)
     thread.start()
-    held.wait(60)
+    held.wait(120)
     try:
         assert _in_child(child)() == "free"
     finally:
@@ -166,7 +166,7 @@ def test_a_progress_handler_that_is_busy_while_forking_works_in_the_child(echo: 
         lines.append(line)
         if os.getpid() == parent:
             busy.set()
-            released.wait(60)
+            released.wait(120)
 
     model = ChatLumnis(lumnis_api_key=echo.api_key, base_url=echo.base_url, user_id="ann")
     handler = LumnisProgressHandler(display=write)
@@ -178,7 +178,7 @@ def test_a_progress_handler_that_is_busy_while_forking_works_in_the_child(echo: 
 
     thread = threading.Thread(target=lambda: model.invoke("parent", config={"callbacks": [handler]}))
     thread.start()
-    busy.wait(60)
+    busy.wait(120)
     try:
         assert any("echoed" in line for line in _in_child(child)())
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import lumnisai_core
 
 
@@ -21,6 +23,7 @@ def test_the_public_names_exist() -> None:
     assert public - modules - set(listed) == set()
 
 
+@pytest.mark.processes
 def test_the_core_needs_no_framework_and_no_server() -> None:
     """Importing the client imports neither a framework nor the embedded service."""
     heavy = ("langchain_core", "llama_index", "starlette", "uvicorn", "jsonschema_rs", "lumnisai_integrations")
@@ -29,6 +32,7 @@ def test_the_core_needs_no_framework_and_no_server() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.processes
 def test_a_run_imports_no_tracing_that_the_program_does_not_use() -> None:
     """A program without OpenTelemetry does not pay for its import, although it is installed."""
     code = """if True:

@@ -58,6 +58,7 @@ Client("k", base_url=sys.argv[1], user_id="u").invoke("Hi")
 """
 
 
+@pytest.mark.processes
 def test_a_provider_that_the_environment_names_is_used() -> None:
     """Nobody has to ask for it before the first run."""
     created = {"response_id": "r-1", "thread_id": "t-1", "status": "queued"}
@@ -65,5 +66,5 @@ def test_a_provider_that_the_environment_names_is_used() -> None:
     with canned_server([Canned(body=created), Canned(body=ended)]) as server:
         environment = {**os.environ, "OTEL_PYTHON_TRACER_PROVIDER": "sdk_tracer_provider"}
         command = [sys.executable, "-c", PROGRAM, server.base_url]
-        subprocess.run(command, env=environment, check=True, timeout=60)
+        subprocess.run(command, env=environment, check=True, timeout=120)
         assert all("traceparent" in request.headers for request in server.received)

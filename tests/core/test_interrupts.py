@@ -20,6 +20,7 @@ from tests.conftest import Serve
 from tests.servers import Canned, EndlessEngine, ScriptByText, canned_server
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("kind", ["Client", "AsyncClient"])
 def test_ctrl_c_stops_the_run_on_the_service(serve: Serve, kind: str) -> None:
     """The process ends with KeyboardInterrupt, which names the run, and the run with `cancelled`."""
@@ -37,7 +38,7 @@ def test_ctrl_c_stops_the_run_on_the_service(serve: Serve, kind: str) -> None:
     assert process.stdout is not None
     response_id = process.stdout.readline().strip()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=120)
     assert "KeyboardInterrupt" in errors
     assert errors.count(f"asked to stop run {response_id}") == 1
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
@@ -88,6 +89,7 @@ async def test_a_cancelled_task_stops_the_run_on_the_service(serve: Serve, how: 
         assert (await client.get_response(response_id)).status == "cancelled"
 
 
+@pytest.mark.processes
 def test_a_stream_that_outlives_its_loop_stops_the_run(serve: Serve) -> None:
     """A stream that was left and is still referred to is closed together with the event loop."""
     local = serve(EndlessEngine(), poll="on-change")

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 PROMPT = "Write to mira@example.org"
 
 
+@pytest.mark.processes
 def test_it_is_easy_to_install_next_to_other_packages() -> None:
     """It needs httpx, pydantic and Python 3.11, and imports neither MSAL nor a framework nor a server."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -164,7 +165,7 @@ def test_a_forked_child_uses_the_session_over_a_connection_of_its_own() -> None:
         process.start()
         assert ours.poll(30)
         received = ours.recv()
-        process.join(30)
+        process.join(120)
         return received
 
     with LocalLumnis() as local, Client(local.liminal.base_url, token=local.liminal.token) as client:

@@ -104,10 +104,11 @@ loop.run_until_complete(client.list_responses())
 """
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
 def test_a_program_may_end_with_its_loop_open(local: LocalLumnis, transport: str) -> None:
     """As notebooks and patched loops leave it. The development mode has nothing to say about us."""
     command = [sys.executable, "-X", "dev", "-c", _PROGRAM, local.api_key, local.base_url, transport]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     left = [line for line in ended.stderr.splitlines() if "unclosed event loop" not in line]  # the program's own
     assert not left

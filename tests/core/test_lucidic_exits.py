@@ -15,6 +15,8 @@ import pytest
 from tests.core.collector import KEY, Collector, collector
 from tests.house import ROOT
 
+pytestmark = pytest.mark.processes
+
 COUNT = 100
 
 HEAD = f"""
@@ -34,7 +36,7 @@ def run(service: str, tail: str, **options: Any) -> subprocess.CompletedProcess[
         [sys.executable, "-c", HEAD + tail, service, repr(options)],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
     )
@@ -123,7 +125,7 @@ time.sleep(30)
             [sys.executable, "-c", program, service.base_url, repr({"flush_on_sigterm": True})],
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=120,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=False,
         )
@@ -178,7 +180,7 @@ def test_a_spool_holds_what_is_masked(tmp_path: Path) -> None:
         program = HEAD.replace("**eval(sys.argv[2])", "masking_function=lambda t: t[:3], **eval(sys.argv[2])")
         subprocess.run(
             [sys.executable, "-c", program + tail, service.base_url, repr({"spool": str(tmp_path / "spool")})],
-            timeout=50,
+            timeout=120,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=False,
         )
@@ -245,7 +247,7 @@ except ImportError as error:
             [sys.executable, "-c", program, service.base_url],
             capture_output=True,
             text=True,
-            timeout=50,
+            timeout=120,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             check=False,
         )

@@ -111,6 +111,7 @@ with canned_server([Canned(body={})]) as server:
 """
 
 
+@pytest.mark.processes
 def test_frameworks_are_recorded_by_our_own_handlers(tmp_path: Path) -> None:
     """Everywhere in the process, without callbacks in any call; a second time changes nothing."""
     points = tomllib.loads(ROOT.joinpath("pyproject.toml").read_text())["project"]["entry-points"]
@@ -127,6 +128,7 @@ def test_frameworks_are_recorded_by_our_own_handlers(tmp_path: Path) -> None:
     assert done.stdout.strip() == "['FakeListChatModel', 'unknown']"
 
 
+@pytest.mark.processes
 def test_a_framework_that_is_not_installed_is_named(tmp_path: Path) -> None:
     """With the extra that brings it."""
     points = {"langchain": "no_such_module:instrument"}

@@ -49,6 +49,7 @@ def test_promises_have_a_test(promise: str) -> None:
     assert callable(getattr(import_module(f"tests.core.{module}"), name))
 
 
+@pytest.mark.processes
 def test_fire_and_forget_is_bounded_and_not_lost() -> None:
     """Few threads, and flush waits for all of it."""
     program = f"""
@@ -150,6 +151,7 @@ def test_an_error_has_its_traceback_outside_of_its_except_block(service: Collect
     assert "misc" not in raised
 
 
+@pytest.mark.processes
 def test_the_client_is_light() -> None:
     """It brings no framework, no provider and no image library, and imports no SDK of OpenTelemetry by itself."""
     program = """
@@ -163,6 +165,7 @@ print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
         assert _python(program, service).stdout == "[]\n"
 
 
+@pytest.mark.processes
 def test_a_quick_start_runs(service: Collector) -> None:
     """As the product's page has it, without its provider calls."""
     program = """
@@ -223,7 +226,7 @@ def _python(program: str, service: Collector) -> subprocess.CompletedProcess[str
         [sys.executable, "-c", program, service.base_url],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=120,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         check=False,
     )

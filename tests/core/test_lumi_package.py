@@ -190,6 +190,7 @@ def test_settings_that_cannot_be_used_are_refused(arguments: dict[str, Any], pro
 # The package
 
 
+@pytest.mark.processes
 def test_it_needs_neither_a_server_nor_a_framework() -> None:
     """The import stays light."""
     heavy = ("starlette", "langchain_core", "llama_index", "mongomock", "httpx")
@@ -263,6 +264,6 @@ def test_a_forked_child_works_for_the_same_user() -> None:
         process.start()
         assert ours.poll(30)
         assert ours.recv() == (DOCUMENT, None)
-        process.join(30)
+        process.join(120)
         assert client.auth.access_token == TOKEN
         assert client.entities.Posts.get("x") == DOCUMENT

@@ -47,6 +47,7 @@ def test_a_client_for_a_user_has_resources_of_its_own(kind: type[Client | AsyncC
     assert parent.for_user("u").files is not parent.files
 
 
+@pytest.mark.processes
 def test_models_of_less_used_resources_load_on_first_use() -> None:
     """Importing the package and making a client loads none of them; using one loads its file only."""
     code = (

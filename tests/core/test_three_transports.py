@@ -239,13 +239,13 @@ def test_a_long_download_may_take_longer_than_a_try(transport: str, tmp_path: An
     def slow(_: RawServer, connection: socket.socket, __: str) -> None:
         connection.sendall(written(b"", "content-length: 8", length=False))
         for number in range(8):
-            threading.Event().wait(0.1)
+            threading.Event().wait(0.2)
             connection.sendall(b"%d" % number)
 
     target = tmp_path / "tides.txt"
     with raw_server(slow) as server:
         action = lambda client: client.files.download_to("f", target)  # noqa: E731
-        use(transport, server.base_url, action, timeout=0.6, max_answer_size=1)
+        use(transport, server.base_url, action, timeout=1.5, max_answer_size=1)
     assert target.read_bytes() == b"01234567"
 
 

@@ -30,10 +30,13 @@ FILE = b"The tide turns at noon."
 
 #: Seconds to wait for an answer; the others are for requests that get none, and once at least one that does.
 _TIMEOUT = 10.0
-_SHORT_TIMEOUTS = {Lasting.ONCE: 0.25, Lasting.ALWAYS: 0.15}
+_SHORT_TIMEOUTS = {Lasting.ONCE: 0.5, Lasting.ALWAYS: 0.15}
 
 #: Faults that last until the client has had enough.
 _SLOW = (Fault.STALLED, Fault.TRICKLED)
+
+#: Faults in which no answer says how the run is.
+_UNREADABLE = (Fault.ODD_ENUMS, Fault.NULLS, Fault.WRONG_TYPES)
 
 _POLICY = RetryPolicy(max_retries=MAX_RETRIES, first_pause=0.01)
 
@@ -209,8 +212,10 @@ class _Trial:
         text = "Endless" if self._cell.fault is Fault.RESTART else "When does the tide turn?"
         # Whoever listens polls in short turns, so that a poll without an answer is soon given up.
         listening = {"on_progress": lambda update: self._seen.append(repr(update)), "progress_interval": 0.1}
-        endless = {"run_timeout": 0.2} if self._cell.fault in (Fault.ODD_ENUMS, Fault.NULLS, Fault.WRONG_TYPES) else {}
-        return client.invoke(text, **(listening if self._cell.fault in _SLOW else endless))
+        cell = self._cell
+        is_endless = cell.fault in _UNREADABLE and cell.kind is Kind.POLL and cell.lasting is Lasting.ALWAYS
+        endless = {"run_timeout": 0.2} if is_endless else {}
+        return client.invoke(text, **(listening if cell.fault in _SLOW else endless))
 
     def _call(self, action: Action) -> Any:
         stalled = self._cell.fault in _SLOW and self._world.proxy.plan is not None

@@ -21,7 +21,6 @@ def world() -> Iterator[World]:
         gc.collect()
         gc.freeze()
         yield made
-        gc.unfreeze()
 
 
 @pytest.mark.parametrize("client", CLIENTS)

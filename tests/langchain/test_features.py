@@ -179,7 +179,7 @@ async def test_a_long_run_that_reports_is_not_idle(serve: Serve, connect: Connec
         return {"messages": [await model.ainvoke(state["messages"])]}
 
     graph: Any = StateGraph(MessagesState)
-    graph.add_node("ask", ask, timeout=TimeoutPolicy(idle_timeout=1.5))
+    graph.add_node("ask", ask, timeout=TimeoutPolicy(idle_timeout=2.0))
     graph.add_edge(START, "ask")
     state = await graph.compile().ainvoke({"messages": ["How long?"]})
     assert state["messages"][-1].text == "Done."

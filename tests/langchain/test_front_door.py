@@ -42,6 +42,7 @@ def run_python(code: str) -> str:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.processes
 def test_a_missing_framework_is_named() -> None:
     """Without langchain-core the import says what to install; the package alone imports nothing."""
     code = """
@@ -56,6 +57,7 @@ except ImportError as error:
     assert 'pip install "lumnisai-integrations[langchain]"' in run_python(code)
 
 
+@pytest.mark.processes
 def test_importing_is_lazy() -> None:
     """The package alone loads neither the framework nor the core."""
     code = "import sys, lumnisai_integrations.langchain; print('langchain_core' in sys.modules, 'httpx' in sys.modules)"

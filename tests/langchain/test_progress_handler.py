@@ -382,6 +382,7 @@ def look_outside(found: list[object]) -> None:
     found.append(progress_callback(None))
 
 
+@pytest.mark.processes
 def test_langgraph_is_not_imported_for_it(local: LocalLumnis) -> None:
     """Nor is anything that only displays need."""
     program = (

@@ -65,6 +65,7 @@ def test_agents_take_the_name(local: LocalLumnis, monkeypatch: pytest.MonkeyPatc
     assert "Neap tides" in state["messages"][-1].content
 
 
+@pytest.mark.processes
 def test_nothing_is_registered_by_importing() -> None:
     """LangChain's table stays as it is until register is called."""
     code = """

@@ -25,6 +25,7 @@ def test_unknown_name() -> None:
         package.LumnisOracle  # noqa: B018
 
 
+@pytest.mark.processes
 def test_import_is_lazy() -> None:
     """Importing the package does not import the framework, nor do errors need its core."""
     program = (
@@ -34,6 +35,7 @@ def test_import_is_lazy() -> None:
     assert _run(program).strip() == "False"
 
 
+@pytest.mark.processes
 def test_missing_framework() -> None:
     """Without the framework the error says what to install."""
     program = """

@@ -28,6 +28,7 @@ def test_it_is_the_same_class() -> None:
         lumnis.LumnisOracle  # noqa: B018
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("first", ["lumnis", "other"])
 def test_it_lives_with_others(tmp_path: Path, first: str) -> None:
     """In any order of imports it hides neither the framework nor the LLMs of other distributions."""
@@ -48,6 +49,7 @@ print(llama_index.core.__version__, llama_index.__file__, llama_index.llms.__fil
     assert files == ["None", "None"]
 
 
+@pytest.mark.processes
 def test_it_is_lazy() -> None:
     """Importing the module imports no framework, and without one the error says what to install."""
     program = """

@@ -11,7 +11,7 @@ import httpx
 
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Api(httpx.Client):

@@ -107,7 +107,7 @@ def test_a_caller_may_lose_patience_with_a_stall(serve: Serve) -> None:
         api.get("/v1/responses/abc", timeout=0.1)
     began = time.monotonic()
     api.local.close()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/responses"), ("DELETE", "/v1/files/bulk")])

@@ -34,6 +34,7 @@ def _ended(caller: httpx.Client, response_id: str) -> dict[str, Any]:
             return run
 
 
+@pytest.mark.processes
 def test_a_killed_service_comes_back_with_everything(tmp_path: Path) -> None:
     """Ended runs are unchanged, runs in progress have failed with a reason, and keys still mean their runs."""
     with killable(tmp_path / "l.db") as first, first.caller() as caller:
@@ -55,6 +56,7 @@ def test_a_killed_service_comes_back_with_everything(tmp_path: Path) -> None:
         assert caller.get("/v1/responses").json()["total"] == 2
 
 
+@pytest.mark.processes
 def test_a_run_stored_when_the_service_was_killed_is_executed(tmp_path: Path) -> None:
     """Killed between storing and telling: the run is there, is executed once, and the retried create finds it."""
     with killable(tmp_path / "l.db", "accepted") as first, first.caller() as caller:
@@ -71,6 +73,7 @@ def test_a_run_stored_when_the_service_was_killed_is_executed(tmp_path: Path) ->
         assert caller.get("/v1/responses").json()["total"] == 1
 
 
+@pytest.mark.processes
 def test_nothing_that_was_accepted_is_missing(tmp_path: Path) -> None:
     """Many writers are cut off in the middle, three times: every run that was answered with a 201 is known after."""
     accepted: dict[str, str] = {}
@@ -115,6 +118,7 @@ def test_nothing_that_was_accepted_is_missing(tmp_path: Path) -> None:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
+@pytest.mark.processes
 def test_an_uploaded_file_survives(tmp_path: Path) -> None:
     """Killed right after the upload was answered: the file is there and gets processed."""
     text = "".join(f"Line {number}.\n" for number in range(2_000))

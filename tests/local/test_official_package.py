@@ -12,6 +12,8 @@ import pytest
 from lumnisai_core.local import LocalLumnis, RunRequest, Script, ScriptedEngine, Step
 from tests.local.support import Api
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 ARTIFACT = {
     "artifactId": "a1",
@@ -45,7 +47,7 @@ def test_every_method_works(kind: str, download: str) -> None:
     with LocalLumnis(engine=ScriptedEngine(script), step_delay=0, download=download) as local, Api(local) as api:  # type: ignore[arg-type]
         tenant_id = api.ok("GET", "/v1/tenant")["id"] if kind == "Client" else ""
         command = [sys.executable, "-m", "tests.local.official", local.base_url, local.api_key, tenant_id, kind]
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=50)
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     assert ended.returncode == 0, ended.stderr
     outcome = json.loads(ended.stdout)
     assert "unused" in outcome

@@ -27,15 +27,19 @@ def run_pytest(folder: Path, code: str, *, asyncio_mode: str = "strict") -> str:
     (folder / "test_theirs.py").write_text(code, "utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "pytest_asyncio.plugin", "-p", PLUGIN, "-p", "no:cacheprovider"]
     environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # no plugins but these
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     return done.stdout + done.stderr
 
 
+@pytest.mark.processes
 def test_the_example_of_the_documents_passes(tmp_path: Path) -> None:
     """The two tests that the page begins with pass as they are."""
     assert "2 passed" in run_pytest(tmp_path, BLOCKS[0])
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize(
     ("block", "asyncio_mode", "passed"), [("test_progress", "auto", 2), ("test_a_lost_answer", "strict", 1)]
 )
@@ -83,6 +87,7 @@ async def test_loop_of_the_plugin(lumnis_async_client):
 """
 
 
+@pytest.mark.processes
 def test_the_fixtures_keep_tests_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Environment, storage, scripts and requests are the test's own; no event loop is needed to close."""
     for name in ("LUMNISAI_API_KEY", "LUMNISAI_TENANT_ID"):
@@ -90,6 +95,7 @@ def test_the_fixtures_keep_tests_apart(tmp_path: Path, monkeypatch: pytest.Monke
     assert "6 passed" in run_pytest(tmp_path, THEIRS)
 
 
+@pytest.mark.processes
 def test_loading_it_is_cheap_and_changes_nothing(tmp_path: Path) -> None:
     """A pytest that uses no fixture of it imports neither client nor server, and starts nothing."""
     code = """
@@ -106,6 +112,7 @@ def test_nothing(request):
     assert "1 passed" in run_pytest(tmp_path, code)
 
 
+@pytest.mark.processes
 def test_without_the_extra_only_its_users_get_an_error(tmp_path: Path) -> None:
     """The plugin loads without the server's packages; a test that uses it says what to install."""
     (tmp_path / "conftest.py").write_text("import sys\n\nsys.modules['uvicorn'] = None\n", "utf-8")

@@ -212,6 +212,7 @@ def test_options_that_do_not_go_together_are_status_1(
     assert "lmn_secret" not in errors
 
 
+@pytest.mark.processes
 def test_serve_takes_agents_faults_and_expiry(tmp_path: Path) -> None:
     """All at once: the agent answers, the fault happens, the key is refused."""
     (tmp_path / "scout.json").write_text('{"output_text": "Found.", "structured_response": {"candidates": []}}')

@@ -41,6 +41,7 @@ def environment(local: LocalLumnis) -> dict[str, str]:
     return {**os.environ, **known}
 
 
+@pytest.mark.processes
 async def test_a_client_over_standard_input_and_output(local: LocalLumnis) -> None:
     """As desktop apps start it, with key and user in the environment."""
     started = StdioServerParameters(command=COMMAND[0], args=COMMAND[1:], env=environment(local))
@@ -69,6 +70,7 @@ def speaking(local: LocalLumnis) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("leave", ["close", "SIGTERM"])
 def test_a_client_that_leaves_stops_its_question(leave: str, serve: Serve) -> None:
     """It closes the input, or ends the process: the exit status is 0, and the run does not go on for nobody."""
@@ -76,8 +78,8 @@ def test_a_client_that_leaves_stops_its_question(leave: str, serve: Serve) -> No
     process = speaking(local)
     if leave != "close":
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)  # although its input is open
-    _, errors = process.communicate(timeout=30)
+        process.wait(timeout=120)  # although its input is open
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Traceback" not in errors
     assert local.api_key not in errors
@@ -136,6 +138,7 @@ async def test_another_address_needs_a_key(local: LocalLumnis) -> None:
         assert reply.status_code == 200
 
 
+@pytest.mark.processes
 def test_the_command_serves_by_http(local: LocalLumnis, tmp_path: Path) -> None:
     """It writes a key of its own that only its owner may read, never shows it, and ends with Ctrl-C."""
     key_file = tmp_path / "mcp.key"
@@ -153,7 +156,7 @@ def test_the_command_serves_by_http(local: LocalLumnis, tmp_path: Path) -> None:
     reply = httpx.post(url, json=HELLO, headers={**ACCEPT, "authorization": f"Bearer {key}"})
     assert reply.status_code == 200
     process.send_signal(signal.SIGINT)
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=120)
     assert (process.returncode, out, "Traceback" in errors) == (0, "", False)
     assert key not in printed + errors
 
@@ -186,6 +189,7 @@ def test_wrong_usage_is_status_2(
     assert words in errors
 
 
+@pytest.mark.processes
 def test_without_the_package_the_extra_is_named() -> None:
     """In one line, with status 1."""
     program = (

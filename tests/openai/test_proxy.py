@@ -107,6 +107,7 @@ def test_one_run_although_answers_are_lost_on_both_ways(stage: Stage) -> None:
     assert len(stage.requests) == 1
 
 
+@pytest.mark.processes
 def test_the_command(platform: LocalLumnis, stage: Stage, tmp_path: Path) -> None:
     """It keeps the key of its clients in a file, shows no key, and stops with SIGTERM."""
     stage.clear()

@@ -96,6 +96,7 @@ def test_a_missing_package_is_named(
         shown.close()
 
 
+@pytest.mark.processes
 def test_optional_packages_are_not_imported() -> None:
     """Neither by importing a display nor by writing lines; httpx loads a part of rich for its own use."""
     program = (

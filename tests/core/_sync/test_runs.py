@@ -197,11 +197,13 @@ def test_cancelling_a_finished_run_returns_it(client: Client) -> None:
 
 def test_a_run_past_its_deadline_goes_on_and_can_be_picked_up(serve: Serve) -> None:
     """RunTimeoutError names the run; wait() fetches its answer later."""
-    local = serve(Script(after=0.3, output_text="late"))
+    engine = GatedEngine(Script(output_text="late"))
+    local = serve(engine)
     with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
         with pytest.raises(RunTimeoutError, match=r"client\.responses\.wait") as caught:
             client.invoke("Hi", run_timeout=0.1)
         assert caught.value.thread_id
+        engine.open()
         response = client.responses.wait(caught.value.response_id)
         assert response.output_text == "late"
 

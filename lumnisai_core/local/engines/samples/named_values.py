@@ -89,6 +89,7 @@ class NamedValues:
         self._answer = answer
         self._known = dict(known or {})
         self._is_request = is_request
+        self._spans_of: dict[str, list[tuple[int, int]]] = {}
 
     def only(self, number: int) -> NamedValues:
         """Return the values of the `number`-th best sentence alone."""
@@ -222,13 +223,20 @@ class NamedValues:
             check_time()
             if option is None or isinstance(option, bool) or not str(option):
                 continue
-            spoken = _spelled(str(option))
-            spoken = rf"(?<!\w){spoken}(?!\w)" if str(option).isascii() else spoken
-            speaks = anywhere and isinstance(option, str) and bool(words(" ".join(name_parts(option))))
-            for match in islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES):
-                if speaks or match.start() in labelled:
-                    found += [(match.start() not in labelled, Piece(option, *match.span()))]
+            spans = self._spans(str(option))
+            speaks = spans and anywhere and isinstance(option, str) and words(" ".join(name_parts(option)))
+            for start, end in spans:
+                if speaks or start in labelled:
+                    found += [(start not in labelled, Piece(option, start, end))]
         return [piece for _, piece in sorted(found, key=lambda item: (item[0], item[1].start, -item[1].end))]
+
+    def _spans(self, choice: str) -> list[tuple[int, int]]:
+        """Return where a choice stands in the text; each item of a list has the same choices, and there may be many."""
+        if choice not in self._spans_of:
+            spoken = rf"(?<!\w){_spelled(choice)}(?!\w)" if choice.isascii() else _spelled(choice)
+            found = islice(re.finditer(spoken, self._text, re.IGNORECASE), _MOST_PLACES)
+            self._spans_of[choice] = [match.span() for match in found]
+        return self._spans_of[choice]
 
 
 def name_parts(name: str) -> list[str]:
