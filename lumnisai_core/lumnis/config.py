@@ -35,7 +35,7 @@ class LumnisService(Service):
     def result_of(self, call: Call[T], answer: Answer, *, now: float) -> T:
         """Read an answer as the result of a call; that to the creation of a run also has the time by its clock."""
         if isinstance(call.read, CreatedRun):
-            call.read.answered_at = answer.headers.get("date", "")
+            call.read.date = answer.headers.get("date", "")
         return super().result_of(call, answer, now=now)
 
 

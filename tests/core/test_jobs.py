@@ -50,35 +50,47 @@ def test_a_key_comes_from_job_input_request_and_attempt_alone() -> None:
 CALL = Call("POST", "/v1/responses", ResponseObject.model_validate)
 
 
-def answered(start: RunStart, age: float | None, *, took: float = 1.0, date: str | None = None) -> RunStart:
-    """Have a run answered that was made so many seconds before the answer."""
+def answered(
+    start: RunStart, age: float | None, *, took: float = 1.0, date: str | None = None, ahead: float = 0.0
+) -> RunStart:
+    """Have a run answered that was made so many seconds before the answer; this machine's clock is ahead."""
     created = None if age is None else (NOW - timedelta(seconds=age)).isoformat()
     headers = {"date": format_datetime(NOW, usegmt=True) if date is None else date}
     answer = Answer(201, headers, json.dumps({"response_id": "r", "created_at": created}).encode())
     SETTINGS.service.result_of(start.call, answer, now=0.0)
-    start.answered(took)
+    start.answered(NOW.timestamp() + ahead, took)
     return start
 
 
 @pytest.mark.parametrize(
-    ("age", "took", "date", "is_earlier"),
+    ("age", "took", "ahead", "sure", "likely"),
     [
-        (3600.0, 1.0, None, True),
-        (3.0, 1.0, None, True),
-        (2.0, 1.0, None, False),  # the header has whole seconds
-        (3.0, 5.0, None, False),
-        (-3600.0, 1.0, None, False),
-        (None, 1.0, None, False),
-        (3600.0, 1.0, "", False),
-        (3600.0, 1.0, "now", False),
+        (3600.0, 1.0, 0.0, True, True),
+        (3600.0, 1.0, -7200.0, True, True),
+        (3.0, 1.0, 0.0, True, True),
+        (2.0, 1.0, 0.0, False, True),  # the header has whole seconds
+        (2.0, 1.0, 5.0, False, False),
+        (1.0, 1.0, 0.0, False, False),
+        (0.5, 1.0, 0.4, False, False),
+        (0.5, 1.0, 3600.0, False, False),
+        (3.0, 5.0, 0.0, False, False),
+        (-3600.0, 1.0, 0.0, False, False),
+        (None, 1.0, 0.0, False, False),
     ],
 )
 def test_a_run_is_earlier_by_the_clock_of_the_service(
-    age: float | None, took: float, date: str | None, is_earlier: bool
+    age: float | None, took: float, ahead: float, sure: bool, likely: bool
 ) -> None:
-    """By its age when it was answered; what is unknown is not earlier. The clock of this machine does not count."""
-    start, _ = job_start(CALL, "tides", "row-1", "d", 0)
-    assert answered(start, age, took=took, date=date).is_earlier is is_earlier
+    """By its age when it was answered; that of this machine tells parts of seconds, if it is not known to be wrong."""
+    start = answered(job_start(CALL, "tides", "row-1", "d", 0)[0], age, took=took, ahead=ahead)
+    assert (start.is_earlier(surely=True), start.is_earlier()) == (sure, likely)
+
+
+@pytest.mark.parametrize("date", ["", "now", "Thu, 01 Jan 99999 00:00:00 GMT"])
+def test_a_run_is_not_earlier_if_nobody_knows_when_it_was_answered(date: str) -> None:
+    """A header that is missing or cannot be read says nothing."""
+    start = answered(job_start(CALL, "tides", "row-1", "d", 0)[0], 3600.0, date=date)
+    assert not start.is_earlier()
 
 
 #: How the run was found, and whether it was there before.
@@ -107,7 +119,7 @@ def test_which_runs_of_a_job_are_followed_by_another(
         start = recorded_start("r")
     else:
         start = answered(job_start(CALL, "tides", "row-1", "d", 0)[0], 60.0 if FOUND[found] else 0.0)
-    assert start.is_earlier is FOUND[found]
+    assert start.is_earlier() is FOUND[found]
     run = ResponseObject(response_id="r", status=status)
     assert is_made_again(start, run, failures=failures, attempts=attempts) is again
 

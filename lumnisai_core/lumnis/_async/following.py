@@ -154,8 +154,8 @@ async def create_run(
     while True:
         began = time.monotonic()
         run = await send(start.call)
-        start.answered(time.monotonic() - began)
-        if start.again is None or not start.is_earlier:
+        start.answered(time.time(), time.monotonic() - began)
+        if start.again is None or not start.is_earlier():
             return start, run
         renewed = start.renewed(await send(get_call(run.response_id)))
         if renewed is None:

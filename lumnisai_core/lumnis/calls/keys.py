@@ -87,13 +87,14 @@ class CreatedRun:
     """Reads the answer to the creation of a run, and decides whether the run was there before.
 
     Attributes:
-        answered_at: Header ``Date`` of the answer.
+        date: Header ``Date`` of the answer: the service's clock, in whole seconds.
+        now: The clock of this machine when the answer was there, in seconds since the epoch.
         took: Seconds that the call took.
     """
 
     def __init__(self) -> None:
-        self.answered_at = ""
-        self.took = 0.0
+        self.date = ""
+        self.now = self.took = 0.0
         self._created_at: datetime | None = None
 
     def __call__(self, data: object) -> ResponseObject:
@@ -102,13 +103,20 @@ class CreatedRun:
         self._created_at = run.created_at
         return run
 
-    @property
-    def is_earlier(self) -> bool:
-        """Whether the run was made before the call began, by the service's own clock."""
-        if self._created_at is None:
-            return False
+    def is_earlier(self, *, surely: bool) -> bool:
+        """Return whether the run was made before the call began.
+
+        Args:
+            surely: Whether only the service's clock counts. Otherwise this machine's does, too, where it differs by no
+                more than the service's clock can show.
+        """
         try:
-            age = parsedate_to_datetime(self.answered_at).timestamp() - self._created_at.timestamp()
+            date = parsedate_to_datetime(self.date).timestamp()
         except (TypeError, ValueError, OverflowError):
             return False
-        return age > self.took + _CLOCK_STEP
+        if self._created_at is None:
+            return False
+        created = self._created_at.timestamp()
+        if date - created > self.took + _CLOCK_STEP:
+            return True
+        return not surely and abs(self.now - date) < _CLOCK_STEP and self.now - created > self.took

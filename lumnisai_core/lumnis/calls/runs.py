@@ -141,15 +141,15 @@ class RunStart(NamedTuple):
     attempt: int = 1
     renewed_after: frozenset[ResponseStatus] = frozenset()
 
-    def answered(self, took: float) -> None:
-        """Note how long the call took, in seconds."""
+    def answered(self, now: float, took: float) -> None:
+        """Note when the answer was there, in seconds since the epoch, and how many seconds the call took."""
         if isinstance(self.call.read, CreatedRun):
-            self.call.read.took = took
+            self.call.read.now, self.call.read.took = now, took
 
-    @property
-    def is_earlier(self) -> bool:
-        """Whether the run was there before the call."""
-        return self.response_id is not None or (isinstance(self.call.read, CreatedRun) and self.call.read.is_earlier)
+    def is_earlier(self, *, surely: bool = False) -> bool:
+        """Return whether the run was there before the call."""
+        created = self.call.read
+        return self.response_id is not None or (isinstance(created, CreatedRun) and created.is_earlier(surely=surely))
 
     def ended(self, run: ResponseObject | None) -> None:
         """Note how the run has ended, for further calls in this process; None for one that was stopped."""
@@ -159,9 +159,12 @@ class RunStart(NamedTuple):
     def is_renewed_after(self, run: ResponseObject) -> bool:
         """Decide whether another run is made under the next key, because this one was there before the call.
 
-        Whoever made it has left or has seen it fail. A run of this call that ends without an answer is its error.
+        Whoever made it has left or has seen it fail. A run of this call that ends without an answer is its error. A run
+        that was cancelled is made again even if it is not sure that it was there: otherwise its work would be missing.
         """
-        return self.attempt < MOST_ATTEMPTS and run.status in self.renewed_after and self.is_earlier
+        if run.status not in self.renewed_after or self.attempt == MOST_ATTEMPTS:
+            return False
+        return self.is_earlier(surely=run.status == ResponseStatus.FAILED)
 
     def renewed(self, run: ResponseObject) -> RunStart | None:
         """Return the start of the next attempt, if there is one."""

@@ -190,9 +190,10 @@ def test_a_failed_input_of_a_job_has_as_many_runs_as_it_allows(serve: Serve) -> 
 @pytest.mark.parametrize(("age", "keys"), [(60, 2), (0, 1)])
 def test_a_cancelled_run_is_made_again_if_it_was_there_before(ahead: int, age: int, keys: int) -> None:
     """By the service's clock, however wrong it is: a run that somebody cancels now stays cancelled."""
-    now, sent = datetime.now(UTC) + timedelta(seconds=ahead), list[str]()
+    sent: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
+        now = datetime.now(UTC) + timedelta(seconds=ahead)
         if request.method == "POST" and request.headers["idempotency-key"] not in sent:
             sent.append(request.headers["idempotency-key"])
         is_first = len(sent) == 1
