@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 import pydantic
 from pydantic import (
@@ -96,6 +96,11 @@ class WireModel(BaseModel):
 
 class Page(WireModel, Generic[ItemT]):
     """One page of a list. The field with the items has another name for each resource."""
+
+    if not TYPE_CHECKING:
+        # The items are a field of the subclasses, so that pydantic need not make a model for each kind of them.
+        def __class_getitem__(cls, _: object) -> type[Self]:
+            return cls
 
     total: int = 0
     _received: int = PrivateAttr(default=0)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from hmac import compare_digest
-from queue import SimpleQueue
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -19,7 +18,7 @@ from lumnisai_core.local.openai.attempts import Attempts
 from lumnisai_core.local.openai.backend import OpenAIBackend
 from lumnisai_core.local.openai.replies import error_body, status_of
 from lumnisai_core.local.openai.routes import PREFIX, Call, Endpoint, route
-from lumnisai_core.local.service import until_ended
+from lumnisai_core.local.serving import Server
 from lumnisai_core.local.web.app import App
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.guard import Guard
@@ -28,7 +27,7 @@ from lumnisai_core.local.web.listener import Listener, address, bind
 _MEGABYTE = 1_000_000
 
 
-class OpenAIProxy:
+class OpenAIProxy(Server):
     """Serves OpenAI's chat completions and Responses in front of an agent platform.
 
     Use it with `with`, or with `serve_forever`. It keeps nothing: runs and threads are those of the platform.
@@ -58,6 +57,7 @@ class OpenAIProxy:
         public_url: str | None = None,
         max_body: int = 10 * _MEGABYTE,
     ) -> None:
+        super().__init__()
         self.api_key: str = clean_key(api_key)
         self._backend = backend
         self._host = host
@@ -66,7 +66,6 @@ class OpenAIProxy:
         public = urlsplit(public_url or "").hostname
         self._names = frozenset(name.lower() for name in (host, socket.gethostname(), public) if name)
         self._max_body = max_body
-        self._closing: SimpleQueue[None] = SimpleQueue()
         self._running: tuple[str, asyncio.AbstractEventLoop, Listener, threading.Thread] | None = None
 
     def __repr__(self) -> str:
@@ -104,27 +103,6 @@ class OpenAIProxy:
             _, loop, listener, thread = running
             loop.call_soon_threadsafe(listener.stop)
             thread.join()
-
-    def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:
-        """Serve in the foreground until Ctrl-C, SIGTERM or `close`; prints nothing.
-
-        Args:
-            on_ready: Called with address and key once requests are answered.
-        """
-        with until_ended(self._closing) as wait:
-            try:
-                self.start()
-                if on_ready is not None:
-                    on_ready(self.base_url, self.api_key)
-                wait()
-            finally:
-                self.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     async def _serve(self, listening: socket.socket, ready: Future[tuple[asyncio.AbstractEventLoop, Listener]]) -> None:
         attempts = Attempts()

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from lumnisai_core.local.engines.base import AgentEngines, Engine, RunReport, RunRequest, RunResult
@@ -36,6 +32,7 @@ from lumnisai_core.local.lumnis.settings import (
 )
 from lumnisai_core.local.openai.routes import PREFIX
 from lumnisai_core.local.running import Running, plan_of
+from lumnisai_core.local.serving import Server
 from lumnisai_core.local.web.faults import Fault
 from lumnisai_core.local.web.ids import utc
 from lumnisai_core.local.web.layers import RecordedRequest
@@ -44,7 +41,7 @@ DEFAULT_STEP_DELAY = 0.02
 _MEGABYTE = 1_000_000
 
 
-class LocalLumnis:
+class LocalLumnis(Server):
     """A Lumnis service on this machine: a real HTTP server in a background thread, with its own database.
 
     Use it with `with`, with `async with`, or with `start` and `close`. Once closed it can be started again. It lives in
@@ -125,6 +122,7 @@ class LocalLumnis:
         lumi: LumiSettings | None = None,
         lumi_signature: SignatureMode | None = None,
     ) -> None:
+        super().__init__()
         if isinstance(faults, Fault):
             raise ValueError("faults must be a list of Fault objects, got a single Fault")
         names = names_by_key(tenants or {})
@@ -163,7 +161,6 @@ class LocalLumnis:
         self._lock = threading.Lock()
         self._running: Running | None = None
         self._process = os.getpid()
-        self._closing: SimpleQueue[None] = SimpleQueue()
 
     def __repr__(self) -> str:
         return f"<LocalLumnis {self._running.base_url if self._running else 'not running'}>"
@@ -190,8 +187,6 @@ class LocalLumnis:
         self._check_process()
         with self._lock:
             if self._running is None:
-                while not self._closing.empty():
-                    self._closing.get()
                 self._running = Running(self._settings, self._neighbours)
         return self
 
@@ -247,33 +242,6 @@ class LocalLumnis:
         self.lumi.admit(key, moment)
         return key
 
-    def serve_forever(self, on_ready: Callable[[str, str], None] | None = None) -> None:
-        """Serve in the foreground until Ctrl-C, SIGTERM or `close`; prints nothing.
-
-        Args:
-            on_ready: called with address and key once requests are answered.
-        """
-        with until_ended(self._closing) as wait:
-            try:
-                self.start()
-                if on_ready is not None:
-                    on_ready(self.base_url, self.api_key)
-                wait()
-            finally:
-                self.close()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return await asyncio.to_thread(self.start)
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.close)
-
 
 def _engine(engine: Engine | str, step_delay: float) -> Engine:
     if engine == "offline":
@@ -281,28 +249,6 @@ def _engine(engine: Engine | str, step_delay: float) -> Engine:
     if isinstance(engine, str):
         raise ValueError(f"engine must be 'offline' or an object with a run method, got {engine!r}")
     return engine
-
-
-@contextmanager
-def until_ended(closing: SimpleQueue[None]) -> Iterator[Callable[[], None]]:
-    """Yield a function that waits for Ctrl-C, SIGTERM or the queue; only the main thread can wait for the signals.
-
-    A queue and not an event: only its `put` may be called by a signal handler while the same thread waits.
-    """
-
-    def wait() -> None:
-        while True:
-            with suppress(Empty):
-                return closing.get(timeout=0.5)
-
-    is_main = threading.current_thread() is threading.main_thread()
-    numbers = (signal.SIGINT, signal.SIGTERM) if is_main else ()
-    previous = {number: signal.signal(number, lambda *_: closing.put(None)) for number in numbers}
-    try:
-        yield wait
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 class ScriptableLumnis(LocalLumnis):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic import SecretStr
 
-from lumnisai_core._transport.answer import Problem, compact_json, shortened
+from lumnisai_core._transport.answer import Answer, Problem, compact_json, shortened
+from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import check_retries, check_seconds, usable_headers, usable_secret
 from lumnisai_core._transport.service import Service, checked_base_url
 from lumnisai_core._version import VERSION
 from lumnisai_core.exceptions import ConfigurationError, MissingUserId, TenantScopeUserIdConflict
-from lumnisai_core.lumnis.models.enums import Scope
+from lumnisai_core.lumnis.calls.keys import CreatedRun
+from lumnisai_core.lumnis.models.requests import Scope
+
+T = TypeVar("T")
 
 
 class LumnisService(Service):
@@ -27,6 +31,12 @@ class LumnisService(Service):
         """Read an answer that is not 2xx."""
         message, code = error_message(body) if isinstance(body, Mapping) else ("", None)
         return Problem(message, code=code) if message or code else super().read_error(status, headers, body)
+
+    def result_of(self, call: Call[T], answer: Answer, *, now: float) -> T:
+        """Read an answer as the result of a call; that to the creation of a run also has the time by its clock."""
+        if isinstance(call.read, CreatedRun):
+            call.read.date = answer.headers.get("date", "")
+        return super().result_of(call, answer, now=now)
 
 
 def error_message(body: Mapping[str, Any]) -> tuple[str, str | None]:

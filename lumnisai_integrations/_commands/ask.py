@@ -14,9 +14,8 @@ from typing import Any, cast, get_args, get_type_hints
 from lumnisai_core import InvokeParameters, RunParameters
 from lumnisai_core.tools import plain_schema, structured_value
 from lumnisai_integrations._commands import UsageError
-from lumnisai_integrations._commands.connection import connection
+from lumnisai_integrations._commands.connection import connection, whole_thread_id
 from lumnisai_integrations._commands.documents import best_passages, passages_of, prompt_about, read_documents
-from lumnisai_integrations._commands.ids import thread_id
 from lumnisai_integrations._commands.output import Screen, print_json
 from lumnisai_integrations._commands.parsers import (
     MODEL,
@@ -121,7 +120,7 @@ def run(options: argparse.Namespace) -> int:
     with connection(options, embedded=True) as service, service.client() as client:
         screen.note(f"Asking {service.description}{about}.")
         if options.thread_id is not None:
-            options.thread_id = thread_id(client, options.thread_id)
+            options.thread_id = whole_thread_id(client, options.thread_id)
         with following(options, screen, service_stays=not service.is_embedded) as follower:
             response = client.invoke(prompt, **parameters_of(options, follower))
         if options.response_format and not options.json:

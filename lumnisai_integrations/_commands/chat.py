@@ -11,8 +11,8 @@ from itertools import islice
 from lumnisai_core import Client, ThreadObject
 from lumnisai_core.display import one_line
 from lumnisai_core.exceptions import AuthenticationError, LumnisAIError
-from lumnisai_integrations._commands import CommandError, ids
-from lumnisai_integrations._commands.connection import connection
+from lumnisai_integrations._commands import CommandError
+from lumnisai_integrations._commands.connection import connection, whole_thread_id
 from lumnisai_integrations._commands.output import Screen, print_rows
 from lumnisai_integrations._commands.parsers import (
     MODEL,
@@ -166,7 +166,7 @@ class Conversation:
 
     def continue_thread(self, thread_id: str) -> None:
         """Let the next question continue a thread."""
-        thread = self._client.threads.get(ids.thread_id(self._client, thread_id))
+        thread = self._client.threads.get(whole_thread_id(self._client, thread_id))
         self.thread_id, self._title = thread.thread_id, thread.title or ""
         self._screen.note(f"Continuing {self._title or 'a conversation without a title'} ({thread.thread_id}).")
 

@@ -1,13 +1,14 @@
-"""Connections: the service that a command uses, by key and address, or one embedded in the command."""
+"""Connections: the service that a command uses, or one embedded in the command; and ids on it, also shortened."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TypeAlias, TypedDict
 
 from lumnisai_core import Client, Scope
@@ -17,6 +18,12 @@ from lumnisai_integrations._commands.parsers import SCOPE, Argument, Commands, a
 
 #: Pause between progress steps of the embedded engine, in seconds, so that people can see them come.
 STEP_DELAY = 0.15
+
+#: Characters of a whole id, a UUID, and of the shortest beginning that is looked for.
+_WHOLE, _SHORTEST = 36, 4
+
+#: The newest things that a beginning is compared with.
+SEARCHED = 1000
 
 _NO_KEY = (
     "no API key: set LUMNISAI_API_KEY or pass --api-key. Without an account, `lumnis demo` shows the main job, and "
@@ -147,3 +154,50 @@ def _run(options: argparse.Namespace) -> int:
     act: Act = options.act
     with connection(options) as service, service.client() as client:
         return act(client, options) or 0
+
+
+# Ids, of which the beginning is enough
+
+
+def whole_run_id(client: Client, word: str) -> str:
+    """Return the id of the run that a word is, or begins.
+
+    Raises:
+        UsageError: Several runs begin so.
+    """
+    return whole_id(word, "runs", lambda: (run.response_id for run in client.responses.iter(page_size=100)))
+
+
+def whole_thread_id(client: Client, word: str) -> str:
+    """Return the id of the conversation that a word is, or begins.
+
+    Raises:
+        UsageError: Several conversations begin so.
+    """
+    return whole_id(word, "conversations", lambda: (one.thread_id for one in client.threads.iter(page_size=100)))
+
+
+def whole_file_id(client: Client, word: str) -> str:
+    """Return the id of the file that a word is, or begins.
+
+    Raises:
+        UsageError: Several files begin so.
+    """
+    return whole_id(word, "files", lambda: (file.id for file in client.files.iter(page_size=100)))
+
+
+def whole_id(word: str, things: str, ids: Callable[[], Iterable[str]]) -> str:
+    """Return the only id of the newest things that begins with a word; the word itself if none does.
+
+    Raises:
+        UsageError: Several ids begin so.
+    """
+    if not _SHORTEST <= len(word) < _WHOLE:
+        return word
+    found = [one for one in islice(ids(), SEARCHED) if one.startswith(word)]
+    if word in found or not found:
+        return word
+    if len(found) > 1:
+        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        raise UsageError(f"{word} is the beginning of several {things}: {shown}. Write more of the id")
+    return found[0]

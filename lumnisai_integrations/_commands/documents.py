@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections import Counter
+import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,9 +15,6 @@ from lumnisai_integrations._commands import CommandError
 
 #: Passages, of about 1,000 characters each, that a question is sent with.
 PASSAGES = 4
-
-#: Usual constants of BM25: how soon repetition stops counting, and how much long passages are held back.
-_SATURATION, _LENGTH = 1.5, 0.75
 
 # Scripts without spaces between words are compared letter by letter.
 _WORDS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\\W_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
@@ -75,24 +73,17 @@ def passages_of(documents: Iterable[NamedText]) -> list[NamedText]:
 def best_passages(passages: Sequence[NamedText], question: str, most: int = PASSAGES) -> list[NamedText]:
     """Return the passages that a question is about, ranked by BM25, in the order of the documents.
 
-    Where no passage has a word of the question, these are the first ones.
+    Where too few passages have a word of the question, the first of the others are among them.
     """
-    words = [Counter(_words(passage.text)) for passage in passages]
-    sizes = [sum(counted.values()) for counted in words]
-    mean = sum(sizes) / max(1, len(sizes)) or 1
-    wanted = {word: sum(word in counted for counted in words) for word in set(_words(question))}
-
-    def score(place: int) -> float:
-        total = 0.0
-        for word, found in wanted.items():
-            if times := words[place][word]:
-                rare = math.log(1 + (len(passages) - found + 0.5) / (found + 0.5))
-                held = _SATURATION * (1 - _LENGTH + _LENGTH * sizes[place] / mean)
-                total += rare * times * (_SATURATION + 1) / (times + held)
-        return total
-
-    ranked = sorted(range(len(passages)), key=lambda place: (-score(place), place))
-    return [passages[place] for place in sorted(ranked[:most])]
+    wanted = " OR ".join(f'"{word}"' for word in dict.fromkeys(_words(question)))
+    with closing(sqlite3.connect(":memory:")) as sql:
+        sql.execute("CREATE VIRTUAL TABLE passages USING fts5 (words, tokenize = 'unicode61 remove_diacritics 0')")
+        rows = ((place, " ".join(_words(passage.text))) for place, passage in enumerate(passages))
+        sql.executemany("INSERT INTO passages (rowid, words) VALUES (?, ?)", rows)
+        query = "SELECT rowid FROM passages WHERE passages MATCH ? ORDER BY rank, rowid LIMIT ?"
+        ranked = [place for (place,) in sql.execute(query, (wanted, most))] if wanted else []
+    others = (place for place in range(len(passages)) if place not in ranked)
+    return [passages[place] for place in sorted([*ranked, *islice(others, most - len(ranked))])]
 
 
 def _words(text: str) -> list[str]:

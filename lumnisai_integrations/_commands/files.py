@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 
 from lumnisai_core import Client, DuplicateHandling, FileMetadata, ProcessingStatus
-from lumnisai_integrations._commands import CommandError, UsageError, ids
-from lumnisai_integrations._commands.connection import Actions
+from lumnisai_integrations._commands import CommandError, UsageError
+from lumnisai_integrations._commands.connection import Actions, whole_file_id
 from lumnisai_integrations._commands.output import (
     Cell,
     for_each,
@@ -159,7 +159,7 @@ def _search(client: Client, options: argparse.Namespace) -> None:
     examples="lumnis files show FILE\nlumnis files show FILE --lines 10-20",
 )
 def _show(client: Client, options: argparse.Namespace) -> None:
-    file_id = ids.file_id(client, options.file)
+    file_id = whole_file_id(client, options.file)
     if options.text or options.lines:
         start, end = options.lines or (None, None)
         content = client.files.get_content(file_id, start_line=start, end_line=end)
@@ -186,7 +186,7 @@ def _show(client: Client, options: argparse.Namespace) -> None:
     examples="lumnis files download FILE\nlumnis files download FILE -o - | head",
 )
 def _download(client: Client, options: argparse.Namespace) -> None:
-    file_id = ids.file_id(client, options.file)
+    file_id = whole_file_id(client, options.file)
     if options.output == "-":
         sys.stdout.flush()
         sys.stdout.buffer.write(client.files.download(file_id))
@@ -215,6 +215,6 @@ def _download(client: Client, options: argparse.Namespace) -> None:
 )
 def _delete(client: Client, options: argparse.Namespace) -> int:
     def delete(file: str) -> None:
-        client.files.delete(ids.file_id(client, file), hard_delete=not options.hide)
+        client.files.delete(whole_file_id(client, file), hard_delete=not options.hide)
 
     return for_each(options.files, delete, done="deleted")

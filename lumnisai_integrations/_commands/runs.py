@@ -13,8 +13,7 @@ from lumnisai_core import Client, FeedbackType, ResponseObject, ResponseStatus, 
 from lumnisai_core.display import one_line
 from lumnisai_core.exceptions import ConflictError, NotFoundError
 from lumnisai_integrations._commands import UsageError
-from lumnisai_integrations._commands.connection import Actions
-from lumnisai_integrations._commands.ids import run_id, thread_id
+from lumnisai_integrations._commands.connection import Actions, whole_run_id, whole_thread_id
 from lumnisai_integrations._commands.output import Cell, Screen, for_each, print_fields, print_json, print_rows
 from lumnisai_integrations._commands.parsers import JSON, LIMIT, QUIET, STREAM, TIMEOUT, argument, flag
 from lumnisai_integrations._commands.progress import following, print_result
@@ -68,7 +67,7 @@ def _found(client: Client, options: argparse.Namespace) -> Iterator[ResponseObje
         return client.responses.iter(status=options.status, start_date=options.since, end_date=options.until)
     if options.since or options.until:
         raise UsageError("--thread lists all runs of a conversation: leave out --since and --until")
-    runs = client.threads.iter_responses(thread_id(client, options.thread))
+    runs = client.threads.iter_responses(whole_thread_id(client, options.thread))
     return (run for run in runs if options.status in (None, run.status))
 
 
@@ -85,7 +84,7 @@ def _title_of(run: ResponseObject) -> str:
     examples="lumnis runs show RUN\nlumnis runs show RUN --json | jq .structured_response",
 )
 def _show(client: Client, options: argparse.Namespace) -> None:
-    run = client.responses.get(run_id(client, options.run))
+    run = client.responses.get(whole_run_id(client, options.run))
     if options.json:
         print_json(run.json())
         return
@@ -133,7 +132,10 @@ def _follow(client: Client, options: argparse.Namespace) -> None:
     screen = Screen(apart=True, quiet=options.quiet)
     with following(options, screen) as follower:
         response = client.responses.wait(
-            run_id(client, options.run), on_progress=follower, cancel_on_interrupt=False, run_timeout=options.timeout
+            whole_run_id(client, options.run),
+            on_progress=follower,
+            cancel_on_interrupt=False,
+            run_timeout=options.timeout,
         )
     print_result(response, options, screen)
 
@@ -170,7 +172,7 @@ def _cancel(client: Client, options: argparse.Namespace) -> int:
         if options.dry_run:
             raise UsageError("--dry-run goes with --older-than")
         return for_each(
-            options.runs, lambda run: str(client.responses.cancel(run_id(client, run)).status), done="cancelled"
+            options.runs, lambda run: str(client.responses.cancel(whole_run_id(client, run)).status), done="cancelled"
         )
     return _cancel_old(client, datetime.now(UTC) - options.older_than, is_dry=options.dry_run)
 
@@ -209,7 +211,7 @@ def _cancel_old(client: Client, latest: datetime, *, is_dry: bool) -> int:
     examples='lumnis runs feedback RUN "Only ports of Norway." --type correction\nlumnis runs feedback RUN',
 )
 def _feedback(client: Client, options: argparse.Namespace) -> None:
-    run = run_id(client, options.run)
+    run = whole_run_id(client, options.run)
     if options.feedback is not None:
         created = client.responses.create_feedback(run, options.feedback, feedback_type=options.type)
         print_json(created.json()) if options.json else print_fields({"feedback": created.feedback_id})

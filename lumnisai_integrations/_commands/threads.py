@@ -8,8 +8,7 @@ from datetime import datetime
 from itertools import islice
 
 from lumnisai_core import Client, ResponseObject, ThreadObject
-from lumnisai_integrations._commands.connection import Actions
-from lumnisai_integrations._commands.ids import thread_id
+from lumnisai_integrations._commands.connection import Actions, whole_thread_id
 from lumnisai_integrations._commands.output import Screen, for_each, print_fields, print_json, print_rows, write
 from lumnisai_integrations._commands.parsers import JSON, LIMIT, argument
 
@@ -55,7 +54,7 @@ def last_used(thread: ThreadObject) -> datetime | None:
 
 @_threads.action("show", "show a conversation, oldest run first", _THREAD, JSON, examples="lumnis threads show THREAD")
 def _show(client: Client, options: argparse.Namespace) -> None:
-    thread = client.threads.get(thread_id(client, options.thread))
+    thread = client.threads.get(whole_thread_id(client, options.thread))
     runs = list(client.threads.iter_responses(thread.thread_id))[::-1]
     if options.json:
         print_json({**thread.json(), "responses": [run.json() for run in runs]})
@@ -86,7 +85,7 @@ def print_conversation(runs: list[ResponseObject], screen: Screen) -> None:
     examples='lumnis threads rename THREAD "Tides of North Quay"',
 )
 def _rename(client: Client, options: argparse.Namespace) -> None:
-    thread = client.threads.update(thread_id(client, options.thread), title=options.title)
+    thread = client.threads.update(whole_thread_id(client, options.thread), title=options.title)
     if options.json:
         print_json(thread.json())
     else:
@@ -100,4 +99,6 @@ def _rename(client: Client, options: argparse.Namespace) -> None:
     examples="lumnis threads delete THREAD\nlumnis threads list | cut -f1 | xargs lumnis threads delete",
 )
 def _delete(client: Client, options: argparse.Namespace) -> int:
-    return for_each(options.threads, lambda thread: client.threads.delete(thread_id(client, thread)), done="deleted")
+    return for_each(
+        options.threads, lambda thread: client.threads.delete(whole_thread_id(client, thread)), done="deleted"
+    )

@@ -78,21 +78,13 @@ def map_runs(
     """
     if not isinstance(batch, LumnisBatch):
         raise ValidationError(f"batch must be a LumnisBatch, not {type(batch).__name__}.")
-    if total_in_flight is None:
-        total_in_flight = workers * batch.max_in_flight
-    for name, number in {
-        "workers": workers,
-        "total_in_flight": total_in_flight,
-        "rows_per_block": rows_per_block,
-    }.items():
-        if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
-            raise ValidationError(f"{name} must be a whole number, 1 or more, not {number!r}.")
-    if total_in_flight < workers:
+    _check_counts(workers=workers, total_in_flight=total_in_flight, rows_per_block=rows_per_block)
+    room = batch.max_in_flight if total_in_flight is None else total_in_flight // workers
+    if room < 1:
         raise ValidationError(
             f"total_in_flight must be at least the number of workers, {workers}, not {total_in_flight}: use fewer "
             "workers."
         )
-    room = total_in_flight // workers
     hub = _Hub.options(name=f"lumnis-{batch.job}-{uuid4()}").remote(JobProgress(total=total))
     _hubs.add(hub)
     if progress is not False:
@@ -112,6 +104,12 @@ def map_runs(
         ),
         num_cpus=num_cpus,
     )
+
+
+def _check_counts(**counts: object) -> None:
+    for name, count in counts.items():
+        if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 1):
+            raise ValidationError(f"{name} must be a whole number, 1 or more, not {count!r}.")
 
 
 class _Counts(NamedTuple):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from lumnisai_integrations._shared.lazy import lazy_names
+from lumnisai_integrations._shared import lazy_names
 
 if TYPE_CHECKING:
     from lumnisai_core.tools import StructuredOutputError

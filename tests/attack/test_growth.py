@@ -14,7 +14,7 @@ from lumnisai_core.local.lumnis.routes.uploads import numbered
 from lumnisai_core.local.lumnis.store.schema import STEPS
 from lumnisai_core.local.store.database import Database
 from tests.local.conftest import Serve
-from tests.local.support import EchoEngine
+from tests.local.support import EchoEngine, counted_steps
 from tests.local.test_files import put
 
 ENTRIES = 2_000
@@ -106,6 +106,36 @@ def test_files_of_one_name_stay_apart(serve: Serve) -> None:
     api = serve(EchoEngine())
     names = [put(api, "tide.md", b"x")["file_name"] for _ in range(5)]
     assert names == ["tide.md", *(f"tide_({number}).md" for number in range(1, 5))]
+
+
+def test_lists_without_pages_leave_the_loop_to_others(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they read is counted in the steps of the database in the loop: it does not grow with the list."""
+    steps = counted_steps(monkeypatch)
+    api = serve(EchoEngine())
+
+    def costs(size: int) -> dict[str, int]:
+        """Return the steps of each request, once there are so many keys and connections."""
+        for number in range(len(api.ok("GET", "/v1/external-api-keys")), size):
+            key = {"provider": "OPENAI_API_KEY", "api_key": "sk-123", "key_name": f"key {number}"}
+            api.ok("POST", "/v1/external-api-keys", json=key)
+            app = {"user_id": "u", "app_name": f"APP_{number}"}
+            api.ok("POST", "/v1/integrations/connections/initiate", json=app)
+        found = {}
+        for method, path, body in (
+            ("GET", "/v1/external-api-keys", None),
+            ("POST", "/v1/external-api-keys", {"provider": "OPENAI_API_KEY", "api_key": "sk-456", "key_name": "key 0"}),
+            ("GET", "/v1/integrations/connections/u", None),
+            ("POST", "/v1/integrations/tools", {"user_id": "u"}),
+        ):
+            before = steps()
+            api.ok(method, path, json=body)
+            found[f"{method} {path}"] = steps() - before
+        return found
+
+    small, large = costs(10), costs(100)
+    assert [name for name in small if large[name] > small[name] + 20] == []
+    assert len(api.ok("GET", "/v1/external-api-keys")) == 100
+    assert len(api.ok("GET", "/v1/integrations/connections/u")["connections"]) == 100
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import pytest
 
 from lumnisai_core import Client, RunParameters
 from lumnisai_integrations._commands import ask
+from lumnisai_integrations._commands.documents import NamedText, best_passages
 from tests.cli.conftest import Lumnis
 from tests.conftest import Serve
 from tests.local.test_documents_read import pdf
@@ -223,6 +224,33 @@ def test_long_files_are_sent_as_the_passages_that_fit(lumnis: Lumnis, key: str, 
     assert len(text) < 10_000
     assert text.index("The lock keeper is Bob.") < text.index("The lock opens at dawn.")
     assert "Bob" in sent["output_text"]
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Which tides are small?", [0, 1]),
+        ("THE QUAY", [2, 3]),
+        ("quays", [0, 2]),  # a plural; then the first one of the others
+        ("潮?", [0, 4]),  # letter by letter
+        ("Über?", [0, 5]),
+        ("uber", [0, 1]),  # nothing has the word
+        ('"AND" (NEAR* -', [0, 1]),
+        ("", [0, 1]),
+    ],
+)
+def test_passages_are_those_with_the_words_of_the_question(question: str, found: list[int]) -> None:
+    """The rarer the words the better; in their order, and as many as there may be."""
+    texts = [
+        "A small tide.",
+        "Small tides and small boats.",
+        "The quay.",
+        "The quiet harbour is a port.",
+        "大潮",
+        "Über",
+    ]
+    passages = [NamedText("a.md", text) for text in texts]
+    assert best_passages(passages, question, 2) == [passages[place] for place in found]
 
 
 @pytest.mark.parametrize("command", ["ask", "chat"])

@@ -9,7 +9,7 @@ import pytest
 from lumnisai_core import Client
 from lumnisai_core.local import Script, Step
 from lumnisai_integrations._commands import UsageError
-from lumnisai_integrations._commands.ids import SEARCHED, whole_id
+from lumnisai_integrations._commands.connection import SEARCHED, whole_id
 from tests.cli.conftest import Lumnis
 from tests.conftest import Serve
 from tests.servers import EndlessEngine, FeedbackEngine

@@ -25,9 +25,10 @@ def test_the_public_names_exist() -> None:
 
 @pytest.mark.processes
 def test_the_core_needs_no_framework_and_no_server() -> None:
-    """Importing the client imports neither a framework nor the embedded service."""
+    """Importing the client imports neither a framework nor the embedded service, and no jobs."""
     heavy = ("langchain_core", "llama_index", "starlette", "uvicorn", "jsonschema_rs", "lumnisai_integrations")
-    code = f"import sys, lumnisai_core; print([name for name in {heavy} if name in sys.modules])"
+    jobs = ("lumnisai_core.lumnis.runs.batch", "lumnisai_core.lumnis.runs.progress")
+    code = f"import sys, lumnisai_core; print([name for name in {heavy + jobs} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

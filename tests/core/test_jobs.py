@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from uuid import uuid4
 
 import pytest
 
-from lumnisai_core import JobProgress, ProgressLine, ResponseObject, RunOutcome, RunRecord
+from lumnisai_core import (
+    JobProgress,
+    KeyFunction,
+    ProgressLine,
+    ResponseObject,
+    RunOutcome,
+    RunRecord,
+)
+from lumnisai_core._transport.answer import Answer
+from lumnisai_core._transport.call import Call
 from lumnisai_core.exceptions import RunFailedError, TransportError
-from lumnisai_core.lumnis.runs.batch import is_made_again, run_key, table_rows
+from lumnisai_core.lumnis.calls.runs import RunStart, run_start
+from lumnisai_core.lumnis.config import settings_from
+from lumnisai_core.lumnis.runs.batch import is_made_again, job_start, recorded_start, run_key, table_rows
 
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-BEFORE, AFTER = BEGAN - timedelta(seconds=1), BEGAN + timedelta(seconds=1)
+SETTINGS = settings_from(api_key="k", user_id="u")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def test_a_key_comes_from_job_input_request_and_attempt_alone() -> None:
@@ -33,33 +47,107 @@ def test_a_key_comes_from_job_input_request_and_attempt_alone() -> None:
     assert len(run_key("j" * 1000, "ü" * 1000, "d", 0)) < 255
 
 
+CALL = Call("POST", "/v1/responses", ResponseObject.model_validate)
+
+
+def answered(
+    start: RunStart, age: float | None, *, took: float = 1.0, date: str | None = None, ahead: float = 0.0
+) -> RunStart:
+    """Have a run answered that was made so many seconds before the answer; this machine's clock is ahead."""
+    created = None if age is None else (NOW - timedelta(seconds=age)).isoformat()
+    headers = {"date": format_datetime(NOW, usegmt=True) if date is None else date}
+    answer = Answer(201, headers, json.dumps({"response_id": "r", "created_at": created}).encode())
+    SETTINGS.service.result_of(start.call, answer, now=0.0)
+    start.answered(NOW.timestamp() + ahead, took)
+    return start
+
+
+@pytest.mark.parametrize(
+    ("age", "took", "ahead", "sure", "likely"),
+    [
+        (3600.0, 1.0, 0.0, True, True),
+        (3600.0, 1.0, -7200.0, True, True),
+        (3.0, 1.0, 0.0, True, True),
+        (2.0, 1.0, 0.0, False, True),  # the header has whole seconds
+        (2.0, 1.0, 5.0, False, False),
+        (1.0, 1.0, 0.0, False, False),
+        (0.5, 1.0, 0.4, False, False),
+        (0.5, 1.0, 3600.0, False, False),
+        (3.0, 5.0, 0.0, False, False),
+        (-3600.0, 1.0, 0.0, False, False),
+        (None, 1.0, 0.0, False, False),
+    ],
+)
+def test_a_run_is_earlier_by_the_clock_of_the_service(
+    age: float | None, took: float, ahead: float, sure: bool, likely: bool
+) -> None:
+    """By its age when it was answered; that of this machine tells parts of seconds, if it is not known to be wrong."""
+    start = answered(job_start(CALL, "tides", "row-1", "d", 0)[0], age, took=took, ahead=ahead)
+    assert (start.is_earlier(surely=True), start.is_earlier()) == (sure, likely)
+
+
+@pytest.mark.parametrize("date", ["", "now", "Thu, 01 Jan 99999 00:00:00 GMT"])
+def test_a_run_is_not_earlier_if_nobody_knows_when_it_was_answered(date: str) -> None:
+    """A header that is missing or cannot be read says nothing."""
+    start = answered(job_start(CALL, "tides", "row-1", "d", 0)[0], 3600.0, date=date)
+    assert not start.is_earlier()
+
+
+#: How the run was found, and whether it was there before.
+FOUND = {"created": False, "found": True, "recorded": True}
 AGAIN = [
-    # status, created, recorded, failures, attempts: again?
-    ("succeeded", BEFORE, True, 0, 5, False),
-    ("failed", BEFORE, False, 1, 1, False),
-    ("failed", BEFORE, True, 1, 1, False),
-    ("failed", BEFORE, False, 1, 2, True),
-    ("failed", AFTER, False, 2, 2, False),
-    ("cancelled", BEFORE, False, 0, 1, True),
-    ("cancelled", AFTER, False, 0, 1, False),
-    ("cancelled", AFTER, True, 0, 1, True),
-    ("cancelled", None, False, 0, 1, False),
-    ("in_progress", BEFORE, True, 0, 5, False),
+    # status, found, failures, attempts: again?
+    ("succeeded", "recorded", 0, 5, False),
+    ("failed", "found", 1, 1, False),
+    ("failed", "recorded", 1, 1, False),
+    ("failed", "found", 1, 2, True),
+    ("failed", "created", 2, 2, False),
+    ("failed", "created", 1, 2, True),
+    ("cancelled", "found", 0, 1, True),
+    ("cancelled", "created", 0, 1, False),
+    ("cancelled", "recorded", 0, 1, True),
+    ("in_progress", "recorded", 0, 5, False),
 ]
 
 
-@pytest.mark.parametrize(("status", "created", "recorded", "failures", "attempts", "again"), AGAIN)
-def test_which_runs_are_followed_by_another(
-    status: str, created: datetime | None, recorded: bool, failures: int, attempts: int, again: bool
+@pytest.mark.parametrize(("status", "found", "failures", "attempts", "again"), AGAIN)
+def test_which_runs_of_a_job_are_followed_by_another(
+    status: str, found: str, failures: int, attempts: int, again: bool
 ) -> None:
     """Failed ones as often as the caller allows; cancelled ones only if an earlier start was interrupted."""
-    run = ResponseObject(response_id="r", status=status, created_at=created)
-    assert is_made_again(run, recorded=recorded, began=BEGAN, failures=failures, attempts=attempts) is again
+    if found == "recorded":
+        start = recorded_start("r")
+    else:
+        start = answered(job_start(CALL, "tides", "row-1", "d", 0)[0], 60.0 if FOUND[found] else 0.0)
+    assert start.is_earlier() is FOUND[found]
+    run = ResponseObject(response_id="r", status=status)
+    assert is_made_again(start, run, failures=failures, attempts=attempts) is again
 
 
-def test_no_run_no_further_attempt() -> None:
-    """An error without a run, such as a refused request, is not repeated."""
-    assert not is_made_again(None, recorded=True, began=BEGAN, failures=0, attempts=9)
+@pytest.mark.parametrize("status", ["queued", "succeeded", "failed", "cancelled"])
+@pytest.mark.parametrize("key", [None, "fixed", lambda request: f"{request.digest}-{request.attempt}"])
+def test_which_runs_of_a_key_are_followed_by_another(status: str, key: str | KeyFunction | None) -> None:
+    """Those without an answer that were there before, if a function makes the keys; at most 20 times."""
+    start = run_start(SETTINGS, "Hi", {"idempotency_key": key})
+    run, attempts = ResponseObject(response_id="r", status=status), 1
+    if callable(key):
+        assert answered(start, 0.0).renewed(run) is None
+        answered(start, 60.0)
+    while (again := start.renewed(run)) is not None:
+        assert again.call.idempotency_key != start.call.idempotency_key
+        start, attempts = answered(again, 60.0), attempts + 1
+    assert attempts == (20 if callable(key) and status in ("failed", "cancelled") else 1)
+
+
+def test_a_run_that_this_process_has_stopped_is_not_looked_for_again() -> None:
+    """The next start of a job begins with the attempt after it, however soon; a failed one is found again."""
+    job = str(uuid4())
+    attempts = []
+    for ended in (ResponseObject(response_id="r", status="failed"), None, None):
+        start, _ = job_start(CALL, job, "row-1", "d", 0)
+        start.ended(ended)
+        attempts.append(job_start(CALL, job, "row-1", "d", 0)[1])
+    assert attempts == [0, 1, 2]
 
 
 def test_progress_counts_rate_and_time_left() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from lumnisai_core.local import LocalLumnis, RunReport, RunRequest, RunResult
 
@@ -60,6 +63,25 @@ class Api(httpx.Client):
         while run["status"] in ("queued", "in_progress"):
             run = self.look(response_id, wait=PATIENCE)
         return run
+
+
+def counted_steps(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """Count the steps of services that start from now on in their event loops; return how many there were so far.
+
+    Those in threads do not count: what reads there sets a handler of its own.
+    """
+    steps, connect = [0], sqlite3.connect
+
+    def count() -> None:
+        steps[0] += 1
+
+    def counted(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_progress_handler(count, 1)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", counted)
+    return lambda: steps[0]
 
 
 def other_tenant(api: Api) -> Api:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 
 from lumnisai_core.local import Fault, LocalLumnis, ScriptableLumnis
 from lumnisai_core.local.lucidic.summary import Summary, summarised
-from tests.local.support import Lucidic
+from tests.local.support import Lucidic, counted_steps
 
 LLM = {
     "request": {"provider": "openai", "model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Where?"}]},
@@ -389,30 +388,24 @@ def test_requests_are_recorded_without_credentials() -> None:
 
 
 def test_requests_cost_the_same_however_large_a_session_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Counted in steps of the database: a new event, a repeated one, an upload, any page, any part of the tree."""
-    steps, connect = [0], sqlite3.connect
-
-    def count() -> None:
-        steps[0] += 1
-
-    def counted(*args: Any, **options: Any) -> sqlite3.Connection:
-        connection: sqlite3.Connection = connect(*args, **options)
-        connection.set_progress_handler(count, 1)
-        return connection
-
-    monkeypatch.setattr(sqlite3, "connect", counted)
+    """Counted in steps of the database in the loop: new events, uploads, any page, parts of the tree, what is found."""
+    steps = counted_steps(monkeypatch)
     with LocalLumnis() as local, Lucidic(local) as lucidic:
         session_id = lucidic.session()
+        dataset_id = lucidic.ok("POST", "/sdk/datasets/create", json={"name": "Cases"})["dataset_id"]
 
         def cost(method: str, path: str, **options: Any) -> int:
-            before = steps[0]
+            before = steps()
             lucidic.ok(method, path, **options)
-            return steps[0] - before
+            return steps() - before
 
         def costs(size: int) -> dict[str, int]:
             """Return the steps of each request, once the session has so many events."""
             for number in range(lucidic.ok("GET", f"/sessions/{session_id}")["event_count"], size):
                 lucidic.event(session_id, client_event_id=f"event-{number}")
+                item = {"dataset_id": dataset_id, "name": str(number), "input": {}}
+                lucidic.ok("POST", "/sdk/datasets/items/create", json=item)
+                lucidic.ok("POST", "/sdk/datasets/create", json={"name": str(number)})
             of_session = {"session_id": session_id, "limit": 5}
             link = lucidic.event(session_id, client_event_id="event-1", needs_blob=True)["blob_url"]
             return {
@@ -421,6 +414,11 @@ def test_requests_cost_the_same_however_large_a_session_is(monkeypatch: pytest.M
                 "last page": cost("GET", "/events", params={**of_session, "offset": size - 5}),
                 "of the agent": cost("GET", "/events", params={"limit": 5}),
                 "one": cost("GET", "/events/event-2"),
+                "of a type": cost("GET", "/events", params={"type": "generic", "offset": size - 5}),
+                "found": cost("GET", f"/sessions/{session_id}/tree", params={"search": "tide"}),
+                "found sessions": cost("GET", "/sessions", params={"search": "tide"}),
+                "datasets": cost("GET", "/sdk/datasets"),
+                "items": cost("GET", "/getdataset", params={"dataset_id": dataset_id}),
                 "tree": cost("GET", f"/sessions/{session_id}/tree", params={"after": size - 5, "limit": 5}),
                 "repeated": cost("POST", "/events", json={"session_id": session_id, "client_event_id": "event-0"}),
                 "new": cost("POST", "/events", json={"session_id": session_id}),

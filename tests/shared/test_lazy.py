@@ -6,7 +6,7 @@ import pytest
 
 import lumnisai_integrations.langchain
 import lumnisai_integrations.llama_index
-from lumnisai_integrations._shared import lazy
+from lumnisai_integrations import _shared
 
 PACKAGES = [
     (lumnisai_integrations.langchain, "ChatLumnis", "langchain_core.messages", "langchain"),
@@ -25,7 +25,7 @@ def test_a_missing_framework_is_distinguished(
     def fail(_: str) -> None:
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr(lazy, "import_module", fail)
+    monkeypatch.setattr(_shared, "import_module", fail)
     monkeypatch.delitem(vars(package), name, raising=False)
     with pytest.raises(ImportError) as caught:
         getattr(package, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from pydantic import Field, JsonValue
@@ -11,7 +12,7 @@ from lumnisai_core.local.lucidic.sessions import sessions_of_item
 from lumnisai_core.local.lucidic.store import DatasetRow, ItemRow
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import new_id, now
-from lumnisai_core.local.web.json_text import dumps
+from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Object, Shape
 
@@ -77,10 +78,16 @@ class UpdateItem(ItemKey):
 
 
 @route("GET /sdk/datasets")
-async def list_datasets(call: Call, query: OfAgent) -> Object:
+async def list_datasets(call: Call, query: OfAgent) -> Json[Object]:
     """List datasets, newest first."""
-    datasets = call.store.datasets.all(agent_id=call.agent(query.agent_id))
-    return {"num_datasets": len(datasets), "datasets": [_dataset_reply(call, dataset) for dataset in datasets]}
+    agent = call.agent(query.agent_id)
+
+    def read(sql: sqlite3.Connection) -> Object:
+        datasets, items = call.store.datasets.all(sql, agent_id=agent), call.store.count_items(sql, agent)
+        shown = [_shown(dataset) | {"num_items": items.get(dataset.dataset_id, 0)} for dataset in datasets]
+        return {"num_datasets": len(datasets), "datasets": shown}
+
+    return await call.whole(read)
 
 
 @route("POST /sdk/datasets/create")
@@ -96,11 +103,15 @@ async def create_dataset(call: Call, body: CreateDataset) -> Object:
 
 
 @route("GET /getdataset")
-async def get_dataset(call: Call, query: DatasetKey) -> Object:
+async def get_dataset(call: Call, query: DatasetKey) -> Json[Object]:
     """Show a dataset with its items."""
     dataset = _dataset(call, query.dataset_id)
-    items = call.store.items.all(dataset_id=dataset.dataset_id, oldest_first=True)
-    return {**_dataset_reply(call, dataset), "items": [_item_reply(item) for item in items]}
+
+    def read(sql: sqlite3.Connection) -> Object:
+        items = call.store.items.all(sql, dataset_id=dataset.dataset_id, oldest_first=True)
+        return {**_shown(dataset), "num_items": len(items), "items": items}
+
+    return await call.whole(read)
 
 
 @route("PUT /sdk/datasets/update")
@@ -138,8 +149,12 @@ def _check_name(call: Call, agent: str, name: str) -> None:
 
 
 def _dataset_reply(call: Call, dataset: DatasetRow) -> Object:
-    shown: Object = {name: getattr(dataset, name) for name in DatasetRow.__dataclass_fields__}
-    return {**shown, "num_items": call.store.items.page(0, 0, dataset_id=dataset.dataset_id)[1]}
+    [(count,)] = call.store.items.aggregate("count(*)", dataset_id=dataset.dataset_id)
+    return {**_shown(dataset), "num_items": count}
+
+
+def _shown(row: DatasetRow | ItemRow) -> Object:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
 # Items
@@ -164,13 +179,13 @@ async def create_item(call: Call, body: CreateItem) -> Object:
         _dataset(call, body.dataset_id)
         call.store.items.add(row)
         call.store.datasets.change({"dataset_id": body.dataset_id}, updated_at=row.created_at)
-    return _item_reply(row)
+    return _shown(row)
 
 
 @route("GET /sdk/datasets/items/get")
 async def get_item(call: Call, query: ItemKey) -> Object:
     """Show an item."""
-    return _item_reply(_item(call, query))
+    return _shown(_item(call, query))
 
 
 @route("PUT /sdk/datasets/items/update")
@@ -182,7 +197,7 @@ async def update_item(call: Call, body: UpdateItem) -> Object:
         columns = _columns(values, "tags", "input", "expected_output", "metadata", "flag_overrides")
         call.store.items.change({"datasetitem_id": item.datasetitem_id}, **columns)
         call.store.datasets.change({"dataset_id": item.dataset_id}, updated_at=now())
-    return _item_reply(_item(call, body))
+    return _shown(_item(call, body))
 
 
 @route("DELETE /sdk/datasets/items/delete")
@@ -195,9 +210,9 @@ async def delete_item(call: Call, query: ItemKey) -> Object:
 
 
 @route("GET /sdk/datasets/items/sessions")
-async def item_sessions(call: Call, query: ItemKey) -> Object:
+async def item_sessions(call: Call, query: ItemKey) -> Json[Object]:
     """List the sessions that were run for an item, newest first."""
-    return sessions_of_item(call, _item(call, query).datasetitem_id)
+    return await sessions_of_item(call, _item(call, query).datasetitem_id)
 
 
 def _item(call: Call, key: ItemKey) -> ItemRow:
@@ -206,10 +221,6 @@ def _item(call: Call, key: ItemKey) -> ItemRow:
         raise not_found("Dataset item")
     _dataset(call, item.dataset_id)
     return item
-
-
-def _item_reply(item: ItemRow) -> Object:
-    return {name: getattr(item, name) for name in ItemRow.__dataclass_fields__}
 
 
 def _columns(values: dict[str, Any], *as_json: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import zlib
 from dataclasses import replace
 from datetime import datetime
@@ -120,7 +121,7 @@ async def create_event(call: Call, body: CreateEvent) -> Object:
 
 
 @route("GET /events")
-async def list_events(call: Call, query: ListEvents) -> Object:
+async def list_events(call: Call, query: ListEvents) -> Object | Json[Object]:
     """List events in the order of their arrival, large payloads as their previews."""
     store, limit, agent = call.store, query.limit, call.agent(query.agent_id)
     if query.session_id:
@@ -131,12 +132,17 @@ async def list_events(call: Call, query: ListEvents) -> Object:
             count = store.count_of_type(session.session_id, query.type)
         else:
             events, count = store.ordered.all(limit=limit, oldest_first=True, **wanted), session.event_count
-    elif query.type:
-        wanted = {"type": query.type, "agent_id": agent}
-        events, count = store.events.page(limit, query.offset, oldest_first=True, **wanted)
-    else:
-        events = store.events.all(limit=limit, offset=query.offset, oldest_first=True, agent_id=agent)
-        count = store.count_events(agent)
+        return _page(events, count)
+
+    def read(sql: sqlite3.Connection) -> Object:
+        wanted: dict[str, Any] = {"type": query.type or None, "agent_id": agent}
+        events = store.events.all(sql, limit=limit, offset=query.offset, oldest_first=True, **wanted)
+        return _page(events, store.count_events(sql, agent, query.type or None))
+
+    return await call.whole(read)
+
+
+def _page(events: list[EventRow], count: int) -> Object:
     return {"count": count, "results": [_reply(event) for event in events]}
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import sqlite3
 import time
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 from starlette.requests import Request
@@ -17,6 +18,9 @@ from lumnisai_core.local.web.errors import ApiError, InvalidRequest
 from lumnisai_core.local.web.ids import is_past, now
 from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.shapes import Shape
+from lumnisai_core.local.web.work import Work
+
+_T = TypeVar("_T")
 
 #: First segment of all paths.
 MOUNT = "lucidic"
@@ -66,6 +70,7 @@ class Service:
         self.flags = flags
         self.store = store
         self.max_body = max_body
+        self.work = Work()
         self._address = address
         self.key_expires_at: str | None = None
         self._api_key = api_key.encode()
@@ -118,6 +123,10 @@ class Call(app.Call):
         if agent is None:
             raise ApiError(400, "MISSING_AGENT", "agent_id must be in the header x-agent-id or in the request.")
         return agent
+
+    async def whole(self, read: Callable[[sqlite3.Connection], _T]) -> Json[_T]:
+        """Return something that may be large as JSON. It is read and written in a thread, while others are answered."""
+        return await self.service.work.do(self.agent() or "", self.store.whole, read)
 
     def session(self, session_id: str, agent: str | None = None) -> SessionRow:
         """Return a session that the request's agent may see, or refuse."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import sqlite3
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -11,11 +11,11 @@ from pydantic import Field, StrictBool, model_validator
 from starlette.responses import Response
 
 from lumnisai_core.local.lucidic.service import MOUNT, Call, Name, Names, OfAgent, Page, changes
-from lumnisai_core.local.lucidic.store import EvaluationRow, ExperimentRow, NodeRow, SessionRow
+from lumnisai_core.local.lucidic.store import EvaluationRow, ExperimentRow, SessionRow
 from lumnisai_core.local.store.database import containing
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import new_id, now
-from lumnisai_core.local.web.json_text import dumps
+from lumnisai_core.local.web.json_text import Json, dumps
 from lumnisai_core.local.web.routes import RouteTable
 from lumnisai_core.local.web.shapes import Object, Shape
 
@@ -24,8 +24,6 @@ _logger = logging.getLogger("lumnisai_core.local")
 
 #: The name that clients send for a session without one.
 _UNNAMED = "Unnamed Session"
-#: Changes of a session that are searched before other requests have their turn.
-_SEARCHED_AT_ONCE = 500
 
 
 class InitSession(OfAgent):
@@ -145,15 +143,19 @@ async def update_session(call: Call, body: UpdateSession) -> Object:
 
 
 @route("GET /sessions")
-async def list_sessions(call: Call, query: ListSessions) -> Object:
+async def list_sessions(call: Call, query: ListSessions) -> Object | Json[Object]:
     """List sessions, newest first."""
     wanted: dict[str, Any] = {
         "agent_id": call.agent(query.agent_id),
         "experiment_id": query.experiment_id or None,
         "search": containing(query.search) if query.search else None,
     }
-    sessions, count = call.store.sessions.page(query.limit, query.offset, **wanted)
-    return {"count": count, "results": [reply(session) for session in sessions]}
+
+    def read(sql: sqlite3.Connection | None = None) -> Object:
+        sessions, count = call.store.sessions.page(query.limit, query.offset, sql, **wanted)
+        return {"count": count, "results": [reply(session) for session in sessions]}
+
+    return await call.whole(read) if query.search else read()
 
 
 @route("GET /sessions/{session_id}")
@@ -165,19 +167,17 @@ async def get_session(call: Call, *, session_id: str) -> Object:
 
 
 @route("GET /sessions/{session_id}/tree")
-async def tree(call: Call, query: Tree, *, session_id: str) -> Object:
+async def tree(call: Call, query: Tree, *, session_id: str) -> Object | Json[Object]:
     """Show the events of a session without their payloads, in the order of their last changes: for a live tree."""
     session = call.session(session_id)
-    nodes: list[NodeRow] = []
     search = containing(dumps(query.search)[1:-1]) if query.search else None
-    step = _SEARCHED_AT_ONCE if search else session.changes + 1
-    for after in range(query.after, session.changes, step):
-        wanted: dict[str, Any] = {"session_id": session_id, "after": after, "until": after + step, "search": search}
-        nodes += call.store.nodes.all(limit=query.limit - len(nodes), oldest_first=True, **wanted)
-        if len(nodes) == query.limit:
-            break
-        await asyncio.sleep(0)
-    return {"session": reply(session), "changes": session.changes, "events": nodes}
+
+    def read(sql: sqlite3.Connection | None = None) -> Object:
+        wanted: dict[str, Any] = {"session_id": session_id, "after": query.after, "until": session.changes}
+        nodes = call.store.nodes.all(sql, limit=query.limit, oldest_first=True, search=search, **wanted)
+        return {"session": reply(session), "changes": session.changes, "events": nodes}
+
+    return await call.whole(read) if query.search else read()
 
 
 @route("POST /sdk/evals", status=201)
@@ -204,10 +204,14 @@ def reply(session: SessionRow) -> Object:
     return {name: getattr(session, name) for name in SessionRow.__dataclass_fields__ if name != "changes"}
 
 
-def sessions_of_item(call: Call, item_id: str) -> Object:
+async def sessions_of_item(call: Call, item_id: str) -> Json[Object]:
     """Return the sessions that were run for an item of a dataset, newest first."""
-    sessions = call.store.sessions.all(datasetitem_id=item_id, agent_id=call.agent())
-    return {"num_sessions": len(sessions), "sessions": [reply(session) for session in sessions]}
+
+    def read(sql: sqlite3.Connection) -> Object:
+        sessions = call.store.sessions.all(sql, datasetitem_id=item_id, agent_id=call.agent())
+        return {"num_sessions": len(sessions), "sessions": [reply(session) for session in sessions]}
+
+    return await call.whole(read)
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
@@ -273,6 +274,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._sql = database.sql
         self.transaction = database.transaction
+        self.whole = database.whole
         session_texts = ("session_name", "task", "tags", "session_id", "agent_id", "experiment_id")
         self.sessions = Table(
             database, "lucidic_sessions", SessionRow, conditions={"search": _contains(*session_texts)}
@@ -312,10 +314,24 @@ class Store:
         self.items = Table(database, "lucidic_items", ItemRow)
         self.tools = Table(database, "lucidic_tools", ToolRow, "name")
 
-    def count_events(self, agent_id: str | None) -> int:
-        """Return the number of events of an agent, or of all."""
-        query = "SELECT coalesce(sum(event_count), 0) FROM lucidic_sessions WHERE ?1 IS NULL OR agent_id = ?1"
-        return int(self._sql.execute(query, (agent_id,)).fetchone()[0])
+    def count_items(self, sql: sqlite3.Connection, agent_id: str | None) -> dict[str, int]:
+        """Return the number of items of each dataset of an agent, or of all, that has some."""
+        query = """
+            SELECT dataset_id, count(*) FROM lucidic_items WHERE ?1 IS NULL
+            OR dataset_id IN (SELECT dataset_id FROM lucidic_datasets WHERE agent_id = ?1) GROUP BY dataset_id
+        """
+        return dict(sql.execute(query, (agent_id,)).fetchall())
+
+    def count_events(self, sql: sqlite3.Connection, agent_id: str | None, kind: str | None) -> int:
+        """Return the number of events of an agent, or of all; those of a type if one is named."""
+        of_agent = "(?1 IS NULL OR agent_id = ?1)"
+        query = f"SELECT coalesce(sum(event_count), 0) FROM lucidic_sessions WHERE {of_agent} AND ?2 IS NULL"  # noqa: S608
+        if kind is not None:
+            query = f"""
+                SELECT coalesce(sum(event_count), 0) FROM lucidic_types
+                WHERE type = ?2 AND session_id IN (SELECT session_id FROM lucidic_sessions WHERE {of_agent})
+            """  # noqa: S608
+        return int(sql.execute(query, (agent_id, kind)).fetchone()[0])
 
     def count_of_type(self, session_id: str, kind: str) -> int:
         """Return the number of events of a type in a session."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -115,6 +116,10 @@ class Call(app.Call):
     def page(self, table: Table[Row], query: Page | Numbered, **conditions: Any) -> tuple[list[Row], int]:
         """Return a page of the rows of the tenant that meet the conditions, newest first, and how many there are."""
         return table.page(query.limit, query.offset, tenant_id=self.tenant.id, **conditions)
+
+    async def whole(self, read: Callable[[sqlite3.Connection], _T]) -> Json[_T]:
+        """Return a list without pages as JSON. It is read and written in a thread, while others are answered."""
+        return await self.service.work.do(self.tenant.id, self.store.whole, read)
 
     def replies(self, runs: Iterable[RunRow]) -> list[Run]:
         """Return runs as this service shows them: with the artifacts as engines made them, or with one `content`."""

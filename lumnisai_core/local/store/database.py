@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Generic, Protocol, TypeVar
 
 from lumnisai_core.file_texts import private
-from lumnisai_core.local.web.json_text import Json
+from lumnisai_core.local.web.json_text import Json, written
 from lumnisai_core.local.web.work import OutOfTime, check_time
 
+_T = TypeVar("_T")
 _STEPS_BETWEEN_LOOKS = 10_000
 #: What marks a file as a database of this service ("Lumn"), and tables of files from before the mark.
 _APPLICATION = 0x4C756D6E
@@ -124,6 +125,15 @@ class Database:
             except sqlite3.OperationalError:
                 check_time()  # then this is the reason
                 raise
+
+    def whole(self, read: Callable[[sqlite3.Connection], _T]) -> Json[_T]:
+        """Read something that may be large and write it as JSON; to be called in a thread.
+
+        Raises:
+            OutOfTime: a query takes longer than the work of this thread may.
+        """
+        with self.reader() as sql:
+            return Json(written(read(sql)))
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -235,17 +245,26 @@ class Table(Generic[Row]):
         found = (sql or self._sql).execute(query, [*values, limit, offset])
         return [self._row(values) for values in found]
 
-    def page(self, limit: int, offset: int, *, oldest_first: bool = False, **conditions: Any) -> tuple[list[Row], int]:
+    def page(
+        self,
+        limit: int,
+        offset: int,
+        sql: sqlite3.Connection | None = None,
+        *,
+        oldest_first: bool = False,
+        **conditions: Any,
+    ) -> tuple[list[Row], int]:
         """Return a page of the rows that meet the conditions, and how many there are."""
-        where, values = self.where(conditions)
-        total = int(self._sql.execute(f"SELECT count(*) FROM {self._name} {where}", values).fetchone()[0])
-        return self.all(limit=limit, offset=offset, oldest_first=oldest_first, **conditions), total
+        [(total,)] = self.aggregate("count(*)", sql=sql, **conditions)
+        return self.all(sql, limit=limit, offset=offset, oldest_first=oldest_first, **conditions), total
 
-    def aggregate(self, *expressions: str, by: str | None = None, **conditions: Any) -> list[tuple[Any, ...]]:
+    def aggregate(
+        self, *expressions: str, sql: sqlite3.Connection | None = None, by: str | None = None, **conditions: Any
+    ) -> list[tuple[Any, ...]]:
         """Return what SQL expressions amount to in the rows that meet the conditions, for each value of a column."""
         where, values = self.where(conditions)
         query = f"SELECT {', '.join(expressions)} FROM {self._name} {where}{f' GROUP BY {by}' if by else ''}"
-        return self._sql.execute(query, values).fetchall()
+        return (sql or self._sql).execute(query, values).fetchall()
 
     def change(self, conditions: dict[str, Any], **values: Any) -> None:
         """Store new values in the rows that meet the conditions."""

@@ -18,6 +18,7 @@ from lumnisai_core.local.web.json_text import read_json, written
 from lumnisai_core.local.web.log import NOTES
 from lumnisai_core.local.web.routes import Once, Route, Router
 from lumnisai_core.local.web.shapes import read
+from lumnisai_core.local.web.work import OutOfTime
 
 _DRAIN_FACTOR = 8
 _DRAINED = 16_000_000
@@ -101,6 +102,8 @@ class App:
             reply = self._refusal(error)
         except ClientDisconnect:
             return
+        except OutOfTime as error:
+            reply = self._refusal(ApiError(400, "TOO_LARGE", f"The request was ended, because {error}."))
         except Exception:
             _logger.exception("Request %s failed", request_id)
             text = "The service failed to answer; its log has the reason."

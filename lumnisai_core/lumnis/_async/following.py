@@ -154,7 +154,8 @@ async def create_run(
     while True:
         began = time.monotonic()
         run = await send(start.call)
-        if not start.found_earlier(time.monotonic() - began):
+        start.answered(time.time(), time.monotonic() - began)
+        if start.again is None or not start.is_earlier():
             return start, run
         renewed = start.renewed(await send(get_call(run.response_id)))
         if renewed is None:
@@ -196,7 +197,6 @@ async def _follow(
         except INTERRUPTS as interrupt:
             if not watch.over and not watch.detached:
                 if options.cancel_on_interrupt:
-                    start.ended(None)
                     await async_grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
                 note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
             raise
@@ -216,3 +216,4 @@ async def _stop(transport: AsyncTransport, start: RunStart, response: ResponseOb
         response = await transport.send(start.call, timeout=GRACE, policy=GRACE_POLICY)
     response_id = start.response_id if response is None else response.response_id
     await transport.send(cancel_call(str(response_id)), timeout=GRACE, policy=GRACE_POLICY)
+    start.ended(None)

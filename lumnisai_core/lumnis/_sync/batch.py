@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Sized
+from collections.abc import Generator, Iterable, Mapping, Sized
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -31,10 +30,8 @@ from lumnisai_core.lumnis.calls.runs import (
     RunStart,
     cancel_call,
     create_call,
-    get_call,
     run_start,
     split_parameters,
-    with_key,
 )
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, ResponseStatus
@@ -43,10 +40,12 @@ from lumnisai_core.lumnis.runs.batch import (
     RunInput,
     RunOutcome,
     answer_of,
+    check_in_flight,
     data_frame,
     is_made_again,
+    job_start,
     numbered,
-    run_key,
+    recorded_start,
     run_of,
 )
 from lumnisai_core.lumnis.runs.ledger import RunLedger, RunRecord, open_ledger
@@ -81,7 +80,7 @@ class RunJob:
         self._options, self._listeners = watch_options(watch, listening=False)
         self._ledger = ledger
         self._attempts = attempts
-        self._streams: set[RunStream] = set()
+        self._streams: dict[RunStream, RunStart] = {}
         self._is_stopped = False
         #: Streams whose run was still being created when the job was stopped. Each stops its run itself.
         self._late: set[RunStream] = set()
@@ -100,7 +99,6 @@ class RunJob:
             RunError: There is no answer; see ``client.invoke``.
             LumnisAIError: The service cannot be reached or refuses the request.
         """
-        began = datetime.now(UTC)
         chosen: RunParameters = {**self._parameters, **parameters}
         call = create_call(self._settings, messages, chosen)
         digest = digest_of(call.body)
@@ -109,33 +107,26 @@ class RunJob:
         record = None if self._ledger is None else beside(partial(self._ledger.find, key, digest))
         attempt, failures = (0, 0) if record is None else (record.attempt, 0)
         while True:
+            if record is not None:
+                start = recorded_start(record.response_id)
+            elif chosen.get("idempotency_key") is not None:
+                start = run_start(self._settings, messages, chosen)
+            else:
+                start, attempt = job_start(call, self._job, key, digest, attempt)
             try:
-                if record is None:
-                    if chosen.get("idempotency_key") is not None:
-                        start = run_start(self._settings, messages, chosen)
-                    else:
-                        start = RunStart(with_key(call, run_key(self._job, key, digest, attempt)))
-                    return self._follow(start, RunRecord(key, digest, "", attempt))
-                if record.response is not None:
+                if record is not None and record.response is not None:
                     return answer_of(record.response)
-                return self._follow(RunStart(get_call(record.response_id), record.response_id), record)
+                return self._follow(start, record or RunRecord(key, digest, "", attempt))
             except RunError as error:
                 run = run_of(error)
                 failures += run is not None and run.status == ResponseStatus.FAILED
-                again = is_made_again(
-                    run,
-                    recorded=record is not None,
-                    began=began,
-                    failures=failures,
-                    attempts=self._attempts,
-                )
-                if not again:
+                if run is None or not is_made_again(start, run, failures=failures, attempts=self._attempts):
                     raise
             record, attempt = None, attempt + 1
 
     def _follow(self, start: RunStart, record: RunRecord) -> ResponseObject:
         stream = RunStream(self._transport, start, self._options, self._listeners)
-        self._streams.add(stream)
+        self._streams[stream] = start
         try:
             if self._is_stopped:
                 raise LumnisAIError("The job was stopped: it makes no further runs.")
@@ -145,10 +136,10 @@ class RunJob:
                         record = replace(record, response_id=update.response_id)
                         self._recorded(record)
             if stream in self._late:
-                grace(lambda: self._cancel_all([stream]), failure=STOP_FAILURE)
+                grace(lambda: self._cancel_all({stream: start}), failure=STOP_FAILURE)
             return stream.result()
         finally:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
             self._late.discard(stream)
             if self._ledger is not None and stream.response is not None and stream.response.is_terminal:
                 ended = replace(record, response_id=stream.response.response_id, response=stream.response)
@@ -168,10 +159,10 @@ class RunJob:
         """Stop all unfinished runs, because the caller is leaving early. The job makes no further runs."""
         self._is_stopped = True
         cancels = self._options.cancel_on_interrupt and self._failure is None
-        streams = list(self._streams)
-        created = [stream for stream in streams if stream.response_id is not None]
+        streams = dict(self._streams)
+        created = {stream: start for stream, start in streams.items() if stream.response_id is not None}
         if cancels:
-            self._late.update(stream for stream in streams if stream not in created)
+            self._late.update(streams.keys() - created.keys())
         self._detach()
         if cancels:
             grace(lambda: self._cancel_all(created), failure=STOP_FAILURE)
@@ -180,11 +171,12 @@ class RunJob:
         for stream in list(self._streams):
             stream.detach()
 
-    def _cancel_all(self, streams: list[RunStream]) -> None:
-        for stream in streams:
+    def _cancel_all(self, streams: Mapping[RunStream, RunStart]) -> None:
+        for stream, start in streams.items():
             if stream.response_id is not None:
                 try:
                     self._transport.send(cancel_call(stream.response_id), timeout=GRACE, policy=GRACE_POLICY)
+                    start.ended(None)
                 except ValidationError:
                     continue  # it has ended already
 
@@ -274,7 +266,8 @@ def map_runs(
 ) -> RunOutcomes:
     """Create a run for each input and return the outcomes in the order in which runs end."""
     total = len(inputs) if isinstance(inputs, Sized) else None
-    outcomes = _outcomes(transport, settings, inputs, parameters, max_in_flight=max_in_flight, path=ledger)
+    limit = check_in_flight(max_in_flight)
+    outcomes = _outcomes(transport, settings, inputs, parameters, max_in_flight=limit, path=ledger)
     return RunOutcomes(outcomes, total, progress_shown(progress))
 
 

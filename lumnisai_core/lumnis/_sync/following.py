@@ -153,7 +153,8 @@ def create_run(
     while True:
         began = time.monotonic()
         run = send(start.call)
-        if not start.found_earlier(time.monotonic() - began):
+        start.answered(time.time(), time.monotonic() - began)
+        if start.again is None or not start.is_earlier():
             return start, run
         renewed = start.renewed(send(get_call(run.response_id)))
         if renewed is None:
@@ -195,7 +196,6 @@ def _follow(
         except INTERRUPTS as interrupt:
             if not watch.over and not watch.detached:
                 if options.cancel_on_interrupt:
-                    start.ended(None)
                     grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
                 note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
             raise
@@ -215,3 +215,4 @@ def _stop(transport: Transport, start: RunStart, response: ResponseObject | None
         response = transport.send(start.call, timeout=GRACE, policy=GRACE_POLICY)
     response_id = start.response_id if response is None else response.response_id
     transport.send(cancel_call(str(response_id)), timeout=GRACE, policy=GRACE_POLICY)
+    start.ended(None)

@@ -1,7 +1,7 @@
 """Idempotency keys of runs: fixed ones, and those that a function makes, which leads to another run after a failed one.
 
-A service replays its first reply to a key, which does not say how the run has ended since. So the time of that reply
-shows whether the run was there before, and this process remembers the keys whose runs have ended without an answer.
+A service replays its first reply to a key, which does not say how the run has ended since. So the age of the run in
+that reply shows whether it was there before, and this process remembers the keys whose runs ended without an answer.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeAlias
 
-from lumnisai_core._transport.answer import Answer
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.models import ResponseObject
 
@@ -84,23 +84,39 @@ def is_used_up(key: str | None) -> bool:
 
 
 class CreatedRun:
-    """Reads the answer to the creation of a run, and keeps how long before that answer the run was made."""
+    """Reads the answer to the creation of a run, and decides whether the run was there before.
+
+    Attributes:
+        date: Header ``Date`` of the answer: the service's clock, in whole seconds.
+        now: The clock of this machine when the answer was there, in seconds since the epoch.
+        took: Seconds that the call took.
+    """
 
     def __init__(self) -> None:
-        self._age: float | None = None
+        self.date = ""
+        self.now = self.took = 0.0
+        self._created_at: datetime | None = None
 
-    def __call__(self, answer: Answer) -> ResponseObject:
+    def __call__(self, data: object) -> ResponseObject:
         """Read the answer."""
-        run = ResponseObject.model_validate_json(answer.body)
-        self._age = None
-        if run.created_at is not None and run.created_at.tzinfo is not None:
-            try:
-                answered = parsedate_to_datetime(answer.headers.get("date", ""))
-                self._age = answered.timestamp() - run.created_at.timestamp()
-            except (TypeError, ValueError, OverflowError):
-                pass
+        run = ResponseObject.model_validate(data)
+        self._created_at = run.created_at
         return run
 
-    def is_earlier(self, took: float) -> bool:
-        """Return whether the run was there before its creation was requested, which took so many seconds."""
-        return self._age is not None and self._age > took + _CLOCK_STEP
+    def is_earlier(self, *, surely: bool) -> bool:
+        """Return whether the run was made before the call began.
+
+        Args:
+            surely: Whether only the service's clock counts. Otherwise this machine's does, too, where it differs by no
+                more than the service's clock can show.
+        """
+        try:
+            date = parsedate_to_datetime(self.date).timestamp()
+        except (TypeError, ValueError, OverflowError):
+            return False
+        if self._created_at is None:
+            return False
+        created = self._created_at.timestamp()
+        if date - created > self.took + _CLOCK_STEP:
+            return True
+        return not surely and abs(self.now - date) < _CLOCK_STEP and self.now - created > self.took

@@ -7,8 +7,8 @@ from typing import Any
 
 from lumnisai_core._transport.checks import member, text
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_core.lumnis.models.enums import ModelType
 from lumnisai_core.lumnis.models.model_preferences import ModelPreference, ModelProvider
+from lumnisai_core.lumnis.models.requests import ModelType
 
 _FIELDS = ("model_type", "provider", "model_name")
 

@@ -43,7 +43,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ROUTE = "/v1/responses"
 _ONE = "/v1/responses/{}"
-_WITHOUT_ANSWER = (ResponseStatus.FAILED, ResponseStatus.CANCELLED)
+_WITHOUT_ANSWER = frozenset({ResponseStatus.FAILED, ResponseStatus.CANCELLED})
 _URI_SCHEMES = ("http", "https", "s3", "gs", "gcs", "file", "ftp", "ftps", "blob", "data")
 
 
@@ -130,27 +130,45 @@ class RunStart(NamedTuple):
     Attributes:
         call: The call.
         response_id: Id of the run if it is known.
-        again: Makes the call for a further attempt; None if the run has a key that stays the same.
+        again: Makes the call for a further attempt; None if only the caller can.
         attempt: The attempt of the call, from 1.
+        renewed_after: How an earlier run must have ended so that another one is made under the next key.
     """
 
     call: Call[ResponseObject]
     response_id: str | None = None
     again: Callable[[int], Call[ResponseObject]] | None = None
     attempt: int = 1
+    renewed_after: frozenset[ResponseStatus] = frozenset()
 
-    def found_earlier(self, took: float) -> bool:
-        """Whether the key of a function has led to a run that was there before the call, which ``took`` seconds."""
-        return isinstance(self.call.read, CreatedRun) and self.call.read.is_earlier(took)
+    def answered(self, now: float, took: float) -> None:
+        """Note when the answer was there, in seconds since the epoch, and how many seconds the call took."""
+        if isinstance(self.call.read, CreatedRun):
+            self.call.read.now, self.call.read.took = now, took
+
+    def is_earlier(self, *, surely: bool = False) -> bool:
+        """Return whether the run was there before the call."""
+        created = self.call.read
+        return self.response_id is not None or (isinstance(created, CreatedRun) and created.is_earlier(surely=surely))
 
     def ended(self, run: ResponseObject | None) -> None:
-        """Note how a run has ended, for further calls with the key of a function; None for one that is stopped."""
-        if self.again is not None and (run is None or run.status in _WITHOUT_ANSWER):
+        """Note how the run has ended, for further calls in this process; None for one that was stopped."""
+        if (ResponseStatus.CANCELLED if run is None else run.status) in self.renewed_after:
             note_used_up(self.call.idempotency_key)
 
+    def is_renewed_after(self, run: ResponseObject) -> bool:
+        """Decide whether another run is made under the next key, because this one was there before the call.
+
+        Whoever made it has left or has seen it fail. A run of this call that ends without an answer is its error. A run
+        that was cancelled is made again even if it is not sure that it was there: otherwise its work would be missing.
+        """
+        if run.status not in self.renewed_after or self.attempt == MOST_ATTEMPTS:
+            return False
+        return self.is_earlier(surely=run.status == ResponseStatus.FAILED)
+
     def renewed(self, run: ResponseObject) -> RunStart | None:
-        """Return the start of the next attempt if an earlier run has failed or was cancelled."""
-        if self.again is None or self.attempt == MOST_ATTEMPTS or run.status not in _WITHOUT_ANSWER:
+        """Return the start of the next attempt, if there is one."""
+        if self.again is None or not self.is_renewed_after(run):
             return None
         return self._replace(call=self.again(self.attempt + 1), attempt=self.attempt + 1)
 
@@ -167,7 +185,7 @@ def run_start(settings: Settings, messages: MessagesInput, parameters: RunParame
     attempt = 1
     while is_used_up((first := call(attempt)).idempotency_key) and attempt < MOST_ATTEMPTS:
         attempt += 1
-    return RunStart(first, again=call, attempt=attempt)
+    return RunStart(first, again=call, attempt=attempt, renewed_after=_WITHOUT_ANSWER)
 
 
 def create_call(
@@ -183,13 +201,18 @@ def create_call(
     if chosen is None:
         return with_key(call, str(uuid4()))
     keyed = with_key(call, key_of(chosen, body, attempt))
-    return keyed.read_by(CreatedRun(), whole_answer=True) if callable(chosen) else keyed
+    return with_age(keyed) if callable(chosen) else keyed
 
 
 def with_key(call: Call[ResponseObject], key: str) -> Call[ResponseObject]:
     """Return a call that creates a run under this idempotency key."""
     hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
     return call._replace(idempotency_key=key, hint=hint)
+
+
+def with_age(call: Call[ResponseObject]) -> Call[ResponseObject]:
+    """Return a call that creates a run and notices whether the run was there before."""
+    return call.read_by(CreatedRun())
 
 
 def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:

@@ -7,17 +7,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from lumnisai_core.lumnis.models import enums, requests, responses, threads
-from lumnisai_core.lumnis.models.enums import *
+from lumnisai_core.lumnis.models import requests, responses, threads
 from lumnisai_core.lumnis.models.requests import *
 from lumnisai_core.lumnis.models.responses import *
 from lumnisai_core.lumnis.models.threads import *
 
 #: Files that load on first use, and the names in them, which must be known without loading the file.
 _LATE = {
-    "artifacts": "ArtifactList StoredArtifact",
     "external_api_keys": "ApiKeyMode ApiKeyModeObject ApiProvider ExternalApiKey",
-    "feedback": "Feedback FeedbackCreated FeedbackList FeedbackType",
     "files": "BulkDeleteResult BulkUploadResult ContentType DuplicateHandling FailedUpload FileChunk FileContentResult "
     "FileDeleteResult FileList FileMetadata FileProcessingStatus FileScope FileSearchResult FileSearchResults "
     "FileStatistics FileUploadResult ProcessingStatus",
@@ -27,6 +24,7 @@ _LATE = {
     "mcp_servers": "MCPServer MCPServerList MCPTestResult MCPTool MCPToolList MCPTransport",
     "model_preferences": "ModelAvailability ModelPreference ModelPreferenceList ModelProvider",
     "people": "PeopleDataSource PeopleSearchResult Person PostPreview PostPreviews SalaryRange SpecializedAgent",
+    "run_parts": "ArtifactList Feedback FeedbackCreated FeedbackList FeedbackType StoredArtifact",
     "skills": "SkillAnalytics SkillList SkillObject SkillOutcome SkillUsage SkillUsageList",
     "tenant": "TenantObject",
     "users": "Pagination UserList UserObject",
@@ -34,20 +32,19 @@ _LATE = {
 _HOMES = {name: file for file, names in _LATE.items() for name in names.split()}
 
 if TYPE_CHECKING:
-    from lumnisai_core.lumnis.models.artifacts import *
     from lumnisai_core.lumnis.models.external_api_keys import *
-    from lumnisai_core.lumnis.models.feedback import *
     from lumnisai_core.lumnis.models.files import *
     from lumnisai_core.lumnis.models.integrations import *
     from lumnisai_core.lumnis.models.mcp_servers import *
     from lumnisai_core.lumnis.models.model_preferences import *
     from lumnisai_core.lumnis.models.people import *
+    from lumnisai_core.lumnis.models.run_parts import *
     from lumnisai_core.lumnis.models.skills import *
     from lumnisai_core.lumnis.models.tenant import *
     from lumnisai_core.lumnis.models.users import *
 else:
     # Hidden from type checkers, which take every name of a star import as public if there is no list.
-    __all__ = enums.__all__ + requests.__all__ + responses.__all__ + threads.__all__ + list(_HOMES)
+    __all__ = requests.__all__ + responses.__all__ + threads.__all__ + list(_HOMES)
 
 
 def _load(name: str) -> object:

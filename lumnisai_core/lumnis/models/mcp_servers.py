@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Page, Timestamp, WireModel
-from lumnisai_core.lumnis.models.enums import Scope
+from lumnisai_core.lumnis.models.requests import Scope
 
 
 class MCPTransport(StrEnum):

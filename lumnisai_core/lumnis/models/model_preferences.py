@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Timestamp, WireModel
-from lumnisai_core.lumnis.models.enums import ModelType
+from lumnisai_core.lumnis.models.requests import ModelType
 
 
 class ModelProvider(StrEnum):

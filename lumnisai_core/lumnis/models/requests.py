@@ -1,19 +1,43 @@
-"""Agent settings, model choices and attached files of a run. Unknown fields are refused."""
+"""Choices for a call or a run: scope, agent settings, models, attached files. Unknown fields are refused."""
 
 # No postponed annotations here: pydantic would have to compile each of them at import.
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from lumnisai_core.lumnis.models.enums import AgentMode, ModelType
-
-__all__ = ["AgentConfig", "FileAttachment", "ModelOverrides"]
+__all__ = ["AgentConfig", "AgentMode", "FileAttachment", "ModelOverrides", "ModelType", "Scope"]
 
 ModelName = Annotated[str, StringConstraints(pattern=r"^[^:\s]+:\S+$")]
 
 _QUICK = {"use_cognitive_tools": False, "enable_task_validation": False, "generate_comprehensive_output": False}
 _THOROUGH = {"use_cognitive_tools": True, "enable_task_validation": True, "generate_comprehensive_output": False}
+
+
+class Scope(StrEnum):
+    """Whether a call works on the data of one user or of the whole tenant."""
+
+    USER = "user"
+    TENANT = "tenant"
+
+
+class ModelType(StrEnum):
+    """The five purposes that a model can be chosen for."""
+
+    CHEAP_MODEL = "CHEAP_MODEL"
+    FAST_MODEL = "FAST_MODEL"
+    SMART_MODEL = "SMART_MODEL"
+    REASONING_MODEL = "REASONING_MODEL"
+    VISION_MODEL = "VISION_MODEL"
+
+
+class AgentMode(StrEnum):
+    """Whether one agent or several work on a run."""
+
+    AUTO = "auto"
+    SINGLE_AGENT = "single_agent"
+    MULTI_AGENT = "multi_agent"
 
 
 class RequestModel(BaseModel):

@@ -7,25 +7,38 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Self, TypeAlias
 
 from pydantic import Field
 
 from lumnisai_core._transport.wire import OPEN_ENUM, Items, Page, Timestamp, WireModel
-from lumnisai_core.lumnis.models.enums import MessageRole, ResponseStatus
 
 __all__ = [
     "TERMINAL_STATUSES",
     "Artifact",
     "ArtifactPart",
     "Message",
+    "MessageRole",
     "ProgressEntry",
     "ResponseList",
     "ResponseObject",
+    "ResponseStatus",
     "RunUpdate",
     "TokenUsage",
     "ToolCall",
 ]
+
+
+class ResponseStatus(StrEnum):
+    """State of a run. The last three are final."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
 
 #: The final states of a run.
 TERMINAL_STATUSES = frozenset({ResponseStatus.SUCCEEDED, ResponseStatus.FAILED, ResponseStatus.CANCELLED})
@@ -34,6 +47,14 @@ TERMINAL_STATUSES = frozenset({ResponseStatus.SUCCEEDED, ResponseStatus.FAILED, 
 #: Characters of a line, after which messages and tool calls are cut off.
 _LONGEST_MESSAGE = 1000
 _LONGEST_TOOL_CALL = 160
+
+
+class MessageRole(StrEnum):
+    """Author of a message."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
 
 
 class Message(WireModel):

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+from lumnisai_core._transport.call import Call
 from lumnisai_core.exceptions import LumnisAIError, RunError, ValidationError
-from lumnisai_core.lumnis.calls.keys import digest_of
-from lumnisai_core.lumnis.calls.runs import MessagesInput, RunParameters
+from lumnisai_core.lumnis.calls.keys import digest_of, is_used_up
+from lumnisai_core.lumnis.calls.runs import MessagesInput, RunParameters, RunStart, get_call, with_age, with_key
 from lumnisai_core.lumnis.models import ResponseObject, ResponseStatus
 from lumnisai_core.lumnis.runs.progress import usage_of
 from lumnisai_core.lumnis.runs.watch import error_of_run
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-#: Default number of runs at the same time.
-DEFAULT_IN_FLIGHT = 50
 
 #: For each model, the price of a million input tokens and of a million output tokens.
 Prices: TypeAlias = Mapping[str, tuple[float, float]]
@@ -84,6 +81,8 @@ class RunOutcome:
         }
 
 
+#: A failed run is followed by another one only as often as the job allows.
+_RENEWED_AFTER = frozenset({ResponseStatus.CANCELLED})
 _TEXTS = ("answer", "structured", "response_id", "status", "error", "model")
 
 
@@ -163,23 +162,30 @@ def answer_of(run: ResponseObject) -> ResponseObject:
     return run
 
 
-def is_made_again(run: ResponseObject | None, *, recorded: bool, began: datetime, failures: int, attempts: int) -> bool:
+def job_start(call: Call[ResponseObject], job: str, key: str, digest: str, attempt: int) -> tuple[RunStart, int]:
+    """Describe how to find or create the run of an input, at the first attempt that is not known to be used up."""
+    while is_used_up(made := run_key(job, key, digest, attempt)):
+        attempt += 1
+    return RunStart(with_age(with_key(call, made)), renewed_after=_RENEWED_AFTER), attempt
+
+
+def recorded_start(response_id: str) -> RunStart:
+    """Describe how to find the run of an input that a ledger knows."""
+    return RunStart(get_call(response_id), response_id, renewed_after=_RENEWED_AFTER)
+
+
+def is_made_again(start: RunStart, run: ResponseObject, *, failures: int, attempts: int) -> bool:
     """Decide whether an input whose run ended without an answer has a further attempt.
 
-    A failed run has one as long as fewer than ``attempts`` runs failed. A cancelled run has one if it was cancelled
-    when an earlier start of the job was interrupted; a run that somebody cancels now stays cancelled.
+    A failed run has one as long as fewer than ``attempts`` runs failed. A cancelled run has one if it was there before:
+    an earlier start of the job was interrupted. A run of this start that somebody cancels stays cancelled.
 
     Args:
+        start: How the run was found or created.
         run: The run that ended.
-        recorded: Whether a ledger knew the run before.
-        began: When this start of the job came to the input.
         failures: Runs of this input that failed, with this one.
         attempts: Runs of an input that may fail.
     """
-    if run is None:
-        return False
     if run.status == ResponseStatus.FAILED:
         return failures < attempts
-    return run.status == ResponseStatus.CANCELLED and (
-        recorded or (run.created_at is not None and run.created_at < began)
-    )
+    return start.again is None and start.is_renewed_after(run)  # otherwise it has been considered

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from lumnisai_core import Client, CoolDown, JobProgress, RequestInfo, RunInput
-from lumnisai_core.exceptions import RunFailedError, ValidationError
+from lumnisai_core.exceptions import RunCancelledError, RunFailedError, ValidationError
 from lumnisai_core.local import Script
 from tests.conftest import Serve
 from tests.servers import Canned, CountingEngine, RecordingEngine, RequestEngine, ScriptByText, canned_server
@@ -180,6 +184,35 @@ def test_a_failed_input_of_a_job_has_as_many_runs_as_it_allows(serve: Serve) -> 
             client.responses.job("tides", attempts=0)
         with pytest.raises(ValidationError, match="job"):
             client.responses.job(" ")
+
+
+@pytest.mark.parametrize("ahead", [-3600, 0, 3600])
+@pytest.mark.parametrize(("age", "keys"), [(60, 2), (0, 1)])
+def test_a_cancelled_run_is_made_again_if_it_was_there_before(ahead: int, age: int, keys: int) -> None:
+    """By the service's clock, however wrong it is: a run that somebody cancels now stays cancelled."""
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        now = datetime.now(UTC) + timedelta(seconds=ahead)
+        if request.method == "POST" and request.headers["idempotency-key"] not in sent:
+            sent.append(request.headers["idempotency-key"])
+        is_first = len(sent) == 1
+        created = now - timedelta(seconds=age if is_first else 0)
+        run = {"response_id": f"r-{len(sent)}", "thread_id": "t", "created_at": created.isoformat()}
+        run["status"] = "queued" if request.method == "POST" else "cancelled" if is_first else "succeeded"
+        return httpx.Response(200, json=run, headers={"date": format_datetime(now, usegmt=True)})
+
+    with (
+        httpx.Client(transport=httpx.MockTransport(answer)) as http_client,
+        Client("key", base_url="https://lumnis.test", user_id="u", http_client=http_client) as client,
+    ):
+        job = client.responses.job(str(uuid4()))
+        if keys == 2:
+            assert (job.run("row-1", "a")).response_id == "r-2"
+        else:
+            with pytest.raises(RunCancelledError):
+                job.run("row-1", "a")
+    assert len(sent) == keys
 
 
 class SeenCoolDown(CoolDown):

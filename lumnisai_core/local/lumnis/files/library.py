@@ -8,7 +8,9 @@ import hmac
 import itertools
 import json
 import logging
+import os
 import secrets
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,9 +24,9 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from lumnisai_core.file_texts import Unreadable
+from lumnisai_core import file_texts
+from lumnisai_core.file_texts import MOST_MEMORY, MOST_SECONDS, Unreadable, extract
 from lumnisai_core.local.engines.base import Passage
-from lumnisai_core.local.lumnis.files.reading import read
 from lumnisai_core.local.lumnis.store.files import of_ids, visible
 from lumnisai_core.local.lumnis.store.rows import ChunkRow, FileRow
 from lumnisai_core.local.lumnis.store.store import Store
@@ -38,6 +40,15 @@ _BATCH = 50
 _AT_ONCE = 4
 _ENOUGH_CONTEXT = 5_000_000
 _LINK_LIFETIME = 3600
+#: Bytes of a plain text that is read in a moment.
+_SMALL = 64_000
+#: Seconds until a process that waits for the machine is ended, whatever it has done by then.
+_PATIENCE = 4 * MOST_SECONDS
+#: What has a parser, which can be made to work very long.
+_PARSED = ("pdf", "docx", "html", "htm", "xhtml")
+#: What a process may know of the environment, which has secrets as well.
+_ENVIRONMENT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "TMPDIR", "TEMP", "TMP")
+_TOO_MUCH = f"Reading the file takes more than {MOST_SECONDS} seconds or {MOST_MEMORY // 1_000_000} MB of memory."
 _logger = logging.getLogger("lumnisai_core.local")
 
 
@@ -168,7 +179,7 @@ class Library:
                 await self._step(file.id, processing_status="parsing")
                 async with self._turn:
                     places = self.path(file.id), self._text(file.id), self._pieces(file.id)
-                    chunks, lines = await read(file.file_type, file.file_size, *places)
+                    chunks, lines = await _read(file.file_type, file.file_size, *places)
                 await self._embed(file.id, chunks, lines)
         except Unreadable as error:
             await self._step(file.id, processing_status="error", error_message=str(error), processed_at=now())
@@ -260,3 +271,40 @@ class Blobs:
 
     def _sign(self, file_id: str, expires: str) -> str:
         return hmac.new(self._secret, f"{file_id}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+async def _read(kind: str, size: int, source: Path, text: Path, pieces: Path) -> tuple[int, int]:
+    """Do what `extract` does for a file of `size` bytes, off the event loop and within limits of time and memory.
+
+    Raises:
+        Unreadable: the file is broken or binary, its reader is missing, or reading it takes too much.
+    """
+    if kind not in _PARSED and size <= _SMALL:
+        return extract(kind, source, text, pieces)
+    if getattr(sys, "frozen", False) or not sys.executable:  # such an application cannot start Python
+        return await asyncio.to_thread(extract, kind, source, text, pieces)
+    program = [sys.executable, "-P", str(Path(file_texts.__file__)), kind, *map(str, (source, text, pieces))]
+    known = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
+    process = await asyncio.create_subprocess_exec(
+        *program,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={**known, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONIOENCODING": "utf-8"},
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        output = b""
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    try:
+        outcome = json.loads(output)
+    except ValueError:
+        raise Unreadable(_TOO_MUCH) from None
+    if "error" in outcome:
+        raise Unreadable(outcome["error"])
+    return outcome["pieces"], outcome["lines"]

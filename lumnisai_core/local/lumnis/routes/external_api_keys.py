@@ -13,6 +13,7 @@ from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.store.rows import ApiKeyMode, KeyColumns, KeyProvider, KeyRow, view
 from lumnisai_core.local.web.errors import not_found
 from lumnisai_core.local.web.ids import is_past, now
+from lumnisai_core.local.web.json_text import Json
 from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Shape, Text
 
@@ -65,9 +66,10 @@ async def store(call: Call, body: StoreKey) -> Once[Key]:
 
 
 @route("GET /v1/external-api-keys")
-async def list_(call: Call) -> list[Key]:
+async def list_(call: Call) -> Json[list[Key]]:
     """Show all keys, newest first, as a bare list."""
-    return [_view(key) for key in call.store.keys.all(tenant_id=call.tenant.id)]
+    stored = call.store.keys
+    return await call.whole(lambda sql: [_view(key) for key in stored.all(sql, tenant_id=call.tenant.id)])
 
 
 @route("GET /v1/external-api-keys/{key}")
@@ -104,11 +106,11 @@ def _view(key: KeyRow) -> Key:
 
 def _keep(call: Call, body: StoreKey) -> KeyRow:
     keys = call.store.keys
-    same = keys.all(tenant_id=call.tenant.id, provider=body.provider)
-    older = [key for key in same if key.key_name == body.key_name]
-    for key in older:
-        keys.remove(key_id=key.key_id)
-    kept = {"key_id": older[0].key_id, "created_at": older[0].created_at} if older else {}
+    older = keys.one(tenant_id=call.tenant.id, provider=body.provider, named=body.key_name or "")
+    kept = {}
+    if older is not None:
+        kept = {"key_id": older.key_id, "created_at": older.created_at}
+        keys.remove(key_id=older.key_id)
     expires_at = None if body.expires_at is None else body.expires_at.isoformat(timespec="microseconds")
     key = KeyRow(
         tenant_id=call.tenant.id, provider=body.provider, key_name=body.key_name, expires_at=expires_at, **kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal, NoReturn
@@ -15,6 +16,7 @@ from lumnisai_core.local.lumnis.service import Call
 from lumnisai_core.local.lumnis.store.rows import ConnectionProvider, ConnectionRow, ConnectionStatus, view
 from lumnisai_core.local.web.errors import ApiError
 from lumnisai_core.local.web.ids import now
+from lumnisai_core.local.web.json_text import Json
 from lumnisai_core.local.web.routes import Once, RouteTable
 from lumnisai_core.local.web.shapes import Id, Object, Shape, Text, Time, UserName
 from lumnisai_core.local.web.text import word_set
@@ -280,17 +282,20 @@ async def get(
 @route("GET /v1/integrations/connections/{user_id}")
 async def list_(
     call: Call, *, user_id: UserName, provider: ConnectionProvider | None = None, app_filter: str | None = None
-) -> Connections:
+) -> Json[Connections]:
     """Show all connections of a user, newest first; with comma-joined apps, those to one of them."""
     wanted = {part.strip().upper() for part in (app_filter or "").split(",") if part.strip()}
     disabled = call.store.disabled_apps(call.tenant.id)
-    known = _known(call, call.user_id(user_id), None, provider)
-    connections = [
-        view(Connection, item, metadata={}, is_enabled=item.app_name not in disabled)
-        for item in known
-        if not wanted or item.app_name in wanted
-    ]
-    return {"user_id": user_id, "connections": connections}
+
+    def read(sql: sqlite3.Connection) -> Connections:
+        connections = [
+            view(Connection, item, metadata={}, is_enabled=item.app_name not in disabled)
+            for item in _known(call, call.user_id(user_id), None, provider, sql)
+            if not wanted or item.app_name in wanted
+        ]
+        return {"user_id": user_id, "connections": connections}
+
+    return await call.whole(read)
 
 
 @route("POST /v1/integrations/connections/batch")
@@ -317,12 +322,17 @@ async def disconnect(call: Call, body: Disconnect) -> Disconnected:
 
 
 @route("POST /v1/integrations/tools")
-async def list_tools(call: Call, body: ListTools) -> AppTools:
+async def list_tools(call: Call, body: ListTools) -> Json[AppTools]:
     """Show the tools of the apps a user is connected to: one for each."""
-    known = _known(call, call.user_id(body.user_id), None, body.provider)
-    apps = [item.app_name for item in known if item.status == "active"]
-    tools = [_tool(app) for app in apps if body.app_filter is None or app in body.app_filter]
-    return {"user_id": body.user_id, "tools": tools, "tool_count": len(tools)}
+    wanted = None if body.app_filter is None else frozenset(body.app_filter)
+
+    def read(sql: sqlite3.Connection) -> AppTools:
+        known = _known(call, call.user_id(body.user_id), None, body.provider, sql)
+        apps = [item.app_name for item in known if item.status == "active"]
+        tools = [_tool(app) for app in apps if wanted is None or app in wanted]
+        return {"user_id": body.user_id, "tools": tools, "tool_count": len(tools)}
+
+    return await call.whole(read)
 
 
 @route("GET /v1/integrations/apps")
@@ -398,8 +408,10 @@ def _is_connected(call: Call, user_name: str, app: str) -> bool:
     return any(item.status == "active" for item in _known(call, call.user_id(user_name), app, None))
 
 
-def _known(call: Call, user_id: str, app: str | None, provider: str | None) -> list[ConnectionRow]:
-    return call.store.connections.all(tenant_id=call.tenant.id, user_id=user_id, app_name=app, provider=provider)
+def _known(
+    call: Call, user_id: str, app: str | None, provider: str | None, sql: sqlite3.Connection | None = None
+) -> list[ConnectionRow]:
+    return call.store.connections.all(sql, tenant_id=call.tenant.id, user_id=user_id, app_name=app, provider=provider)
 
 
 def _state(call: Call, user_id: str, app: str, provider: str | None) -> ConnectionState:

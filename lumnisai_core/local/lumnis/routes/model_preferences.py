@@ -120,8 +120,9 @@ async def reset(call: Call, *, model_type: ModelType) -> None:
 async def check(call: Call, body: CheckChoices) -> list[Availability]:
     """Tell which models could be used: all of them, or in `byo_keys` mode those whose provider's key is stored."""
     moment = now()
-    keys = call.store.keys.all(tenant_id=call.tenant.id)
-    held = {key.provider for key in keys if not is_past(key.expires_at, moment)}
+    latest = ("provider", "max(expires_at)", "count(*) - count(expires_at)")
+    keys = call.store.keys.aggregate(*latest, by="provider", tenant_id=call.tenant.id)
+    held = {provider for provider, expires_at, lasting in keys if lasting or not is_past(expires_at, moment)}
     own_keys = call.fresh_tenant().api_key_mode == "byo_keys"
     return [_availability(choice, held if own_keys else None) for choice in body.root]
 

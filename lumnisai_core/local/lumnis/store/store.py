@@ -37,6 +37,7 @@ class Store:
         self._db = database.sql
         self._reader = database.reader
         self.transaction = database.transaction
+        self.whole = database.whole
         self.tenants = Table(database, "tenants", TenantRow, key="key_hash")
         self.threads = Table(database, "threads", rows.Thread)
         self.runs = Table(database, "runs", RunRow)
@@ -48,7 +49,7 @@ class Store:
             conditions={"numbers": "number IN (SELECT value FROM json_each(?))"},
         )
         self.users = Table(database, "users", rows.User)
-        self.keys = Table(database, "keys", rows.KeyRow)
+        self.keys = Table(database, "keys", rows.KeyRow, conditions={"named": "coalesce(key_name, '') = ?"})
         self.preferences = Table(database, "preferences", rows.Preference)
         self.feedback = Table(database, "feedback", rows.Feedback)
         self.artifacts = Table(database, "artifacts", ArtifactRow)

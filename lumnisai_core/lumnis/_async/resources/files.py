@@ -30,7 +30,6 @@ from lumnisai_core._transport.waiting import async_sleep
 from lumnisai_core.exceptions import MissingUserId, ValidationError, WaitTimeoutError
 from lumnisai_core.lumnis.calls import files as calls
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
-from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.files import (
     BulkDeleteResult,
     BulkUploadResult,
@@ -47,6 +46,7 @@ from lumnisai_core.lumnis.models.files import (
     FileUploadResult,
     ProcessingStatus,
 )
+from lumnisai_core.lumnis.models.requests import Scope
 
 T = TypeVar("T")
 

@@ -14,7 +14,6 @@ from lumnisai_core._transport.checks import check_seconds, not_none, optional_me
 from lumnisai_core._transport.waiting import async_sleep
 from lumnisai_core.exceptions import AppConnectionError, WaitTimeoutError
 from lumnisai_core.lumnis.config import Settings, user_of_call
-from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.integrations import (
     AppConnection,
     AppConnectionList,
@@ -31,6 +30,7 @@ from lumnisai_core.lumnis.models.integrations import (
     LinkedInConnectionsDeleted,
     LinkedInSync,
 )
+from lumnisai_core.lumnis.models.requests import Scope
 
 _ROUTE = "/v1/integrations"
 _CONNECTIONS = "/v1/integrations/connections"

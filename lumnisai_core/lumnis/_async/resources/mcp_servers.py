@@ -13,8 +13,8 @@ from lumnisai_core._transport.secrets import Concealed, concealed
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import mcp_servers as calls
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
-from lumnisai_core.lumnis.models.enums import Scope
 from lumnisai_core.lumnis.models.mcp_servers import MCPServer, MCPServerList, MCPTestResult, MCPToolList, MCPTransport
+from lumnisai_core.lumnis.models.requests import Scope
 
 _ROUTE = "/v1/mcp-servers"
 _ONE = "/v1/mcp-servers/{}"

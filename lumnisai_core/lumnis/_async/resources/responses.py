@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import date
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from lumnisai_core._transport._async.resource import AsyncResource
@@ -14,7 +14,6 @@ from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import member, not_none, page_query, path, text, whole_number_between
 from lumnisai_core.exceptions import ConflictError, ValidationError
-from lumnisai_core.lumnis._async.batch import AsyncRunJob, AsyncRunOutcomes, map_runs
 from lumnisai_core.lumnis._async.following import AsyncRunStream, create_run, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
@@ -30,10 +29,13 @@ from lumnisai_core.lumnis.models import (
     Scope,
     StoredArtifact,
 )
-from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, check_in_flight
-from lumnisai_core.lumnis.runs.ledger import RunLedger
-from lumnisai_core.lumnis.runs.progress import JobProgressCallback
 from lumnisai_core.lumnis.runs.spans import run_span
+
+if TYPE_CHECKING:
+    from lumnisai_core.lumnis._async.batch import AsyncRunJob, AsyncRunOutcomes
+    from lumnisai_core.lumnis.runs.batch import RunInput
+    from lumnisai_core.lumnis.runs.ledger import RunLedger
+    from lumnisai_core.lumnis.runs.progress import JobProgressCallback
 
 _FEEDBACK = runs.ROUTE + "/{}/feedback"
 _LONGEST_FEEDBACK = 5000
@@ -192,7 +194,7 @@ class AsyncResponses(AsyncResource[Settings]):
         self,
         inputs: Iterable[RunInput | MessagesInput],
         *,
-        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        max_in_flight: int = 50,
         ledger: str | PathLike[str] | None = None,
         progress: bool | JobProgressCallback = False,
         **parameters: Unpack[InvokeParameters],
@@ -219,12 +221,14 @@ class AsyncResponses(AsyncResource[Settings]):
             ValidationError: ``max_in_flight`` or the ledger is invalid, or the ledger cannot be written any more;
                 the runs then continue, and the job can be started again.
         """
+        from lumnisai_core.lumnis._async.batch import map_runs  # noqa: PLC0415 - jobs load on first use
+
         return map_runs(
             self._transport,
             self._settings,
             inputs,
             parameters,
-            max_in_flight=check_in_flight(max_in_flight),
+            max_in_flight=max_in_flight,
             ledger=None if ledger is None else Path(ledger),
             progress=progress,
         )
@@ -252,6 +256,8 @@ class AsyncResponses(AsyncResource[Settings]):
         Raises:
             ValidationError: ``job`` is empty, or ``attempts`` is not a whole number of 1 or more.
         """
+        from lumnisai_core.lumnis._async.batch import AsyncRunJob  # noqa: PLC0415 - jobs load on first use
+
         return AsyncRunJob(
             self._transport,
             self._settings,

@@ -13,13 +13,13 @@ from lumnisai_core._transport.checks import member, path
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.calls import model_preferences as calls
 from lumnisai_core.lumnis.config import Settings
-from lumnisai_core.lumnis.models.enums import ModelType
 from lumnisai_core.lumnis.models.model_preferences import (
     ModelAvailability,
     ModelPreference,
     ModelPreferenceList,
     ModelProvider,
 )
+from lumnisai_core.lumnis.models.requests import ModelType
 
 _ROUTE = "/v1/model-preferences"
 _ONE = "/v1/model-preferences/{}"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from os import PathLike
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
 from lumnisai_core._transport._sync.resource import Resource
@@ -15,7 +15,6 @@ from lumnisai_core._transport.answer import model
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import member, not_none, page_query, path, text, whole_number_between
 from lumnisai_core.exceptions import ConflictError, ValidationError
-from lumnisai_core.lumnis._sync.batch import RunJob, RunOutcomes, map_runs
 from lumnisai_core.lumnis._sync.following import RunStream, create_run, follow_run
 from lumnisai_core.lumnis.calls import runs
 from lumnisai_core.lumnis.calls.runs import InvokeParameters, MessagesInput, RunParameters, WatchParameters
@@ -31,10 +30,13 @@ from lumnisai_core.lumnis.models import (
     Scope,
     StoredArtifact,
 )
-from lumnisai_core.lumnis.runs.batch import DEFAULT_IN_FLIGHT, RunInput, check_in_flight
-from lumnisai_core.lumnis.runs.ledger import RunLedger
-from lumnisai_core.lumnis.runs.progress import JobProgressCallback
 from lumnisai_core.lumnis.runs.spans import run_span
+
+if TYPE_CHECKING:
+    from lumnisai_core.lumnis._sync.batch import RunJob, RunOutcomes
+    from lumnisai_core.lumnis.runs.batch import RunInput
+    from lumnisai_core.lumnis.runs.ledger import RunLedger
+    from lumnisai_core.lumnis.runs.progress import JobProgressCallback
 
 _FEEDBACK = runs.ROUTE + "/{}/feedback"
 _LONGEST_FEEDBACK = 5000
@@ -193,7 +195,7 @@ class Responses(Resource[Settings]):
         self,
         inputs: Iterable[RunInput | MessagesInput],
         *,
-        max_in_flight: int = DEFAULT_IN_FLIGHT,
+        max_in_flight: int = 50,
         ledger: str | PathLike[str] | None = None,
         progress: bool | JobProgressCallback = False,
         **parameters: Unpack[InvokeParameters],
@@ -220,12 +222,14 @@ class Responses(Resource[Settings]):
             ValidationError: ``max_in_flight`` or the ledger is invalid, or the ledger cannot be written any more;
                 the runs then continue, and the job can be started again.
         """
+        from lumnisai_core.lumnis._sync.batch import map_runs  # noqa: PLC0415 - jobs load on first use
+
         return map_runs(
             self._transport,
             self._settings,
             inputs,
             parameters,
-            max_in_flight=check_in_flight(max_in_flight),
+            max_in_flight=max_in_flight,
             ledger=None if ledger is None else Path(ledger),
             progress=progress,
         )
@@ -253,6 +257,8 @@ class Responses(Resource[Settings]):
         Raises:
             ValidationError: ``job`` is empty, or ``attempts`` is not a whole number of 1 or more.
         """
+        from lumnisai_core.lumnis._sync.batch import RunJob  # noqa: PLC0415 - jobs load on first use
+
         return RunJob(
             self._transport,
             self._settings,

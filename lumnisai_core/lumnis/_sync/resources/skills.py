@@ -21,7 +21,7 @@ from lumnisai_core._transport.checks import (
 )
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.lumnis.config import Settings, user_id_from, user_of_call
-from lumnisai_core.lumnis.models.enums import Scope
+from lumnisai_core.lumnis.models.requests import Scope
 from lumnisai_core.lumnis.models.skills import (
     SkillAnalytics,
     SkillList,

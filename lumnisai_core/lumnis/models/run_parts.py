@@ -1,15 +1,15 @@
-"""Feedback on runs (``/v1/responses/{id}/feedback``)."""
+"""Feedback on runs and the documents of runs that the service keeps (below ``/v1/responses/{id}``)."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from lumnisai_core._transport.wire import OPEN_ENUM, Items, Timestamp, WireModel
+from lumnisai_core._transport.wire import OPEN_ENUM, Items, Page, Timestamp, WireModel
 
-__all__ = ["Feedback", "FeedbackCreated", "FeedbackList", "FeedbackType"]
+__all__ = ["ArtifactList", "Feedback", "FeedbackCreated", "FeedbackList", "FeedbackType", "StoredArtifact"]
 
 
 class FeedbackType(StrEnum):
@@ -61,3 +61,32 @@ class FeedbackList(WireModel):
     unconsumed_count: int = 0
     feedback: Items[Feedback] = Field(default_factory=list)
     note: str = ""
+
+
+class StoredArtifact(WireModel):
+    """A document of a run that the service keeps.
+
+    Attributes:
+        uri: Address of the document; accepted by ``files=`` of a run.
+        bytes: Size in bytes.
+    """
+
+    _id: ClassVar[str] = "artifact_id"
+
+    artifact_id: str
+    response_id: str | None = None
+    name: str = ""
+    uri: str = ""
+    mime_type: str = ""
+    bytes: int = 0
+    created_at: Timestamp | None = None
+
+
+class ArtifactList(Page[StoredArtifact]):
+    """One page of stored documents."""
+
+    _list: ClassVar[str] = "artifacts"
+
+    artifacts: Items[StoredArtifact] = Field(default_factory=list)
+    limit: int | None = None
+    offset: int = 0
