@@ -1,5 +1,51 @@
-"""Experiments: compare prompts, models and agents over a data set."""
+"""Experiments: compare prompts, models and agents over a data set, with scores and what of them could be chance.
 
-from .trial import Trial
+>>> from lumnisai_integrations.experiments import Contains, Experiment
+>>> experiment = Experiment("tides", rows, {"short": "{question}", "long": "{notes} {question}"}, [Contains()])
+>>> experiment.run()
+"""
 
-__all__ = ["Trial"]
+from __future__ import annotations
+
+from lumnisai_integrations.experiments.datasets import Row, awrite_dataset, read_rows, write_dataset
+from lumnisai_integrations.experiments.experiment import Experiment
+from lumnisai_integrations.experiments.ledger import read_ledger
+from lumnisai_integrations.experiments.recording import aread_recorded, read_recorded
+from lumnisai_integrations.experiments.results import Results
+from lumnisai_integrations.experiments.scorers import (
+    Contains,
+    Exact,
+    FitsSchema,
+    FromLangChain,
+    FromLlamaIndex,
+    Function,
+    Judge,
+    Matches,
+    Scorer,
+)
+from lumnisai_integrations.experiments.trial import Trial
+from lumnisai_integrations.experiments.variants import Variant, grid
+
+__all__ = [
+    "Contains",
+    "Exact",
+    "Experiment",
+    "FitsSchema",
+    "FromLangChain",
+    "FromLlamaIndex",
+    "Function",
+    "Judge",
+    "Matches",
+    "Results",
+    "Row",
+    "Scorer",
+    "Trial",
+    "Variant",
+    "aread_recorded",
+    "awrite_dataset",
+    "grid",
+    "read_ledger",
+    "read_recorded",
+    "read_rows",
+    "write_dataset",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 
@@ -19,7 +19,7 @@ class Trial:
         repeat: Which repetition of the row this is, from 0.
         output: The answer's text; None if the trial failed.
         structured: The answer as data, where the variant gives any.
-        scores: A score from 0 to 1 for each scorer; None where the scorer failed or the trial did.
+        scores: A number for each scorer, 1 for yes and 0 for no; None where the scorer or the trial failed.
         reasons: Why a score is what it is, for each scorer that gives a reason; what went wrong for one that failed.
         error: Why the trial has no answer; None if it has one.
         seconds: How long the answer took, in seconds.
@@ -52,7 +52,7 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trial as plain data, which JSON can hold if its input and answer can."""
-        return asdict(self)
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
