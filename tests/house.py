@@ -41,6 +41,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lumnisai_integrations/langchain",
         "lumnisai_integrations/llama_index",
         "lumnisai_integrations/bulk",
+        "lumnisai_integrations/experiments",
         "lumnisai_integrations/mcp",
     ),
     ("lumnisai_integrations", "llama_index"),
@@ -75,7 +76,7 @@ PLACES = {
     "httpcore": ("lumnisai_core/_transport/sockets.py",),  # httpx brings it
     "httpx": tuple(f"lumnisai_core/_transport/{name}.py" for name in ("pool", "pool_aiohttp", "routes")),
     "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
-    "jsonschema_rs": ("lumnisai_core/local",),
+    "jsonschema_rs": ("lumnisai_core/local", "lumnisai_integrations/experiments/scorers.py"),
     "langchain": _LANGCHAIN,
     "langchain_core": _LANGCHAIN,
     "langchain_protocol": _LANGCHAIN,

@@ -48,6 +48,7 @@ SHORTER: dict[str, str] = {
     "lumnisai_integrations/_commands/ids.py": "shortened ids, for all commands",
     "lumnisai_integrations/_shared/lazy.py": "front doors that need a framework only when a name is used",
     "lumnisai_integrations/_shared/locks.py": "the one lock of a process",
+    "lumnisai_integrations/experiments/plain.py": "values as JSON has them, for questions, fingerprints and ledgers",
     "lumnisai_integrations/pytest_plugin.py": "named in the package's entry points",
 }
 

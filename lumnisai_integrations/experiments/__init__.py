@@ -18,11 +18,10 @@ from lumnisai_integrations.experiments.scorers import (
     FitsSchema,
     FromLangChain,
     FromLlamaIndex,
-    Function,
     Judge,
     Matches,
-    Scorer,
 )
+from lumnisai_integrations.experiments.scoring import Function, Scorer
 from lumnisai_integrations.experiments.trial import Trial
 from lumnisai_integrations.experiments.variants import Variant, grid
 

@@ -12,9 +12,17 @@ from queue import SimpleQueue
 from typing import Any, TypeVar, cast
 
 from lumnisai_core import AsyncClient, AsyncRunJob, Client, InvokeParameters, ResponseObject, RunJob, RunLedger
-from lumnisai_core.exceptions import ConfigurationError
+from lumnisai_core.exceptions import (
+    AuthenticationError,
+    ConfigurationError,
+    MissingUserId,
+    TenantScopeUserIdConflict,
+)
 
 T = TypeVar("T")
+
+#: Errors that are about the client, and so about all rows.
+CLIENT_ERRORS = (AuthenticationError, ConfigurationError, MissingUserId, TenantScopeUserIdConflict)
 
 #: Seconds that stopping the runs under way may take when the caller leaves.
 _STOPPING = 10.0

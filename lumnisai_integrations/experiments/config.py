@@ -29,9 +29,9 @@ from lumnisai_integrations.experiments.scorers import (
     FitsSchema,
     Judge,
     Matches,
-    Scorer,
     as_scorers,
 )
+from lumnisai_integrations.experiments.scoring import Scorer
 from lumnisai_integrations.experiments.thresholds import Threshold
 from lumnisai_integrations.experiments.variants import Variant, as_variant
 

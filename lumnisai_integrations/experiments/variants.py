@@ -15,17 +15,13 @@ from typing import Any, Literal, TypeAlias, Unpack
 
 from lumnisai_core import InvokeParameters, Message
 from lumnisai_core.exceptions import (
-    AuthenticationError,
-    ConfigurationError,
     LumnisAIError,
-    MissingUserId,
     RunError,
     RunFailedError,
-    TenantScopeUserIdConflict,
     ValidationError,
 )
 from lumnisai_integrations.experiments.answers import Answer, of_run, read_answer
-from lumnisai_integrations.experiments.calls import Calls
+from lumnisai_integrations.experiments.calls import CLIENT_ERRORS, Calls
 from lumnisai_integrations.experiments.datasets import Row
 from lumnisai_integrations.experiments.plain import as_text, plain
 
@@ -42,9 +38,6 @@ _METHODS: dict[str, tuple[str, str]] = {
 
 #: Kinds that take the whole row as a mapping, where nothing else is chosen. The others take a text.
 _OF_ROWS = ("runnable", "function")
-
-#: Errors that are about the client, and so about all rows.
-_OF_CLIENT = (AuthenticationError, ConfigurationError, MissingUserId, TenantScopeUserIdConflict)
 
 
 class Variant:
@@ -153,7 +146,7 @@ class Variant:
             answer = replace(read_answer(value), seconds=time.monotonic() - began)
             return answer if self._output is None else await self._changed(answer, value, calls)
         except Exception as error:
-            if self.kind == "prompt" and isinstance(error, _OF_CLIENT):
+            if self.kind == "prompt" and isinstance(error, CLIENT_ERRORS):
                 raise
             return _failed(error, time.monotonic() - began)
 

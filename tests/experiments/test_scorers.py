@@ -23,7 +23,7 @@ from lumnisai_integrations.experiments import (
     Scorer,
     Trial,
 )
-from lumnisai_integrations.experiments.scorers import read_score
+from lumnisai_integrations.experiments.scoring import read_score
 
 
 class Tide(BaseModel):
