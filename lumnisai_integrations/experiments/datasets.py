@@ -94,9 +94,7 @@ def write_dataset(client: Client | AsyncClient, name: str, data: Data, *, descri
     return blocking(lambda: awrite_dataset(client, name, data, description=description))
 
 
-async def awrite_dataset(
-    client: Client | AsyncClient, name: str, data: Data, *, description: str | None = None
-) -> str:
+async def awrite_dataset(client: Client | AsyncClient, name: str, data: Data, *, description: str | None = None) -> str:
     """Store rows as a data set of Lucidic; see :func:`write_dataset`."""
     rows, calls = read_rows(data), Calls(max_in_flight=1)
     try:

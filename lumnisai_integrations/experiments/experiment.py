@@ -184,7 +184,7 @@ class Experiment:
         return Results(known, name=self.name, total=len(self._cells), seed=self._seed)
 
     def _planned(self) -> list[_Cell]:
-        """Return all trials, those of one row one after the other, so that an interrupted experiment compares fairly."""
+        """Return all trials, those of a row one after the other: what an interrupt leaves can be compared."""
         digests = {}
         for name, variant in self.variants.items():
             for row in self.rows:
@@ -222,9 +222,7 @@ class Experiment:
             return self._results()
         async with AsyncExitStack() as stack:
             client = self._client
-            if client is None and any(
-                one.makes_runs for one in (*(cell.variant for cell in cells), *self.scorers)
-            ):
+            if client is None and any(one.makes_runs for one in (*(cell.variant for cell in cells), *self.scorers)):
                 client = await stack.enter_async_context(AsyncClient())
             calls = Calls(
                 client, self._ledger.job, self._ledger, max_in_flight=self._max_in_flight, blocking=is_blocking
@@ -270,7 +268,7 @@ class Experiment:
         trial = self._trial(cell)
         missing = self._missing_scores(trial, cell, start.rescored)
         if missing:
-            scores = await asyncio.gather(*(one.score(trial, key, start.calls) for one in missing))
+            scores = await asyncio.gather(*(one.score(trial, start.calls) for one in missing))
             for scorer, score in zip(missing, scores, strict=True):
                 fingerprint = scorer.fingerprint(trial)
                 ledger.add_score(place, scorer.name, {**score._asdict(), "fingerprint": fingerprint})

@@ -1,8 +1,8 @@
 """The ledger of an experiment: its answers and scores in a file, from which an interrupted experiment continues.
 
 Each line is a JSON object: first the head, then rows, runs under way, answers and scores as they come. The last line
-about a thing counts. Lines are only appended, so that a process that is killed leaves at most one that is cut off, which
-is ignored.
+about a thing counts. Lines are only appended: a process that is killed leaves at most one that is cut off, which is
+ignored.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class Ledger:
         if self.path is None:
             return
         try:
-            content = self._content()
+            content = _content(self.path)
             if _job_in(content) is None:
-                content = self._begun(content)
+                content = _begun(self.path, content, self.job)
         except OSError as error:
             raise ValidationError(
                 f"The ledger {str(self.path)!r} cannot be read or written: {error.strerror or error}."
@@ -159,7 +159,7 @@ class Ledger:
     # The file
 
     def flush(self) -> None:
-        """Write what is not in the file yet, down to the disk. What cannot be written stays in memory, with a warning."""
+        """Write what is not in the file yet, down to the disk; if that fails, warn and keep it."""
         if self.path is None:
             return
         with self._writing:
@@ -217,22 +217,6 @@ class Ledger:
                 if record is not None:
                     self._runs[record.key, record.digest] = record
 
-    def _content(self) -> bytes:
-        assert self.path is not None
-        return self.path.read_bytes() if self.path.exists() else b""
-
-    def _begun(self, content: bytes) -> bytes:
-        """Write a head to a file without one; where several processes do so, the first head counts."""
-        assert self.path is not None
-        head = _line({"format": _FORMAT, "job": self.job})
-        start = head[: head.index(_FORMAT.encode()) + len(_FORMAT)]
-        if not all(start.startswith(line[: len(start)]) for line in content.splitlines()):  # heads that were cut off
-            raise ValidationError(f"{str(self.path)!r} is not the ledger of an experiment: use another file name.")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab", buffering=0) as file:
-            file.write(head if content.endswith(b"\n") or not content else b"\n" + head)
-        return self._content()
-
 
 def read_ledger(path: str | PathLike[str]) -> list[Trial]:
     """Read all trials of the ledger of an experiment, those of earlier prompts and settings too.
@@ -250,6 +234,22 @@ def read_ledger(path: str | PathLike[str]) -> list[Trial]:
         raise ValidationError(f"there is no ledger {fspath(path)!r}.")
     ledger = Ledger(path)
     return [ledger.trial(place) for place in ledger.places()]
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
+
+
+def _begun(path: Path, content: bytes, job: str) -> bytes:
+    """Write a head to a file without one; where several processes do so, the first head counts."""
+    head = _line({"format": _FORMAT, "job": job})
+    start = head[: head.index(_FORMAT.encode()) + len(_FORMAT)]
+    if not all(start.startswith(line[: len(start)]) for line in content.splitlines()):  # heads that were cut off
+        raise ValidationError(f"{str(path)!r} is not the ledger of an experiment: use another file name.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as file:
+        file.write(head if content.endswith(b"\n") or not content else b"\n" + head)
+    return _content(path)
 
 
 def _line(row: Mapping[str, Any]) -> bytes:

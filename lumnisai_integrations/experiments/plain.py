@@ -23,7 +23,7 @@ def digest(value: object) -> str:
 
 
 def as_text(value: object) -> str:
-    """Return a value as it reads in a prompt or a table: texts as they are, nothing as an empty text, others as JSON."""
+    """Return a value as it reads in a prompt: texts as they are, None as an empty text, others as JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else json.dumps(plain(value), ensure_ascii=False)

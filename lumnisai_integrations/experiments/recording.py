@@ -101,7 +101,7 @@ class Recorder:
                 await self._calls.call(
                     self._client.evals.create, value, session_id=session_id, name=name, description=reason
                 )
-        values = [value for value in trial.scores.values() if value is not None]
+        values = [value for value in trial.scores.values() if value is not None and 0 <= value <= 1]
         await self._calls.call(
             self._client.sessions.end,
             session_id,

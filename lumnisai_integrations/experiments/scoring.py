@@ -30,7 +30,11 @@ class Score(NamedTuple):
 
 
 class Scorer:
-    """Base of all scorers: a name, and how to score a trial."""
+    """Base of all scorers: a name, and how to score a trial. Those of your own override :meth:`check`.
+
+    Args:
+        name: Name of the score.
+    """
 
     #: Whether it compares with the expected answer, where nothing else was passed.
     needs_expected: bool = False
@@ -45,20 +49,27 @@ class Scorer:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
 
-    def settings(self) -> Any:
+    def check(self, trial: Trial) -> Any:
+        """Return the score of a trial, at once: a number, True or False, either of them with a reason, or None.
+
+        Args:
+            trial: The trial, which has an answer and no scores yet.
+        """
+        raise NotImplementedError
+
+    def _settings(self) -> Any:
         """Return what makes a score another one, as plain data. Trials are scored again when it changes."""
         return None
 
     def fingerprint(self, trial: Trial) -> str:
         """Return a fingerprint of the settings and of the expected answer."""
-        return digest([type(self).__name__, self.settings(), trial.expected])
+        return digest([type(self).__name__, self._settings(), trial.expected])
 
-    async def score(self, trial: Trial, key: str, calls: Calls) -> Score:
+    async def score(self, trial: Trial, calls: Calls) -> Score:
         """Score a trial. What goes wrong is the reason why there is no score.
 
         Args:
             trial: The trial, which has an answer.
-            key: What identifies the trial in its experiment.
             calls: What makes the calls.
 
         Raises:
@@ -66,15 +77,14 @@ class Scorer:
             AuthenticationError: The key of the client is refused.
         """
         try:
-            return read_score(await self.judged(trial, key, calls))
+            return read_score(await self._judged(trial, calls))
         except Exception as error:
             if self.makes_runs and isinstance(error, CLIENT_ERRORS):
                 raise
             return Score(None, f"{type(error).__name__}: {error}", is_final=False)
 
-    async def judged(self, trial: Trial, key: str, calls: Calls) -> Any:
-        """Return a score as a function would return it."""
-        raise NotImplementedError
+    async def _judged(self, trial: Trial, calls: Calls) -> Any:  # noqa: ARG002 - for scorers that call something
+        return self.check(trial)
 
 
 class Function(Scorer):
@@ -93,7 +103,7 @@ class Function(Scorer):
         super().__init__(name or getattr(function, "__name__", type(function).__name__))
         self._function = function
 
-    async def judged(self, trial: Trial, key: str, calls: Calls) -> Any:
+    async def _judged(self, trial: Trial, calls: Calls) -> Any:
         return await calls.call(self._function, trial)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from string import Formatter
 from typing import Any, Literal, TypeAlias, Unpack
@@ -139,23 +139,20 @@ class Variant:
         began = time.monotonic()
         try:
             if self.kind == "prompt":
-                run = await calls.run(key, self.question(row), self.parameters)
-                answer = of_run(run)
-                return answer if self._output is None else await self._changed(answer, run, calls)
-            value = await self._called(self.question(row), calls)
-            answer = replace(read_answer(value), seconds=time.monotonic() - began)
-            return answer if self._output is None else await self._changed(answer, value, calls)
+                value: Any = await calls.run(key, self.question(row), self.parameters)
+                answer = of_run(value)
+            else:
+                value = await self._called(self.question(row), calls)
+                answer = replace(read_answer(value), seconds=time.monotonic() - began)
+            if self._output is None:
+                return answer
+            part = read_answer(await calls.call(self._output, value))
+            changed = {name: getattr(part, name) for name in ("output", "structured", "error", "is_final")}
+            return replace(answer, **changed)
         except Exception as error:
             if self.kind == "prompt" and isinstance(error, CLIENT_ERRORS):
                 raise
             return _failed(error, time.monotonic() - began)
-
-    async def _changed(self, answer: Answer, value: object, calls: Calls) -> Answer:
-        assert self._output is not None
-        changed = read_answer(await calls.call(self._output, value))
-        return replace(
-            answer, output=changed.output, structured=changed.structured, error=changed.error, is_final=changed.is_final
-        )
 
     async def _called(self, question: Any, calls: Calls) -> Any:
         match self.kind:
@@ -245,8 +242,16 @@ def kind_of(answer: object) -> Kind:
             if kind in methods and hasattr(answer, f"a{kind}"):
                 return kind  # type: ignore[return-value] # one of the two
         if "invoke" in methods and hasattr(answer, "ainvoke"):
-            return "graph" if hasattr(answer, "get_state") else "model" if hasattr(answer, "generate_prompt") else "runnable"
-        if "run" in methods and any(base.__module__.split(".")[0] in ("workflows", "llama_index") for base in type(answer).__mro__):
+            return (
+                "graph"
+                if hasattr(answer, "get_state")
+                else "model"
+                if hasattr(answer, "generate_prompt")
+                else "runnable"
+            )
+        if "run" in methods and any(
+            base.__module__.split(".")[0] in ("workflows", "llama_index") for base in type(answer).__mro__
+        ):
             return "workflow"
     if callable(answer):
         return "function"
@@ -269,7 +274,7 @@ def filled(template: str, fields: Mapping[str, Any]) -> str:
             continue
         if form or conversion or not name or any(mark in name for mark in '.["\n'):
             raise ValidationError(
-                f"braces must enclose the name of a field, got {{{name}}}: write literal braces twice, as {{{{ and }}}}."
+                f"braces must enclose the name of a field, got {{{name}}}: write literal braces twice."
             )
         if name not in fields:
             raise ValidationError(f"a row has no field {name!r}: it has {', '.join(fields)}.")

@@ -69,9 +69,7 @@ def test_each_variant_answers_each_row_and_is_scored(engine: Engine, client: Cli
     assert engine.texts == sorted([row["question"] for row in ROWS] + [f"Please: {row['question']}" for row in ROWS])
 
 
-async def test_an_asyncio_experiment_blocks_no_event_loop(
-    engine: Engine, service: LocalLumnis, tmp_path: Path
-) -> None:
+async def test_an_asyncio_experiment_blocks_no_event_loop(engine: Engine, service: LocalLumnis, tmp_path: Path) -> None:
     """With a ledger, functions that block, and the asyncio client."""
 
     def loud(row: Any) -> str:
@@ -79,7 +77,7 @@ async def test_an_asyncio_experiment_blocks_no_event_loop(
 
     async with AsyncClient(service.api_key, base_url=service.base_url, user_id="u") as client:
         experiment = made(
-            client=client, variants={**VARIANTS, "loud": loud}, ledger=tmp_path / "l", scorers=[Contains(), lambda t: 1]
+            client=client, variants={**VARIANTS, "loud": loud}, ledger=tmp_path / "l", scorers=[Contains(), lambda _: 1]
         )
         with no_blocking():
             results = await experiment.arun(progress=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 from typing import Any
@@ -96,17 +97,15 @@ def test_a_ledger_reads_as_trials(tmp_path: Path) -> None:
 def test_an_experiment_without_a_file_is_free_while_it_lives() -> None:
     """The second run of the same object makes nothing."""
     calls: list[str] = []
-    experiment = Experiment("m", ["a"], {"v": lambda row: calls.append("x") or "a"})
+    experiment = Experiment("m", ["a"], {"v": lambda _: calls.append("x") or "a"})
     assert experiment.run(progress=False) == experiment.run(progress=False)
     assert calls == ["x"]
 
 
 def test_values_of_any_kind_are_kept_as_json(tmp_path: Path) -> None:
     """Dates, sets, bytes and NaN of rows do not break a line."""
-    import datetime
-
     row = {"id": 1, "when": datetime.date(2026, 1, 2), "set": {"b", "a"}, "nan": float("nan"), "bytes": b"\xff"}
-    experiment = Experiment("odd", [row], {"v": lambda row: "x"}, ledger=tmp_path / "l")
+    experiment = Experiment("odd", [row], {"v": lambda _: "x"}, ledger=tmp_path / "l")
     assert experiment.run(progress=False).trials[0].input["when"] == datetime.date(2026, 1, 2)
     (trial,) = read_ledger(tmp_path / "l")
     assert trial.input == {"when": "2026-01-02", "set": ["a", "b"], "nan": None, "bytes": "_w=="}

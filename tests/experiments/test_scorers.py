@@ -39,7 +39,7 @@ def trial_of(output: Any, scorer: Any, expected: Any = None, **fields: Any) -> T
 
     def made() -> Experiment:
         row = {"id": 1, "question": "When?", **fields} | ({} if expected is None else {"expected": expected})
-        return Experiment("scored", [row], {"v": lambda row: output}, [scorer])
+        return Experiment("scored", [row], {"v": lambda _: output}, [scorer])
 
     blocking, awaited = made().run(progress=False).trials[0], asyncio.run(made().arun(progress=False)).trials[0]
     assert (blocking.scores, blocking.reasons) == (awaited.scores, awaited.reasons)

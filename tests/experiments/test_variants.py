@@ -1,4 +1,4 @@
-"""Variants: prompts that are filled, what is passed to functions and objects of frameworks, and how answers are read."""
+"""Variants: prompts that are filled, what functions and objects of frameworks get, and how answers are read."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langchain.agents import create_agent
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
+from llama_index.core.agent.workflow import ReActAgent
 from llama_index.core.base.response.schema import Response
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import CustomQueryEngine
@@ -87,8 +89,6 @@ def test_chains_and_models_of_langchain_answer() -> None:
 
 def test_graphs_of_langgraph_answer() -> None:
     """They get the text as a message of the user; the answer is their last message."""
-    from langchain.agents import create_agent
-
     agent = create_agent(GenericFakeChatModel(messages=iter([AIMessage("at noon")] * 2)), tools=[])
     trial = answer_of(agent, {"question": "when?", "note": "n"}, input="{note}: {question}")
     assert trial.output == "at noon"
@@ -102,8 +102,6 @@ def test_engines_and_models_of_llama_index_answer() -> None:
 
 def test_agents_of_llama_index_answer() -> None:
     """They need an event loop, which a blocking experiment has, too."""
-    from llama_index.core.agent.workflow import ReActAgent
-
     agent = ReActAgent(llm=MockLLM(), tools=[], streaming=False)
     assert kind_of(agent) == "workflow"
     trial = answer_of(agent)
@@ -155,7 +153,7 @@ def test_one_text_must_be_chosen_where_there_are_several() -> None:
     """The error says how."""
     with pytest.raises(ValidationError, match=r"a query takes one text: choose with Variant\(..., input="):
         Experiment("x", [{"a": 1, "b": 2}], {"v": LoudEngine()})
-    with pytest.raises(ValidationError, match="row '.*' has no field 'c': it has a, b"):
+    with pytest.raises(ValidationError, match=r"row '.*' has no field 'c': it has a, b"):
         Experiment("x", [{"a": 1, "b": 2}], {"v": Variant(LoudEngine(), input="c")})
     with pytest.raises(ValidationError, match="row '1': 'c'"):
         Experiment("x", [{"id": 1, "a": 1}], {"v": Variant(str, input=lambda row: row["c"])})
