@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -260,11 +261,11 @@ class Experiment:
     async def _make(self, cell: _Cell, start: _Start) -> Trial:
         """Make one trial: its answer, its scores and its record in Lucidic, as far as they are not there."""
         ledger, place = self._ledger, cell.place
-        key = "/".join(map(str, place[:3]))
+        key = json.dumps(place[:3])
         ledger.add_row(cell.row.key, cell.row.input, cell.row.expected)
         if self._needs_answer(cell, retry_failed=start.retry_failed):
             tries = ledger.failures(place)
-            answer = await cell.variant.answer(key if not tries else f"{key}/{tries}", cell.row, start.calls)
+            answer = await cell.variant.answer(f"{key} {tries}" if tries else key, cell.row, start.calls)
             ledger.add_answer(place, _fields(answer))
         trial = self._trial(cell)
         missing = self._missing_scores(trial, cell, start.rescored)
