@@ -168,6 +168,16 @@ def test_yaml_may_merge_mappings(folder: Path) -> None:
     assert list(read(folder, text).experiment().variants) == ["a", "b"]
 
 
+def test_the_file_in_the_documentation_is_valid(folder: Path) -> None:
+    """Every key of the page is one that files have."""
+    page = (Path(__file__).parents[2] / "docs" / "experiment-results.md").read_text("utf-8")
+    (folder / "questions.csv").write_text("id,question,answer\n1,When is high tide?,noon\n")
+    (folder / "notes.txt").write_text("High tide is at noon. {question}")
+    (folder / "harbour_rules.py").write_text("def answer(text): ...\ndef is_polite(trial): ...\n")
+    file = read(folder, page.partition("```yaml\n")[2].partition("```")[0])
+    assert [len(file.thresholds), len(file.experiment().variants), len(file.experiment().scorers)] == [3, 3, 4]
+
+
 def test_other_files_are_refused(folder: Path) -> None:
     with pytest.raises(ValidationError, match=r"ends in \.yaml, \.yml, \.toml or \.json"):
         read(folder, "", "tides.ini")
