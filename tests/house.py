@@ -90,12 +90,20 @@ PLACES = {
     "mcp": ("lumnisai_integrations/mcp",),
     "mcp_types": ("lumnisai_integrations/mcp",),  # mcp brings it
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
-    "pandas": ("lumnisai_core/lumnis/runs/batch.py", "lumnisai_core/lumnis/_async", "lumnisai_core/lumnis/_sync"),
+    "matplotlib": ("lumnisai_integrations/experiments",),
+    "pandas": (
+        "lumnisai_core/lumnis/runs/batch.py",
+        "lumnisai_core/lumnis/_async",
+        "lumnisai_core/lumnis/_sync",
+        "lumnisai_integrations/experiments/tables.py",
+        "lumnisai_integrations/experiments/results.py",
+    ),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
     "fsspec": ("lumnisai_integrations/bulk/ledger.py",),
     "ray": ("lumnisai_integrations/bulk/ray.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
+    "scipy": ("lumnisai_integrations/experiments/statistics.py",),
     "shtab": ("lumnisai_integrations/_commands/completion.py",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
     "stdnum": ("lumnisai_core/local/liminal/registries.py",),
@@ -103,7 +111,7 @@ PLACES = {
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it
     "uvicorn": ("lumnisai_core/local", "lumnisai_integrations/mcp"),
     "workflows": _LLAMA_INDEX,
-    "yaml": ("lumnisai_core/local",),
+    "yaml": ("lumnisai_core/local", "lumnisai_integrations/experiments/config.py"),
     "yarl": ("lumnisai_core/_transport/pool_aiohttp.py",),  # aiohttp brings it
 }
 

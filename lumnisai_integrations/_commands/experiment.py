@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lumnisai_core import JobProgress, ProgressLine, lucidic
 from lumnisai_core.display import one_line
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations._commands import UsageError
@@ -24,7 +25,7 @@ from lumnisai_integrations._commands.parsers import (
     new_command,
     number,
 )
-from lumnisai_integrations.experiments import Check, ExperimentFile, Results, check_all, to_junit, to_markdown
+from lumnisai_integrations.experiments import Check, Experiment, ExperimentFile, Results, check_all, to_junit, to_markdown
 
 _ABOUT = """\
 The file is YAML, TOML or JSON and has variants, data, scorers and thresholds. Functions that it names are imported and
@@ -64,12 +65,16 @@ def _run(options: argparse.Namespace) -> int:
     for path in (options.save, options.junit, options.markdown):
         if path is not None and not path.parent.is_dir():
             raise UsageError(f"{path} cannot be written: there is no folder {path.parent}")
-    try:
-        file = ExperimentFile.read(options.file)
-        before = Results.load(options.before) if options.before is not None else None
-    except ValidationError as error:
-        raise UsageError(str(error)) from error
-    results = _results(file, options)
+    with ExitStack() as stack:
+        try:
+            file = ExperimentFile.read(options.file)
+            before = Results.load(options.before) if options.before is not None else None
+            experiment = file.experiment(**_clients(file, options, stack), **_changes(options))
+        except ValidationError as error:
+            raise UsageError(str(error)) from error
+        except OSError as error:
+            raise UsageError(f"{error.filename}: {error.strerror}") from error
+        results = _run_shown(experiment, options)
     # Nothing that fails from here on may lose what the runs have cost.
     if options.save is not None:
         results.save(options.save)
@@ -90,18 +95,33 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if all(check.passed for check in checks) else 1
 
 
-def _results(file: ExperimentFile, options: argparse.Namespace) -> Results:
-    changes: dict[str, Any] = {}
-    if options.ledger is not None:
-        changes["ledger"] = options.ledger
-    if options.max_in_flight is not None:
-        changes["max_in_flight"] = options.max_in_flight
+def _clients(file: ExperimentFile, options: argparse.Namespace, stack: ExitStack) -> dict[str, Any]:
+    """Make the clients that the experiment needs, for the length of the command."""
+    clients: dict[str, Any] = {}
+    if file.makes_runs:
+        service = stack.enter_context(connection(options, embedded=True))
+        clients["client"] = stack.enter_context(service.client())
+    if file.is_recorded:
+        clients["lucidic"] = stack.enter_context(lucidic.Client())
+    return clients
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    chosen = {"ledger": options.ledger, "max_in_flight": options.max_in_flight}
+    return {name: value for name, value in chosen.items() if value is not None}
+
+
+def _run_shown(experiment: Experiment, options: argparse.Namespace) -> Results:
+    """Run the experiment with its progress on standard error, if there is any."""
     with ExitStack() as stack:
-        client = None
-        if file.makes_runs:
-            service = stack.enter_context(connection(options, embedded=True))
-            client = stack.enter_context(service.client())
-        return file.experiment(client, **changes).run(rescore=options.rescore, progress=not options.quiet)
+        line = ProgressLine(sys.stderr)
+
+        def show(progress: JobProgress) -> None:
+            if progress.done == 1:
+                stack.callback(line.close)
+            line(progress)
+
+        return experiment.run(rescore=options.rescore, progress=False if options.quiet else show)
 
 
 def _plain(results: Results, checks: list[Check]) -> dict[str, Any]:

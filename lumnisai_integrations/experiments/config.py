@@ -19,9 +19,8 @@ from typing import Any, Self
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from lumnisai_core import AsyncClient, Client
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations.experiments.datasets import read_rows
+from lumnisai_integrations.experiments.datasets import Row, read_rows
 from lumnisai_integrations.experiments.experiment import Experiment
 from lumnisai_integrations.experiments.scorers import (
     Contains,
@@ -51,7 +50,7 @@ class _Content(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     name: str = ""
-    data: str | list[dict[str, Any] | str]
+    data: str | list[dict[str, Any] | str] | dict[str, Any]
     key: str | None = None
     expected: str = "expected"
     variants: dict[str, Any] = Field(min_length=1)
@@ -59,6 +58,7 @@ class _Content(BaseModel):
     repeats: int = Field(1, ge=1)
     max_in_flight: int | None = Field(None, ge=1)
     ledger: str | None = None
+    lucidic: bool = False
     seed: int = 0
     thresholds: list[dict[str, Any]] = []
 
@@ -71,11 +71,13 @@ class ExperimentFile:
         path: The file.
         thresholds: What the results must reach.
         makes_runs: Whether a variant or a scorer makes runs of the agent platform, for which a client is needed.
+        is_recorded: Whether the experiment is to be recorded in Lucidic, for which a client of Lucidic is needed.
     """
 
     path: Path
     thresholds: tuple[Threshold, ...]
     makes_runs: bool
+    is_recorded: bool
     _settings: Mapping[str, Any] = field(repr=False)
 
     @classmethod
@@ -99,12 +101,11 @@ class ExperimentFile:
             raise ValidationError(f"{file}: {wrong}") from None
         folder = file.parent
         try:
-            data = content.data if isinstance(content.data, list) else folder / content.data
             variants = {name: _at(f"variants.{name}", _variant, name, one, folder) for name, one in content.variants.items()}
             scorers = [_at(f"scorers.{place}", _scorer, one, folder) for place, one in enumerate(content.scorers)]
             settings = {
                 "name": content.name or file.stem,
-                "data": _at("data", read_rows, data, key=content.key, expected=content.expected),
+                "data": _at("data", _rows, content, folder),
                 "variants": variants,
                 "scorers": _at("scorers", as_scorers, scorers),
                 "repeats": content.repeats,
@@ -121,19 +122,19 @@ class ExperimentFile:
         except ValidationError as error:
             raise ValidationError(f"{file}: {error}") from error
         makes_runs = any(one.makes_runs for one in (*variants.values(), *settings["scorers"]))
-        return cls(file, thresholds, makes_runs, settings)
+        return cls(file, thresholds, makes_runs, content.lucidic, settings)
 
-    def experiment(self, client: Client | AsyncClient | None = None, **changes: Any) -> Experiment:
+    def experiment(self, **changes: Any) -> Experiment:
         """Make the experiment.
 
         Args:
-            client: The client of runs. Default: one with the settings of the environment.
-            **changes: Arguments of :class:`Experiment` that take precedence over the file, such as ``ledger``.
+            **changes: Further arguments of :class:`Experiment`, such as ``client`` and ``lucidic``, and those that take
+                precedence over the file, such as ``ledger``.
 
         Raises:
             ValidationError: An argument does not fit.
         """
-        return Experiment(**{**self._settings, "client": client, **changes})
+        return Experiment(**{**self._settings, **changes})
 
 
 def _parsed(file: Path) -> Any:
@@ -186,6 +187,17 @@ def _at(place: str, make: Callable[..., Any], *arguments: Any, **keywords: Any) 
         return make(*arguments, **keywords)
     except ValidationError as error:
         raise ValidationError(f"{place}: {error}") from error
+
+
+def _rows(content: _Content, folder: Path) -> tuple[Row, ...]:
+    data: Any = content.data
+    if isinstance(data, str):
+        data = _file_in(folder, data)
+    elif isinstance(data, dict):
+        if list(data) != ["call"]:
+            raise ValidationError(f"data is a path, a list of rows or call: module:function, got {', '.join(data)}")
+        data = _imported(data["call"], folder)()
+    return read_rows(data, key=content.key, expected=content.expected)
 
 
 def _variant(name: str, value: Any, folder: Path) -> Variant:

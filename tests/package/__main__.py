@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DIST = ROOT / "dist"
 LOCK = ROOT / "constraints.txt"
 NAME = "lumnisai-integrations"
-EXTRAS = ("", "langchain", "llama-index", "local", "files", "mcp", "aiohttp", "cli", "all")
+EXTRAS = ("", "langchain", "llama-index", "local", "files", "mcp", "aiohttp", "cli", "notebook", "all")
 PACKAGES = ("lumnisai_core", "lumnisai_integrations")
 #: The modules that users import from. What they list, with its members, is the public API.
 DOORS = (
@@ -43,6 +43,7 @@ DOORS = (
     "lumnisai_integrations.mcp",
     "lumnisai_integrations.notebook",
     "lumnisai_integrations.bulk",
+    "lumnisai_integrations.experiments",
 )
 #: The adapters' own tests, which hold for every version that is allowed.
 ADAPTER_TESTS = ("tests/langchain", "tests/llama_index", "tests/shared")
