@@ -118,6 +118,10 @@ class Experiment:
                 f"the scorer {needy.name!r} compares with the expected answer, but no row has a field {expected!r}."
             )
         self._cells = self._planned()
+        #: The fingerprints of the scores of each row, by the name of the scorer.
+        self._fingerprints = {
+            row.key: {one.name: one.fingerprint(row.expected) for one in self.scorers} for row in self.rows
+        }
         self._ledger = Ledger(ledger)
 
     def __repr__(self) -> str:
@@ -270,11 +274,11 @@ class Experiment:
         if missing:
             scores = await asyncio.gather(*(one.score(trial, start.calls) for one in missing))
             for scorer, score in zip(missing, scores, strict=True):
-                fingerprint = scorer.fingerprint(trial)
+                fingerprint = self._fingerprints[cell.row.key][scorer.name]
                 ledger.add_score(place, scorer.name, {**score._asdict(), "fingerprint": fingerprint})
             trial = self._trial(cell)
         if start.recorder is not None:
-            await start.recorder.record(trial, cell.row, place, self._fingerprints(trial, cell))
+            await start.recorder.record(trial, cell.row, place, self._recordable(trial))
             trial = self._trial(cell)
         return trial
 
@@ -287,7 +291,7 @@ class Experiment:
         if self._lucidic is None:
             return False
         noted = session_note(self._ledger, self._lucidic, cell.place)
-        return not noted or noted.get("scores") != self._fingerprints(trial, cell)
+        return not noted or noted.get("scores") != self._recordable(trial)
 
     def _needs_answer(self, cell: _Cell, *, retry_failed: bool) -> bool:
         answer = self._ledger.answer(cell.place)
@@ -298,31 +302,38 @@ class Experiment:
     def _missing_scores(self, trial: Trial, cell: _Cell, rescored: frozenset[str]) -> list[Scorer]:
         if trial.error is not None:
             return []
-        known = self._ledger.scores(cell.place)
-        return [
-            one
-            for one in self.scorers
-            if one.name in rescored
-            or not known.get(one.name, {}).get("is_final")
-            or known[one.name].get("fingerprint") != one.fingerprint(trial)
-        ]
+        known = self._known_scores(cell)
+        return [one for one in self.scorers if one.name in rescored or not known.get(one.name, {}).get("is_final")]
 
-    def _fingerprints(self, trial: Trial, cell: _Cell) -> dict[str, str]:
+    def _known_scores(self, cell: _Cell) -> dict[str, dict[str, Any]]:
+        """Return the scores of a trial by the scorers of this experiment with their present settings."""
         known = self._ledger.scores(cell.place)
-        return {name: str(known[name].get("fingerprint")) for name in trial.scores if name in known}
+        prints = self._fingerprints[cell.row.key]
+        return {
+            one.name: known[one.name]
+            for one in self.scorers
+            if known.get(one.name, {}).get("fingerprint") == prints[one.name]
+        }
+
+    def _recordable(self, trial: Trial) -> dict[str, str]:
+        """Return the scores that a trial has, each with its fingerprint, as they are known to be recorded."""
+        prints = self._fingerprints[trial.row]
+        return {name: f"{prints[name]} {value}" for name, value in trial.scores.items() if value is not None}
 
     def _trial(self, cell: _Cell) -> Trial:
-        """Return a trial with the scores of the scorers of this experiment, None for those that are not there."""
-        known = self._ledger.trial(cell.place)
-        recorded = session_note(self._ledger, self._lucidic, cell.place)
-        names = [one.name for one in self.scorers]
+        """Return a trial of this experiment. Scores that are not made yet are left out, those of a failure are None."""
+        trial = self._ledger.trial(cell.place)
+        known = self._known_scores(cell)
+        scores = {name: one.get("value") for name, one in known.items()}
+        if trial.error is not None:
+            scores = dict.fromkeys(self._fingerprints[cell.row.key])
         return replace(
-            known,
+            trial,
             input=cell.row.input,
             expected=cell.row.expected,
-            scores={name: known.scores.get(name) for name in names},
-            reasons={name: known.reasons[name] for name in names if name in known.reasons},
-            session_id=recorded.get("session_id"),
+            scores=scores,
+            reasons={name: str(one["reason"]) for name, one in known.items() if one.get("reason")},
+            session_id=session_note(self._ledger, self._lucidic, cell.place).get("session_id"),
         )
 
 

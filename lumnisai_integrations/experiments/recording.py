@@ -50,17 +50,17 @@ class Recorder:
         self._creating = asyncio.Lock()
         self._has_warned = False
 
-    async def record(self, trial: Trial, row: Row, place: Place, fingerprints: Mapping[str, str]) -> None:
+    async def record(self, trial: Trial, row: Row, place: Place, scores: Mapping[str, str]) -> None:
         """Record a trial, or the scores that it has got since.
 
         Args:
             trial: The trial.
             row: Its row.
             place: Its place in the ledger.
-            fingerprints: The fingerprints of its scores by the name of the scorer.
+            scores: Its scores with their fingerprints, as texts, by the name of the scorer.
         """
         try:
-            await self._record(trial, row, place, fingerprints)
+            await self._record(trial, row, place, scores)
         except LumnisAIError as error:
             if not self._has_warned:
                 self._has_warned = True
@@ -70,10 +70,10 @@ class Recorder:
                     stacklevel=2,
                 )
 
-    async def _record(self, trial: Trial, row: Row, place: Place, fingerprints: Mapping[str, str]) -> None:
+    async def _record(self, trial: Trial, row: Row, place: Place, scores: Mapping[str, str]) -> None:
         noted = session_note(self._ledger, self._client, place)
         recorded: Mapping[str, str] = noted.get("scores", {})
-        new = {name: value for name, value in trial.scores.items() if recorded.get(name) != fingerprints.get(name)}
+        new = {name: value for name, value in trial.scores.items() if recorded.get(name) != scores.get(name)}
         session_id = str(uuid5(NAMESPACE_OID, f"{self._ledger.job}/{json.dumps(place)}"))
         if not noted:
             await self._calls.call(
@@ -109,7 +109,7 @@ class Recorder:
             is_successful_reason=trial.error,
             session_eval=sum(values) / len(values) if values else None,
         )
-        note = {"session_id": session_id, "scores": dict(fingerprints)}
+        note = {"session_id": session_id, "scores": dict(scores)}
         self._ledger.add_note(_note_name(self._client, place), note)
 
     async def _experiment_id(self) -> str:
@@ -123,7 +123,7 @@ class Recorder:
 
 
 def session_note(ledger: Ledger, client: Client | AsyncClient | None, place: Place) -> Mapping[str, Any]:
-    """Return what is recorded of a place: the session and the fingerprints of its scores; empty if nothing is."""
+    """Return what is recorded of a place: the session and its scores; empty if nothing is."""
     known = None if client is None else ledger.note(_note_name(client, place))
     return known if isinstance(known, Mapping) else {}
 

@@ -61,9 +61,9 @@ class Scorer:
         """Return what makes a score another one, as plain data. Trials are scored again when it changes."""
         return None
 
-    def fingerprint(self, trial: Trial) -> str:
-        """Return a fingerprint of the settings and of the expected answer."""
-        return digest([type(self).__name__, self._settings(), trial.expected])
+    def fingerprint(self, expected: Any) -> str:
+        """Return a fingerprint of the settings and an expected answer."""
+        return digest([type(self).__name__, self._settings(), expected])
 
     async def score(self, trial: Trial, calls: Calls) -> Score:
         """Score a trial. What goes wrong is the reason why there is no score.
