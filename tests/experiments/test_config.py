@@ -11,6 +11,7 @@ import pytest
 from lumnisai_core import Client
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.experiments import ExperimentFile, Threshold
+from tests.experiments.conftest import Engine
 
 YAML = """\
 name: tides
@@ -30,7 +31,7 @@ scorers:
   - contains: [tides]
   - matches: {pattern: "^N", name: begins}
   - fits_schema: {schema: schema.json}
-  - judge: {rubric: Is it short?, levels: 3}
+  - judge: {rubric: Short answers are good., levels: 3}
   - call: tide_functions:length
     name: letters
 repeats: 2
@@ -92,14 +93,15 @@ def test_a_file_is_an_experiment(folder: Path, client: Client) -> None:
     assert experiment.results().seed == 7
 
 
-def test_a_file_runs(folder: Path, client: Client) -> None:
+def test_a_file_runs(folder: Path, client: Client, engine: Engine) -> None:
     """Prompts become runs, functions are called, and the ledger is written."""
-    text = YAML.replace("  - judge: {rubric: Is it short?, levels: 3}\n", "")
+    text = YAML.replace("  - judge: {rubric: Short answers are good., levels: 3}\n", "")
     results = read(folder, text).experiment(client=client).run(progress=False)
     assert results.is_complete
     answers = {(trial.variant, trial.row): trial.output for trial in results if trial.repeat == 0}
     assert answers["upper", "1"] == "SMALL"
-    assert answers["quoted", "1"] == "Neap tides are small."
+    assert answers["quoted", "1"] == "NEAP TIDES ARE SMALL. WHICH TIDES ARE SMALL?"
+    assert len(engine.requests) == 8
     assert {trial.scores["letters"] for trial in results} == {1.0}
     assert (folder / "tides.jsonl").is_file()
 
@@ -124,7 +126,7 @@ def test_rows_may_come_from_a_function(folder: Path) -> None:
 def test_only_what_makes_runs_needs_a_client(folder: Path) -> None:
     text = "data: [small]\nvariants: {a: {call: 'tide_functions:upper', input: input}}\n"
     assert not read(folder, text).makes_runs
-    assert read(folder, f"{text}scorers: [judge: Is it short?]").makes_runs
+    assert read(folder, f"{text}scorers: [judge: Short answers are good.]").makes_runs
 
 
 WRONG = [
