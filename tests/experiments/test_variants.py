@@ -14,7 +14,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
 from llama_index.core.agent.workflow import ReActAgent
 from llama_index.core.base.response.schema import Response
-from llama_index.core.llms import CompletionResponse, MockLLM
+from llama_index.core.llms import ChatMessage, ChatResponse, MockLLM
 from llama_index.core.query_engine import CustomQueryEngine
 from pydantic import BaseModel
 
@@ -35,8 +35,9 @@ class LoudEngine(CustomQueryEngine):
 
 
 class Noon(MockLLM):
-    def complete(self, prompt: str, formatted: bool = False, **known: Any) -> CompletionResponse:
-        return CompletionResponse(text="Thought: I can answer without using any more tools.\nAnswer: at noon")
+    async def achat(self, messages: Any, **known: Any) -> ChatResponse:
+        text = "Thought: I can answer without using any more tools.\nAnswer: at noon"
+        return ChatResponse(message=ChatMessage(text, role="assistant"))
 
 
 FILLED: list[tuple[str, dict[str, Any], str]] = [
@@ -88,7 +89,7 @@ def test_chains_and_models_of_langchain_answer() -> None:
     model = GenericFakeChatModel(messages=iter([AIMessage("high")] * 9))
     assert answer_of(ChatPromptTemplate.from_template("{a} {b}") | model, {"a": "x", "b": "y"}).output == "high"
     assert answer_of(model).output == "high"
-    chain = RunnableLambda(lambda question: Tide(port=question))
+    chain: Any = RunnableLambda(lambda question: Tide(port=question))
     assert answer_of(chain, input="input").structured == {"port": "when?"}
 
 
@@ -110,7 +111,7 @@ def test_engines_and_models_of_llama_index_answer() -> None:
 @pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 def test_agents_of_llama_index_answer() -> None:
     """They need an event loop, which a blocking experiment has, too."""
-    agent = ReActAgent(llm=Noon(), tools=[], streaming=False)
+    agent = ReActAgent(llm=Noon(max_tokens=None), tools=[], streaming=False)
     assert kind_of(agent) == "workflow"
     assert answer_of(agent).output == "at noon"
 
