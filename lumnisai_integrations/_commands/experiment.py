@@ -25,7 +25,15 @@ from lumnisai_integrations._commands.parsers import (
     new_command,
     number,
 )
-from lumnisai_integrations.experiments import Check, Experiment, ExperimentFile, Results, check_all, to_junit, to_markdown
+from lumnisai_integrations.experiments import (
+    Check,
+    Experiment,
+    ExperimentFile,
+    Results,
+    check_all,
+    to_junit,
+    to_markdown,
+)
 
 _ABOUT = """\
 The file is YAML, TOML or JSON and has variants, data, scorers and thresholds. Functions that it names are imported and
@@ -45,7 +53,9 @@ def add(commands: Commands) -> None:
         commands,
         "experiment",
         argument("file", type=Path, help="the experiment: a file that ends in .yaml, .yml, .toml or .json"),
-        argument("--ledger", type=Path, metavar="FILE", help="file that keeps finished trials (default: that of the file)"),
+        argument(
+            "--ledger", type=Path, metavar="FILE", help="file that keeps finished trials (default: that of the file)"
+        ),
         flag("--rescore", "score finished trials again, for scorers whose code has changed"),
         argument("--max-in-flight", type=number(int, 1), metavar="NUMBER", help="the most trials at once"),
         argument("--before", type=Path, metavar="FILE", help="saved results, than which no variant may be worse"),

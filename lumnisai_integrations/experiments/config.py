@@ -101,7 +101,9 @@ class ExperimentFile:
             raise ValidationError(f"{file}: {wrong}") from None
         folder = file.parent
         try:
-            variants = {name: _at(f"variants.{name}", _variant, name, one, folder) for name, one in content.variants.items()}
+            variants = {
+                name: _at(f"variants.{name}", _variant, name, one, folder) for name, one in content.variants.items()
+            }
             scorers = [_at(f"scorers.{place}", _scorer, one, folder) for place, one in enumerate(content.scorers)]
             settings = {
                 "name": content.name or file.stem,
@@ -173,7 +175,7 @@ def _yaml(file: Path, text: str) -> Any:
             return super().construct_mapping(node, deep)
 
     try:
-        return yaml.load(text, Loader)  # noqa: S506 - a safe loader
+        return yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ValueError(error) from error
 

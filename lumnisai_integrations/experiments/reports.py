@@ -38,7 +38,9 @@ def to_junit(results: Results, checks: Sequence[Check] = ()) -> str:
         _add_suite(suites, f"{results.name}: thresholds", [_check_case(results.name, check) for check in checks])
     for variant in results.variants:
         trials = [trial for trial in results if trial.variant == variant]
-        cases = [_trial_case(results.name, trial, errors="skipped" if checks and passed else "error") for trial in trials]
+        cases = [
+            _trial_case(results.name, trial, errors="skipped" if checks and passed else "error") for trial in trials
+        ]
         _add_suite(suites, f"{results.name}: {variant}", cases)
     for count in ("tests", "failures", "errors", "skipped"):
         suites.set(count, str(sum(int(suite.get(count, "0")) for suite in suites)))
@@ -103,12 +105,20 @@ def to_markdown(results: Results, checks: Sequence[Check] = ()) -> str:
     trials = f"{len(results):,} trials"
     if not results.is_complete:
         trials = f"{len(results):,} of {results.total:,} trials so far"
-    parts = [f"# {_cell(results.name)}", f"{trials}. Means over rows, with intervals of 95 %.", _table(summary), missing]
+    parts = [
+        f"# {_cell(results.name)}",
+        f"{trials}. Means over rows, with intervals of 95 %.",
+        _table(summary),
+        missing,
+    ]
     if checks:
         failed = sum(not check.passed for check in checks)
         parts += [f"## Thresholds: {f'{failed} of {len(checks)} failed' if failed else 'all passed'}", _table(checks)]
     if differences:
-        parts += ["## Differences", "\n".join(f"- {_cell(one.scorer)}: {_cell(str(one))}" for one in _clear_first(differences))]
+        parts += [
+            "## Differences",
+            "\n".join(f"- {_cell(one.scorer)}: {_cell(str(one))}" for one in _clear_first(differences)),
+        ]
     for title, table in (("Disagreements", results.disagreements()), ("Failures", results.failures())):
         if table:
             more = f"… and {len(table) - _MOST_ROWS:,} more" if len(table) > _MOST_ROWS else ""

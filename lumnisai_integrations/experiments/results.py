@@ -405,11 +405,15 @@ class Results:
     def _disagreement(self, variants: Mapping[str, Sequence[Trial]], scorer: str | None) -> Disagreement | None:
         one = next(iter(variants.values()))[0]
         outputs = {variant: tuple(trial.output for trial in trials) for variant, trials in variants.items()}
-        scores = {} if scorer is None else {
-            variant: self._scores[scorer][variant][one.row]
-            for variant in variants
-            if one.row in self._scores[scorer].get(variant, {})
-        }
+        scores = (
+            {}
+            if scorer is None
+            else {
+                variant: self._scores[scorer][variant][one.row]
+                for variant in variants
+                if one.row in self._scores[scorer].get(variant, {})
+            }
+        )
         if scorer is not None:
             spread = max(scores.values()) - min(scores.values()) if scores else 0.0
         else:

@@ -82,7 +82,8 @@ class Difference:
         if self.value is None:
             return f"{self.first} and {self.second} have no row in common"
         if not self.differing:
-            return f"{self.first} and {self.second} score the same in {'the only row' if self.rows == 1 else f'all {over}'}"
+            where = "the only row" if self.rows == 1 else f"all {over}"
+            return f"{self.first} and {self.second} score the same in {where}"
         interval = _interval_text(self.low, self.high)
         better, worse = (self.second, self.first) if self.value > 0 else (self.first, self.second)
         if self.value < 0 and self.low is not None and self.high is not None:

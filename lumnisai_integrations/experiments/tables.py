@@ -25,10 +25,10 @@ class TableRow(Protocol):
         ...
 
 
-RowT = TypeVar("RowT", bound=TableRow, covariant=True)
+RowT_co = TypeVar("RowT_co", bound=TableRow, covariant=True)
 
 
-class Table(Sequence[RowT], Generic[RowT]):
+class Table(Sequence[RowT_co], Generic[RowT_co]):
     """A sequence of rows that shows itself as a table: HTML in a notebook, text elsewhere.
 
     Args:
@@ -37,16 +37,16 @@ class Table(Sequence[RowT], Generic[RowT]):
         nothing: What to show if there are no rows.
     """
 
-    def __init__(self, rows: Iterable[RowT], *, note: str = "", nothing: str = "nothing") -> None:
+    def __init__(self, rows: Iterable[RowT_co], *, note: str = "", nothing: str = "nothing") -> None:
         self._rows = tuple(rows)
         self.note = note
         self._nothing = nothing
 
     @overload
-    def __getitem__(self, place: int) -> RowT: ...
+    def __getitem__(self, place: int) -> RowT_co: ...
     @overload
-    def __getitem__(self, place: slice) -> Table[RowT]: ...
-    def __getitem__(self, place: int | slice) -> RowT | Table[RowT]:
+    def __getitem__(self, place: slice) -> Table[RowT_co]: ...
+    def __getitem__(self, place: int | slice) -> RowT_co | Table[RowT_co]:
         if isinstance(place, slice):
             return Table(self._rows[place], note=self.note, nothing=self._nothing)
         return self._rows[place]
@@ -56,6 +56,8 @@ class Table(Sequence[RowT], Generic[RowT]):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and self._rows == other._rows
+
+    __hash__ = None  # type: ignore[assignment] # rows hold dicts
 
     def __str__(self) -> str:
         shown = table_text(self.records()) if self._rows else self._nothing

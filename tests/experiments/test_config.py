@@ -94,7 +94,7 @@ def test_a_file_is_an_experiment(folder: Path, client: Client) -> None:
 
 def test_a_file_runs(folder: Path, client: Client) -> None:
     """Prompts become runs, functions are called, and the ledger is written."""
-    text = YAML.replace('  - judge: {rubric: Is it short?, levels: 3}\n', "")
+    text = YAML.replace("  - judge: {rubric: Is it short?, levels: 3}\n", "")
     results = read(folder, text).experiment(client=client).run(progress=False)
     assert results.is_complete
     answers = {(trial.variant, trial.row): trial.output for trial in results if trial.repeat == 0}
@@ -140,7 +140,10 @@ WRONG = [
     ("data: [a]\nvariants: {a: {call: 'tide_functions:upper', tempo: 1}}", "variants.a: .*got tempo"),
     ("data: [a]\nvariants: {a: {call: upper}}", "variants.a: call must have the form module:attribute, got 'upper'"),
     ("data: [a]\nvariants: {a: {call: 'tide_functions:lower'}}", "variants.a: tide_functions:lower cannot be imported"),
-    ("data: [a]\nvariants: {a: {call: 'no_such_module:f'}}", "no_such_module:f cannot be imported: ModuleNotFoundError"),
+    (
+        "data: [a]\nvariants: {a: {call: 'no_such_module:f'}}",
+        "no_such_module:f cannot be imported: ModuleNotFoundError",
+    ),
     ("data: []\nvariants: {a: x}", "data: .*no rows"),
     ("data: {path: x}\nvariants: {a: x}", "data: .*got path"),
     ("data: [a]\nvariants: {a: x}\nscorers: [exactly]", "scorers.0: there is no scorer 'exactly': use exact,"),
@@ -149,8 +152,14 @@ WRONG = [
     ("data: [a]\nvariants: {a: x}\nscorers: [{exact: x, contains: y}]", "scorers.0: .*got exact, contains"),
     ("data: [a]\nvariants: {a: x}\nscorers: [contains: a, contains: b]", "scorers: two scorers have the name"),
     ("data: [a]\nvariants: {a: x}\nthresholds: [{at_lest: 1}]", "thresholds.0: .*at_lest"),
-    ("data: [a]\nvariants: {a: x}\nthresholds: [{at_least: 1, variant: b}]", "thresholds.0: there is no variant 'b': 'a'"),
-    ("data: [a]\nvariants: {a: x}\nthresholds: [{at_least: 1, scorer: b}]", "thresholds.0: there is no score 'b': none"),
+    (
+        "data: [a]\nvariants: {a: x}\nthresholds: [{at_least: 1, variant: b}]",
+        "thresholds.0: there is no variant 'b': 'a'",
+    ),
+    (
+        "data: [a]\nvariants: {a: x}\nthresholds: [{at_least: 1, scorer: b}]",
+        "thresholds.0: there is no score 'b': none",
+    ),
     ("data: [a\n", "cannot be read"),
 ]
 

@@ -75,7 +75,11 @@ def test_unknown_names_are_refused() -> None:
     """With the names that there are."""
     with pytest.raises(ValidationError, match="no variant 'Z': 'A', 'B'"):
         CLEAR.differences("Z")
-    for act in (lambda: CLEAR.differences(scorer="z"), lambda: CLEAR.disagreements("z"), lambda: CLEAR.plot(scorer="z")):
+    for act in (
+        lambda: CLEAR.differences(scorer="z"),
+        lambda: CLEAR.disagreements("z"),
+        lambda: CLEAR.plot(scorer="z"),
+    ):
         with pytest.raises(ValidationError, match="no score 'z': 'exact'"):
             act()
 
@@ -140,7 +144,12 @@ def test_foreign_text_does_no_harm() -> None:
 def test_a_data_frame_has_a_line_for_each_trial() -> None:
     frame = CLEAR.to_pandas()
     assert len(frame) == 24
-    assert frame.loc[0, ["variant", "row", "input.question", "score.exact"]].tolist() == ["A", "row-0", "Question 0?", 1]
+    assert frame.loc[0, ["variant", "row", "input.question", "score.exact"]].tolist() == [
+        "A",
+        "row-0",
+        "Question 0?",
+        1,
+    ]
     assert list(CLEAR.summary().to_pandas()["variant"]) == ["A", "B"]
 
 
@@ -238,6 +247,8 @@ def test_without_a_package_the_error_names_the_extra(
 
 def test_importing_results_loads_no_library_of_statistics() -> None:
     """scipy, pandas and matplotlib are loaded where they are used."""
-    program = "import sys, lumnisai_integrations.experiments; print({'scipy', 'pandas', 'matplotlib'} & sys.modules.keys())"
+    program = (
+        "import sys, lumnisai_integrations.experiments; print({'scipy', 'pandas', 'matplotlib'} & sys.modules.keys())"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -61,7 +61,9 @@ def test_p_of_graded_scores_counts_all_changes_of_sign() -> None:
     """Of all ways to swap the scores of rows, p is the share with a difference at least as large."""
     before, after = random_scores(9, 2), random_scores(9, 3)
     changes = [second - first for first, second in zip(before, after, strict=True)]
-    sums = [sum(sign * change for sign, change in zip(signs, changes, strict=True)) for signs in product((1, -1), repeat=9)]
+    sums = [
+        sum(sign * change for sign, change in zip(signs, changes, strict=True)) for signs in product((1, -1), repeat=9)
+    ]
     share = sum(abs(one) >= abs(sum(changes)) - 1e-9 for one in sums) / len(sums)
     assert compared(before, after).p == pytest.approx(share)
 
@@ -122,8 +124,14 @@ def test_holm_corrects_for_the_number_of_comparisons() -> None:
 
 
 WORDS = [
-    (Difference("s", "A", "B", 0.12, 0.03, 0.21, 0.012, 50, 20), "B is better than A by 0.12 (0.03 to 0.21), p = 0.012, 50 rows"),
-    (Difference("s", "A", "B", -0.12, -0.21, -0.03, 0.0001, 50, 20), "A is better than B by 0.12 (0.03 to 0.21), p < 0.001, 50 rows"),
+    (
+        Difference("s", "A", "B", 0.12, 0.03, 0.21, 0.012, 50, 20),
+        "B is better than A by 0.12 (0.03 to 0.21), p = 0.012, 50 rows",
+    ),
+    (
+        Difference("s", "A", "B", -0.12, -0.21, -0.03, 0.0001, 50, 20),
+        "A is better than B by 0.12 (0.03 to 0.21), p < 0.001, 50 rows",
+    ),
     (
         Difference("s", "A", "B", -0.02, -0.1, 0.06, 0.7, 50, 20),
         "could be chance: A scores more than B by 0.02 (-0.06 to 0.10), p = 0.70, 50 rows",

@@ -77,7 +77,9 @@ def test_a_threshold_that_makes_no_sense_is_refused(threshold: dict[str, Any], m
         Threshold(**threshold)
 
 
-@pytest.mark.parametrize("threshold", [{"at_least": 1, "variant": "Z"}, {"at_least": 1, "scorer": "z"}, {"better_than": "Z"}])
+@pytest.mark.parametrize(
+    "threshold", [{"at_least": 1, "variant": "Z"}, {"at_least": 1, "scorer": "z"}, {"better_than": "Z"}]
+)
 def test_a_threshold_on_what_is_not_there_is_an_error(threshold: dict[str, Any]) -> None:
     """A typing error must not pass in silence; neither must results without anything to check."""
     with pytest.raises(ValidationError, match="which the results do not have"):
@@ -147,7 +149,9 @@ def test_a_junit_report_has_scores_runs_and_times() -> None:
 def test_reports_take_any_text() -> None:
     """Control characters, halves of characters, markup and tables inside of answers."""
     odd = "\x00\x1b[31m\ud800 <b>]]> | `a|b` ![x](https://example.com/x.png)\nline"
-    trials = [replace(trial, variant=f"{trial.variant}|<i>", output=odd, row=odd) for trial in trials_of({"A": [1], "B": [0]})]
+    trials = [
+        replace(trial, variant=f"{trial.variant}|<i>", output=odd, row=odd) for trial in trials_of({"A": [1], "B": [0]})
+    ]
     results = Results(trials, name=odd)
     ElementTree.fromstring(to_junit(results, check_all(results, [])).encode())
     report = to_markdown(results, check_all(results, []))

@@ -136,7 +136,7 @@ def _mcp() -> None:
 
 
 def _notebook() -> None:
-    from lumnisai_integrations.experiments import Experiment, Exact
+    from lumnisai_integrations.experiments import Exact, Experiment
 
     rows = [{"text": "a", "expected": "A"}]
     results = Experiment("letters", rows, {"upper": lambda row: row["text"].upper()}, [Exact()]).run(progress=False)
