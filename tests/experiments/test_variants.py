@@ -12,10 +12,10 @@ from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda
-from llama_index.core.agent.workflow import ReActAgent
 from llama_index.core.base.response.schema import Response
-from llama_index.core.llms import ChatMessage, ChatResponse, MockLLM
+from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import CustomQueryEngine
+from llama_index.core.workflow import StartEvent, StopEvent, Workflow, step
 from pydantic import BaseModel
 
 from lumnisai_core import Message
@@ -34,10 +34,12 @@ class LoudEngine(CustomQueryEngine):
         return Response(query_str.upper())
 
 
-class Noon(MockLLM):
-    async def achat(self, messages: Any, **known: Any) -> ChatResponse:
-        text = "Thought: I can answer without using any more tools.\nAnswer: at noon"
-        return ChatResponse(message=ChatMessage(text, role="assistant"))
+class Noon(Workflow):
+    """As the agents of LlamaIndex, which are workflows that take ``user_msg``."""
+
+    @step
+    async def answer(self, event: StartEvent) -> StopEvent:
+        return StopEvent(result=f"{event.user_msg} At noon.")
 
 
 FILLED: list[tuple[str, dict[str, Any], str]] = [
@@ -111,9 +113,8 @@ def test_engines_and_models_of_llama_index_answer() -> None:
 @pytest.mark.filterwarnings("ignore:is_running called from within a step:DeprecationWarning")
 def test_agents_of_llama_index_answer() -> None:
     """They need an event loop, which a blocking experiment has, too."""
-    agent = ReActAgent(llm=Noon(max_tokens=None), tools=[], streaming=False)
-    assert kind_of(agent) == "workflow"
-    assert answer_of(agent).output == "at noon"
+    assert kind_of(Noon()) == "workflow"
+    assert answer_of(Noon()).output == "when? At noon."
 
 
 def test_a_chat_engine_answers_one_row_after_the_other() -> None:
