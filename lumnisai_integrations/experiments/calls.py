@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from functools import partial
@@ -80,7 +80,7 @@ class Calls:
         if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - objects with an asynchronous __call__
             return await called()
         result = await asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, called)
-        return await cast("Awaitable[Any]", result) if inspect.isawaitable(result) else result
+        return await result if inspect.isawaitable(result) else result
 
     async def stop(self) -> None:
         """Stop the runs under way that threads wait for, because the caller leaves early."""

@@ -21,7 +21,8 @@ from lumnisai_integrations.experiments.ledger import Ledger, Place
 from lumnisai_integrations.experiments.plain import digest
 from lumnisai_integrations.experiments.recording import Recorder, experiment_id_in, session_note
 from lumnisai_integrations.experiments.results import Results
-from lumnisai_integrations.experiments.scorers import Scorer, as_scorers
+from lumnisai_integrations.experiments.scorers import as_scorers
+from lumnisai_integrations.experiments.scoring import Scorer
 from lumnisai_integrations.experiments.trial import Trial
 from lumnisai_integrations.experiments.variants import Variant, as_variant
 
@@ -226,7 +227,8 @@ class Experiment:
             return self._results()
         async with AsyncExitStack() as stack:
             client = self._client
-            if client is None and any(one.makes_runs for one in (*(cell.variant for cell in cells), *self.scorers)):
+            makes_runs = any(cell.variant.makes_runs for cell in cells) or any(one.makes_runs for one in self.scorers)
+            if client is None and makes_runs:
                 client = await stack.enter_async_context(AsyncClient())
             calls = Calls(
                 client, self._ledger.job, self._ledger, max_in_flight=self._max_in_flight, blocking=is_blocking

@@ -178,13 +178,13 @@ class FromLangChain(_Evaluator):
         if not hasattr(self._evaluator, "evaluate_strings"):
             known = {} if reference is None else {"reference_outputs": reference}
             return await calls.call(self._evaluator, inputs=question, outputs=trial.output, **known)
-        method = "evaluate_strings" if calls.blocking else "aevaluate_strings"
-        known = (
-            {"reference": reference} if getattr(self._evaluator, "requires_reference", reference is not None) else {}
-        )
+        method = getattr(self._evaluator, "evaluate_strings" if calls.blocking else "aevaluate_strings")
+        texts = {"prediction": trial.output}
+        if getattr(self._evaluator, "requires_reference", reference is not None):
+            texts["reference"] = reference
         if getattr(self._evaluator, "requires_input", True):
-            known["input"] = question
-        return await calls.call(getattr(self._evaluator, method), prediction=trial.output, **known)
+            texts["input"] = question
+        return await calls.call(method, **texts)
 
 
 class FromLlamaIndex(_Evaluator):

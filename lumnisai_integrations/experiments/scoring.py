@@ -100,14 +100,14 @@ class Function(Scorer):
     """
 
     def __init__(self, function: ScoreFunction, name: str | None = None) -> None:
-        super().__init__(name or getattr(function, "__name__", type(function).__name__))
+        super().__init__(name or str(getattr(function, "__name__", type(function).__name__)))
         self._function = function
 
     async def _judged(self, trial: Trial, calls: Calls) -> Any:
         return await calls.call(self._function, trial)
 
 
-def read_score(value: object) -> Score:
+def read_score(value: Any) -> Score:
     """Read what a scorer or an evaluator returned.
 
     Raises:

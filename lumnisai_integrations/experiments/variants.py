@@ -238,9 +238,10 @@ def kind_of(answer: object) -> Kind:
     if not isinstance(answer, type):
         if "complete" in methods and hasattr(answer, "acomplete"):
             return "llm"
-        for kind in ("query", "chat"):
-            if kind in methods and hasattr(answer, f"a{kind}"):
-                return kind  # type: ignore[return-value] # one of the two
+        if "query" in methods and hasattr(answer, "aquery"):
+            return "query"
+        if "chat" in methods and hasattr(answer, "achat"):
+            return "chat"
         if "invoke" in methods and hasattr(answer, "ainvoke"):
             return (
                 "graph"

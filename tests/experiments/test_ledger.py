@@ -97,7 +97,12 @@ def test_a_ledger_reads_as_trials(tmp_path: Path) -> None:
 def test_an_experiment_without_a_file_is_free_while_it_lives() -> None:
     """The second run of the same object makes nothing."""
     calls: list[str] = []
-    experiment = Experiment("m", ["a"], {"v": lambda _: calls.append("x") or "a"})
+
+    def function(row: Any) -> str:
+        calls.append("x")
+        return "a"
+
+    experiment = Experiment("m", ["a"], {"v": function})
     assert experiment.run(progress=False) == experiment.run(progress=False)
     assert calls == ["x"]
 

@@ -68,8 +68,7 @@ def test_a_second_start_records_only_what_is_new(lucidic: Client, tmp_path: Path
     """New scores join the session that is there; an unchanged experiment records nothing."""
 
     def made(*scorers: Any) -> Experiment:
-        known = {"ledger": tmp_path / "l", "lucidic": lucidic}
-        return Experiment("twice", ROWS[:1], {"loud": loud}, scorers, **known)
+        return Experiment("twice", ROWS[:1], {"loud": loud}, scorers, ledger=tmp_path / "l", lucidic=lucidic)
 
     made(Exact()).run(progress=False)
     experiment = made(Exact(), Contains())
