@@ -235,9 +235,8 @@ class Experiment:
             makes_runs = any(cell.variant.makes_runs for cell in cells) or any(one.makes_runs for one in self.scorers)
             if client is None and makes_runs:
                 client = await stack.enter_async_context(AsyncClient(user_id=self._user_id))
-            calls = Calls(
-                client, self._ledger.job, self._ledger, max_in_flight=self._max_in_flight, blocking=is_blocking
-            )
+            runs = None if self._ledger.path is None else self._ledger  # without a file, their keys find them
+            calls = Calls(client, self._ledger.job, runs, max_in_flight=self._max_in_flight, blocking=is_blocking)
             stack.callback(calls.close)
             recorder = None
             if self._lucidic is not None:
