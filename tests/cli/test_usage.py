@@ -42,6 +42,7 @@ COMMANDS = [
     ["demo"],
     ["ask"],
     ["chat"],
+    ["experiment"],
     ["serve"],
     ["mcp"],
     ["completion"],
