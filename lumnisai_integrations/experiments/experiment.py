@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any
+from uuid import UUID
 
 from lumnisai_core import AsyncClient, Client, JobProgress, JobProgressCallback, ProgressLine
 from lumnisai_core import lucidic as lucidic_platform
@@ -72,6 +73,7 @@ class Experiment:
         expected: The field with the expected answer. Default ``expected``.
         max_in_flight: Trials at the same time. Default 50.
         client: Client of the runs of prompts and judges. Default: one with the settings of the environment.
+        user_id: User of those runs. Default: that of the client.
         ledger: File that keeps answers and scores, which several experiments must not share. Default: they are kept in
             this object only.
         lucidic: Client of Lucidic in which experiment, sessions, events and scores are recorded. Default: nowhere.
@@ -94,6 +96,7 @@ class Experiment:
         expected: str = "expected",
         max_in_flight: int = 50,
         client: Client | AsyncClient | None = None,
+        user_id: str | UUID | None = None,
         ledger: str | PathLike[str] | None = None,
         lucidic: lucidic_platform.Client | lucidic_platform.AsyncClient | None = None,
         seed: int = 0,
@@ -111,7 +114,7 @@ class Experiment:
         self.rows = read_rows(data, key=key, expected=expected)
         self.variants = _named(variants)
         self.scorers = as_scorers(scorers)
-        self._client, self._lucidic = client, lucidic
+        self._client, self._user_id, self._lucidic = client, user_id, lucidic
         self._repeats, self._max_in_flight, self._seed = repeats, max_in_flight, seed
         needy = next((one for one in self.scorers if one.needs_expected), None)
         if needy is not None and all(row.expected is None for row in self.rows):
@@ -227,12 +230,13 @@ class Experiment:
             return self._results()
         async with AsyncExitStack() as stack:
             client = self._client
+            if client is not None and self._user_id is not None:
+                client = client.for_user(self._user_id)
             makes_runs = any(cell.variant.makes_runs for cell in cells) or any(one.makes_runs for one in self.scorers)
             if client is None and makes_runs:
-                client = await stack.enter_async_context(AsyncClient())
-            calls = Calls(
-                client, self._ledger.job, self._ledger, max_in_flight=self._max_in_flight, blocking=is_blocking
-            )
+                client = await stack.enter_async_context(AsyncClient(user_id=self._user_id))
+            runs = None if self._ledger.path is None else self._ledger  # without a file, their keys find them
+            calls = Calls(client, self._ledger.job, runs, max_in_flight=self._max_in_flight, blocking=is_blocking)
             stack.callback(calls.close)
             recorder = None
             if self._lucidic is not None:

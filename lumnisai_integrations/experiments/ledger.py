@@ -151,7 +151,10 @@ class Ledger:
 
     def add(self, record: RunRecord) -> None:
         """Record a run that was just created."""
-        self._add(json.loads(record.line()))
+        with self._lock:
+            self._runs[record.key, record.digest] = record
+            if self.path is not None:
+                self._unwritten += record.line()
 
     def end(self, record: RunRecord) -> None:
         """Keep nothing: the answer is recorded by itself."""
@@ -253,7 +256,7 @@ def _begun(path: Path, content: bytes, job: str) -> bytes:
 
 
 def _line(row: Mapping[str, Any]) -> bytes:
-    return f"{json.dumps(plain(row))}\n".encode()
+    return f"{json.dumps(row)}\n".encode()
 
 
 def _rows(content: bytes) -> Iterator[dict[str, Any]]:

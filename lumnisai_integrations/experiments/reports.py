@@ -134,7 +134,11 @@ def _table(rows: Iterable[TableRow]) -> str:
     records: list[Mapping[str, object]] = [row.columns() for row in rows]
     names = list(dict.fromkeys(name for record in records for name in record))
     names = [name for name in names if any(record.get(name) not in (None, "") for record in records)]
-    lines = [names, ["---"] * len(names), *([record.get(name) for name in names] for record in records)]
+    lines: list[Sequence[object]] = [
+        names,
+        ["---"] * len(names),
+        *([record.get(name) for name in names] for record in records),
+    ]
     return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
 
 

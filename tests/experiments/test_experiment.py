@@ -303,14 +303,17 @@ def test_a_key_that_is_refused_ends_the_experiment(service: LocalLumnis, engine:
 
 
 def test_the_default_client_comes_from_the_environment(
-    engine: Engine, service: LocalLumnis, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, service: LocalLumnis, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And is not needed where nothing makes runs."""
     assert Experiment("local", ["x"], {"v": str}).run(progress=False).trials[0].output == "{'input': 'x'}"
     monkeypatch.setenv("LUMNISAI_API_KEY", service.api_key)
     monkeypatch.setenv("LUMNISAI_BASE_URL", service.base_url)
-    results = made(variants={"v": Variant("{question}", user_id="ada")}).run(progress=False)
-    assert [trial.error for trial in results.trials] == [None] * 3
+    for options in ({"variants": {"v": Variant("{question}", user_id="ada")}}, {"user_id": "bob"}):
+        results = made(**options).run(progress=False)
+        assert {trial.error for trial in results.trials} == {None}
+    assert made(client=client, user_id="eve").run(progress=False).is_complete
+    assert {request.user_id for request in engine.requests} == {"ada", "bob", "eve"}
 
 
 def test_progress_counts_trials_errors_and_tokens(
