@@ -8,7 +8,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from lumnisai_core.display import one_line, safe_markdown
 from lumnisai_integrations.experiments.results import Results
-from lumnisai_integrations.experiments.statistics import Difference
+from lumnisai_integrations.experiments.statistics import Difference, counted
 from lumnisai_integrations.experiments.tables import TableRow
 from lumnisai_integrations.experiments.thresholds import Check
 from lumnisai_integrations.experiments.trial import Trial
@@ -102,7 +102,7 @@ def to_markdown(results: Results, checks: Sequence[Check] = ()) -> str:
         missing = ""
     except ImportError as error:
         summary, differences, missing = results.summary(intervals=False), [], f"{error}."
-    trials = f"{len(results):,} trials"
+    trials = counted(len(results), "trial")
     if not results.is_complete:
         trials = f"{len(results):,} of {results.total:,} trials so far"
     parts = [

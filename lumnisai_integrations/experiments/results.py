@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 
 from lumnisai_core.display import one_line
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations.experiments.statistics import Difference, Mean, difference_of, holm, mean_of
+from lumnisai_integrations.experiments.statistics import Difference, Mean, counted, difference_of, holm, mean_of
 from lumnisai_integrations.experiments.tables import Disagreement, Failure, Table, VariantSummary, data_frame
 from lumnisai_integrations.experiments.trial import Trial
 
@@ -178,8 +178,8 @@ class Results:
         questions, before = self._questions, other._questions
         same = {row for row, question in questions.items() if before.get(row) == question}
         changed = sum(row in before for row in questions) - len(same)
-        notes = [f"{changed:,} rows have changed and are left out"] * bool(changed)
-        notes += [f"{len(questions) - len(same) - changed:,} rows are new"] * (len(questions) > len(same) + changed)
+        new = len(questions) - len(same) - changed
+        notes = [f"left out: {counted(changed, 'changed row')}"] * bool(changed) + [counted(new, "new row")] * bool(new)
         found: list[Difference] = []
         for name in scorers:
             found += holm(
@@ -306,8 +306,8 @@ class Results:
     @property
     def _heading(self) -> str:
         counts = [(self.variants, "variant"), (self.rows, "row")]
-        parts = [f"{len(names):,} {one}{'' if len(names) == 1 else 's'}" for names, one in counts]
-        trials = f"{len(self.trials):,} trials"
+        parts = [counted(len(names), noun) for names, noun in counts]
+        trials = counted(len(self.trials), "trial")
         if not self.is_complete:
             trials = f"{len(self.trials):,} of {self.total:,} trials so far"
         return f"{one_line(self.name, 100)}: {', '.join(parts)}, {trials}"
@@ -329,7 +329,7 @@ class Results:
             notes.append(str(error))
         failed = len(self.failures())
         if failed:
-            notes.append(f"{failed:,} answers or scores failed: failures() has the reasons")
+            notes.append(f"{counted(failed, 'failure')}: failures() has the reasons")
         return table, sentences, notes
 
     @cached_property

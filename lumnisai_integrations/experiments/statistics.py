@@ -78,14 +78,15 @@ class Difference:
         return self.p < ALPHA
 
     def __str__(self) -> str:
-        over = f"{self.rows:,} row{'' if self.rows == 1 else 's'}"
+        over = counted(self.rows, "row")
         if self.value is None:
             return f"{self.first} and {self.second} have no row in common"
         if not self.differing:
             where = "the only row" if self.rows == 1 else f"all {over}"
             return f"{self.first} and {self.second} score the same in {where}"
         interval = _interval_text(self.low, self.high)
-        better, worse = (self.second, self.first) if self.value > 0 else (self.first, self.second)
+        better = self._better
+        worse = self.first if better == self.second else self.second
         if self.value < 0 and self.low is not None and self.high is not None:
             interval = _interval_text(-self.high, -self.low)
         by = f"{abs(self.value):.2f}{interval}, {_p_text(self.p)}, {over}"
@@ -104,8 +105,17 @@ class Difference:
             "difference": "" if self.value is None else f"{self.value:+.2f}{_interval_text(self.low, self.high)}",
             "p": _p_text(self.p).removeprefix("p = ").removeprefix("p "),
             "rows": f"{self.rows:,}, {self.differing:,} differ",
-            "verdict": str(self),
+            "verdict": f"{self._better} is better" if self.is_clear else "could be chance",
         }
+
+    @property
+    def _better(self) -> str:
+        return self.second if (self.value or 0) > 0 else self.first
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun, such as ``1 row`` and ``2,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _interval_text(low: float | None, high: float | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.experiments.results import Results
-from lumnisai_integrations.experiments.statistics import Difference, Mean
+from lumnisai_integrations.experiments.statistics import Difference, Mean, counted
 from lumnisai_integrations.experiments.tables import VariantSummary
 
 _OF_SCORES = ("at_least", "surely_at_least", "better_than", "not_worse_than")
@@ -131,7 +131,7 @@ class Threshold:
                     yield self._of_mean(summary.variant, scorer, mean)
 
     def _of_mean(self, variant: str, scorer: str, mean: Mean) -> Check:
-        over = f"{mean}, {mean.rows:,} rows" if mean.value is not None else "no row has a score"
+        over = f"{mean}, {counted(mean.rows, 'row')}" if mean.value is not None else "no row has a score"
         if self.at_least is not None:
             passed = mean.value is not None and mean.value >= self.at_least
             return Check(f"{scorer} of {variant} is at least {self.at_least:g}", passed, over)

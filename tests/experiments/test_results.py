@@ -34,7 +34,7 @@ def test_failures_count_in_the_table_and_means_say_over_how_many_rows_they_are()
     [failure] = results.failures()
     assert (failure.variant, failure.row, failure.scorer, failure.reason) == ("A", "row-2", None, "The run failed.")
     assert results.differences()[0].rows == 3
-    assert "1 answers or scores failed" in str(results)
+    assert "1 failure: failures() has the reasons" in str(results)
 
 
 def test_a_scorer_that_failed_is_a_failure_with_its_reason() -> None:
@@ -188,7 +188,7 @@ def test_comparing_days_pairs_each_variant_with_itself() -> None:
         ("A before", "A now", 1.0, 8),
         ("B before", "B now", 0.0, 8),
     ]
-    assert table.note == "1 rows have changed and are left out; 1 rows are new"
+    assert table.note == "left out: 1 changed row; 1 new row"
     assert table[0].is_clear
     with pytest.raises(ValidationError, match="no variant is in both results: 'C' here, 'A', 'B', 'gone' there"):
         results_of({"C": [1]}).compare(before)
