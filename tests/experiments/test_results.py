@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,12 +207,14 @@ def test_a_plot_is_a_picture_with_intervals(what: str, tmp_path: Path) -> None:
     """A line for each interval and a point for each value; a notebook gets a picture without pyplot."""
     figure = CLEAR.plot(what)  # type: ignore[arg-type] # one of the two
     [axes] = figure.axes
-    widths = [len(line.get_xdata()) for line in axes.lines]
+    drawn: list[Any] = list(axes.lines)
+    lines = [list(line.get_xdata()) for line in drawn]
+    widths = [len(line) for line in lines]
     count = 2 if what == "means" else 1
     assert widths.count(1) == count
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == (["A", "B"] if what == "means" else ["B - A"])
-    [low, high] = next(line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2)
+    [low, high] = next(line for line in lines if len(line) == 2)
     shown = CLEAR.summary()[0].means["exact"] if what == "means" else CLEAR.differences()[0]
     assert (low, high) == (shown.low, shown.high)
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined] # for notebooks
