@@ -42,6 +42,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "lumnisai_integrations/langchain",
         "lumnisai_integrations/llama_index",
         "lumnisai_integrations/bulk",
+        "lumnisai_integrations/experiments",
         "lumnisai_integrations/mcp",
     ),
     ("lumnisai_integrations", "llama_index"),
@@ -76,7 +77,7 @@ PLACES = {
     "httpcore": ("lumnisai_core/_transport/sockets.py",),  # httpx brings it
     "httpx": tuple(f"lumnisai_core/_transport/{name}.py" for name in ("pool", "pool_aiohttp", "routes")),
     "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
-    "jsonschema_rs": ("lumnisai_core/local",),
+    "jsonschema_rs": ("lumnisai_core/local", "lumnisai_integrations/experiments/scorers.py"),
     "langchain": _LANGCHAIN,
     "langchain_core": _LANGCHAIN,
     "langchain_protocol": _LANGCHAIN,
@@ -90,12 +91,20 @@ PLACES = {
     "mcp": ("lumnisai_integrations/mcp",),
     "mcp_types": ("lumnisai_integrations/mcp",),  # mcp brings it
     "mongomock": ("lumnisai_core/local/lumi/filters.py",),
-    "pandas": ("lumnisai_core/lumnis/runs/batch.py", "lumnisai_core/lumnis/_async", "lumnisai_core/lumnis/_sync"),
+    "matplotlib": ("lumnisai_integrations/experiments",),
+    "pandas": (
+        "lumnisai_core/lumnis/runs/batch.py",
+        "lumnisai_core/lumnis/_async",
+        "lumnisai_core/lumnis/_sync",
+        "lumnisai_integrations/experiments/tables.py",
+        "lumnisai_integrations/experiments/results.py",
+    ),
     "phonenumbers": ("lumnisai_core/local/liminal/phones.py",),
     "fsspec": ("lumnisai_integrations/bulk/ledger.py",),
     "ray": ("lumnisai_integrations/bulk/ray.py",),
     "pytest": ("lumnisai_integrations/pytest_plugin.py",),
     "python_multipart": ("lumnisai_core/local",),
+    "scipy": ("lumnisai_integrations/experiments/statistics.py",),
     "shtab": ("lumnisai_integrations/_commands/completion.py",),
     "rich": ("lumnisai_integrations/_commands", "lumnisai_integrations/_shared/display.py"),
     "stdnum": ("lumnisai_core/local/liminal/registries.py",),
@@ -103,7 +112,7 @@ PLACES = {
     "typing_extensions": ("lumnisai_core", "lumnisai_integrations"),  # pydantic brings it
     "uvicorn": ("lumnisai_core/local", "lumnisai_integrations/mcp"),
     "workflows": _LLAMA_INDEX,
-    "yaml": ("lumnisai_core/local",),
+    "yaml": ("lumnisai_core/local", "lumnisai_integrations/experiments/config.py"),
     "yarl": ("lumnisai_core/_transport/pool_aiohttp.py",),  # aiohttp brings it
 }
 

@@ -43,6 +43,7 @@ SHORTER: dict[str, str] = {
     "lumnisai_core/models.py": "a second front door to the models",
     "lumnisai_integrations/_commands/completion.py": "one command, one file",
     "lumnisai_integrations/_shared/locks.py": "the one lock of a process",
+    "lumnisai_integrations/experiments/plain.py": "values as JSON has them, for questions, fingerprints and ledgers",
     "lumnisai_integrations/pytest_plugin.py": "named in the package's entry points",
 }
 

@@ -20,6 +20,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 #: Pages that mkdocstrings fills in, with the module each one describes.
 FILLED_IN = {
+    "api/experiments.md": "lumnisai_integrations.experiments",
     "api/langchain.md": "lumnisai_integrations.langchain",
     "api/llama_index.md": "lumnisai_integrations.llama_index",
     "api/local.md": "lumnisai_core.local",

@@ -23,6 +23,7 @@ SUMMARIES = {
     "threads": "list, show, rename and delete conversations",
     "runs": "list, show, follow, cancel and advise runs",
     "files": "upload, list, search, show, download and delete files",
+    "experiment": "compare prompts, functions and agents over a data set, with thresholds for CI",
     "serve": "run the embedded service in the foreground",
     "mcp": "let desktop apps, editors and other agents call Lumnis agents by MCP",
     "completion": "print a script that lets a shell complete commands and options",

@@ -18,6 +18,7 @@ MEASUREMENTS: Mapping[str, Callable[[int], list[Reading]]] = {
     "progress": waiting.progress,
     "many": waiting.many,
     "bulk": bulk.bulk,
+    "experiment": bulk.experiment,
     "guard": waiting.guard,
     "cost": computing.cost,
     "imports": computing.imports,

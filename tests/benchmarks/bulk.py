@@ -1,4 +1,4 @@
-"""Data sets: rows a second on one machine and on Ray, a storm of refusals, and runs at once over bare aiohttp."""
+"""Data sets: rows a second on one machine and on Ray, a storm of refusals, runs at once, and experiments."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.benchmarks.rows import Reading
 
 _COUNT, _AT_ONCE, _STORM_ROWS = 10_000, 5_000, 200
 _ROW_SECONDS, _RUN_SECONDS = 0.05, 3.0
+_EXPERIMENT_ROWS = 1_000
 
 
 def bulk(rounds: int) -> list[Reading]:
@@ -38,6 +39,16 @@ def bulk(rounds: int) -> list[Reading]:
         Reading(most),
         _reading(ours, bare),
     ]
+
+
+def experiment(rounds: int) -> list[Reading]:
+    """Measure an experiment and the runs that it makes in turns, each time in a fresh process."""
+    mapped, ours = [], []
+    with endpoint(_ROW_SECONDS) as base_url:
+        for _ in range(rounds):
+            mapped += numbers_of("child_experiment", "map", base_url, _EXPERIMENT_ROWS)
+            ours += numbers_of("child_experiment", "experiment", base_url, _EXPERIMENT_ROWS)
+    return [_reading(ours, mapped)]
 
 
 def _reading(own: Iterable[float], beside: Iterable[float]) -> Reading:

@@ -163,7 +163,7 @@ ROWS = (
     Row("tracing", "exit after 100,000 events for a dead service", _seconds, 2.0),
 )
 
-#: Not on the page: they take minutes, and Ray an environment of its own.
+#: Not on the page: they take long, and Ray needs an environment of its own.
 APART = (
     Row("bulk", "10,000 rows of 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
     Row(
@@ -177,6 +177,7 @@ APART = (
     Row("bulk", "memory of the program on Ray for each row of 4 KB", _kilobytes, 1.0),
     Row("bulk", "requests within a pause of a storm of 429, 200 rows in flight", _count, 1.0),
     Row("bulk", "5,000 runs of 3 s at once over bare aiohttp", _seconds, 1.35, "bare aiohttp", of_ratio=True),
+    Row("experiment", "1,000 rows of 50 ms in an `Experiment` with a ledger", _seconds, 1.1, MAP, of_ratio=True),
 )
 
 PARTS = tuple(dict.fromkeys(row.part for row in (*ROWS, *APART)))

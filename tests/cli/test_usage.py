@@ -44,6 +44,7 @@ COMMANDS = [
     ["demo"],
     ["ask"],
     ["chat"],
+    ["experiment"],
     ["serve"],
     ["mcp"],
     ["completion"],

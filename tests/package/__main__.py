@@ -48,6 +48,7 @@ DOORS = (
     "lumnisai_integrations.mcp",
     "lumnisai_integrations.notebook",
     "lumnisai_integrations.bulk",
+    "lumnisai_integrations.experiments",
 )
 #: The adapters' own tests, which hold for every version that is allowed.
 ADAPTER_TESTS = ("tests/langchain", "tests/llama_index", "tests/shared")

@@ -24,8 +24,9 @@ EXTRAS = {
     "lucidic": "recording into Lucidic; its client needs no extra",
     "liminal-local": "phone numbers and national ids in the embedded gateway",
     "liminal-ner": "names and places in the embedded gateway, by a small model",
+    "notebook": "tables, plots and intervals of experiments",
     "ray": "`map_runs`: data sets on a Ray cluster",
-    "all": "all of the above but `liminal-ner` and `ray`",
+    "all": "all of the above but `liminal-ner`, `notebook` and `ray`",
 }
 
 

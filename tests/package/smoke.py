@@ -22,7 +22,6 @@ from lumnisai_core import AsyncClient, Client
 USER = "user-123"
 QUESTION = "Ann has three cats. How many cats has Ann?"
 EXTRA = os.environ.get("EXTRA", "")
-EVERYTHING = EXTRA == "all"
 
 #: A public name for each extra, and what must be said where the extra is missing.
 NAMES = [
@@ -89,8 +88,9 @@ def test_the_extra_works() -> None:
         "lucidic": _lucidic,
         "liminal-local": _liminal_local,
         "ray": _ray,
+        "notebook": _notebook,
     }
-    wanted = [extra for extra in checks if has(extra) or EVERYTHING]
+    wanted = [extra for extra in checks if has(extra)]
     assert wanted or EXTRA == ""
     for extra in wanted:
         checks[extra]()
@@ -154,6 +154,16 @@ def _liminal_local() -> None:
 
 def _ray() -> None:
     assert importlib.import_module("lumnisai_integrations.bulk.ray").map_runs
+
+
+def _notebook() -> None:
+    from lumnisai_integrations.experiments import Exact, Experiment
+
+    rows = [{"text": "a", "expected": "A"}]
+    results = Experiment("letters", rows, {"upper": lambda row: row["text"].upper()}, [Exact()]).run(progress=False)
+    assert results.summary()[0].means["exact"].value == 1
+    assert len(results.to_pandas()) == 1
+    assert results.plot().axes
 
 
 def _command_line() -> None:

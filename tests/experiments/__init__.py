@@ -1,0 +1,1 @@
+"""Experiments: prompts, functions and agents over a data set, and what their results say."""
