@@ -33,8 +33,8 @@ test: $(VENV)/installed-dev ## run the tests
 coverage: $(VENV)/installed-dev ## run the tests and measure branch coverage, which takes almost twice as long
 	$(TESTS) --cov --cov-report=term:skip-covered
 
-notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
-	$(BIN)/python -m tests.notebooks
+notebooks: $(VENV)/installed-dev ## run the notebooks and compare their outputs; ARGS=--store writes them
+	$(BIN)/python -m tests.notebooks $(ARGS)
 
 lint: $(VENV)/installed-dev ## check style and formatting, and that the generated half is current
 	$(BIN)/ruff check $(SOURCES)

@@ -16,6 +16,7 @@ from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core._transport.waiting import (
     GRACE,
     GRACE_POLICY,
+    INTERRUPTS,
     async_beside,
     async_each,
     async_grace,
@@ -43,6 +44,7 @@ from lumnisai_core.lumnis.runs.batch import (
     RunOutcome,
     answer_of,
     data_frame,
+    how_to_resume,
     is_made_again,
     numbered,
     run_key,
@@ -50,7 +52,7 @@ from lumnisai_core.lumnis.runs.batch import (
 )
 from lumnisai_core.lumnis.runs.ledger import RunLedger, RunRecord, open_ledger
 from lumnisai_core.lumnis.runs.progress import JobProgress, JobProgressCallback, ProgressLine, progress_shown
-from lumnisai_core.lumnis.runs.watch import watch_options
+from lumnisai_core.lumnis.runs.watch import add_hint, watch_options
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -195,11 +197,16 @@ class AsyncRunOutcomes:
     """
 
     def __init__(
-        self, outcomes: AsyncGenerator[RunOutcome, None], total: int | None, show: JobProgressCallback | None
+        self,
+        outcomes: AsyncGenerator[RunOutcome, None],
+        total: int | None,
+        show: JobProgressCallback | None,
+        resuming: str,
     ) -> None:
         self._outcomes = outcomes
         self._progress = JobProgress(total=total)
         self._show = show
+        self._resuming = resuming
         self._began = 0.0
 
     @property
@@ -214,8 +221,10 @@ class AsyncRunOutcomes:
         self._began = self._began or time.monotonic()
         try:
             outcome = await anext(self._outcomes)
-        except BaseException:  # also the end
+        except BaseException as error:  # also the end
             self._end()
+            if isinstance(error, INTERRUPTS):
+                add_hint(error, f"Interrupted at {self._progress}. {self._resuming}")
             raise
         taken = time.monotonic() - self._began
         self._progress = self._progress.after(outcome.run, is_error=outcome.error is not None, seconds=taken)
@@ -274,7 +283,10 @@ def map_runs(
     """Create a run for each input and return the outcomes in the order in which runs end."""
     total = len(inputs) if isinstance(inputs, Sized) else None
     outcomes = _outcomes(transport, settings, inputs, parameters, max_in_flight=max_in_flight, path=ledger)
-    return AsyncRunOutcomes(outcomes, total, progress_shown(progress))
+    resuming = how_to_resume(
+        has_ledger=ledger is not None, is_stopped=parameters.get("cancel_on_interrupt") is not False
+    )
+    return AsyncRunOutcomes(outcomes, total, progress_shown(progress), resuming)
 
 
 async def _outcomes(

@@ -17,6 +17,7 @@ from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.waiting import (
     GRACE,
     GRACE_POLICY,
+    INTERRUPTS,
     beside,
     each,
     grace,
@@ -44,6 +45,7 @@ from lumnisai_core.lumnis.runs.batch import (
     RunOutcome,
     answer_of,
     data_frame,
+    how_to_resume,
     is_made_again,
     numbered,
     run_key,
@@ -51,7 +53,7 @@ from lumnisai_core.lumnis.runs.batch import (
 )
 from lumnisai_core.lumnis.runs.ledger import RunLedger, RunRecord, open_ledger
 from lumnisai_core.lumnis.runs.progress import JobProgress, JobProgressCallback, ProgressLine, progress_shown
-from lumnisai_core.lumnis.runs.watch import watch_options
+from lumnisai_core.lumnis.runs.watch import add_hint, watch_options
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -196,11 +198,16 @@ class RunOutcomes:
     """
 
     def __init__(
-        self, outcomes: Generator[RunOutcome, None], total: int | None, show: JobProgressCallback | None
+        self,
+        outcomes: Generator[RunOutcome, None],
+        total: int | None,
+        show: JobProgressCallback | None,
+        resuming: str,
     ) -> None:
         self._outcomes = outcomes
         self._progress = JobProgress(total=total)
         self._show = show
+        self._resuming = resuming
         self._began = 0.0
 
     @property
@@ -215,8 +222,10 @@ class RunOutcomes:
         self._began = self._began or time.monotonic()
         try:
             outcome = next(self._outcomes)
-        except BaseException:  # also the end
+        except BaseException as error:  # also the end
             self._end()
+            if isinstance(error, INTERRUPTS):
+                add_hint(error, f"Interrupted at {self._progress}. {self._resuming}")
             raise
         taken = time.monotonic() - self._began
         self._progress = self._progress.after(outcome.run, is_error=outcome.error is not None, seconds=taken)
@@ -275,7 +284,10 @@ def map_runs(
     """Create a run for each input and return the outcomes in the order in which runs end."""
     total = len(inputs) if isinstance(inputs, Sized) else None
     outcomes = _outcomes(transport, settings, inputs, parameters, max_in_flight=max_in_flight, path=ledger)
-    return RunOutcomes(outcomes, total, progress_shown(progress))
+    resuming = how_to_resume(
+        has_ledger=ledger is not None, is_stopped=parameters.get("cancel_on_interrupt") is not False
+    )
+    return RunOutcomes(outcomes, total, progress_shown(progress), resuming)
 
 
 def _outcomes(
