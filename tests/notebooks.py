@@ -179,23 +179,27 @@ def _fixed_output(output: Node, fixed: Callable[[str], str]) -> Node:
     return {**output, "data": data}
 
 
+_TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 _ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 _CELL = re.compile(r"(<t[hd]\b[^>]*>)(.*?)(</t[hd]>)", re.DOTALL)
 
 
 def _with_fixed_seconds(html: str) -> str:
     """Return HTML whose tables have a fixed number in each column of seconds."""
-    columns: set[int] = set()
+    return _TABLE.sub(_fixed_table, html)
+
+
+def _fixed_table(table: re.Match[str]) -> str:
+    columns: set[int] = set()  # positions of those of seconds, of which the rows of the head come first
 
     def fixed_row(row: re.Match[str]) -> str:
         cells = list(_CELL.finditer(row[0]))
         if "<td" not in row[0]:
-            columns.clear()
             columns.update(place for place, cell in enumerate(cells) if "second" in cell[2])
         places = iter(range(len(cells)))
         return _CELL.sub(lambda cell: _fixed_cell(cell, is_fixed=next(places) in columns), row[0])
 
-    return _ROW.sub(fixed_row, html)
+    return _ROW.sub(fixed_row, table[0])
 
 
 def _fixed_cell(cell: re.Match[str], *, is_fixed: bool) -> str:

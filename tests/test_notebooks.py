@@ -139,7 +139,8 @@ def test_ids_and_times_have_fixed_values(text: str, fixed: str) -> None:
 
 def test_tables_have_fixed_seconds_and_no_second_form() -> None:
     """Of a column about seconds every number is the same, other numbers stay; plain text beside HTML is left out."""
-    rows = "<tr><th>run</th><th>median seconds</th><th>right</th></tr>{}"
+    head = "<tr><th>run</th><th>median seconds</th><th>right</th></tr><tr><th>index</th><th></th><th></th></tr>"
+    rows = f"<table>{head}{{}}</table>"
     row = "<tr><th>0</th><td>{}</td><td>7</td></tr>"
     html = rows.format(row.format("0.6213") + row.format("") + row.format("12"))
     output = {"output_type": "display_data", "metadata": {}, "data": {"text/html": html, "text/plain": "0.6213"}}

@@ -17,6 +17,9 @@ KEPT = 50
 #: Runs that are drawn; others are counted.
 SHOWN_RUNS = 12
 
+#: Steps of a run that are drawn if it is alone, and within one that is folded.
+MOST_STEPS = 8
+
 #: Lines of an answer that is being written that are drawn.
 SHOWN_LINES = 4
 
@@ -150,16 +153,13 @@ def drawn_runs(
     # Those that work come before those that are over, the latest of them first; then as they began.
     ranked = sorted(visible, key=lambda run: (run.is_over, -run.number))[:SHOWN_RUNS]
     chosen = sorted(ranked, key=lambda run: run.number)
-    most = 8 if len(chosen) == 1 else 3 if len(chosen) <= 4 else 1
+    most = MOST_STEPS if len(chosen) == 1 else 3 if len(chosen) <= 4 else 1
     has_number = not folding or len(visible) > 1
-    drawn = [
-        DrawnRun(
-            _heading(run, working, now, has_number=has_number, folding=folding),
-            list(_lines_of_steps(run, most)),
-            folding and run.is_over and run.status in _MARKS,
-        )
-        for run in chosen
-    ]
+    drawn = []
+    for run in chosen:
+        heading = _heading(run, working, now, has_number=has_number, folding=folding)
+        is_folded = folding and run.is_over and run.status in _MARKS
+        drawn.append(DrawnRun(heading, list(_lines_of_steps(run, MOST_STEPS if is_folded else most)), is_folded))
     return drawn, len(visible) - len(chosen)
 
 
