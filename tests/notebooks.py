@@ -118,7 +118,7 @@ def digest_of(notebook: Node) -> str:
 # Fixed values
 
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-_LONG_ID = re.compile(r"\b(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{24,64}\b")
+_LONG_ID = re.compile(r"(?<![0-9A-Za-z])(?=[a-f]*\d)(?=\d*[a-f])[0-9a-f]{24,64}(?![0-9A-Za-z])")
 
 #: What differs from one run to the next, and what is stored instead.
 FIXED: list[tuple[re.Pattern[str], str]] = [

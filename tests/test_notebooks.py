@@ -15,6 +15,9 @@ from tests.test_documents import COLUMNS
 
 PATHS = notebooks.paths()
 
+#: Notebooks whose first cells prepare a comparison of which the first result is what there is to see.
+BEGIN_WITH_DATA = {"06-experiments"}
+
 
 @pytest.fixture(params=PATHS, ids=[path.stem for path in PATHS])
 def path(request: pytest.FixtureRequest) -> Path:
@@ -66,7 +69,8 @@ def test_the_pages_of_the_documents_are_those_of_the_notebooks() -> None:
 
 
 def test_a_notebook_begins_with_something_to_see(path: Path) -> None:
-    assert cells_of(path, "code")[0]["outputs"]
+    outputs = [bool(cell["outputs"]) for cell in cells_of(path, "code")]
+    assert outputs.index(True) == 0 or path.stem in BEGIN_WITH_DATA
 
 
 def test_a_notebook_has_neither_paths_nor_keys(path: Path) -> None:
@@ -125,7 +129,7 @@ VARYING = [
     ("40/40 rows, 1,025.3/s, 1 error, 10 + 20 tokens, 0:12", "40/40 rows, 20.0/s, 1 error, 10 + 20 tokens, 0:01"),
     ("http://127.0.0.1:40321/v1", "https://service.example/v1"),
     ("<object at 0x7f31c0ffee>", "<object at 0x0>"),
-    ("0f1e2d3c4b5a69788796a5b4", "000000000000000000000001"),
+    ("call_0f1e2d3c4b5a69788796a5b4_0", "call_000000000000000000000001_0"),
     ("The office opens at 7:30, the water rises 4.1 m.",) * 2,
 ]
 
