@@ -272,6 +272,7 @@ def _shown(output: Node) -> str:
     data = output.get("data", {})
     if "text/html" in data:
         html = re.sub(r"<style\b.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
+        html = re.sub(r"<(table|tr|th|td)\b[^>]*>", r"<\1>", html)  # the site has its own looks of tables
         return "\n".join(line for line in html.splitlines() if line.strip())
     if "text/markdown" in data:
         return "\n".join(f"> {line}".rstrip() for line in "".join(data["text/markdown"]).splitlines())

@@ -106,7 +106,10 @@ def test_a_notebook_becomes_a_page() -> None:
     """Code without a mark that would have it run as a program, outputs below; a picture is a file beside the page."""
     outputs: list[dict[str, Any]] = [
         {"output_type": "stream", "text": ["small\n", "x" * 89]},
-        {"output_type": "display_data", "data": {"text/html": ["<style>p</style>\n", "\n", "<p>a</p>"]}},
+        {
+            "output_type": "display_data",
+            "data": {"text/html": ["<style>p</style>\n", "\n", '<tr class="a"><td>a</td></tr>']},
+        },
         {"output_type": "execute_result", "data": {"text/markdown": ["*b*\n", "\n", "c"]}},
         {"output_type": "display_data", "data": {"image/png": "UE5H"}},
     ]
@@ -114,7 +117,7 @@ def test_a_notebook_becomes_a_page() -> None:
     cells = [{"cell_type": "markdown", "source": ["# Tides"]}, code]
     page, pictures = notebooks.page_of({"cells": cells}, "tides")
     text = f"```text\nsmall\n{'x' * 88}\n    x\n```"
-    others = "<p>a</p>\n\n> *b*\n>\n> c\n\n![Plot of the cell above](tides-1.png)\n"
+    others = "<tr><td>a</td></tr>\n\n> *b*\n>\n> c\n\n![Plot of the cell above](tides-1.png)\n"
     assert page.split("\n\n", 1)[1] == f"# Tides\n\n```py\n1\n```\n\n{text}\n\n{others}"
     assert pictures == {"tides-1.png": b"PNG"}
 
