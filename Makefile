@@ -38,8 +38,8 @@ processes: $(VENV)/installed-dev ## run the tests that start Python anew: comman
 coverage: $(VENV)/installed-dev ## run all of these tests and measure branch coverage, which takes almost twice as long
 	$(TESTS) --cov --cov-report=term:skip-covered
 
-notebooks: $(VENV)/installed-dev ## run the notebooks from top to bottom
-	$(BIN)/python -m tests.notebooks
+notebooks: $(VENV)/installed-dev ## run the notebooks and compare their outputs; ARGS=--store writes them
+	$(BIN)/python -m tests.notebooks $(ARGS)
 
 lint: $(VENV)/installed-dev ## check style and formatting, and that the generated half is current
 	$(BIN)/ruff check $(SOURCES)

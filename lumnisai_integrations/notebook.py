@@ -1,7 +1,7 @@
 """Jupyter: live progress, answers as Markdown, runs and threads as tables.
 
-Objects of ``lumnisai_core`` show themselves in a notebook; nothing has to be loaded for that. This module adds what
-goes beyond one object:
+Objects of ``lumnisai_core`` show themselves in a notebook, and an interrupt shows how to resume its run; nothing has to
+be loaded for that. This module adds what goes beyond one object:
 
 >>> from lumnisai_integrations.notebook import LumnisProgress, table
 >>> client.invoke("What is a neap tide?", on_progress=LumnisProgress())
@@ -29,8 +29,9 @@ __all__ = ["LumnisProgress", "Markdown", "Table", "load_ipython_extension", "tab
 class LumnisProgress:
     """Shows the progress of runs live in the output of the cell; a listener for ``on_progress``.
 
-    One object may listen to several runs, one after the other or at once, from several threads and event loops. When a
-    cell is interrupted, it shows how to resume the runs that were active.
+    One object may listen to several runs, one after the other or at once, from several threads and event loops. In a
+    notebook, the steps of a run fold to one line at its end. When a cell is interrupted, it shows how to resume the
+    runs that were active, if the interrupt itself does not say so.
 
     Args:
         display: ``auto`` (default): live in a notebook or, with rich, in a terminal, else lines; ``rich``, ``jupyter``,
@@ -81,8 +82,9 @@ class LumnisProgress:
         # A cell that ended well may have left runs working in the background.
         left = {} if error is None else self._display.active
         if isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            shown = " ".join(getattr(error, "__notes__", ()))  # beside the display
             for key, run in left.items():
-                for note in _notes_on_resuming(run.last) if run.last else ():
+                for note in _notes_on_resuming(run.last) if run.last and run.last.response_id not in shown else ():
                     self._display.accept(key, note)
         for key in left:
             self._display.end(key)

@@ -46,6 +46,7 @@ class Cell:
 
     status: str = ""
     error: str = ""
+    traceback: list[str] = field(default_factory=list)
     results: list[dict[str, str]] = field(default_factory=list)
     shown: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     printed: str = ""
@@ -64,7 +65,7 @@ class Cell:
         elif kind in ("display_data", "update_display_data"):
             self.shown.setdefault(content["transient"]["display_id"], []).append(content["data"])
         elif kind == "error":
-            self.error = content["ename"]
+            self.error, self.traceback = content["ename"], content["traceback"]
 
 
 class Kernel:
@@ -142,7 +143,7 @@ def test_a_call_in_a_cell_shows_progress_live_and_its_answer_as_markdown(kernel:
     assert len(cell.display) >= 3
     assert "Run finished." not in first
     assert "Run finished." in last
-    assert "✓" in last
+    assert "<details><summary>✓ " in last  # folded
     assert cell.printed == ""
 
 
@@ -160,6 +161,14 @@ def test_many_runs_share_one_display(kernel: Kernel) -> None:
 
 
 @pytest.mark.processes
+def test_many_runs_have_a_progress_bar(kernel: Kernel) -> None:
+    """At the end it is one line, and nothing is printed beside it."""
+    cell = kernel.run("for outcome in client.responses.map([QUESTION] * 3, progress=True): pass")
+    assert '<progress max="3" value="1"></progress> 1/3 rows, ' in cell.display[0]["text/html"]
+    assert cell.display[-1]["text/html"].startswith("<div>✓ 3/3 rows, ")
+    assert cell.printed == ""
+
+
 @pytest.mark.parametrize("call", ["endless.invoke", "await async_endless.invoke"])
 def test_interrupting_a_cell_stops_the_run_and_shows_how_to_resume(
     kernel: Kernel, runs: Callable[[], list[ResponseObject]], call: str
@@ -169,9 +178,9 @@ def test_interrupting_a_cell_stops_the_run_and_shows_how_to_resume(
     assert cell.error in ("KeyboardInterrupt", "CancelledError")
     run = runs()[0]
     assert (len(runs()), run.status) == (before + 1, "cancelled")
-    text = cell.display[-1]["text/plain"]
-    assert f"thread_id='{run.thread_id}' continues its conversation" in text
-    assert f"client.responses.wait('{run.response_id}')" in text
+    way = f"Continue its thread with thread_id='{run.thread_id}'."
+    assert cell.traceback == [f"{cell.error}: The service was asked to stop run {run.response_id}. {way}"]
+    assert "TO RESUME" not in cell.display[-1]["text/plain"]  # would say it twice
     assert kernel.run("1 + 1").results[0]["text/plain"] == "2"
 
 
@@ -181,7 +190,23 @@ def test_an_interrupted_run_can_be_left_working(kernel: Kernel, runs: Callable[[
     cell = kernel.run(code, interrupt_at="Working.")
     assert cell.error == "KeyboardInterrupt"
     assert runs()[0].status == "in_progress"
-    assert runs()[0].response_id in cell.display[-1]["text/plain"]
+    (line,) = cell.traceback
+    assert f"wait for it with client.responses.wait('{runs()[0].response_id}')" in line
+
+
+@pytest.mark.parametrize("call", ["list(endless", "[outcome async for outcome in async_endless"])
+def test_interrupting_many_runs_stops_them_and_shows_how_to_resume(
+    kernel: Kernel, runs: Callable[[], list[ResponseObject]], call: str
+) -> None:
+    end = ")" if call.startswith("list") else "]"
+    code = f"{call}.responses.map(['How long?'] * 3, on_progress=LumnisProgress()){end}"
+    cell = kernel.run(code, interrupt_at="[3]")
+    (line,) = cell.traceback
+    assert line.startswith(f"{cell.error}: Interrupted at 0/3 rows, ")
+    assert line.endswith("The service was asked to stop the unfinished runs. With ledger=path, the same call resumes.")
+    assert {str(run.status) for run in runs()[:3]} == {"cancelled"}
+    text = cell.display[-1]["text/plain"]
+    assert all(f"client.responses.wait('{run.response_id}')" in text for run in runs()[:3])
 
 
 @pytest.mark.processes

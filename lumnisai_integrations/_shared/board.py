@@ -17,6 +17,9 @@ KEPT = 50
 #: Runs that are drawn; others are counted.
 SHOWN_RUNS = 12
 
+#: Steps of a run that are drawn if it is alone, and within one that is folded.
+MOST_STEPS = 8
+
 #: Lines of an answer that is being written that are drawn.
 SHOWN_LINES = 4
 
@@ -123,39 +126,73 @@ class BoardLine(NamedTuple):
     style: str = ""
 
 
-def drawn_lines(board: RunBoard, working: str = "•", now: float | None = None) -> list[BoardLine]:
+class DrawnRun(NamedTuple):
+    """One run of a drawn board: its first line, the lines of its steps, and whether the first line may stand alone."""
+
+    heading: BoardLine
+    steps: list[BoardLine]
+    is_folded: bool
+
+
+def drawn_runs(
+    board: RunBoard, working: str = "•", now: float | None = None, *, folding: bool
+) -> tuple[list[DrawnRun], int]:
     """Choose what of a board is drawn, so that it stays on one screen: the fewer runs, the more steps of each.
 
     Args:
         board: The board.
         working: Mark of a run that works.
-        now: The time, for a picture that is drawn again and again: it shows how long runs take, and a run that is over
-            as one line. Default: neither.
+        now: The time, for a picture that is drawn all the time: with ``folding``, it shows how long runs have worked.
+        folding: Whether runs that have reached their end are folded to one line with the number of their steps and the
+            time that they took; a run that is alone then has no number.
+
+    Returns:
+        The runs in the order in which they began, and the number of those that are left out.
     """
     visible = [run for run in board.runs.values() if run.last or run.ending]
     # Those that work come before those that are over, the latest of them first; then as they began.
     ranked = sorted(visible, key=lambda run: (run.is_over, -run.number))[:SHOWN_RUNS]
     chosen = sorted(ranked, key=lambda run: run.number)
-    most = 8 if len(chosen) == 1 else 3 if len(chosen) <= 4 else 1
-    others = _counted("… and {} more run", len(visible) - len(chosen), depth=0)
-    is_alone = now is not None and len(visible) == 1
-    return [*(line for run in chosen for line in _lines_of_run(run, most, working, now, is_alone)), *others]
+    most = MOST_STEPS if len(chosen) == 1 else 3 if len(chosen) <= 4 else 1
+    has_number = not folding or len(visible) > 1
+    drawn = []
+    for run in chosen:
+        heading = _heading(run, working, now, has_number=has_number, folding=folding)
+        is_folded = folding and run.is_over and run.status in _MARKS
+        drawn.append(DrawnRun(heading, list(_lines_of_steps(run, MOST_STEPS if is_folded else most)), is_folded))
+    return drawn, len(visible) - len(chosen)
 
 
-def _lines_of_run(run: Run, most: int, working: str, now: float | None, is_alone: bool) -> Iterator[BoardLine]:
+def drawn_lines(
+    board: RunBoard, working: str = "•", now: float | None = None, *, folding: bool = False
+) -> list[BoardLine]:
+    """Return the lines of a board; see :func:`drawn_runs`."""
+    runs, others = drawn_runs(board, working, now, folding=folding)
+    lines = [line for run in runs for line in (run.heading, *(() if run.is_folded else run.steps))]
+    return [*lines, *counted_line("… and {} more run", others, depth=0)]
+
+
+def _heading(run: Run, working: str, now: float | None, *, has_number: bool, folding: bool) -> BoardLine:
     mark, style = _MARKS.get(run.status, ("•", "")) if run.is_over else (working, "bold")
-    number = "" if is_alone else f"[{run.number}]"
-    yield BoardLine(0, " ".join(filter(None, (mark, number, run.title, _figures(run, now), run.ending))), style)
-    if run.is_over and now is not None:
-        return
+    number = f"[{run.number}]" if has_number else ""
+    figures = ""
+    if folding and run.is_over:
+        steps = run.earlier_steps + len(run.steps)
+        figures = f"{steps} step{'s' * (steps != 1)}, {_duration(run.ended - run.began)}"
+    elif folding:
+        figures = "working" if now is None else _duration(now - run.began)
+    return BoardLine(0, " ".join(filter(None, (mark, number, run.title, figures, run.ending))), style)
+
+
+def _lines_of_steps(run: Run, most: int) -> Iterator[BoardLine]:
     shown = run.steps[-most:]
-    yield from _counted("… {} earlier step", run.earlier_steps + len(run.steps) - len(shown), depth=1)
+    yield from counted_line("… {} earlier step", run.earlier_steps + len(run.steps) - len(shown), depth=1)
     for step in shown:
         hidden = max(0, len(step.tool_calls) - most)
         lines = replace(step, tool_calls=step.tool_calls[hidden:]).as_lines()
         message = [line for line in lines if not line.startswith("  ")]
         yield from (BoardLine(1, one_line(text, LONGEST_SHOWN)) for text in message)
-        yield from _counted("… {} earlier call", hidden, depth=2)
+        yield from counted_line("… {} earlier call", hidden, depth=2)
         yield from (BoardLine(2, text.strip(), "cyan") for text in lines[len(message) :])
         if step.output_text and not run.is_over:  # whoever asked shows the whole answer
             yield from (BoardLine(2, line) for line in _end_of(step.output_text))
@@ -167,20 +204,21 @@ def _end_of(text: str) -> list[str]:
     return [one_line(line[-LONGEST_SHOWN:], LONGEST_SHOWN) for line in lines[-SHOWN_LINES:]]
 
 
-def _figures(run: Run, now: float | None) -> str:
-    """Write the time that a run takes, and the number of its steps once it is over."""
-    if now is None:
-        return ""
-    seconds = max(0.0, (run.ended if run.is_over else now) - run.began)
-    took = f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    steps = run.earlier_steps + len(run.steps)
-    return f"{steps} step{'s' * (steps != 1)}, {took}" if run.is_over else took
+def _duration(seconds: float) -> str:
+    seconds = max(0.0, seconds)
+    return f"{seconds:.1f} s" if seconds < 60 else f"{int(seconds) // 60} min {int(seconds) % 60} s"
 
 
-def _counted(text: str, number: int, depth: int) -> list[BoardLine]:
+def counted_line(text: str, number: int, depth: int) -> list[BoardLine]:
+    """Return a line that counts what is left out, or none if that is nothing."""
     return [BoardLine(depth, text.format(number) + "s" * (number > 1), "dim")] if number else []
 
 
-def board_lines(board: RunBoard) -> list[str]:
+def board_lines(board: RunBoard, *, folding: bool = False) -> list[str]:
     """Write a board as plain lines."""
-    return [f"{'  ' * line.depth}{line.text}" for line in drawn_lines(board)]
+    return [indented(line) for line in drawn_lines(board, folding=folding)]
+
+
+def indented(line: BoardLine) -> str:
+    """Write a line as plain text."""
+    return f"{'  ' * line.depth}{line.text}"

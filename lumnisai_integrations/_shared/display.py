@@ -19,7 +19,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
 
 from lumnisai_core import ResponseStatus, RunUpdate
 from lumnisai_core.exceptions import ValidationError
-from lumnisai_integrations._shared.board import Run, RunBoard, RunKey, board_lines, drawn_lines
+from lumnisai_integrations._shared.board import (
+    DrawnRun,
+    Run,
+    RunBoard,
+    RunKey,
+    board_lines,
+    counted_line,
+    drawn_lines,
+    drawn_runs,
+    indented,
+)
 from lumnisai_integrations._shared.locks import ProcessLock
 
 if TYPE_CHECKING:
@@ -45,18 +55,28 @@ _one_terminal_board = threading.Lock()
 
 
 def board_html(board: RunBoard) -> str:
-    """Write a board as preformatted HTML; all text is escaped."""
-    text = escape("\n".join(board_lines(board)))
-    return f'<pre class="lumnis-progress" style="white-space:pre-wrap">{text}</pre>'
+    """Write a board as HTML: each run as a block that is folded to its first line at its end. All text is escaped."""
+    runs, others = drawn_runs(board, folding=True)
+    blocks = [_run_html(run) for run in runs]
+    more = "".join(f"<div>{escape(line.text)}</div>" for line in counted_line("… and {} more run", others, depth=0))
+    return f'<div class="lumnis-progress">{"".join(blocks)}{more}</div>'
+
+
+def _run_html(run: DrawnRun) -> str:
+    heading, steps = escape(run.heading.text), escape("\n".join(map(indented, run.steps)))
+    if not steps:
+        return f"<div>{heading}</div>"
+    state = "" if run.is_folded else " open"
+    return f'<details{state}><summary>{heading}</summary><pre style="white-space:pre-wrap">{steps}</pre></details>'
 
 
 def board_tree(board: RunBoard, working: str = "•", now: float | None = None) -> Group:
-    """Draw a board with rich as an indented tree; see :func:`drawn_lines`. No text is read as markup."""
+    """Draw a board with rich as an indented tree, folded if it is drawn again and again. No text is read as markup."""
     from rich.console import Group  # noqa: PLC0415 - may not be installed
     from rich.padding import Padding  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    lines = drawn_lines(board, working, now)
+    lines = drawn_lines(board, working, now, folding=now is not None)
     return Group(*(Padding(Text(line.text, line.style), (0, 0, 0, 2 * line.depth)) for line in lines))
 
 
@@ -83,7 +103,7 @@ class NotebookBoard:
         html = board_html(board)
         if html == self._drawn:
             return
-        data = {"text/html": html, "text/plain": "\n".join(board_lines(board))}
+        data = {"text/html": html, "text/plain": "\n".join(board_lines(board, folding=True))}
         if self._handle is None:
             self._handle = import_module("IPython.display").display(data, raw=True, display_id=True)
         else:

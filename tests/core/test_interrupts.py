@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -63,6 +65,35 @@ def test_an_interrupt_in_a_listener_or_in_the_block_names_the_run(serve: Serve, 
                 ask()
             (note,) = caught.value.__notes__
             assert text in note
+            # In a notebook the note is all that is shown, also of an interrupt that came from another process.
+            shown: Any = pickle.loads(pickle.dumps(caught.value))
+            assert shown._render_traceback_() == [f"KeyboardInterrupt: {note}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, "The service was asked to stop the unfinished runs. With ledger=path, the same call resumes."),
+        ({"ledger": "job.jsonl"}, "asked to stop the unfinished runs. The same call with the same ledger resumes."),
+        ({"cancel_on_interrupt": False}, "The unfinished runs continue. With ledger=path, the same call resumes."),
+    ],
+)
+def test_an_interrupt_of_many_runs_says_how_to_resume(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: Any, text: str
+) -> None:
+    """After the note of the run that it fell into."""
+    monkeypatch.chdir(tmp_path)
+    local = serve(EndlessEngine(), poll="on-change")
+
+    def interrupt(update: RunUpdate) -> None:
+        raise KeyboardInterrupt
+
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        outcomes = client.responses.map(["a", "b"], on_progress=interrupt, **options)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            next(outcomes)
+    assert caught.value.__notes__[-1].startswith("Interrupted at 0/2 rows, ")
+    assert caught.value.__notes__[-1].endswith(text)
 
 
 @pytest.mark.parametrize("how", ["cancel", "timeout"])
@@ -115,9 +146,10 @@ async def test_interrupted_while_creating_finds_and_stops_the_run(serve: Serve) 
             task = asyncio.create_task(client.invoke("Hi"))
             await asyncio.to_thread(arrived.wait)
             task.cancel()
-            with pytest.raises(asyncio.CancelledError):
+            with pytest.raises(asyncio.CancelledError) as caught:
                 await task
         release.set()
+    assert caught.value.__notes__ == ["Interrupted before the service answered; it was asked to stop the run."]
     first, again, cancel = server.received
     assert first.headers["idempotency-key"] == again.headers["idempotency-key"]
     assert (cancel.method, cancel.path) == ("POST", "/v1/responses/r-1/cancel")

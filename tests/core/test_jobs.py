@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -176,6 +179,66 @@ def test_a_line_is_replaced_on_a_screen_and_not_flooded() -> None:
     line.close()
     assert screen.getvalue().count("\r") == 3
     assert screen.getvalue().endswith("200 rows, 100.0/s, 0 errors, 0:02\n")
+
+
+class Cell:
+    """The output of a notebook's cell: everything that was displayed in its one place."""
+
+    def __init__(self) -> None:
+        self.pictures: list[dict[str, str]] = []
+
+    def display(self, picture: dict[str, str], *, raw: bool, display_id: bool) -> Cell:
+        assert raw
+        assert display_id
+        self.update(picture, raw=raw)
+        return self
+
+    def update(self, picture: dict[str, str], *, raw: bool) -> None:
+        assert raw
+        if len(self.pictures) == 2:
+            raise OSError("the front end is gone")
+        self.pictures.append(picture)
+
+
+@pytest.fixture
+def cell(monkeypatch: pytest.MonkeyPatch) -> Cell:
+    made = Cell()
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.setitem(sys.modules, "IPython.display", made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("progress", "html", "text"),
+    [
+        (JobProgress(2, total=2), "<div>✓ 2/2 rows, 2.0/s, 0 errors, 0:01</div>", "✓ 2/2 rows"),
+        (JobProgress(1, total=2), "<div>■ 1/2 rows, 1.0/s, 0 errors, 0:01 left</div>", "■ 1/2 rows"),
+        (JobProgress(2), "<div>✓ 2 rows, 2.0/s, 0 errors, 0:01</div>", "✓ 2 rows"),
+    ],
+)
+def test_a_notebook_has_a_bar_that_becomes_a_line(cell: Cell, progress: JobProgress, html: str, text: str) -> None:
+    """In one place, with another mark if the job was left."""
+    line = ProgressLine()
+    line(JobProgress(1, total=2, seconds=1.0))
+    line(replace(progress, seconds=1.01))  # too soon to be shown
+    line.close()
+    bar = '<div><progress max="2" value="1"></progress> 1/2 rows, 1.0/s, 0 errors, 0:01 left</div>'
+    assert [picture["text/html"] for picture in cell.pictures] == [bar, html]
+    assert cell.pictures[0]["text/plain"].startswith("[##########..........]  50%  1/2 rows")
+    assert cell.pictures[1]["text/plain"].startswith(text)
+
+
+def test_a_line_takes_over_from_a_bar_that_fails(
+    cell: Cell, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The job costs money; there is one warning."""
+    line = ProgressLine()
+    for seconds in range(1, 5):
+        line(JobProgress(seconds, total=4, seconds=float(seconds)))
+    line.close()
+    assert capsys.readouterr().out.count("\r") == 3
+    assert caplog.text.count("OSError: the front end is gone") == 1
 
 
 def test_a_log_gets_a_line_now_and_then() -> None:

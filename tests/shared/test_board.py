@@ -118,15 +118,32 @@ def test_a_live_picture_shows_how_long_runs_take(
     board = RunBoard().accept("a", update(), now=10.0).accept("a", update("Writing.", 1), now=11.0)
     if status is not None:
         board = board.end("a", status, reason, now=ended)
-    assert [f"{'  ' * line.depth}{line.text}" for line in drawn_lines(board, now=12.5)] == lines
+    assert [f"{'  ' * line.depth}{line.text}" for line in drawn_lines(board, now=12.5, folding=True)] == lines
 
 
 def test_a_live_picture_of_several_runs() -> None:
     """Each has its number and title."""
     board = RunBoard().begin("a", "Tides?", now=1.0).accept("a", update(), now=2.0).end("a", "succeeded", now=3.0)
     board = board.begin("b", "Ports?", now=2.0).accept("b", update(), now=3.0)
-    texts = [line.text for line in drawn_lines(board, now=4.0)]
+    texts = [line.text for line in drawn_lines(board, now=4.0, folding=True)]
     assert texts == ["✓ [1] Tides? 1 step, 2.0 s", "• [2] Ports? 2.0 s", "PLANNING: Reading."]
+
+
+def test_a_notebook_folds_runs_at_their_end() -> None:
+    """A run at work and one that was left are open, with all lines; a run without steps has nothing to fold."""
+    board = RunBoard().accept("a", update("<i>", 0, "search"), now=1.0)
+    steps = '<pre style="white-space:pre-wrap">  PLANNING: &lt;i&gt;\n    search()</pre></details>'
+    assert board_html(board) == (
+        f'<div class="lumnis-progress"><details open><summary>• working</summary>{steps}</div>'
+    )
+    left = "<details open><summary>• 1 step, 2.0 s</summary>"
+    assert board_html(board.end("a", now=3.0)) == f'<div class="lumnis-progress">{left}{steps}</div>'
+    board = board.end("a", "succeeded", now=3.0)
+    folded = f"<details><summary>✓ 1 step, 2.0 s</summary>{steps}"
+    assert board_html(board) == f'<div class="lumnis-progress">{folded}</div>'
+    assert board_lines(board, folding=True) == ["✓ 1 step, 2.0 s"]
+    refused = board.begin("b", "Ports?", now=3.0).end("b", "failed", "refused", now=3.5)
+    assert board_html(refused).endswith("<div>✗ [2] Ports? 0 steps, 0.5 s FAILED: refused</div></div>")
 
 
 def test_a_run_without_updates_is_not_drawn() -> None:

@@ -198,7 +198,7 @@ async def _follow(
             if not watch.over and not watch.detached:
                 if options.cancel_on_interrupt:
                     await async_grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
-                note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt)
+                note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt, is_sent=True)
             raise
         except LumnisAIError as error:
             if watch.response is not None and not isinstance(error, RunError):

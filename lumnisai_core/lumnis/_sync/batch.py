@@ -16,6 +16,7 @@ from lumnisai_core._transport._sync.transport import Transport
 from lumnisai_core._transport.waiting import (
     GRACE,
     GRACE_POLICY,
+    INTERRUPTS,
     beside,
     each,
     grace,
@@ -42,6 +43,7 @@ from lumnisai_core.lumnis.runs.batch import (
     answer_of,
     check_in_flight,
     data_frame,
+    how_to_resume,
     is_made_again,
     job_start,
     numbered,
@@ -50,7 +52,7 @@ from lumnisai_core.lumnis.runs.batch import (
 )
 from lumnisai_core.lumnis.runs.ledger import RunLedger, RunRecord, open_ledger
 from lumnisai_core.lumnis.runs.progress import JobProgress, JobProgressCallback, ProgressLine, progress_shown
-from lumnisai_core.lumnis.runs.watch import watch_options
+from lumnisai_core.lumnis.runs.watch import add_hint, watch_options
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -188,11 +190,16 @@ class RunOutcomes:
     """
 
     def __init__(
-        self, outcomes: Generator[RunOutcome, None], total: int | None, show: JobProgressCallback | None
+        self,
+        outcomes: Generator[RunOutcome, None],
+        total: int | None,
+        show: JobProgressCallback | None,
+        resuming: str,
     ) -> None:
         self._outcomes = outcomes
         self._progress = JobProgress(total=total)
         self._show = show
+        self._resuming = resuming
         self._began = 0.0
 
     @property
@@ -207,8 +214,10 @@ class RunOutcomes:
         self._began = self._began or time.monotonic()
         try:
             outcome = next(self._outcomes)
-        except BaseException:  # also the end
+        except BaseException as error:  # also the end
             self._end()
+            if isinstance(error, INTERRUPTS):
+                add_hint(error, f"Interrupted at {self._progress}. {self._resuming}")
             raise
         taken = time.monotonic() - self._began
         self._progress = self._progress.after(outcome.run, is_error=outcome.error is not None, seconds=taken)
@@ -268,7 +277,10 @@ def map_runs(
     total = len(inputs) if isinstance(inputs, Sized) else None
     limit = check_in_flight(max_in_flight)
     outcomes = _outcomes(transport, settings, inputs, parameters, max_in_flight=limit, path=ledger)
-    return RunOutcomes(outcomes, total, progress_shown(progress))
+    resuming = how_to_resume(
+        has_ledger=ledger is not None, is_stopped=parameters.get("cancel_on_interrupt") is not False
+    )
+    return RunOutcomes(outcomes, total, progress_shown(progress), resuming)
 
 
 def _outcomes(

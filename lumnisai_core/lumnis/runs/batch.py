@@ -92,6 +92,13 @@ def run_of(error: LumnisAIError | None) -> ResponseObject | None:
     return run if isinstance(run, ResponseObject) else None
 
 
+def how_to_resume(*, has_ledger: bool, is_stopped: bool) -> str:
+    """Say what happens to the runs of a batch that is interrupted, and how to resume it."""
+    fate = "The service was asked to stop the unfinished runs." if is_stopped else "The unfinished runs continue."
+    way = "The same call with the same ledger resumes." if has_ledger else "With ledger=path, the same call resumes."
+    return f"{fate} {way}"
+
+
 def data_frame(outcomes: Iterable[RunOutcome], prices: Prices) -> DataFrame:
     """Return a table of outcomes, in the order of the inputs.
 

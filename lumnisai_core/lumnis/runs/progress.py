@@ -1,13 +1,16 @@
-"""Progress of a job: counts, rate, time left and tokens, and the line that shows them in a terminal or notebook."""
+"""Progress of a job: counts, rate, time left and tokens; the line of a terminal and the bar of a notebook with them."""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TextIO, TypeAlias
+from typing import Any, TextIO, TypeAlias
 
 from lumnisai_core.lumnis.models import ResponseObject
+
+_logger = logging.getLogger("lumnisai_core")
 
 _BAR = 20
 
@@ -102,15 +105,17 @@ def _sum(known: int | None, more: object) -> int | None:
 
 
 class ProgressLine:
-    """Shows the progress of a job in one line that is replaced, in a terminal or notebook; elsewhere as lines of a log.
+    """Shows the progress of a job: a bar in a notebook, one line that is replaced in a terminal, elsewhere log lines.
 
     Args:
-        write_to: Where to write. Default: standard output.
+        write_to: Where to write. Default: the output of the notebook's cell, or standard output.
     """
 
     def __init__(self, write_to: TextIO | None = None) -> None:
         self._file = write_to or sys.stdout
-        self._is_screen = getattr(self._file, "isatty", bool)() or _is_notebook()
+        self._notebook = None if write_to else _notebook()
+        self._picture: Any = None
+        self._is_screen = getattr(self._file, "isatty", bool)() or self._notebook is not None
         self._shown_at = float("-inf")
         self._width = 0
         self._last = JobProgress()
@@ -123,15 +128,29 @@ class ProgressLine:
 
     def close(self) -> None:
         """Show the last progress and end the line."""
-        self._show()
-        if self._is_screen:
-            self._write("\n")
+        self._show(is_over=True)
 
-    def _show(self) -> None:
-        text = self._last.bar()
+    def _show(self, *, is_over: bool = False) -> None:
         self._shown_at = self._last.seconds
+        if self._notebook is not None and self._draw(self._notebook, notebook_picture(self._last, is_over=is_over)):
+            return
+        text = self._last.bar()
         self._write(f"\r{text.ljust(self._width)}" if self._is_screen else f"{text}\n")
         self._width = len(text)
+        if self._is_screen and is_over:
+            self._write("\n")
+
+    def _draw(self, notebook: Any, picture: dict[str, str]) -> bool:
+        try:
+            if self._picture is None:
+                self._picture = notebook.display(picture, raw=True, display_id=True)
+            else:
+                self._picture.update(picture, raw=True)
+        except Exception:  # of a front end that is gone; the job costs money
+            _logger.warning("Progress cannot be shown as a bar; the job continues.", exc_info=True)
+            self._notebook = None
+            return False
+        return True
 
     def _write(self, text: str) -> None:
         try:
@@ -141,10 +160,21 @@ class ProgressLine:
             self._is_screen = False
 
 
-def _is_notebook() -> bool:
+def notebook_picture(progress: JobProgress, *, is_over: bool) -> dict[str, str]:
+    """Return the progress of a job as HTML and as plain text: a bar, and one line when it is over."""
+    if is_over:
+        is_whole = progress.total is None or progress.done >= progress.total
+        line = f"{'✓' if is_whole else '■'} {progress}"
+        return {"text/html": f"<div>{line}</div>", "text/plain": line}
+    bar = f'<progress max="{progress.total}" value="{progress.done}"></progress> ' if progress.total else ""
+    return {"text/html": f"<div>{bar}{progress}</div>", "text/plain": progress.bar()}
+
+
+def _notebook() -> Any:
+    """Return IPython's module of displays if this process is the kernel of a notebook, else None. Imports nothing."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
-    return getattr(shell, "kernel", None) is not None
+    return None if getattr(shell, "kernel", None) is None else sys.modules.get("IPython.display")
 
 
 def progress_shown(progress: bool | JobProgressCallback) -> JobProgressCallback | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from lumnisai_core._transport.checks import check_seconds
@@ -228,14 +229,32 @@ def _reason(response: ResponseObject) -> str:
     return response.progress[-1].message if response.progress else "the service gave no reason"
 
 
-def note_interrupt(error: BaseException, watch: RunWatch, *, is_stopped: bool) -> None:
-    """Add a note to an interrupt, once: whether the service was asked to stop the run, and how to resume it."""
+def note_interrupt(error: BaseException, watch: RunWatch, *, is_stopped: bool, is_sent: bool = False) -> None:
+    """Add a note to an interrupt: whether the service was asked to stop the run, and how to resume it.
+
+    Args:
+        error: The interrupt.
+        watch: What is known of the run.
+        is_stopped: Whether the service was asked to stop it.
+        is_sent: Whether there may be a run although the service has not answered yet.
+    """
     response = watch.response
-    if response is None or watch.over or watch.detached:
+    if watch.over or watch.detached or (response is None and not is_sent):
         return
-    note = f"The run continues: wait for it with client.responses.wait({response.response_id!r})."
-    if is_stopped:
+    if response is None:
+        fate = "it was asked to stop the run." if is_stopped else "the run may continue there."
+        note = f"Interrupted before the service answered; {fate}"
+    elif is_stopped:
         thread = f" Continue its thread with thread_id={response.thread_id!r}." if response.thread_id else ""
         note = f"The service was asked to stop run {response.response_id}.{thread}"
-    if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)
+    else:
+        note = f"The run continues: wait for it with client.responses.wait({response.response_id!r})."
+    add_hint(error, note)
+
+
+def add_hint(error: BaseException, hint: str) -> None:
+    """Add a note to an interrupt, once. IPython shows the notes in place of a traceback through this package."""
+    if hint not in getattr(error, "__notes__", ()):
+        error.add_note(hint)
+        lines = f"{type(error).__name__}: {error.__notes__[0]}", *error.__notes__[1:]
+        error._render_traceback_ = partial(list, lines)  # type: ignore[attr-defined]  # IPython calls it

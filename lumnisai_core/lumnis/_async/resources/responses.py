@@ -210,8 +210,8 @@ class AsyncResponses(AsyncResource[Settings]):
             max_in_flight: Number of runs at the same time. Default 50.
             ledger: File that records the run of each input. Called again with the same inputs and the same file, also
                 by several processes at once, a job continues its runs instead of creating them again.
-            progress: Whether to show a line with rows, rate, errors and the time left, in a terminal or notebook; or a
-                function that is called with a :class:`JobProgress` after each outcome. Default False.
+            progress: Whether to show rows, rate, errors and the time left, as a line in a terminal or a bar in a
+                notebook; or a function that is called with a :class:`JobProgress` after each outcome. Default False.
             **parameters: Parameters of all runs; see :class:`lumnisai_core.InvokeParameters`.
 
         Returns:
