@@ -37,7 +37,8 @@ def run(
         try:
             runpy.run_path(name, run_name="__main__")
         except SystemExit as left:
-            assert not left.code, left.code
+            if left.code:
+                pytest.fail(str(left.code))
         return capsys.readouterr().out
 
     return run_program

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -21,6 +20,8 @@ from lumnisai_integrations.cli import main
 from tests.cookbook import pages
 from tests.cookbook.conftest import Run
 
+pytestmark = pytest.mark.timeout(300)  # the first imports of frameworks take their time on a busy machine
+
 QUESTION = "Which tides follow the full moon?"
 
 
@@ -33,14 +34,20 @@ def _make_files(folder: Path) -> None:
 
 
 def test_an_answer_from_a_folder_has_sources(run: Run, tmp_path: Path) -> None:
-    """In both frameworks, as the page shows them; a second upload replaces the first."""
+    """As the page shows them; a second upload replaces the first."""
     _make_files(tmp_path)
-    shown = pages.outputs_of("rag")
     for _ in range(2):
-        assert run("rag", "rag_langchain.py", "harbour", QUESTION) == shown[0]
-    assert run("rag", "rag_llama_index.py", "harbour", QUESTION) == shown[1]
+        assert run("rag", "rag_langchain.py", "harbour", QUESTION) == pages.outputs_of("rag")[0]
     with Client(user_id="user-123") as client:
         assert client.files.list().total == 2
+
+
+def test_llama_index_has_the_same_sources(run: Run, client: Client) -> None:
+    """Of files that were uploaded before, by their tag."""
+    text = b"Spring tides follow the full moon. Neap tides follow its quarters."
+    file = client.files.upload(text, file_name="tides.md", tags=["harbour"], duplicate_handling="replace")
+    client.files.wait_until_processed(file.file_id)
+    assert run("rag", "rag_llama_index.py", "harbour", QUESTION) == pages.outputs_of("rag")[1]
 
 
 def test_the_model_of_a_guarded_agent_gets_a_placeholder(run: Run) -> None:
@@ -55,44 +62,6 @@ def test_the_model_of_a_guarded_agent_gets_a_placeholder(run: Run) -> None:
 def test_an_agent_is_recorded_as_a_tree(run: Run) -> None:
     """Steps, calls of the model and of the tool, each below its parent."""
     assert run("tracing", "recorded.py") == pages.outputs_of("tracing")[1]
-
-
-@pytest.mark.timeout(120)  # starts two servers
-def test_a_desktop_client_starts_the_mcp_server(tmp_path: Path, local: LocalLumnis) -> None:
-    """With the very configurations of the page: the embedded service answers, or the one that it names."""
-    pages.save("mcp", tmp_path)
-    first, second = [
-        json.loads(block)
-        for block in re.findall(r"^```json\n(.*?)^```$", pages.text_of("mcp"), re.MULTILINE | re.DOTALL)
-    ]
-    given = second["mcpServers"]["lumnis"]["env"]
-    assert given.keys() == {"LUMNISAI_API_KEY", "LUMNISAI_USER_ID"}
-    given |= {"LUMNISAI_API_KEY": local.api_key, "LUMNISAI_BASE_URL": local.base_url}
-    both = {"mcpServers": {"lumnis": first["mcpServers"]["lumnis"], "own": second["mcpServers"]["lumnis"]}}
-    (tmp_path / "config.json").write_text(json.dumps(both))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [sys.executable, "check_mcp.py", "config.json"],
-        cwd=tmp_path,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    shown = pages.outputs_of("mcp")[0]
-    assert done.stdout == shown + shown.replace("lumnis:", "own:"), done.stderr
-
-
-def test_a_server_that_does_not_start_is_named(tmp_path: Path) -> None:
-    """The others are still tried, and the exit status counts those that failed."""
-    pages.save("mcp", tmp_path)
-    (tmp_path / "wrong.json").write_text('{"mcpServers": {"lumnis": {"command": "no-such-command"}}}')
-    done = subprocess.run(
-        [sys.executable, "check_mcp.py", "wrong.json"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "lumnis: FAILED: " in done.stdout
-    assert "no-such-command" in done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from lumnisai_core import Client
 from lumnisai_core.local import LocalLumnis, OfflineEngine
 from tests.conftest import Serve
 from tests.cookbook import pages
+
+pytestmark = pytest.mark.timeout(300)  # processes of their own, which take their time on a busy machine
 
 QUESTION = 'Call send_notice("The bridge is closed on Monday.")'
 
@@ -25,19 +28,29 @@ class Job:
         pages.save("approval", folder)
         self._local = local
         self._folder = folder
+        self._started: list[subprocess.Popen[str]] = []
 
     def start(self) -> subprocess.Popen[str]:
         """Start the program with the arguments that the page has."""
         pipe = subprocess.PIPE
         environment = {**os.environ, **self._local.environment()}
         command = [sys.executable, "approve.py", "notice-1", QUESTION]
-        return subprocess.Popen(
+        program = subprocess.Popen(
             command, cwd=self._folder, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
+        self._started.append(program)
+        return program
+
+    def close(self) -> None:
+        """End programs that a failed test has left."""
+        for program in self._started:
+            if program.poll() is None:
+                program.kill()
+                program.communicate()
 
     def answered(self, answer: str) -> str:
         """Run the program to its end with an answer; return what a person sees, with the answer that was typed."""
-        printed, errors = (program := self.start()).communicate(answer, timeout=60)
+        printed, errors = (program := self.start()).communicate(answer, timeout=200)
         assert program.returncode == 0, errors
         return re.sub(r"(\[y/N\] )", rf"\g<1>{answer}", printed)
 
@@ -55,9 +68,11 @@ class Job:
 
 
 @pytest.fixture
-def job(serve: Serve, tmp_path: Path) -> Job:
+def job(serve: Serve, tmp_path: Path) -> Iterator[Job]:
     """A job that has not begun."""
-    return Job(serve(OfflineEngine(step_delay=0.05)), tmp_path)
+    job = Job(serve(OfflineEngine(step_delay=0.05)), tmp_path)
+    yield job
+    job.close()
 
 
 def test_nothing_is_sent_before_a_person_agrees(job: Job) -> None:

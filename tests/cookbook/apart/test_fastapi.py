@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from lumnisai_core import Client
 from lumnisai_core.local import LocalLumnis, OfflineEngine, Script
 from tests.conftest import Serve
 from tests.cookbook import pages
 from tests.servers import EndlessEngine
+
+pytestmark = pytest.mark.timeout(300)  # processes of their own, which take their time on a busy machine
 
 QUESTION = {"question": "Neap tides are small. Which tides are small?"}
 

@@ -19,6 +19,8 @@ from lumnisai_core.local import LocalLumnis, OfflineEngine, Script
 from tests.conftest import Serve
 from tests.cookbook import pages
 
+pytestmark = pytest.mark.timeout(300)  # processes of their own, which take their time on a busy machine
+
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:

@@ -13,6 +13,8 @@ from lumnisai_core.local import LocalLumnis, OfflineEngine, Script, ScriptedEngi
 from tests.conftest import Serve
 from tests.cookbook import pages
 
+pytestmark = pytest.mark.timeout(300)  # processes of their own, which take their time on a busy machine
+
 
 def opened(local: LocalLumnis, folder: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """Open the page in front of a service."""
@@ -44,9 +46,7 @@ def test_a_conversation_is_one_thread(serve: Serve, tmp_path: Path, monkeypatch:
     assert not page.chat_message
 
 
-def test_a_failure_is_part_of_the_conversation(
-    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_is_part_of_the_conversation(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reason is shown, and the next question is answered."""
     scripts = [Script(error=("AGENT_ERROR", "The register is closed.")), Script(output_text="Now it is open.")]
     page = opened(serve(ScriptedEngine(scripts)), tmp_path, monkeypatch)
