@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # ships no types
 
 from lumnisai_core import Client
 from lumnisai_core.local import LocalLumnis
