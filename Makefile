@@ -21,7 +21,7 @@ CHROMIUM = if [ "$$(id -u)" = 0 ]; then as=; else as=sudo; fi; $$as apt-get upda
 OFFICIAL := liminal lucidic-2 lucidic-3 mcp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test processes coverage notebooks lint format types sync reference recording lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk package clean
+.PHONY: help demo test processes coverage notebooks lint format types sync reference recording lock docs faults bench load attack audit browser thirdparty official leaks model privacy durable peers bulk cookbook package clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,7 @@ lock: $(VENV)/bin/uv ## write versions and hashes of all packages to the lock fi
 	$(LOCK) pyproject.toml --extra privacy --output-file tests/privacy/constraints.txt
 	$(LOCK) pyproject.toml --extra durable --output-file tests/durable/constraints.txt
 	$(LOCK) pyproject.toml --extra bulk --output-file tests/cluster/constraints.txt
+	$(LOCK) pyproject.toml --extra cookbook --output-file tests/cookbook/constraints.txt
 	$(LOCK) tests/benchmarks/peers.txt --output-file tests/benchmarks/peers.lock
 	$(LOCK) tests/model/requirements.txt --output-file tests/model/requirements.lock
 	echo presidio-evaluator==0.3.2 | $(LOCK) - --no-deps --output-file tests/privacy/evaluator.lock
@@ -124,6 +125,9 @@ durable: $(VENV)/installed-durable ## kill graphs and steps of other engines, an
 
 bulk: $(VENV)/installed-bulk ## run jobs on Ray, Dask and Spark (which needs a Java), with workers and programs that are killed
 	$(VENV)/bulk/bin/python -m pytest -rs tests/cluster
+
+cookbook: $(VENV)/installed-cookbook ## run the programs of the cookbook that need packages of others, such as FastAPI and Streamlit
+	$(VENV)/cookbook/bin/python -m pytest -p no:cacheprovider tests/cookbook/apart
 
 package: $(VENV)/installed-package ## build the package and try it as shipped, with every extra and other versions
 	$(BIN)/python -m tests.package
@@ -192,6 +196,12 @@ $(VENV)/installed-bulk: $(VENV)/bin/uv pyproject.toml tests/cluster/constraints.
 	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/bulk
 	$(call INSTALL,$(VENV)/bulk) --requirement tests/cluster/constraints.txt
 	$(call PROJECT,$(VENV)/bulk)
+	@touch $@
+
+$(VENV)/installed-cookbook: $(VENV)/bin/uv pyproject.toml tests/cookbook/constraints.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(VENV)/cookbook
+	$(call INSTALL,$(VENV)/cookbook) --requirement tests/cookbook/constraints.txt
+	$(call PROJECT,$(VENV)/cookbook)
 	@touch $@
 
 $(VENV)/installed-peers: $(VENV)/bin/uv tests/benchmarks/peers.lock

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 LOCKS = [*ROOT.glob("tests/*/constraints.txt"), *ROOT.glob("tests/*/*.lock"), ROOT / "constraints.txt"]
 #: Extras that have a lock file of their own.
-APART = {"bulk", "durable", "privacy", "ray", "thirdparty"}
+APART = {"bulk", "cookbook", "durable", "privacy", "ray", "thirdparty"}
 
 
 def _plain(name: str) -> str:

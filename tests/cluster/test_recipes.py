@@ -1,8 +1,9 @@
-"""The recipes of docs/bulk.md for Ray, Dask and Spark, as they are written there."""
+"""The recipes of docs/bulk.md for Ray, Dask and Spark, and the cookbook's program for Ray, as they are written."""
 
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import sys
 import time
@@ -17,6 +18,7 @@ from dask.distributed import Client, LocalCluster
 
 from lumnisai_integrations.bulk import LumnisBatch
 from tests.cluster.conftest import Engine
+from tests.cookbook import pages
 
 pytestmark = [
     pytest.mark.timeout(900),
@@ -45,6 +47,32 @@ def test_ray(engine: Engine, cluster: str) -> None:
     again = len(engine.texts) - len(set(engine.texts))
     assert 10 <= again <= 20  # another job with the same texts, left after its first row: one block or two
     assert alone["batch"].job == "by-itself"
+
+
+def test_the_program_of_the_cookbook(
+    engine: Engine, cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It writes the answers; started again, it makes no run; a row that fails is counted in its exit status."""
+    pages.save("ray", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["classify.py", "reviews.csv", "answers"])
+
+    def statuses(*rows: str) -> tuple[object, str]:
+        Path("reviews.csv").write_text("\n".join(["id,text", *rows, ""]))
+        shutil.rmtree("answers", ignore_errors=True)
+        with pytest.raises(SystemExit) as left:
+            runpy.run_path("classify.py", run_name="__main__")
+        return left.value.code, capsys.readouterr().out
+
+    rows = ["1,The quay is clean.", "2,Too loud at night."]
+    for _ in range(2):
+        status, printed = statuses(*rows)
+        assert (status, printed.splitlines()[-1]) == (0, "2 rows, 0 failed")
+        assert "1 THE QUAY IS CLEAN." in printed
+    assert len(engine.texts) == 2
+    status, printed = statuses(*rows, "3,bad")
+    assert (status, printed.splitlines()[-1]) == (1, "3 rows, 1 failed")
+    assert len(engine.texts) == 3
 
 
 def test_dask_with_threads(engine: Engine) -> None:
