@@ -23,7 +23,7 @@ from lumnisai_core.lumnis._async.resources import files, mcp_servers, people, re
 from lumnisai_core.lumnis.calls import files as file_calls
 from lumnisai_core.lumnis.calls import keys
 from lumnisai_core.lumnis.calls import mcp_servers as server_calls
-from lumnisai_core.lumnis.runs import batch, watch
+from lumnisai_core.lumnis.runs import watch
 from lumnisai_integrations.mcp import resources, tools
 from tests.documents import ROOT
 
@@ -48,7 +48,7 @@ FIGURES: dict[str, tuple[float, ...]] = {
     "redirects": (redirect.MOST_REDIRECTS,),
     "items on a page": (checks.LARGEST_PAGE,),
     "an idempotency key": (keys._LONGEST_KEY,),
-    "runs at once": (batch.DEFAULT_IN_FLIGHT,),
+    "runs at once": (inspect.signature(responses.AsyncResponses.map).parameters["max_in_flight"].default,),
     "attempts of one input": (keys.MOST_ATTEMPTS,),
     "title of a thread": (threads._LONGEST_TITLE,),
     "feedback to a run": (responses._LONGEST_FEEDBACK,),

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tests import notebooks
-from tests.test_documents import COLUMNS
+from tests.documents import COLUMNS
 
 PATHS = notebooks.paths()
 

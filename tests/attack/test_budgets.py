@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lumnisai_core.local import OfflineEngine
-from lumnisai_core.local.lumnis.files import reading
+from lumnisai_core.local.lumnis.files import library
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.work import OutOfTime, Work, check_time
 from tests.local.conftest import Serve
@@ -87,7 +87,7 @@ def test_a_file_of_one_caller_holds_up_nobody(serve: Serve, name: str, data: byt
 
 def test_a_file_that_takes_too_long_has_a_reason(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that reads it is ended."""
-    monkeypatch.setattr(reading, "_PATIENCE", 0.05)
+    monkeypatch.setattr(library, "_PATIENCE", 0.05)
     file = put(serve(EchoEngine()), *BOMBS[1])
     assert file["processing_status"] == "error"
     assert "takes more than" in file["error_message"]
