@@ -19,6 +19,11 @@ from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, Scri
 Serve = Callable[..., LocalLumnis]
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than there are processors, because many tests wait for a while."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection() -> None:
     """Modules and tests come and stay: looking for garbage among them takes long and finds none."""
     gc.disable()

@@ -90,6 +90,7 @@ class Runner:
                 patch.setenv(name, value)
             patch.setattr("opentelemetry.trace._TRACER_PROVIDER", None)  # a block may set it, which is possible once
             patch.setattr("opentelemetry.trace._TRACER_PROVIDER_SET_ONCE", Once())
+            patch.setattr("lumnisai_core.lucidic.tracing._tracing", None)  # sessions of the blocks before
             exec(compile(block.code, "<document>", "exec"), {"__name__": "__main__"})
         return tidy(printed.getvalue())
 

@@ -185,7 +185,7 @@ def test_an_extra_that_lacks_is_found() -> None:
 
 #: Extras that only this project's own targets use.
 FOR_DEVELOPMENT = {
-    *("dev", "package", "audit", "bench", "browser", "docs", "thirdparty", "durable", "bulk", "privacy"),
+    *("dev", "package", "audit", "bench", "browser", "docs", "thirdparty", "durable", "bulk", "privacy", "cookbook"),
 }
 
 

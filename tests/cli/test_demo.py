@@ -20,8 +20,7 @@ from lumnisai_integrations._commands.story import EMAIL, NAME, PHONE, trace_line
 from lumnisai_integrations.cli import main
 from tests.recording import PICTURE, Film, lines_of, plain, record, svg_of
 
-#: Also on a machine that is busy with other things.
-pytestmark = pytest.mark.timeout(240)
+pytestmark = pytest.mark.processes
 
 
 def session_at(text: str, key: str) -> str:
