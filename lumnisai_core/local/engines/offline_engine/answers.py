@@ -41,10 +41,10 @@ def answer_from(query: Query) -> Answer:
     if not parts:
         # A request such as "Anna is 31 years old" is its own material for a structured answer; a question is not.
         stated = () if query.question.endswith(QUESTION_MARKS) else tuple(sentences(query.question))
-        return Answer(f"{NOTHING}there is no material on: {query.question}", (), stated)
+        return Answer(f"{NOTHING}has no material on: {query.question}", (), stated)
     hits = _search(parts, query)
     if not hits:
-        return Answer(f"{NOTHING}the given material has nothing on: {query.question}", (), tuple(parts))
+        return Answer(f"{NOTHING}has nothing on: {query.question}", (), tuple(parts))
     chosen = [index for index, score in hits[:QUOTED] if score >= _GOOD_ENOUGH * hits[0][1]]
     text = _join([parts[index] for index in sorted(chosen)])
     return Answer(text, tuple(parts[index] for index, _ in hits), tuple(parts))

@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from lumnisai_core.local.engines.base import Message
 
-NOTHING = "The embedded engine only quotes what it is given, and "
+NOTHING = "The embedded engine only quotes the prompt, which "
 #: What ends a question.
 QUESTION_MARKS = ("?", "\uff1f")
 _LABEL = re.compile(
