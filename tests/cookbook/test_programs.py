@@ -60,8 +60,10 @@ def test_the_model_of_a_guarded_agent_gets_a_placeholder(run: Run) -> None:
 
 
 def test_an_agent_is_recorded_as_a_tree(run: Run) -> None:
-    """Steps, calls of the model and of the tool, each below its parent."""
-    assert run("tracing", "recorded.py") == pages.outputs_of("tracing")[1]
+    """Steps, calls of the model and of the tool, each below its parent; a step that grows may be two updates."""
+    trees = [run("tracing", "recorded.py"), pages.outputs_of("tracing")[1]]
+    printed, shown = ([line for line in tree.splitlines() if "Searching" not in line] for tree in trees)
+    assert printed == shown
 
 
 @pytest.fixture(scope="module")

@@ -340,7 +340,7 @@ def test_a_judge_grades_by_a_rubric(engine: Engine, client: Client) -> None:
     asked = [request for request in engine.requests if request.response_format is not None]
     texts = [request.input_messages[-1].content for request in asked]
     assert ["Is it loud?" in text for text in texts] == [True] * 3
-    assert sum('"question": "When is' in text for text in texts) == 1
+    assert ['"question": "' in text for text in texts] == [True] * 3
 
 
 def test_at_most_so_many_trials_are_under_way() -> None:
