@@ -19,6 +19,7 @@ from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, Scri
 Serve = Callable[..., LocalLumnis]
 
 
+@pytest.hookimpl(optionalhook=True)  # environments of some targets have no pytest-xdist
 def pytest_xdist_auto_num_workers() -> int:
     """One worker more than there are processors, because many tests wait for a while."""
     return (os.cpu_count() or 1) + 1
