@@ -182,6 +182,7 @@ def _fixed_output(output: Node, fixed: Callable[[str], str]) -> Node:
 _TABLE = re.compile(r"<table\b.*?</table>", re.DOTALL)
 _ROW = re.compile(r"<tr\b.*?</tr>", re.DOTALL)
 _CELL = re.compile(r"(<t[hd]\b[^>]*>)(.*?)(</t[hd]>)", re.DOTALL)
+_SECONDS = re.compile(r"second|\bs$")
 
 
 def _with_fixed_seconds(html: str) -> str:
@@ -195,7 +196,7 @@ def _fixed_table(table: re.Match[str]) -> str:
     def fixed_row(row: re.Match[str]) -> str:
         cells = list(_CELL.finditer(row[0]))
         if "<td" not in row[0]:
-            columns.update(place for place, cell in enumerate(cells) if "second" in cell[2])
+            columns.update(place for place, cell in enumerate(cells) if _SECONDS.search(cell[2]))
         places = iter(range(len(cells)))
         return _CELL.sub(lambda cell: _fixed_cell(cell, is_fixed=next(places) in columns), row[0])
 
