@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
+import pytest
+
 import lumnisai_core.lucidic as lai
 from tests.servers import Canned, CannedServer, canned_server
 
@@ -68,8 +70,9 @@ class Recorded:
 
 @contextmanager
 def recorded() -> Iterator[Recorded]:
-    """Run a block in a session of its own."""
-    with canned_server([Canned(body={})]) as server:
+    """Run a block in a session of its own, apart from events that others have left for a service that is gone."""
+    with pytest.MonkeyPatch.context() as patch, canned_server([Canned(body={})]) as server:
+        patch.setattr("lumnisai_core.lucidic.tracing._tracing", None)
         with lai.session("test", api_key="key", agent_id="agent", base_url=server.base_url):
             yield Recorded(server)
         lai.flush(10)
