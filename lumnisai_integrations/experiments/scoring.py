@@ -55,7 +55,7 @@ class Scorer:
         Args:
             trial: The trial, which has an answer and no scores yet.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define check(trial).")
 
     def _settings(self) -> Any:
         """Return what makes a score another one, as plain data. Trials are scored again when it changes."""

@@ -84,7 +84,7 @@ async def list_datasets(call: Call, query: OfAgent) -> Json[Object]:
 
     def read(sql: sqlite3.Connection) -> Object:
         datasets, items = call.store.datasets.all(sql, agent_id=agent), call.store.count_items(sql, agent)
-        shown = [_shown(dataset) | {"num_items": items.get(dataset.dataset_id, 0)} for dataset in datasets]
+        shown = [_view(dataset) | {"num_items": items.get(dataset.dataset_id, 0)} for dataset in datasets]
         return {"num_datasets": len(datasets), "datasets": shown}
 
     return await call.whole(read)
@@ -109,7 +109,7 @@ async def get_dataset(call: Call, query: DatasetKey) -> Json[Object]:
 
     def read(sql: sqlite3.Connection) -> Object:
         items = call.store.items.all(sql, dataset_id=dataset.dataset_id, oldest_first=True)
-        return {**_shown(dataset), "num_items": len(items), "items": items}
+        return {**_view(dataset), "num_items": len(items), "items": items}
 
     return await call.whole(read)
 
@@ -150,10 +150,10 @@ def _check_name(call: Call, agent: str, name: str) -> None:
 
 def _dataset_reply(call: Call, dataset: DatasetRow) -> Object:
     [(count,)] = call.store.items.aggregate("count(*)", dataset_id=dataset.dataset_id)
-    return {**_shown(dataset), "num_items": count}
+    return {**_view(dataset), "num_items": count}
 
 
-def _shown(row: DatasetRow | ItemRow) -> Object:
+def _view(row: DatasetRow | ItemRow) -> Object:
     return {name: getattr(row, name) for name in row.__dataclass_fields__}
 
 
@@ -179,13 +179,13 @@ async def create_item(call: Call, body: CreateItem) -> Object:
         _dataset(call, body.dataset_id)
         call.store.items.add(row)
         call.store.datasets.change({"dataset_id": body.dataset_id}, updated_at=row.created_at)
-    return _shown(row)
+    return _view(row)
 
 
 @route("GET /sdk/datasets/items/get")
 async def get_item(call: Call, query: ItemKey) -> Object:
     """Show an item."""
-    return _shown(_item(call, query))
+    return _view(_item(call, query))
 
 
 @route("PUT /sdk/datasets/items/update")
@@ -197,7 +197,7 @@ async def update_item(call: Call, body: UpdateItem) -> Object:
         columns = _columns(values, "tags", "input", "expected_output", "metadata", "flag_overrides")
         call.store.items.change({"datasetitem_id": item.datasetitem_id}, **columns)
         call.store.datasets.change({"dataset_id": item.dataset_id}, updated_at=now())
-    return _shown(_item(call, body))
+    return _view(_item(call, body))
 
 
 @route("DELETE /sdk/datasets/items/delete")
