@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from types import ModuleType
 from typing import Any, cast
 
+import httpx
 import pytest
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import (
@@ -33,7 +34,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from lumnisai_core import Client, ResponseObject, liminal
 from lumnisai_core.exceptions import RunFailedError
-from lumnisai_core.local import LocalLumnis
+from lumnisai_core.local import LocalLumnis, OfflineEngine
 from lumnisai_integrations.langchain import ChatModelEngine
 from tests.conftest import Serve
 from tests.langchain.conftest import Connect, assert_cancelled
@@ -109,6 +110,25 @@ class WritingModel(RecordingModel):
 
     def end(self) -> None:
         self.loops[-1].call_soon_threadsafe(self.go.set)
+
+
+class ConnectedModel(RecordingModel):
+    """Asks a service over a client that all models of a process share, as packages of providers do."""
+
+    client: Any
+    url: str
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        answer = await self.client.get(self.url)
+        if messages[-1].text == "The last question":
+            await self.client.aclose()
+        return ChatResult(generations=[ChatGeneration(message=AIMessage(f"Status {answer.status_code}."))])
 
 
 class Weather(BaseModel):
@@ -254,6 +274,19 @@ def test_cancelling_a_run_cancels_the_call(serve: Serve) -> None:
         client.responses.cancel(run.response_id)
     assert_cancelled(service, run.response_id)
     assert model.cancelled.wait(10)
+
+
+def test_services_of_one_process_share_the_connections_of_models(serve: Serve) -> None:
+    """A connection that an earlier service or another one opened serves the next run, and is no error."""
+    provider, client = serve(OfflineEngine()), httpx.AsyncClient()
+    engine = ChatModelEngine(ConnectedModel(client=client, url=f"{provider.base_url}/v1/health"))
+    answers = []
+    for _ in range(3):
+        with LocalLumnis(engine=engine) as first, LocalLumnis(engine=engine) as second:
+            answers += [invoke(service).output_text for service in (first, second, first)]
+    with LocalLumnis(engine=engine) as last:
+        answers.append(invoke(last, "The last question").output_text)
+    assert set(answers) == {"Status 200."}
 
 
 def test_overrides_choose_another_model(serve: Serve, langchain: dict[str, BaseChatModel]) -> None:

@@ -11,12 +11,13 @@ import asyncio
 import inspect
 import json
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage
@@ -26,6 +27,7 @@ from pydantic import BaseModel
 
 from lumnisai_core.local import EngineError, Passage, RunReport, RunRequest, RunResult, ToolCall, fit_schema
 from lumnisai_core.tools import Tool, ToolOffer, as_object, changed, left_out, newest, plain_schema, unwrapped
+from lumnisai_integrations._shared.locks import changing
 from lumnisai_integrations.langchain.lumnis.engine_errors import blotted, failure
 from lumnisai_integrations.langchain.lumnis.engine_messages import (
     FilePlan,
@@ -36,6 +38,7 @@ from lumnisai_integrations.langchain.lumnis.engine_messages import (
 )
 
 ChatModel = Runnable[LanguageModelInput, BaseMessage]
+T = TypeVar("T")
 
 #: Overrides in order of precedence: the engine uses one model for a run.
 _OVERRIDES = ("smart_model", "reasoning_model", "fast_model", "cheap_model", "vision_model")
@@ -206,12 +209,17 @@ class _Dialogue:
     async def invoke(self, runnable: Runnable[LanguageModelInput, Any]) -> Any:
         """Return the answer to all messages so far."""
         try:
-            return await runnable.ainvoke(self.messages)
+            return await _LOOP.call(runnable.ainvoke(self.messages))
         except Exception as error:
             raise failure(error, self.model) from error
 
     async def ask(self, model: Runnable[LanguageModelInput, BaseMessage], report: RunReport | None) -> AIMessage:
         """Return the answer of a model, whose text the report gets while it is written."""
+        answer = await _LOOP.call(self._answer(model, report))
+        self.count(answer)
+        return answer
+
+    async def _answer(self, model: Runnable[LanguageModelInput, BaseMessage], report: RunReport | None) -> AIMessage:
         chunks: list[AIMessageChunk] = []
         text, place = "", None
         try:
@@ -219,8 +227,7 @@ class _Dialogue:
             async with aclosing(stream):
                 async for chunk in stream:
                     if not isinstance(chunk, AIMessageChunk):  # of a model that does not stream
-                        answer = cast("AIMessage", chunk)
-                        break
+                        return cast("AIMessage", chunk)
                     chunks.append(chunk)
                     if report is not None and (piece := str(chunk.text)):
                         text += piece
@@ -228,16 +235,38 @@ class _Dialogue:
                             place = report.progress("Writing the answer", output_text=text)
                         else:
                             report.replace(place, output_text=text)
-                else:
-                    if not chunks:
-                        raise EngineError("MODEL_ERROR", "The model gave no answer.")
-                    answer = add_ai_message_chunks(*chunks)
-        except EngineError:
-            raise
         except Exception as error:
             raise failure(error, self.model) from error
-        self.count(answer)
-        return answer
+        if not chunks:
+            raise EngineError("MODEL_ERROR", "The model gave no answer.")
+        return add_ai_message_chunks(*chunks)
+
+
+class _ModelLoop:
+    """The event loop in which the models of this process are called.
+
+    Packages of providers share their connections among all models of a process, and a connection belongs to the loop
+    that opened it. The loop of a service ends with the service, and a process may have several of them.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    async def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return the result of a coroutine, which is cancelled with the caller."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self._running()))
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with changing():
+            if self._loop is None or self._thread is None or not self._thread.is_alive():  # as in a forked child
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="lumnis-models", daemon=True)
+                self._thread.start()
+            return self._loop
+
+
+_LOOP = _ModelLoop()
 
 
 _COUNTS = ("input_tokens", "output_tokens", "total_tokens")
