@@ -20,20 +20,25 @@ from tests.local.test_files import put
 ENTRIES = 2_000
 
 
-async def test_progress_is_written_once() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_progress_is_written_once(at_once: bool) -> None:
     """Each entry when it is new, and once more when it has changed; entries of one moment together."""
-    saved: list[Changes] = []
-    report = LiveReport(asyncio.get_running_loop(), saved.append, lambda _: None, [], _ids=False)
+    saved: asyncio.Queue[Changes] = asyncio.Queue()
+    shown: list[bool] = []
+    loop = asyncio.get_running_loop()
+    report = LiveReport(loop, shown.append, saved.put_nowait, lambda _: None, [], False, _is_saved_at_once=at_once)
     for number in range(ENTRIES):
         report.progress(f"step {number}")
         if number % 10 == 9:
             await asyncio.sleep(0)
+    written: list[int] = []
+    while len(written) < ENTRIES:
+        written += (await saved.get()).entries
     report.replace(0, message="changed")
-    await asyncio.sleep(0)
-    written = [position for changes in saved for position in changes.entries]
-    assert sorted(written) == [0, *range(ENTRIES)]
-    assert len(saved) == ENTRIES // 10 + 1
-    assert report.text.count('"step ') == ENTRIES - 1
+    written += (await saved.get()).entries
+    assert written == [*range(ENTRIES), 0]
+    assert shown == [False] * (ENTRIES // 10 + 1)
+    assert report.columns()["progress"].count('"step ') == ENTRIES - 1
 
 
 async def test_progress_that_could_not_be_written_is_written_with_the_next() -> None:
@@ -46,7 +51,7 @@ async def test_progress_that_could_not_be_written_is_written_with_the_next() -> 
             raise sqlite3.OperationalError("database or disk is full")
         saved.append(changes)
 
-    report = LiveReport(asyncio.get_running_loop(), save, lambda _: None, [], _ids=False)
+    report = LiveReport(asyncio.get_running_loop(), lambda _: None, save, lambda _: None, [], _ids=False)
     report.title("T")
     report.progress("one")
     with pytest.raises(sqlite3.OperationalError):

@@ -14,57 +14,60 @@ from lumnisai_core.local.engines.base import Feedback, ToolCall
 from lumnisai_core.local.web.ids import new_id, now
 from lumnisai_core.local.web.json_text import Json, dumps
 
-#: Seconds between two times that an answer which grows is saved and shown.
+#: Seconds between two times that an answer which grows is shown.
 _TEXT_PAUSE = 0.1
+#: Seconds until changes are saved that need not outlive the service: most runs have ended before, with all of it saved.
+_SAVE_PAUSE = 0.1
 
 
 @dataclass(slots=True)
 class Changes:
-    """What has changed in a report: positions and texts of entries, whether it began anew, the title if it is new.
-
-    `is_growth` says that nothing but the text of an answer has grown.
-    """
+    """What has changed in a report: positions and texts of entries, whether it began anew, the title if it is new."""
 
     positions: set[int] = field(default_factory=set)
     entries: Mapping[int, str] = field(default_factory=dict)
     is_reset: bool = False
     title: str | None = None
-    is_growth: bool = True
 
 
 @dataclass(eq=False, slots=True)
 class LiveReport:
     """A run's progress list and title.
 
-    `save` is called in the event loop's thread with what has changed since it was called last: new and changed entries
-    as JSON by their positions, whether earlier ones are gone, and the title if it is new. Changes of one moment are
-    saved together, an answer that grows a few times a second. `consume` is called there with the ids of feedback that
-    the engine has taken. With `ids`, entries and tool calls have permanent ones.
+    All functions are called in the event loop's thread. `show` is called once for the changes of one moment, and a few
+    times a second while nothing but the text of an answer grows, which its argument says. `save` is called then or a
+    little later with what has changed since it was called last: new and changed entries as JSON by their positions,
+    whether earlier ones are gone, and the title if it is new. `consume` gets the ids of feedback that the engine has
+    taken. With `ids`, entries and tool calls have permanent ones.
     """
 
     _loop: asyncio.AbstractEventLoop
+    _show: Callable[[bool], None]
     _save: Callable[[Changes], None]
     _consume: Callable[[list[str]], None]
     _feedback: list[Feedback]
     _ids: bool
+    _is_saved_at_once: bool = True
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _entries: list[dict[str, Any]] = field(default_factory=list)
     _texts: list[str | None] = field(default_factory=list)  # None for an entry that has changed since
     _whole: Json[Any] | None = None
     _title: str | None = None
     _unsaved: Changes = field(default_factory=Changes)
+    _is_growth: bool = True
     _is_due: bool = False
     _is_planned: bool = False
-    _flushed_at: float = 0.0
+    _is_saving: bool = False
+    _shown_at: float = 0.0
     _closed: bool = False
 
-    @property
-    def text(self) -> Json[Any]:
-        """The whole progress list as JSON."""
+    def columns(self) -> dict[str, Any]:
+        """Return what the run's row is to show: the whole progress list as JSON, and the title if there is one."""
         with self._lock:
             if self._whole is None:
                 self._whole = Json(f"[{','.join(map(self._written, range(len(self._texts))))}]")
-            return self._whole
+            title = {} if self._title is None else {"response_title": self._title}
+            return {"progress": self._whole, **title}
 
     def progress(
         self,
@@ -154,12 +157,11 @@ class LiveReport:
     def flush(self) -> None:
         """Save what has changed; it stays to be saved if that fails."""
         with self._lock:
-            self._is_due = self._is_planned = False
+            self._is_saving = False
             if self._closed or self._unsaved == Changes():
                 return
             unsaved, self._unsaved = self._unsaved, Changes()
             unsaved.entries = {position: self._written(position) for position in sorted(unsaved.positions)}
-        self._flushed_at = self._loop.time()
         try:
             self._save(unsaved)
         except BaseException:
@@ -167,7 +169,6 @@ class LiveReport:
                 self._unsaved.positions |= unsaved.positions if not self._unsaved.is_reset else set()
                 self._unsaved.is_reset |= unsaved.is_reset
                 self._unsaved.title = self._unsaved.title or unsaved.title
-                self._unsaved.is_growth &= unsaved.is_growth
             raise
 
     def close(self) -> str | None:
@@ -186,20 +187,20 @@ class LiveReport:
         return [{**new, "id": new.get("id") or old.get("id") or new_id()} for new, old in pairs]
 
     def _changed(self, index: int | None = None, *, is_growth: bool = False) -> None:
-        """Note a change, of an entry if there is an index, to be saved soon; the lock is held."""
+        """Note a change, of an entry if there is an index, to be shown soon; the lock is held."""
         if index is not None:
             self._unsaved.positions.add(index)
             self._texts[index] = None
         self._whole = None
-        self._unsaved.is_growth &= is_growth
+        self._is_growth &= is_growth
         if self._closed or self._is_due or (is_growth and self._is_planned):
             return
         if is_growth:
             self._is_planned = True
-            self._soon(self._flush_later)
+            self._soon(self._show_later)
         else:
             self._is_due = True
-            self._soon(self.flush)
+            self._soon(self._show_now)
 
     def _soon(self, callback: Callable[[], None]) -> None:
         """Call in the loop's thread; in this thread itself the loop needs no wake-up, which is three system calls."""
@@ -209,8 +210,22 @@ class LiveReport:
             is_here = False
         (self._loop.call_soon if is_here else self._loop.call_soon_threadsafe)(callback)
 
-    def _flush_later(self) -> None:
-        self._loop.call_at(self._flushed_at + _TEXT_PAUSE, self.flush)
+    def _show_later(self) -> None:
+        self._loop.call_at(self._shown_at + _TEXT_PAUSE, self._show_now)
+
+    def _show_now(self) -> None:
+        with self._lock:
+            self._is_due = self._is_planned = False
+            if self._closed:
+                return
+            is_growth, self._is_growth = self._is_growth, True
+            is_saving, self._is_saving = self._is_saving, True
+        self._shown_at = self._loop.time()
+        self._show(is_growth)
+        if self._is_saved_at_once:
+            self.flush()
+        elif not is_saving:
+            self._loop.call_later(_SAVE_PAUSE, self.flush)
 
     def _written(self, index: int) -> str:
         """Return an entry as JSON; the lock is held."""

@@ -101,7 +101,7 @@ class _Live:
     report: LiveReport | None = None
     task: asyncio.Task[None] | None = None
 
-    def announce(self, *, is_growth: bool = False) -> None:
+    def announce(self, is_growth: bool = False) -> None:
         """Wake the polls that wait for any change; when only an answer has grown, those that wait for its text."""
         self.version += 1
         self.grown.set()
@@ -126,6 +126,7 @@ class Runs:
         self._engine: Engine = settings.engine
         self._poll = settings.poll
         self._entry_ids = settings.entry_ids
+        self._is_durable = settings.path is not None
         self._live: dict[str, _Live] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._work = Work()
@@ -179,10 +180,10 @@ class Runs:
         self._tasks.add(live.task)
         live.task.add_done_callback(self._tasks.discard)
 
-    def progress(self, run: RunRow) -> Json[Any]:
-        """Return the progress of a run; that of one that works is not in its row."""
+    def reported(self, run: RunRow) -> Mapping[str, Any]:
+        """Return the progress and the title of a run that works, which are not in its row yet."""
         live = self._live.get(run.response_id)
-        return run.progress if live is None or live.report is None else live.report.text
+        return {} if live is None or live.report is None else live.report.columns()
 
     async def hold(self, response_id: str, seconds: float) -> None:
         """Wait until the run ends (or changes, with `poll="on-change"`), the time is over, or the service stops.
@@ -252,7 +253,15 @@ class Runs:
         await self._write(live, lambda: self._store.runs.change(key, status="in_progress"))
         early = map(_feedback_of, self._store.feedback.all(response_id=run.response_id, oldest_first=True))
         loop = asyncio.get_running_loop()
-        live.report = LiveReport(loop, partial(self._save, live), self._consume, list(early), self._entry_ids)
+        live.report = LiveReport(
+            loop,
+            live.announce,
+            partial(self._save, run.response_id),
+            self._consume,
+            list(early),
+            _ids=self._entry_ids,
+            _is_saved_at_once=self._is_durable,
+        )
         live.announce()
         try:
             request = await self._request(run)
@@ -287,9 +296,7 @@ class Runs:
             for feedback_id in ids:
                 self._store.feedback.change({"feedback_id": feedback_id}, is_consumed=True, consumed_at=now())
 
-    def _save(self, live: _Live, changes: Changes) -> None:
-        response_id = live.run.response_id
-        live.announce(is_growth=changes.is_growth)
+    def _save(self, response_id: str, changes: Changes) -> None:
         self._store.save_progress(response_id, changes.entries, is_reset=changes.is_reset, title=changes.title)
 
     async def _request(self, run: RunRow) -> RunRequest:
@@ -334,7 +341,7 @@ class Runs:
     def _end(self, live: _Live, **values: str | None) -> None:
         title = live.report.close() if live.report else None
         if live.report:
-            values["progress"] = live.report.text
+            values["progress"] = live.report.columns()["progress"]
         if title is None and values["status"] == "succeeded":
             messages = list(_messages(live.run.input_messages))
             of_user = [message.content for message in messages if message.role == "user"]

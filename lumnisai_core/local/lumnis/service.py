@@ -124,9 +124,9 @@ class Call(app.Call):
     def replies(self, runs: Iterable[RunRow]) -> list[Run]:
         """Return runs as this service shows them: with the artifacts as engines made them, or with one `content`."""
         if self.service.settings.artifact_shape == "parts":
-            return [view(Run, run, progress=self.runs.progress(run)) for run in runs]
+            return [view(Run, run, **self.runs.reported(run)) for run in runs]
         content = ((run, with_content(run.artifacts)) for run in runs)
-        return [view(Run, run, progress=self.runs.progress(run), artifacts=artifacts) for run, artifacts in content]
+        return [view(Run, run, artifacts=artifacts, **self.runs.reported(run)) for run, artifacts in content]
 
     def fresh_tenant(self) -> TenantRow:
         """Return the tenant as it is stored now."""

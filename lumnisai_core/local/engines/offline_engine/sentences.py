@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import re
 import sqlite3
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 
@@ -23,6 +24,17 @@ _ENDS_LINE = (".", "!", "?", "…", ":", "。", "\uff01", "\uff1f", "\uff1a")
 #: A line of at least this many characters that does not end a sentence continues in the next one.
 _WRAPPED_WIDTH = 60
 _BULLET = re.compile(r"^\s*(?:[-*•#>]+|\d+[.)])\s+")
+
+#: Empty databases for indexes to come: making the table takes ten times as long as filling it with some sentences.
+_EMPTY: deque[sqlite3.Connection] = deque()
+#: How many are kept, and the most sentences after which one is: a large index gives its memory back.
+_KEPT, _SMALL = 4, 1_000
+
+
+@atexit.register
+def _close_all() -> None:
+    while _EMPTY:
+        _EMPTY.pop().close()
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -96,13 +108,21 @@ class Index:
     """A full-text index over sentences, in memory."""
 
     def __init__(self, parts: Sequence[str]) -> None:
-        self._db = sqlite3.connect(":memory:")
-        self._db.execute("CREATE VIRTUAL TABLE parts USING fts5(text, tokenize = 'porter unicode61')")
+        try:
+            self._db = _EMPTY.pop()
+        except IndexError:
+            self._db = sqlite3.connect(":memory:", check_same_thread=False)
+            self._db.execute("CREATE VIRTUAL TABLE parts USING fts5(text, tokenize = 'porter unicode61')")
+        self._is_kept = len(parts) <= _SMALL
         self._db.executemany("INSERT INTO parts (rowid, text) VALUES (?, ?)", enumerate(map(spaced, parts), 1))
 
     def close(self) -> None:
-        """Free the memory."""
-        self._db.close()
+        """Drop the sentences, which no transaction has stored."""
+        if self._is_kept and len(_EMPTY) < _KEPT:
+            self._db.rollback()
+            _EMPTY.append(self._db)
+        else:
+            self._db.close()
 
     def search(self, query: Sequence[str], limit: int) -> list[tuple[int, float]]:
         """Return the positions of the best sentences for the words of a query, best first, with their scores."""
