@@ -76,7 +76,6 @@ PLACES = {
     "anyio": ("lumnisai_core/_transport/routes.py",),  # httpx brings it
     "httpcore": ("lumnisai_core/_transport/sockets.py",),  # httpx brings it
     "httpx": tuple(f"lumnisai_core/_transport/{name}.py" for name in ("pool", "pool_aiohttp", "routes")),
-    "httpx_aiohttp": ("lumnisai_core/_transport/pool_aiohttp.py",),
     "jsonschema_rs": ("lumnisai_core/local", "lumnisai_integrations/experiments/scorers.py"),
     "langchain": _LANGCHAIN,
     "langchain_core": _LANGCHAIN,

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callab
 from contextlib import aclosing, closing, suppress
 from functools import lru_cache
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -18,18 +19,21 @@ from lumnisai_core._transport import forks
 from lumnisai_core._transport.answer import Answer, shortened
 from lumnisai_core._transport.content import ENCODINGS, MAX_ANSWER_SIZE, Content, Rechunked, check_headers
 from lumnisai_core._transport.loops import LoopBound
-from lumnisai_core._transport.request import ExchangeFailed, Request
+from lumnisai_core._transport.request import ExchangeFailed, Outgoing, Request
 from lumnisai_core._transport.routes import Route, Routes
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.sockets import Deadline, Limit, StreamedLimit
 from lumnisai_core._transport.upload import Upload
 from lumnisai_core.exceptions import ConfigurationError, LumnisAIError, ValidationError
 
+if TYPE_CHECKING:
+    from lumnisai_core._transport.pool_aiohttp import BulkTransport
+
 AsyncHTTPClient = httpx.AsyncClient
 HTTPClient = httpx.Client
 
 #: Whether the extra ``aiohttp`` is installed.
-BULK_AVAILABLE = find_spec("httpx_aiohttp") is not None
+BULK_AVAILABLE = find_spec("aiohttp") is not None
 
 #: Share of a try's time that a named pipe may take to send something: less than all, so that the error names the pipe.
 _WAIT = 0.9
@@ -105,7 +109,8 @@ class Pool:
             return self._send(request, _renewing(chunks, deadline.renew), deadline)
 
     def _send(self, request: Request, content: bytes | Iterable[bytes] | None, deadline: Deadline) -> httpx.Response:
-        built = _built(self._service, request, content, lambda seconds: Limit(seconds, deadline))
+        outgoing = _outgoing(self._service, request)
+        built = _built(outgoing, content, request, lambda seconds: Limit(seconds, deadline))
         if self._client is not None:
             _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
             return self._client.send(built, auth=None, follow_redirects=False, stream=True)
@@ -212,7 +217,9 @@ class AsyncPool:
         self._max_answer_size = max_answer_size
         self._routes = Routes()
         self._prepared: set[Route] = set()
-        self._transports: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _LoopTransports]
+        self._transports: weakref.WeakKeyDictionary[
+            asyncio.AbstractEventLoop, dict[Route, LoopBound[httpx.AsyncBaseTransport | BulkTransport]]
+        ]
         self._transports = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
         forks.register(self)
@@ -236,20 +243,23 @@ class AsyncPool:
         Raises:
             ExchangeFailed: The connection failed, or time ran out.
         """
-        loop = _running_loop()
+        _check_loop()
         with _failures(request):
             seconds = request.timeout + request.held
             async with asyncio.timeout(seconds) as deadline:
-                response = await self._response(request, lambda: deadline.reschedule(loop.time() + seconds))
+                if isinstance(request.content, Upload):
+                    response = await self._upload(request.content, request, deadline)
+                else:
+                    response = await self._send(request, request.content)
             return AsyncBody(request, response, deadline.when() or 0.0, self._max_answer_size)
 
-    async def _response(self, request: Request, renew: Callable[[], None]) -> httpx.Response:
-        if not isinstance(request.content, Upload):
-            return await self._send(request, request.content)
+    async def _upload(self, upload: Upload, request: Request, deadline: asyncio.Timeout) -> httpx.Response:
+        loop, seconds = asyncio.get_running_loop(), request.timeout + request.held
         failures: list[ValidationError] = []
-        chunks = request.content.async_chunks(_WAIT * request.timeout, failures)
+        chunks = upload.async_chunks(_WAIT * request.timeout, failures)
         try:
-            return await self._send(request, _async_renewing(chunks, renew))
+            renewing = _async_renewing(chunks, lambda: deadline.reschedule(loop.time() + seconds))
+            return await self._send(request, renewing)
         except Exception:
             if failures:
                 raise failures[0] from failures[0].__cause__
@@ -257,17 +267,20 @@ class AsyncPool:
 
     async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> httpx.Response:
         limit = StreamedLimit if isinstance(request.content, Upload) else float
-        built = _built(self._service, request, content, limit)
         if self._client is not None:
+            built = _built(_outgoing(self._service, request), content, request, limit)
             _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
             return await self._client.send(built, auth=None, follow_redirects=False, stream=True)
         transport = await self._transport(request)
         if not request.repeatable:
             for _ in range(2):  # the loop notices connections that the server has closed meanwhile
                 await asyncio.sleep(0)
-        return await transport.handle_async_request(built)
+        outgoing = _outgoing(self._service, request)
+        if isinstance(transport, httpx.AsyncBaseTransport):
+            return await transport.handle_async_request(_built(outgoing, content, request, limit))
+        return await transport.send(outgoing, content, request.timeout)
 
-    async def _transport(self, request: Request) -> httpx.AsyncBaseTransport:
+    async def _transport(self, request: Request) -> httpx.AsyncBaseTransport | BulkTransport:
         route, loop = self._routes.of(request.address), asyncio.get_running_loop()
         if route not in self._prepared:
             # Certificates and the HTTP library come from the disk, which must not hold up the event loop.
@@ -355,13 +368,9 @@ class AsyncBody:
         await self._response.aclose()
 
 
-#: The transports of one event loop.
-_LoopTransports = dict[Route, LoopBound[httpx.AsyncBaseTransport]]
-
-
-def _running_loop() -> asyncio.AbstractEventLoop:
+def _check_loop() -> None:
     try:
-        return asyncio.get_running_loop()
+        asyncio.get_running_loop()
     except RuntimeError as error:
         raise ConfigurationError(
             "The asynchronous client needs a running asyncio event loop (trio has another): use asyncio.run() or the "
@@ -372,35 +381,49 @@ def _running_loop() -> asyncio.AbstractEventLoop:
 # Requests
 
 
-def _built(
-    service: Service,
-    request: Request,
-    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
-    limit: Callable[[float], float],
-) -> httpx.Request:
+def _outgoing(service: Service, request: Request) -> Outgoing:
     # Authorised at the last moment, so that each try has a signature of its own and no other frame a header with a key.
     authorised = service.authorise(request) if request.authorised else request
-    url = _url(authorised.target)
-    headers = {"Host": url.netloc.decode(), "Accept-Encoding": ENCODINGS}
+    target = authorised.target
+    end = target.find("/", len("https://"))
+    host = _host(target if end < 0 else target[:end])
+    headers = {"Host": host, "Accept-Encoding": ENCODINGS}
     for name, value in authorised.headers.items():
         headers[name] = value if isinstance(value, str) else value.get_secret_value()
-    wait, read = limit(request.timeout), limit(request.timeout + request.held)
-    timeouts = {"timeout": {"connect": wait, "read": read, "write": wait, "pool": wait}}
     if isinstance(request.content, Upload):
         if request.content.length is not None:
             headers["Content-Length"] = str(request.content.length)
-        return httpx.Request(request.method, url, headers=headers, content=content, extensions=timeouts)
-    body = request.content or b""
-    if body or request.method in _METHODS_WITH_BODY:
-        headers["Content-Length"] = str(len(body))
+    elif request.content or request.method in _METHODS_WITH_BODY:
+        headers["Content-Length"] = str(len(request.content or b""))
+    return Outgoing(request.method, target if _PLAIN.fullmatch(target) else str(_url(target)), headers)
+
+
+#: Most addresses, which are sent as they are. Any other one is written anew by httpx, which costs as much as sending.
+_PLAIN = re.compile(r"https?://[a-z0-9.-]+(?::[0-9]+)?(?:/[\w~-]+)+(?:\?\w+=\w+)?", re.ASCII)
+_url = lru_cache(maxsize=256)(httpx.URL)
+
+
+@lru_cache(maxsize=256)
+def _host(origin: str) -> str:
+    return httpx.URL(origin).netloc.decode()
+
+
+def _built(
+    outgoing: Outgoing,
+    content: bytes | Iterable[bytes] | AsyncIterable[bytes] | None,
+    request: Request,
+    limit: Callable[[float], float],
+) -> httpx.Request:
+    wait, read = limit(request.timeout), limit(request.timeout + request.held)
+    timeouts = {"timeout": {"connect": wait, "read": read, "write": wait, "pool": wait}}
+    method, url, headers = outgoing.method, _url(outgoing.target), outgoing.headers
+    if isinstance(request.content, Upload):
+        return httpx.Request(method, url, headers=headers, content=content, extensions=timeouts)
     # Given as a stream, the body costs a third: httpx would read and write all headers once more.
-    built = httpx.Request(request.method, url, headers=headers, stream=httpx.ByteStream(body), extensions=timeouts)
+    stream = httpx.ByteStream(request.content or b"")
+    built = httpx.Request(method, url, headers=headers, stream=stream, extensions=timeouts)
     built.read()
     return built
-
-
-# Reading an address costs as much as sending a request; most requests go to a few of them.
-_url = lru_cache(maxsize=256)(httpx.URL)
 
 
 def _add_defaults(client: httpx.Client | httpx.AsyncClient, built: httpx.Request, *, cookies: bool) -> None:

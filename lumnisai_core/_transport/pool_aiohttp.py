@@ -8,32 +8,76 @@ from __future__ import annotations
 
 import inspect
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from yarl import URL
+
+from lumnisai_core._transport.request import Outgoing
 
 #: Bytes and number of header fields; what is allowed in the end is decided for all transports alike.
 _HEADER_LIMITS: dict[str, Any] = {"max_line_size": 1 << 16, "max_field_size": 1 << 17, "max_headers": 1 << 13}
 
 _SESSION_PARAMETERS = inspect.signature(aiohttp.ClientSession).parameters
 
+#: Headers that aiohttp would add.
+_NOT_ADDED = frozenset({"User-Agent", "Accept", "Content-Type"})
 
-def bulk_transport(context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
-    """Return the aiohttp transport, which checks certificates with this context."""
 
-    def session() -> aiohttp.ClientSession:
-        connector = _Connector(limit=0, ssl=context, keepalive_timeout=30.0)
+class BulkTransport:
+    """Sends the target byte for byte, and raises the errors of aiohttp under the names that httpx has for them.
+
+    Args:
+        context: What checks certificates.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(
+        self, outgoing: Outgoing, content: bytes | AsyncIterable[bytes] | None, seconds: float
+    ) -> httpx.Response:
+        """Send a request and return its answer, whose body is still to be read.
+
+        Args:
+            outgoing: The request.
+            content: Its body.
+            seconds: Seconds that connecting may take.
+
+        Raises:
+            httpx.TransportError: The connection failed.
+        """
+        session = self._session = self._session or self._opened()
+        try:
+            response = await session.request(
+                outgoing.method,
+                URL(outgoing.target, encoded=True),
+                headers=outgoing.headers,
+                skip_auto_headers=_NOT_ADDED,
+                data=content or None,
+                allow_redirects=False,
+                auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(sock_connect=seconds),
+            )
+        except (aiohttp.ClientError, ValueError) as error:
+            raise true_error(error) from error
+        return httpx.Response(response.status, headers=list(response.raw_headers), stream=_Stream(response))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        connector = _Connector(limit=0, ssl=self._context, keepalive_timeout=30.0)
         limits = {name: value for name, value in _HEADER_LIMITS.items() if name in _SESSION_PARAMETERS}
-        made = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **limits)
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **limits)
         # aiohttp would silently send some requests a second time, unseen by the caller's max_retries and hooks.
-        made._retry_connection = False
-        return made
+        session._retry_connection = False
+        return session
 
-    return _Transport(verify=context, client=session)
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -44,33 +88,6 @@ class _Connector(aiohttp.TCPConnector):
         if should_close and transport is not None and transport.get_write_buffer_size():
             transport.abort()
         super()._release(key, protocol, should_close=should_close)
-
-
-class _Transport(AiohttpTransport):
-    """Sends the target byte for byte, and raises the errors of aiohttp under the names that httpx has for them."""
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        session = self.client = self.client if isinstance(self.client, aiohttp.ClientSession) else self.get_client()
-        seconds = request.extensions["timeout"]
-        data: Any = request.stream
-        if isinstance(data, httpx.ByteStream):
-            data = request.content or None
-        else:
-            request.headers.pop("transfer-encoding", None)  # aiohttp sets it
-        try:
-            response = await session.request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=request.headers,
-                skip_auto_headers=("User-Agent", "Accept", "Content-Type"),
-                data=data,
-                allow_redirects=False,
-                auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(sock_connect=seconds["connect"]),
-            )
-        except (aiohttp.ClientError, ValueError) as error:
-            raise true_error(error) from error
-        return httpx.Response(response.status, headers=list(response.raw_headers), stream=_Stream(response))
 
 
 class _Stream(httpx.AsyncByteStream):

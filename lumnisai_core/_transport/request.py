@@ -58,7 +58,7 @@ class Request(NamedTuple):
 
     method: str
     url: str
-    query: Sequence[tuple[str, str]]
+    query: tuple[tuple[str, str], ...]
     headers: Headers
     content: bytes | Upload | None
     timeout: float
@@ -89,6 +89,19 @@ class Request(NamedTuple):
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.address}>"  # the body may hold secrets
+
+
+class Outgoing(NamedTuple):
+    """A request as it goes over a connection, with the credential of its service.
+
+    Attributes:
+        target: Address with the query.
+        headers: All headers, but for the length of a body that nobody knows.
+    """
+
+    method: str
+    target: str
+    headers: dict[str, str]
 
 
 def request_for(
@@ -173,12 +186,12 @@ def harmless(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in headers.items() if name.lower() in HARMLESS_HEADERS}
 
 
-def query_pairs(query: Query) -> list[tuple[str, str]]:
+def query_pairs(query: Query) -> tuple[tuple[str, str], ...]:
     """Write query values as text: ``true``, ``a,b``, whole numbers without a point; None is left out."""
     if not query:
-        return []
+        return ()
     pairs = query if isinstance(query, tuple) else query.items()
-    return [(name, _query_text(value)) for name, value in pairs if value is not None]
+    return tuple((name, _query_text(value)) for name, value in pairs if value is not None)
 
 
 def _query_text(value: QueryValue) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from ipaddress import ip_address, ip_network
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -18,6 +18,9 @@ from lumnisai_core._transport.request import DEFAULT_PORTS
 from lumnisai_core._transport.service import is_loopback
 from lumnisai_core._transport.sockets import DeadlineBackend, EarlyAnswerBackend
 from lumnisai_core.exceptions import ConfigurationError
+
+if TYPE_CHECKING:
+    from lumnisai_core._transport.pool_aiohttp import BulkTransport
 
 #: Schemes of proxies, with the one that the HTTP library knows. GNOME writes ``socks`` for SOCKS 5.
 _PROXY_SCHEMES = {"http": "http", "https": "https", "socks": "socks5", "socks5": "socks5", "socks5h": "socks5h"}
@@ -86,7 +89,7 @@ class Routes:
         _set_backend(transport, DeadlineBackend())
         return transport
 
-    def async_transport(self, route: Route, *, bulk: bool) -> httpx.AsyncBaseTransport:
+    def async_transport(self, route: Route, *, bulk: bool) -> httpx.AsyncBaseTransport | BulkTransport:
         """Return a new transport for a route.
 
         Args:
@@ -99,9 +102,9 @@ class Routes:
         context, proxy = self.tls(verify=route.verify), self._proxy(route)
         if bulk and proxy is None:
             # Imported here, because it takes longer than all the rest and blocking programs never need it.
-            from lumnisai_core._transport.pool_aiohttp import bulk_transport
+            from lumnisai_core._transport.pool_aiohttp import BulkTransport
 
-            return bulk_transport(context)
+            return BulkTransport(context)
         import_module("anyio._backends._asyncio")  # which would otherwise be loaded inside the event loop
         with _socks_needs_a_package(route):
             transport = httpx.AsyncHTTPTransport(verify=context, limits=_LIMITS, proxy=proxy)

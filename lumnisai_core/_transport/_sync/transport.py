@@ -191,8 +191,11 @@ class Transport:
             logging_in: Whether this call is part of a login, which cannot wait for a login.
         """
         service = self._service
-        write = partial(service.request_for, call, timeout=self._timeout if timeout is None else timeout)
-        request = beside(write) if call.form is not None and call.form.files else write()
+        seconds = self._timeout if timeout is None else timeout
+        if call.form is not None and call.form.files:
+            request = beside(partial(service.request_for, call, timeout=seconds))
+        else:
+            request = service.request_for(call, timeout=seconds)
         policy = policy or self._policy
         if total is not None:
             policy = policy._replace(budget=max(0.0, min(policy.budget, total)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -34,7 +35,7 @@ from lumnisai_core.lumnis.calls.runs import (
 from lumnisai_core.lumnis.config import Settings
 from lumnisai_core.lumnis.models import ResponseObject, RunUpdate
 from lumnisai_core.lumnis.models.responses import ProgressCallback
-from lumnisai_core.lumnis.runs.spans import run_span
+from lumnisai_core.lumnis.runs.spans import RunSpan, run_span
 from lumnisai_core.lumnis.runs.watch import (
     RunWatch,
     WatchOptions,
@@ -166,14 +167,9 @@ def _follow(
     transport: Transport, start: RunStart, options: WatchOptions, watch: RunWatch
 ) -> Generator[RunUpdate, None]:
     with run_span(start, transport.base_url, "whole" if start.response_id is None else "follow") as span:
-
-        def answer_to(call: Call[ResponseObject], total: float | None) -> ResponseObject:
-            with span.sending():
-                return transport.send(span.carried_by(call), total=total)
-
         began = time.monotonic()
         try:
-            start, answer = create_run(start, lambda call: answer_to(call, options.time_to_start))
+            start, answer = create_run(start, partial(_answer, transport, span, options.time_to_start))
             started = span.started(answer)
             for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
@@ -186,7 +182,7 @@ def _follow(
                 sent = time.monotonic()
                 call = get_call(started.response_id, wait=poll.wait)
                 try:
-                    response = answer_to(call, options.time_left(sent - began))
+                    response = _answer(transport, span, options.time_left(sent - began), call)
                 except TransportError as error:
                     if watch.next_poll(time.monotonic() - began) is None:
                         raise timeout_error(watch.last, options.run_timeout) from error
@@ -196,7 +192,7 @@ def _follow(
         except INTERRUPTS as interrupt:
             if not watch.over and not watch.detached:
                 if options.cancel_on_interrupt:
-                    grace(lambda: _stop(transport, start, watch.response), failure=STOP_FAILURE)
+                    grace(partial(_stop, transport, start, watch.response), failure=STOP_FAILURE)
                 note_interrupt(interrupt, watch, is_stopped=options.cancel_on_interrupt, is_sent=True)
             raise
         except LumnisAIError as error:
@@ -207,6 +203,11 @@ def _follow(
         error_at_end = error_of_run(watch.last)
         if error_at_end is not None:
             raise error_at_end
+
+
+def _answer(transport: Transport, span: RunSpan, total: float | None, call: Call[ResponseObject]) -> ResponseObject:
+    with span.sending():
+        return transport.send(span.carried_by(call), total=total)
 
 
 def _stop(transport: Transport, start: RunStart, response: ResponseObject | None) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeAlias, TypeVar
 
 from lumnisai_core._transport.call import Call
 from lumnisai_core.lumnis.calls.runs import RunStart
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from lumnisai_core.lumnis.runs.tracing import PassingSpan
 
 T = TypeVar("T")
+RunSpan: TypeAlias = "NoSpan | PassingSpan"
 
 _begin: Callable[[RunStart, str, str], PassingSpan | None] | None = None
 
 
-def run_span(start: RunStart, base_url: str, part: str) -> NoSpan | PassingSpan:
+def run_span(start: RunStart, base_url: str, part: str) -> RunSpan:
     """Begin the span of a run, as a child of the current one, if the program uses OpenTelemetry.
 
     Args:
