@@ -15,7 +15,6 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableBinding, RunnableConfig, RunnableSequence
 from langchain_core.runnables.config import merge_configs
-from langchain_core.runnables.fallbacks import RunnableWithFallbacks
 from pydantic import ConfigDict
 
 from lumnisai_integrations.langchain.errors import model_errors
@@ -45,6 +44,8 @@ class LumnisBinding(RunnableBinding[Any, Any]):  # type: ignore[no-redef] # its 
 
     def with_fallbacks(self, fallbacks: Sequence[_Step], **kwargs: Any) -> Self:  # type: ignore[override] # a binding
         """Return the same with others that take over when it fails."""
+        from langchain_core.runnables.fallbacks import RunnableWithFallbacks  # noqa: PLC0415 - slow
+
         bound = RunnableWithFallbacks[Any, Any](runnable=self, fallbacks=fallbacks, **kwargs)
         return type(self)(bound=bound, kwargs={}, config={})
 
@@ -167,9 +168,10 @@ def _each_model(runnable: Any, change: _Change) -> _Step:
 
     if _is_a(runnable, "RunnableRetry"):
         return cast("_Step", runnable.model_copy(update={"bound": changed(runnable.bound)}))
-    if isinstance(runnable, RunnableWithFallbacks):
+    if _is_a(runnable, "RunnableWithFallbacks"):
         others = [changed(one) for one in runnable.fallbacks]
-        return runnable.model_copy(update={"runnable": changed(runnable.runnable), "fallbacks": others})
+        update = {"runnable": changed(runnable.runnable), "fallbacks": others}
+        return cast("_Step", runnable.model_copy(update=update))
     if _is_a(runnable, "RunnableConfigurableAlternatives"):
         alternatives = {name: changed(one) for name, one in runnable.alternatives.items()}
         update = {"default": changed(runnable.default), "alternatives": alternatives}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from langchain_core.tools import BaseTool, StructuredTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_core.tools import Tool, ToolOffer, schema_of
 from lumnisai_integrations.langchain.errors import model_errors
 
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
+
 #: What LangChain accepts as a tool.
-ToolLike = Mapping[str, Any] | type | Callable[..., Any] | BaseTool
+ToolLike: TypeAlias = "Mapping[str, Any] | type | Callable[..., Any] | BaseTool"
 
 
 def tool_of(tool: ToolLike) -> Tool:
@@ -32,6 +34,8 @@ def tool_of(tool: ToolLike) -> Tool:
 
 
 def _parts(tool: ToolLike) -> tuple[Any, Any, Mapping[str, Any]]:
+    from langchain_core.tools import BaseTool, StructuredTool  # noqa: PLC0415 - slow; most models have no tools
+
     if not isinstance(tool, Mapping | BaseTool | type):  # a function, whose injected arguments are hidden
         is_async = inspect.iscoroutinefunction(tool)
         tool = StructuredTool.from_function(

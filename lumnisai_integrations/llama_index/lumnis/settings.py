@@ -30,7 +30,7 @@ class LumnisConnection(Connection):
     key and the connections of the first one, in another process the key of the environment.
     """
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", hide_input_in_errors=True, defer_build=True)
 
     api_key: SecretStr | None = Field(default=None, exclude=True, repr=False)
 
