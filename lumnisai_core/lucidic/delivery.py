@@ -1,4 +1,4 @@
-"""Delivery of events and session changes: a bounded store, a few sender threads, and a count of what happened."""
+"""Delivery of events and session changes: a bounded store, some sender threads per service, and statistics."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 import math
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lumnisai_core._transport import forks
@@ -25,6 +26,7 @@ logger = logging.getLogger("lumnisai_core.lucidic")
 #: Events that wait at most, and the bytes of their payloads; further ones are dropped and counted.
 MOST_EVENTS, MOST_BYTES = 10_000, 32 * 1024 * 1024
 
+#: Threads that send to one service.
 MOST_SENDERS = 10
 
 #: Nothing is given up while the process lives: the bound above keeps the memory small.
@@ -100,6 +102,18 @@ class Item(NamedTuple):
     settled: Callable[[], None] | None = None
 
 
+class _Lane:
+    """What waits for one service, so that one that does not answer holds up no other."""
+
+    def __init__(self) -> None:
+        self.queue: deque[Item] = deque()
+        self.senders = 0
+        self.idle = 0
+        #: Events and changes that wait or are being sent.
+        self.pending = 0
+        self.last_success = -math.inf
+
+
 class Delivery:
     """Sends events and session changes in the background. All methods return at once but :meth:`drain`."""
 
@@ -113,13 +127,9 @@ class Delivery:
         """Start without the parent's events, which the parent sends."""
         # A condition's lock is reentrant: a signal handler may interrupt the thread that holds it.
         self._changed = threading.Condition()
-        self._queue: deque[Item] = deque()
-        self._senders = 0
-        self._idle = 0
+        self._lanes: defaultdict[str, _Lane] = defaultdict(_Lane)
         self._admitted = self._bytes = 0
-        self._controls = 0
         self._delivered = self._dropped = self._refused = self._spooled = 0
-        self._last_success = -math.inf
         self._troubles: dict[str, float] = {}
 
     @property
@@ -129,12 +139,15 @@ class Delivery:
 
     @property
     def seconds_since_success(self) -> float:
-        """Seconds since the service accepted something, infinite if it never did."""
-        return time.monotonic() - self._last_success
+        """Seconds since a service accepted something, infinite if none ever did."""
+        with self._changed:
+            latest = max((lane.last_success for lane in self._lanes.values()), default=-math.inf)
+        return time.monotonic() - latest
 
-    def note_success(self) -> None:
-        """Remember that the service has just accepted something."""
-        self._last_success = time.monotonic()
+    def note_success(self, client: Client) -> None:
+        """Remember that the service of a client has just accepted something."""
+        with self._changed:
+            self._lanes[client._transport.base_url].last_success = time.monotonic()
 
     # Accepting
 
@@ -154,6 +167,10 @@ class Delivery:
                 self._admitted += 1
                 self._bytes += size
                 session.pending += 1
+                lane = self._lane(session)
+                lane.pending += 1
+                if not lane.senders:  # the events may be put when the interpreter shuts down, too late for a new thread
+                    self._start(lane)
                 return True
             self._spooled += spooled
         if not spooled:
@@ -172,8 +189,10 @@ class Delivery:
     def put(self, items: list[Item]) -> None:
         """Send admitted events."""
         with self._changed:
-            self._queue.extend(items)
-            self._wake(len(items))
+            for item in items:
+                lane = self._lane(item.session)
+                lane.queue.append(item)
+                self._wake(lane)
 
     def change(self, session: TrackedSession, changes: dict[str, Any]) -> None:
         """Send changes of a session; those that end it go after all of its events."""
@@ -189,35 +208,36 @@ class Delivery:
             self._control(session)
 
     def _control(self, session: TrackedSession) -> None:
-        self._controls += 1
-        self._queue.append(Item(session))
-        self._wake(1)
+        lane = self._lane(session)
+        lane.pending += 1
+        lane.queue.append(Item(session))
+        self._wake(lane)
 
-    def _wake(self, count: int) -> None:
+    def _lane(self, session: TrackedSession) -> _Lane:
+        return self._lanes[session.client._transport.base_url]
+
+    def _wake(self, lane: _Lane) -> None:
+        """Have a sender for all that waits in a lane, as far as there may be so many."""
         self._changed.notify_all()
-        for _ in range(min(count - self._idle, MOST_SENDERS - self._senders)):
-            try:
-                threading.Thread(target=self._work, args=(self._changed,), name="lucidic-sender", daemon=True).start()
-            except RuntimeError:  # the interpreter shuts down: those that run must do
-                return
-            self._senders += 1
+        if lane.idle < len(lane.queue) and lane.senders < MOST_SENDERS:
+            self._start(lane)
 
-    def start(self) -> None:
-        """Start a first sender, because none can be started any more when the interpreter shuts down."""
-        with self._changed:
-            if not self._senders:
-                self._wake(self._idle + 1)
+    def _start(self, lane: _Lane) -> None:
+        with suppress(RuntimeError):  # the interpreter shuts down: the senders that run must do
+            work = (self._changed, lane)
+            threading.Thread(target=self._work, args=work, name="lucidic-sender", daemon=True).start()
+            lane.senders += 1
 
     # Sending
 
-    def _work(self, changed: threading.Condition) -> None:
+    def _work(self, changed: threading.Condition, lane: _Lane) -> None:
         while True:
             with changed:
-                self._idle += 1
-                while not self._queue:
+                lane.idle += 1
+                while not lane.queue:
                     changed.wait()
-                self._idle -= 1
-                item = self._queue.popleft()
+                lane.idle -= 1
+                item = lane.queue.popleft()
             try:
                 self._send(item)
             except Exception:
@@ -265,11 +285,11 @@ class Delivery:
         if item.settled is not None:
             item.settled()
         with self._changed:
+            lane = self._lane(session)
+            lane.pending -= 1
             if delivered:
-                self.note_success()
-            if item.make is None:
-                self._controls -= 1
-            else:
+                lane.last_success = time.monotonic()
+            if item.make is not None:
                 self._admitted -= 1
                 self._bytes -= item.size
                 self._delivered += delivered
@@ -293,16 +313,16 @@ class Delivery:
 
         Args:
             timeout: Seconds to wait at most.
-            patience: Seconds without any success after which waiting is pointless.
+            patience: Seconds without any success after which waiting for a service is pointless.
 
         Returns:
             Whether everything was sent.
         """
         began = time.monotonic()
         with self._changed:
-            while self._admitted or self._controls:
+            while waiting := [lane.last_success for lane in self._lanes.values() if lane.pending]:
                 now = time.monotonic()
-                limit = min(began + timeout, max(began, self._last_success) + patience)
+                limit = min(began + timeout, max(began, *waiting) + patience)
                 if now >= limit:
                     return False
                 self._changed.wait(min(limit - now, threading.TIMEOUT_MAX))

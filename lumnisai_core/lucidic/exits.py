@@ -46,7 +46,7 @@ def _end_sessions() -> None:
 def _crash() -> BaseException | None:
     """Return the exception that ends the program: the interpreter keeps it, so no hook has to be replaced."""
     if hasattr(sys, "ps1"):
-        return None  # an interactive session goes on after its exceptions
+        return None  # an interactive session survives its exceptions
     error = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
     trace: TracebackType | None = getattr(error, "__traceback__", None)
     if not isinstance(error, BaseException) or trace is None:

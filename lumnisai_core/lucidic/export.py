@@ -72,7 +72,6 @@ class LucidicSpanProcessor(SpanProcessor):
 
     def __init__(self) -> None:
         delivery = tracing().delivery
-        delivery.start()
         self._batch = BatchSpanProcessor(
             _Exporter(),
             max_queue_size=delivery.most_events,

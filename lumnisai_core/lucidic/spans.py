@@ -166,8 +166,8 @@ def _instructions(attributes: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _messages(attributes: Mapping[str, Any], events: Events) -> list[dict[str, Any]]:
     if isinstance(sent := _read(attributes.get("gen_ai.input.messages")), list):
         return [_from_parts(message) for message in sent if isinstance(message, dict)]
-    if told := [_from_event(name, known) for name, known in events if re.fullmatch(r"gen_ai\.\w+\.message", name)]:
-        return told
+    if found := [_from_event(name, known) for name, known in events if re.fullmatch(r"gen_ai\.\w+\.message", name)]:
+        return found
     return [
         *(_from_numbered(row) for row in _numbered(attributes, "gen_ai.prompt.")),
         *(_from_numbered(row) for row in _numbered(attributes, "llm.input_messages.")),

@@ -150,7 +150,7 @@ class Tracing:
             logger.warning("Lucidic does not answer; the session is created in the background: %s", error)
         else:
             session.creation = None
-            self.delivery.note_success()
+            self.delivery.note_success(client)
         with self._lock:
             self.open[session.id] = self._known[session.id] = session
         if session.creation is not None:

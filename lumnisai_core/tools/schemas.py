@@ -288,7 +288,7 @@ def _problems(schema: Any, root: Any, place: str) -> Iterator[str]:
 
 
 def _target(root: Any, reference: str) -> Any:
-    """Return the part of a schema that a reference leads to; None if there is none, True if it cannot be told."""
+    """Return the part of a schema that a reference leads to; None if there is none, True if it is unknown."""
     base, _, pointer = reference.partition("#")
     if base and base != (root.get("$id") if isinstance(root, Mapping) else None):
         return None

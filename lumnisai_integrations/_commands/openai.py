@@ -162,7 +162,7 @@ class PlatformRuns:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Turn errors of the client into refusals for clients of the proxy; the platform's key is no concern of theirs."""
+    """Turn errors of the client into refusals for clients of the proxy; they must not see the platform's key."""
     try:
         yield
     except RunError:

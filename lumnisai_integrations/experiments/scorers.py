@@ -279,7 +279,7 @@ def as_scorers(scorers: Iterable[Any] | Mapping[str, Any]) -> tuple[Scorer, ...]
     """Return the scorers of an experiment; functions and evaluators of frameworks become scorers.
 
     Raises:
-        ValidationError: Something is no scorer, or two of them have the same name.
+        ValidationError: A value is not a scorer, or two of them have the same name.
     """
     if isinstance(scorers, str | Scorer) or not isinstance(scorers, Iterable):
         raise ValidationError(f"scorers must be a list of scorers or functions, got {scorers!r}: put it in a list.")

@@ -21,7 +21,7 @@ ALPHA = 0.05
 _DRAWN = 4_000_000
 _FEWEST_SAMPLES, _MOST_SAMPLES = 999, 9_999
 
-#: Rows that must differ before any difference can be told from chance: with five, p is 2 / 2**5 at best.
+#: Rows that must differ before a difference can be more than chance: with five, p is 2 / 2**5 at best.
 _FEWEST_DIFFERING = 6
 
 

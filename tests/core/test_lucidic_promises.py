@@ -110,6 +110,24 @@ def test_several_clients_do_not_share_anything() -> None:
             assert service.changes(session_id) == {"is_finished": True}
 
 
+def test_a_service_that_hangs_holds_up_no_other(service: Collector) -> None:
+    """However many events wait for it."""
+    with collector() as hanging:
+        with lai.session(base_url=hanging.base_url, **KEY) as waiting:
+            hanging.held.clear()
+            for number in range(30):
+                lai.create_event("generic", details=f"held {number}")
+        with lai.session(base_url=service.base_url, **KEY) as passing:
+            lai.create_event("generic", details="sent")
+        while not service.changes(passing):
+            pass
+        assert len(service.events(passing)) == 1
+        assert not hanging.events(waiting)
+        hanging.held.set()
+        assert lai.flush(20)
+        assert len(hanging.events(waiting)) == 30
+
+
 def test_the_modules_of_the_front_door_exist() -> None:
     """Every public name can be imported and has a docstring."""
     for name in lai.__all__:

@@ -268,7 +268,7 @@ class _Stream(StreamingResponse):
         call: The request.
         run: The attempt that the request has joined, or the id of a run that is only watched.
         writer: Writes the events.
-        is_kept: Whether the run goes on without its client.
+        is_kept: Whether the run continues without its client.
     """
 
     def __init__(self, call: Call, run: Attempt | str, writer: Writer, *, is_kept: bool = False) -> None:

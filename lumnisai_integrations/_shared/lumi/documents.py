@@ -150,7 +150,7 @@ class Sessions(NamedTuple):
         """Return the whole form of a message.
 
         Raises:
-            ValidationError: The document is no message of a conversation.
+            ValidationError: The document is not a message of a conversation.
         """
         whole = document.get("message")
         if not isinstance(whole, dict):

@@ -20,7 +20,7 @@ from lumnisai_integrations._shared.privacy.streams import Pieces
 
 T = TypeVar("T")
 
-#: What happens to a text when the gateway cannot be reached: the call is refused, or goes on without the text.
+#: What happens to a text when the gateway cannot be reached: the call is refused, or continues without the text.
 OnUnavailable = Literal["refuse", "withhold"]
 
 #: Keywords of models that describe the application, not a person.

@@ -143,7 +143,7 @@ class ChatModelEngine:
 
     async def _structured(self, dialogue: _Dialogue, response_format: Mapping[str, Any]) -> RunResult:
         schema = _function_schema(response_format)
-        if self._structured_method == "json_mode":  # models are not told the schema
+        if self._structured_method == "json_mode":  # models do not get the schema
             text = json.dumps(schema, ensure_ascii=False)
             dialogue.add(HumanMessage(f"Answer with a JSON object that fits this JSON Schema: {text}"))
         method = {} if self._structured_method is None else {"method": self._structured_method}

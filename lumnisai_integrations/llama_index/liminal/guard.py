@@ -37,7 +37,7 @@ class LiminalGuard(Guard):
         model_instance: Name or id of the model instance whose policy applies. Default: the only one there is.
         thread_id: Thread to continue. Default: a new one, made with the first call.
         on_unavailable: What happens when the gateway cannot be reached: with ``refuse`` (default) the call raises, with
-            ``withhold`` it goes on, and each text that could not be cleansed is replaced by a notice. A text never
+            ``withhold`` it continues, and each text that could not be cleansed is replaced by a notice. A text never
             passes as it is.
 
     Raises:
