@@ -68,9 +68,9 @@ class LumnisLLM(LumnisSettings, NativeStructuredLLM):
         user_id: User the runs are for. Required in user scope.
         thread_id: Conversation that all runs continue. Default: each run starts a new one.
         model: Model of the agent as ``provider:model_name``; the same as ``model_overrides={"smart_model": ...}``.
-        model_overrides, agent_config, response_format, response_format_instructions, files, options,
-            specialized_agent, specialized_agent_params, idempotency_key, extra_body: Parameters of every run, as of
-            :class:`lumnisai_core.RunParameters`. The object of a ``response_format`` is in ``raw``.
+        model_overrides, agent_config, response_format, response_format_instructions, files, options: Parameters of
+            every run, as of :class:`lumnisai_core.RunParameters`. The object of a ``response_format`` is in ``raw``.
+        specialized_agent, specialized_agent_params, idempotency_key, extra_body: Further parameters of every run.
         run_timeout, progress_interval, cancel_on_interrupt, show_progress: How runs are watched, as of
             :class:`lumnisai_core.WatchParameters`.
         context_window: Tokens that LlamaIndex may put into one prompt. Default 200000; with less, query engines split
