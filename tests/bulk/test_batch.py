@@ -246,21 +246,23 @@ def test_a_process_that_ended_is_picked_up(sent: int, extra: int, job: str, engi
     assert made == 5
 
 
-def test_a_ledger_saves_all_calls_and_is_read_as_a_table(job: str, engine: Engine, tmp_path: Path) -> None:
-    """Answers, errors and objects come from the folder when the service is not there any more."""
+@pytest.mark.parametrize("store", ["folder", "memory://ledgers"])
+def test_a_ledger_saves_all_calls_and_is_read_as_a_table(store: str, job: str, engine: Engine, tmp_path: Path) -> None:
+    """Answers, errors and objects come from it when the service is gone; it may be any store of fsspec."""
+    ledger = store if "://" in store else tmp_path / store
     rows = [*ROWS[:2], {"id": "x", "text": "bad"}]
-    options: dict[str, Any] = {"schema": Tide, "ledger": tmp_path}
+    options: dict[str, Any] = {"schema": Tide, "ledger": ledger}
     with batch_of(job, **options) as batch:
         first = batch(rows)
         assert batch(rows) == first
     with batch_of(job, base_url="http://127.0.0.1:9", max_retries=0, **options) as batch:
         assert batch(rows) == first
     assert len(engine.requests) == 3
-    table = sorted(read_job(tmp_path, job), key=lambda row: str(row["key"]))  # they are kept as they end
+    table = sorted(read_job(ledger, job), key=lambda row: str(row["key"]))  # they are kept as they end
     assert [row.pop("key") for row in table] == ["0", "1", "x"]
     assert table == [{name: row[name] for name in table[0]} for row in first]
     with pytest.raises(ValidationError, match="has no records of a job 'other'"):
-        read_job(tmp_path, "other")
+        read_job(ledger, "other")
 
 
 def test_a_ledger_knows_runs_that_have_not_ended(job: str, engine: Engine, tmp_path: Path) -> None:
