@@ -47,7 +47,7 @@ class CoolDown:
     """
 
     def __init__(self) -> None:
-        self.over_at = 0.0
+        self.over_at: float = 0.0
         self._spread = 0.0
         self._is_untried = False
         self._is_tried = False

@@ -150,12 +150,12 @@ class LocalLumnis(Server):
             fault_routes=fault_routes,
             agents=tuple(agents or ()),
         )
-        self.liminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
-        self.lucidic = LocalLucidic(lambda: self.base_url, self.api_key, self._settings.key_expiry)
+        self.liminal: LocalLiminal = LocalLiminal(lambda: self.base_url, liminal or LiminalSettings())
+        self.lucidic: LocalLucidic = LocalLucidic(lambda: self.base_url, self.api_key, self._settings.key_expiry)
         backend = LumiSettings() if lumi is None else lumi
         if lumi_signature is not None:
             backend = replace(backend, signature=lumi_signature)
-        self.lumi = LocalLumi(lambda: self.base_url, backend, self.api_key, self._settings.key_expiry)
+        self.lumi: LocalLumi = LocalLumi(lambda: self.base_url, backend, self.api_key, self._settings.key_expiry)
         self._neighbours = (self.liminal, self.lucidic, self.lumi)
         plan_of(self._settings, self._neighbours)
         self._lock = threading.Lock()

@@ -106,7 +106,7 @@ class JobLedger:
     def __init__(self, folder: str, job: str) -> None:
         place = f"{folder.rstrip('/')}/{quote(job, safe='')}"
         self._folder: _Folder = _Remote(place) if "://" in folder else _Local(Path(place))
-        self.is_remote = "://" in folder
+        self.is_remote: bool = "://" in folder
         self._places: dict[tuple[str, str], _Place] | None = None
         self._lock = threading.Lock()
 

@@ -111,9 +111,9 @@ class Experiment:
         if lucidic is not None and not isinstance(lucidic, lucidic_platform.Client | lucidic_platform.AsyncClient):
             raise ValidationError(f"lucidic must be a client of Lucidic, got {type(lucidic).__name__}.")
         self.name = name
-        self.rows = read_rows(data, key=key, expected=expected)
-        self.variants = _named(variants)
-        self.scorers = as_scorers(scorers)
+        self.rows: tuple[Row, ...] = read_rows(data, key=key, expected=expected)
+        self.variants: dict[str, Variant] = _named(variants)
+        self.scorers: tuple[Scorer, ...] = as_scorers(scorers)
         self._client, self._user_id, self._lucidic = client, user_id, lucidic
         self._repeats, self._max_in_flight, self._seed = repeats, max_in_flight, seed
         needy = next((one for one in self.scorers if one.needs_expected), None)

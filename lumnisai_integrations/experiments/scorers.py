@@ -25,7 +25,7 @@ class _Compared(Scorer):
 
     def __init__(self, name: str, wanted: Any, *, ignore_case: bool) -> None:
         super().__init__(name)
-        self.needs_expected = wanted is None
+        self.needs_expected: bool = wanted is None
         self._wanted, self._ignore_case = wanted, ignore_case
 
     def _settings(self) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast, overload
 
 from lumnisai_core.display import one_line, table_html, table_text
 from lumnisai_integrations.experiments.statistics import Mean
@@ -57,7 +57,7 @@ class Table(Sequence[RowT_co], Generic[RowT_co]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Table) and self._rows == other._rows
 
-    __hash__ = None  # type: ignore[assignment] # rows hold dicts
+    __hash__: ClassVar[None] = None  # type: ignore[assignment] # rows hold dicts
 
     def __str__(self) -> str:
         shown = table_text(self.records()) if self._rows else self._nothing

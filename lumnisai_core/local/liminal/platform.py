@@ -14,6 +14,7 @@ from lumnisai_core.local.liminal.settings import LiminalSettings
 from lumnisai_core.local.liminal.store import STEPS, Store
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.app import App
+from lumnisai_core.local.web.routes import Route
 
 
 class LocalLiminal:
@@ -26,7 +27,7 @@ class LocalLiminal:
     """
 
     name = routes.MOUNT
-    routes = tuple(routes.route)
+    routes: tuple[Route, ...] = tuple(routes.route)
     steps: tuple[str, ...] = STEPS
 
     def __init__(self, address: Callable[[], str], settings: LiminalSettings) -> None:

@@ -13,6 +13,7 @@ from lumnisai_core.local.lucidic.service import MOUNT, Service, refused
 from lumnisai_core.local.lucidic.store import STEPS, Store
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.app import App
+from lumnisai_core.local.web.routes import Route
 
 
 class LocalLucidic:
@@ -28,7 +29,7 @@ class LocalLucidic:
     """
 
     name = MOUNT
-    routes = (*sessions.route, *events.route, *prompts.route, *datasets.route, *tools.route)
+    routes: tuple[Route, ...] = (*sessions.route, *events.route, *prompts.route, *datasets.route, *tools.route)
     steps: tuple[str, ...] = STEPS
 
     def __init__(self, address: Callable[[], str], api_key: str, key_expiry: Mapping[str, str]) -> None:

@@ -25,6 +25,7 @@ from lumnisai_core.local.lumi.signature import Signatures
 from lumnisai_core.local.lumi.store import STEPS, Store
 from lumnisai_core.local.store.database import Database
 from lumnisai_core.local.web.app import App
+from lumnisai_core.local.web.routes import Route
 
 _T = TypeVar("_T")
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
@@ -42,7 +43,7 @@ class LocalLumi:
     """
 
     name = routes.MOUNT
-    routes = tuple(routes.route)
+    routes: tuple[Route, ...] = tuple(routes.route)
     steps: tuple[str, ...] = STEPS
 
     def __init__(

@@ -54,7 +54,7 @@ class Database:
             # Whoever holds this file has the database for itself; the database has to be open to readers in threads.
             self._held = opened.enter_context(closing(_connect(path.with_name(f"{path.name}-lock"))))
             self._held.execute("BEGIN EXCLUSIVE")
-            self.sql = opened.enter_context(closing(_connect(path)))
+            self.sql: sqlite3.Connection = opened.enter_context(closing(_connect(path)))
             self._open(steps, durable=durable)
             self._opened = opened.pop_all()
         except sqlite3.Error as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NamedTuple, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -39,7 +39,7 @@ class LumiFunction(BaseModel):
         tool_name: Name of the tool, if the function's own has characters that tools cannot have.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1)
     description: str = Field(min_length=1)
@@ -134,7 +134,7 @@ def refusal_text(error: LumnisAIError) -> str | None:
 
 
 class _Arguments(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
 
 _Filter = Annotated[

@@ -157,7 +157,7 @@ class GuardedRunnable(_Guarded, Runnable[Any, Any]):
     def __init__(self, guard: Guard, bound: Runnable[Any, Any]) -> None:
         self.guard = guard
         self.bound = bound
-        self.name = f"guarded {bound.get_name()}"
+        self.name: str | None = f"guarded {bound.get_name()}"
 
     def _parts(self) -> tuple[Guard, Any]:
         return self.guard, self.bound

@@ -38,7 +38,7 @@ class LumiChatMessageHistory(BaseChatMessageHistory):
         self, session_id: str, *, collection: str = CONVERSATIONS, **connection: Unpack[LumiConnectionFields]
     ) -> None:
         with model_errors():
-            self.session_id = checked_session(session_id)
+            self.session_id: str = checked_session(session_id)
             self.collection = collection
             self._connection = LumiConnection(**connection)
             self._connection.check_connection()
