@@ -142,6 +142,13 @@ async def test_a_query_engine_arrives_complete(
     assert [one for tree in arrived.trees() for one in names(tree, WANTED)] == [QUERY]
 
 
+def once(tree: Tree) -> Tree:
+    """Return a tree without repetitions: LlamaIndex before 0.14.25 calls the model twice for an asynchronous stream."""
+    name, below = tree
+    children = [once(child) for child in below]
+    return name, [child for place, child in enumerate(children) if child not in children[:place]]
+
+
 async def test_a_streamed_answer_belongs_to_its_query(index: VectorStoreIndex, arrived: Recorded) -> None:
     """Although the model is called when the stream is read, after the query has returned, and read elsewhere."""
     answer: Any = engine(index, streaming=True).query("Where is order 118?")
@@ -150,7 +157,7 @@ async def test_a_streamed_answer_belongs_to_its_query(index: VectorStoreIndex, a
     answer = await engine(index, streaming=True).aquery("Where is order 118?")
     assert "".join([piece async for piece in answer.response_gen]) == "text text text"
     trees = arrived.trees()
-    assert [one for tree in trees for one in names(tree, WANTED)] == [QUERY, QUERY]
+    assert [once(one) for tree in trees for one in names(tree, WANTED)] == [QUERY, QUERY]
     assert len(trees) == 2
     models = [event["payload"] for event in arrived.events() if event["type"] == "llm_generation"]
     assert all(payload["response"]["output"].startswith("text text") for payload in models)
