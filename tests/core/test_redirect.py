@@ -12,7 +12,7 @@ from lumnisai_core.exceptions import TransportError
 
 def request(method: str = "GET", url: str = "https://api.example/v1/files/f/download") -> Request:
     headers = {"Accept": "a", "User-Agent": "u", "X-Mine": "secret", "Idempotency-Key": "k"}
-    return Request(method, url, [("user_id", "u")], headers, None if method == "GET" else b"{}", 30.0)
+    return Request(method, url, (("user_id", "u"),), headers, None if method == "GET" else b"{}", 30.0)
 
 
 @pytest.mark.parametrize(
