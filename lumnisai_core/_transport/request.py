@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
@@ -91,8 +92,9 @@ class Request(NamedTuple):
         return f"<Request {self.method} {self.address}>"  # the body may hold secrets
 
 
-class Outgoing(NamedTuple):
-    """A request as it goes over a connection, with the credential of its service.
+@dataclass(frozen=True, slots=True, repr=False)
+class Outgoing:
+    """A request as it goes over a connection, with the credential of its service, which its ``repr`` does not show.
 
     Attributes:
         target: Address with the query.
@@ -102,6 +104,9 @@ class Outgoing(NamedTuple):
     method: str
     target: str
     headers: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Outgoing {self.method} {self.target.partition('?')[0]}>"
 
 
 def request_for(
