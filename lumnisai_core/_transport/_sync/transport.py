@@ -402,8 +402,8 @@ class Transport:
         self._pool.close()
 
 
-def _chance() -> float:
-    return random.random()  # noqa: S311 - spreads pauses, guards nothing
+#: Spreads pauses. Not from the numbers of the program, which may have seeded them, nor the same in forked processes.
+_chance = random.SystemRandom().random
 
 
 def _body(answer: Answer) -> bytes:
