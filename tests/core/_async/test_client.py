@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 
@@ -156,6 +157,16 @@ async def test_what_sets_a_state_is_tried_again_with_the_same_key() -> None:
             await client.delete_thread("t-1")
     keys = [request.headers["idempotency-key"] for request in server.received]
     assert keys[0] == keys[1] != keys[2] == keys[3]
+
+
+async def test_retries_leave_the_random_numbers_of_the_program_alone() -> None:
+    """Somebody who has seeded them gets the same ones, whatever is tried again meanwhile."""
+    with canned_server([Canned(503), Canned(200, {"thread_id": "t-1"})]) as server:
+        async with AsyncClient("lmn_1", base_url=server.base_url, user_id="u") as client:
+            before = random.getstate()
+            await client.update_thread("t-1", title="x")
+    assert len(server.received) == 2
+    assert random.getstate() == before
 
 
 async def test_retries_have_an_end() -> None:

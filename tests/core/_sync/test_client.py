@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import threading
 
@@ -157,6 +158,16 @@ def test_what_sets_a_state_is_tried_again_with_the_same_key() -> None:
             client.delete_thread("t-1")
     keys = [request.headers["idempotency-key"] for request in server.received]
     assert keys[0] == keys[1] != keys[2] == keys[3]
+
+
+def test_retries_leave_the_random_numbers_of_the_program_alone() -> None:
+    """Somebody who has seeded them gets the same ones, whatever is tried again meanwhile."""
+    with canned_server([Canned(503), Canned(200, {"thread_id": "t-1"})]) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u") as client:
+            before = random.getstate()
+            client.update_thread("t-1", title="x")
+    assert len(server.received) == 2
+    assert random.getstate() == before
 
 
 def test_retries_have_an_end() -> None:
