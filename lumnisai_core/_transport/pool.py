@@ -19,7 +19,7 @@ from lumnisai_core._transport import forks
 from lumnisai_core._transport.answer import Answer, shortened
 from lumnisai_core._transport.content import ENCODINGS, MAX_ANSWER_SIZE, Content, Rechunked, check_headers
 from lumnisai_core._transport.loops import LoopBound
-from lumnisai_core._transport.request import ExchangeFailed, Outgoing, Request
+from lumnisai_core._transport.request import ExchangeFailed, Outgoing, Request, host_of
 from lumnisai_core._transport.routes import Route, Routes
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.sockets import Deadline, Limit, StreamedLimit
@@ -385,9 +385,7 @@ def _outgoing(service: Service, request: Request) -> Outgoing:
     # Authorised at the last moment, so that each try has a signature of its own and no other frame a header with a key.
     authorised = service.authorise(request) if request.authorised else request
     target = authorised.target
-    end = target.find("/", len("https://"))
-    host = _host(target if end < 0 else target[:end])
-    headers = {"Host": host, "Accept-Encoding": ENCODINGS}
+    headers = {"Host": _host(host_of(target)), "Accept-Encoding": ENCODINGS}
     for name, value in authorised.headers.items():
         headers[name] = value if isinstance(value, str) else value.get_secret_value()
     if isinstance(request.content, Upload):

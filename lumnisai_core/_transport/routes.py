@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
-from lumnisai_core._transport.request import DEFAULT_PORTS
+from lumnisai_core._transport.request import DEFAULT_PORTS, host_of
 from lumnisai_core._transport.service import is_loopback
 from lumnisai_core._transport.sockets import DeadlineBackend, EarlyAnswerBackend
 from lumnisai_core.exceptions import ConfigurationError
@@ -52,8 +52,7 @@ class Routes:
 
     def of(self, address: str) -> Route:
         """Return the route of an address."""
-        end = address.find("/", len("https://"))  # quicker than to take every address apart
-        host = address if end < 0 else address[:end]
+        host = host_of(address)
         route = self._known.get(host)
         if route is None:
             route = self._known[host] = route_to(host)

@@ -185,7 +185,7 @@ def test_cancelling_a_run_cancels_the_call(serve: Serve) -> None:
 
 
 def test_services_of_one_process_share_the_connections_of_models(serve: Serve) -> None:
-    """A connection that an earlier service or another one opened serves the next run, and is no error."""
+    """A run works over a connection that an earlier or another service has opened."""
     provider, client = serve(OfflineEngine()), httpx.AsyncClient()
     engine = ChatModelEngine(ConnectedModel(client=client, url=f"{provider.base_url}/v1/health"))
     answers = []
