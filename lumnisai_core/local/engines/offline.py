@@ -28,7 +28,8 @@ class OfflineEngine:
     taken from its words; once their results are there, with an answer that quotes them.
 
     Args:
-        step_delay: pause between progress steps, in seconds, so that a run can be watched.
+        step_delay: pause between progress steps, in seconds, so that a run can be watched; with 0, a small run shows all
+            of them at once.
     """
 
     #: It is not an expert in anything: runs of a specialized agent are not for it.
@@ -94,7 +95,8 @@ class OfflineEngine:
         return answer
 
     async def _pause(self) -> None:
-        await asyncio.sleep(max(0.0, self._step_delay))
+        if self._step_delay > 0:  # else all steps of a small run are seen at once, however often a client asks
+            await asyncio.sleep(self._step_delay)
 
     async def _do(self, caller: str, large: bool, work: Callable[..., T], *arguments: Any) -> T:
         """Do large work in a thread, in turns with other callers, so that it does not hold up the service."""
