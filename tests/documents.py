@@ -38,7 +38,10 @@ _CHANGING = re.compile(
     r"|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:\+00:00|Z)?"
     r"|\b\d+(?:\.\d+)?(?= (?:s|ms|us|µs)\b)"
     r"|(?<=127\.0\.0\.1:)\d+"
+    r"|\d+(?:\.\d+)?(?=/s,)|(?<= errors, )\d+:\d\d"
 )
+#: A line about unfinished work: how many of them are printed depends on the machine.
+_UNFINISHED = re.compile(r"^\[[#.]+\] .* left\n", re.MULTILINE)
 _TOKENS = re.compile(r"[\w.:+-]+|\s+|.")
 
 
@@ -101,8 +104,8 @@ class Runner:
 
 
 def tidy(printed: str) -> str:
-    """Return an output without spaces at line ends and empty lines around it."""
-    lines = "\n".join(line.rstrip() for line in printed.splitlines()).strip("\n")
+    """Return an output without spaces at line ends, empty lines around it and lines about unfinished work."""
+    lines = _UNFINISHED.sub("", "\n".join(line.rstrip() for line in printed.splitlines())).strip("\n")
     return f"{lines}\n" if lines else ""
 
 
