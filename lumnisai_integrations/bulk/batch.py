@@ -16,7 +16,16 @@ from pydantic import BaseModel
 from lumnisai_core import InvokeParameters, RunParameters, Scope
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.bulk.blocks import BlockT, Row, columns_of, rows_of, widened
-from lumnisai_integrations.bulk.worker import Block, JobSettings, RowRequest, Sharing, Use, as_error, close_idle
+from lumnisai_integrations.bulk.worker import (
+    Block,
+    JobSettings,
+    RowRequest,
+    Sharing,
+    Use,
+    as_error,
+    close_idle,
+    stop_runs,
+)
 
 #: Where a value of a row comes from: the name of a column, or a function of the row.
 Source: TypeAlias = str | Callable[[Row], Any]
@@ -193,6 +202,14 @@ class LumnisBatch:
         batch._settings = replace(self._settings, max_in_flight=max_in_flight)
         batch._id = str(uuid4())
         return batch
+
+    async def stop(self, runs: Iterable[str]) -> None:
+        """Stop runs that a killed process has left, unless ``cancel_on_interrupt`` is False.
+
+        Args:
+            runs: Their ids. What has ended, or cannot be stopped, is left out.
+        """
+        await stop_runs(self._settings, runs)
 
     def close(self) -> None:
         """Close the client of this process, if it is not used now. A later call opens a new one."""

@@ -7,6 +7,7 @@ import atexit
 import threading
 import time
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,7 @@ from lumnisai_integrations.bulk.worker import Sharing
 try:
     import ray
     from ray.data import ActorPoolStrategy
+    from ray.exceptions import ActorDiedError, ActorUnavailableError
 except ImportError as error:
     raise ImportError(
         'lumnisai_integrations.bulk.ray needs Ray Data: pip install "lumnisai-integrations[ray]"', name="ray"
@@ -28,8 +30,9 @@ except ImportError as error:
 if TYPE_CHECKING:
     from ray.data import Dataset
 
-#: Seconds for which the hub holds the call of a worker or of the progress line when it has nothing new.
-_HELD = 0.5
+#: Seconds for which the hub holds a call of a worker or of the program when it has nothing new, so that what it knows
+#: of the runs under way is hardly older.
+_HELD = 0.2
 
 #: Seconds that a program which leaves waits for workers to stop their runs.
 _LEAVING = 8.0
@@ -55,8 +58,8 @@ def map_runs(
     """Run an agent for each row of a Ray data set and add the answers as columns; nothing starts before it is consumed.
 
     It does the same as ``dataset.map_batches(batch)``, with one limit of runs for the whole cluster, and one pause:
-    when the service answers 429 to one worker, all wait. When Ray cancels the job, as after Ctrl-C, the workers stop
-    the runs under way.
+    when the service answers 429 to one worker, all wait. When the job ends early, as after Ctrl-C or a ``break`` out of
+    its rows, the runs under way are stopped; if Ray kills the workers for that, those of the last moment may go on.
 
     Args:
         dataset: The rows.
@@ -85,10 +88,9 @@ def map_runs(
             f"total_in_flight must be at least the number of workers, {workers}, not {total_in_flight}: use fewer "
             "workers."
         )
-    hub = _Hub.options(name=f"lumnis-{batch.job}-{uuid4()}").remote(JobProgress(total=total))
+    hub = _Hub.options(name=f"lumnis-{batch.job}-{uuid4()}").remote(batch, JobProgress(total=total))
     _hubs.add(hub)
-    if progress is not False:
-        _Watch(hub, ProgressLine() if progress is True else progress)
+    _Watch(hub, ProgressLine() if progress is True else progress or None)
     rows = rows_per_block or max(16, room)
     return dataset.repartition(target_num_rows_per_block=rows).map_batches(  # divides large blocks
         _Rows,
@@ -132,22 +134,48 @@ class _Counts(NamedTuple):
         )
 
 
-class _HubState:
-    """What all workers share: the pause, the counts, and who works."""
+class _State(NamedTuple):
+    """What a worker does now: blocks and runs under way."""
 
-    def __init__(self, progress: JobProgress) -> None:
+    calls: int = 0
+    runs: Sequence[str] = ()
+
+
+class _HubState:
+    """What all workers share: the pause, the counts, who works, and on which runs."""
+
+    def __init__(self, batch: LumnisBatch, progress: JobProgress) -> None:
+        self._batch = batch
         self._progress = progress
         self._began: float | None = None
-        self._working: dict[str, int] = {}
+        self._working: dict[str, _State] = {}
+        self._watches: set[asyncio.Task[None]] = set()
         self._pause = (0, 0.0, 0.0)
         self._changed = asyncio.Condition()
 
-    async def exchange(self, worker: str, counts: _Counts, calls: int, seen: int) -> tuple[int, float, float]:
+    async def join(self, worker: str, actor: Any) -> None:
+        """Stop the runs of a worker when Ray has killed it for good, as it does when an iterator is left early."""
+        watch = asyncio.create_task(self._watch(worker, actor))
+        self._watches.add(watch)
+        watch.add_done_callback(self._watches.discard)
+
+    async def _watch(self, worker: str, actor: Any) -> None:
+        with suppress(ActorDiedError):
+            while True:
+                with suppress(ActorUnavailableError):  # it has crashed, and is started again
+                    await actor.__ray_ready__.remote()
+                await asyncio.sleep(_HELD)
+        left = self._working.get(worker, _State())
+        if left.runs:
+            await self._batch.stop(left.runs)
+        await self.leave(worker)
+
+    async def exchange(self, worker: str, counts: _Counts, state: _State, seen: int) -> tuple[int, float, float]:
         """Add counts and return number, seconds left and spread of the pause; held until there is a new one."""
         async with self._changed:
             if self._began is None:
                 self._began = time.monotonic()
-            self._working[worker] = calls
+            self._working[worker] = state
             self._progress = _added(self._progress, counts, time.monotonic() - self._began)
             self._changed.notify_all()
             with suppress(TimeoutError):
@@ -171,18 +199,18 @@ class _HubState:
                 self._pause = (number + 1, ends_at, spread)
                 self._changed.notify_all()
 
-    async def progress(self, seen: int) -> tuple[JobProgress, bool]:
-        """Return the progress and whether workers are left; held until there is something new."""
+    async def progress(self, seen: int) -> tuple[JobProgress, bool, bool]:
+        """Return the progress, whether work has begun, and whether workers are left; held until there is news."""
         async with self._changed:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_HELD):
                     await self._changed.wait_for(lambda: self._progress.done != seen)
-            return self._progress, self._began is None or bool(self._working)
+            return self._progress, self._began is not None, bool(self._working)
 
     async def quiet(self) -> None:
         """Wait until no worker has rows under way."""
         async with self._changed:
-            await self._changed.wait_for(lambda: not any(self._working.values()))
+            await self._changed.wait_for(lambda: not any(state.calls for state in self._working.values()))
 
 
 def _added(progress: JobProgress, counts: _Counts, seconds: float) -> JobProgress:
@@ -240,13 +268,16 @@ class _Link:
 
     def __init__(self, hub: Any) -> None:
         self._hub = hub
-        self._worker = ray.get_runtime_context().get_actor_id() or str(uuid4())
+        context = ray.get_runtime_context()
+        self._worker = context.get_actor_id() or str(uuid4())
         self._counts = _Counts()
         self._calls = 0
         self._lock = threading.Lock()
         self._has_ended = False
         self._cool_down = _SharedCoolDown(hub)
-        self.sharing = Sharing(self._cool_down, self._report, ray.get_runtime_context().is_canceled)
+        self.sharing = Sharing(self._cool_down, self._report, context.is_canceled)
+        if context.get_actor_id():
+            hub.join.remote(self._worker, context.current_actor)
         self._thread = threading.Thread(target=self._exchange, name="lumnis-hub", daemon=True)
         self._thread.start()
 
@@ -263,7 +294,7 @@ class _Link:
         self._has_ended = True
         self._thread.join(2 * _HELD)  # Ray must not end while a thread waits in it
         with suppress(Exception):  # the hub may be gone
-            ray.get(self._hub.exchange.remote(self._worker, self._taken(), 0, -1), timeout=1.0)
+            ray.get(self._hub.exchange.remote(self._worker, self._taken(), _State(), -1), timeout=1.0)
             ray.get(self._hub.leave.remote(self._worker), timeout=1.0)
 
     def _report(self, outcome: RunOutcome) -> None:
@@ -280,7 +311,9 @@ class _Link:
         while not self._has_ended:
             try:
                 number, seconds, spread = ray.get(
-                    self._hub.exchange.remote(self._worker, self._taken(), self._calls, seen)
+                    self._hub.exchange.remote(
+                        self._worker, self._taken(), _State(self._calls, self.sharing.under_way()), seen
+                    )
                 )
             except Exception:  # noqa: BLE001 - the program has left; the rows end by themselves
                 return
@@ -291,24 +324,28 @@ class _Link:
 
 
 class _Watch:
-    """Shows the progress of the cluster in the program, in a thread of its own, as long as the data set is there."""
+    """Shows the progress of the cluster in the program, in a thread of its own, as long as the data set is there.
 
-    def __init__(self, hub: Any, show: JobProgressCallback) -> None:
+    While workers are left, it holds the hub, which may have runs to stop when the data set is gone.
+    """
+
+    def __init__(self, hub: Any, show: JobProgressCallback | None) -> None:
         self._hub, self._show = weakref.ref(hub), show
         threading.Thread(target=self._run, name="lumnis-progress", daemon=True).start()
 
     def _run(self) -> None:
-        done = 0
+        done, hub = 0, None
         with suppress(Exception):  # Ray was shut down
-            while (hub := self._hub()) is not None:
-                answer = hub.progress.remote(done)
-                del hub
-                progress, has_workers = ray.get(answer)
+            while (hub := hub or self._hub()) is not None:
+                progress, has_begun, has_workers = ray.get(hub.progress.remote(done))
                 if progress.done != done:
                     done = progress.done
-                    self._show(progress)
-                if not has_workers:
+                    if self._show is not None:
+                        self._show(progress)
+                if has_begun and not has_workers:
                     break
+                if not has_begun:
+                    hub = None
         if isinstance(self._show, ProgressLine) and done:
             self._show.close()
 

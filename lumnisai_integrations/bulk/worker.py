@@ -7,8 +7,9 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -62,11 +63,17 @@ class Sharing:
         cool_down: The pause after 429.
         report: Takes the outcome of each row.
         is_over: Whether the job was cancelled.
+        jobs: The jobs of the blocks under way in this process.
     """
 
     cool_down: CoolDown = field(default_factory=CoolDown)
     report: Callable[[RunOutcome], object] | None = None
     is_over: Callable[[], bool] | None = None
+    jobs: set[AsyncRunJob] = field(default_factory=set)
+
+    def under_way(self) -> list[str]:
+        """Return the ids of the runs under way in this process."""
+        return [run for job in list(self.jobs) for run in job.under_way]
 
 
 class Block:
@@ -170,6 +177,7 @@ class Worker:
             if self._sharing.report is not None:
                 self._sharing.report(outcome)
 
+        self._sharing.jobs.add(job)
         try:
             async with asyncio.TaskGroup() as group:
                 for index in range(len(rows)):
@@ -177,6 +185,7 @@ class Worker:
                     group.create_task(row(index)).add_done_callback(lambda _: self._room.release())
             return results
         finally:
+            self._sharing.jobs.discard(job)
             if ledger is not None:
                 await asyncio.shield(asyncio.to_thread(ledger.close))
             has_stopped.set()
@@ -191,6 +200,23 @@ async def _outcome(job: AsyncRunJob, index: int, request: RowRequest) -> RunOutc
         return RunOutcome(index, error=error)
     except Exception as error:  # noqa: BLE001 - whatever a row has, it must not end the job
         return RunOutcome(index, error=as_error(error))
+
+
+async def stop_runs(settings: JobSettings, runs: Iterable[str]) -> None:
+    """Stop the runs that a killed process has left, unless the job says that its runs go on.
+
+    Nothing happens without the variable with the key, and to a run that cannot be stopped.
+    """
+    key = os.environ.get(settings.api_key_env)
+    if not key or settings.parameters.get("cancel_on_interrupt") is False:
+        return
+
+    async def stop(run: str) -> None:
+        with suppress(LumnisAIError):  # it has ended, or the service is away
+            await client.responses.cancel(run)
+
+    async with AsyncClient(key, **settings.client) as client:
+        await asyncio.gather(*map(stop, runs))
 
 
 def as_error(error: Exception) -> LumnisAIError:

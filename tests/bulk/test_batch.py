@@ -208,6 +208,30 @@ def test_leaving_a_stream_stops_its_runs_and_the_next_start_makes_them_again(job
     assert len(engine.requests) == 4 + 3
 
 
+@pytest.mark.parametrize(
+    ("options", "has_key", "status"),
+    [
+        ({}, True, "cancelled"),
+        ({}, False, "in_progress"),
+        ({"parameters": {"cancel_on_interrupt": False}}, True, "in_progress"),
+    ],
+)
+def test_runs_that_a_killed_process_left_are_stopped(
+    options: dict[str, Any], has_key: bool, status: str, job: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless the job lets its runs go on, or the key is not known here; one that has ended is left out."""
+    with Client(user_id=job) as client:
+        ended = client.invoke("Hi")
+        engine.gate.clear()
+        run = client.responses.create("Hi")
+        for _ in range(2):
+            engine.arrived.acquire()
+        if not has_key:
+            monkeypatch.delenv("LUMNISAI_API_KEY")
+        asyncio.run(batch_of(job, **options).stop([ended.response_id, "no-such-run", run.response_id]))
+        assert client.responses.get(run.response_id).status == status
+
+
 def _rows_of_service(job: str) -> list[dict[str, Any]]:
     with Client(user_id=job) as client:
         return [run.table_row() for run in client.responses.iter()]

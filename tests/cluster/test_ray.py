@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import ray
 from lumnisai_core import Client, JobProgress
 from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.bulk import LumnisBatch, read_job
-from lumnisai_integrations.bulk.ray import _Hub, _Link, map_runs
+from lumnisai_integrations.bulk.ray import _Hub, _hubs, _Link, map_runs
 from tests.cluster.conftest import Engine
 
 pytestmark = [
@@ -28,8 +29,9 @@ pytestmark = [
 ]
 
 
-def rows(count: int, *, bad: int = 0) -> list[dict[str, Any]]:
-    return [{"id": number, "text": f"{'bad' if number < bad else 'row'} {number}"} for number in range(count)]
+def rows(count: int, *, bad: int = 0, quick: int = 0) -> list[dict[str, Any]]:
+    kinds = ["bad"] * bad + ["quick"] * quick + ["row"] * count
+    return [{"id": number, "text": f"{kinds[number]} {number}"} for number in range(count)]
 
 
 def batch_of(job: str, **options: Any) -> LumnisBatch:
@@ -123,20 +125,33 @@ def _workers() -> list[int]:
     return found
 
 
+def wait_for_runs(count: int) -> None:
+    """Wait until the hubs of this program know of so many runs under way."""
+
+    def runs(hub: Any) -> int:
+        return sum(len(state.runs) for state in hub._working.values())
+
+    while sum(ray.get(hub.__ray_call__.remote(runs)) for hub in list(_hubs)) < count:
+        time.sleep(0.02)
+
+
 _PROGRAM = """
 import sys
+import threading
 import ray
-from tests.cluster.test_ray import batch_of, rows
+from tests.cluster.test_ray import batch_of, rows, wait_for_runs
 from lumnisai_integrations.bulk.ray import map_runs
 ray.init(address=sys.argv[1], log_to_driver=False)
-dataset = map_runs(ray.data.from_items(rows(60)), batch_of(sys.argv[2]), total_in_flight=20, rows_per_block=10)
+source = ray.data.from_items(rows(60, quick=int(sys.argv[3])))
+dataset = map_runs(source, batch_of(sys.argv[2]), total_in_flight=20, rows_per_block=10)
+threading.Thread(target=lambda: (wait_for_runs(20), print("ready", flush=True)), daemon=True).start()
 dataset.take_all()
 """
 
 
-def _program(cluster: str, job: str) -> subprocess.Popen[bytes]:
+def _program(cluster: str, job: str, quick: int = 0) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, cluster, job], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", _PROGRAM, cluster, job, str(quick)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
 
 
@@ -152,29 +167,45 @@ def test_a_program_that_was_killed_is_started_again(engine: Engine, cluster: str
     while len(engine.texts) < 20:
         time.sleep(0.02)
     program.kill()
-    program.wait()
+    program.communicate()
     engine.gate.set()
     found = map_runs(ray.data.from_items(rows(60)), batch_of("again"), progress=False).take_all()
     assert right(found, 60)
     assert len(engine.texts) == len(set(engine.texts)) == 60
 
 
-def test_ctrl_c_stops_the_runs_under_way(engine: Engine, cluster: str) -> None:
-    """Before the program has ended, and so before its workers are gone."""
+@pytest.mark.parametrize("quick", [0, 40])
+def test_ctrl_c_stops_the_runs_under_way(engine: Engine, cluster: str, quick: int) -> None:
+    """Before the program has ended, whether rows have come already, when Ray kills the workers, or not."""
     engine.gate.clear()
-    program = _program(cluster, "interrupted")
-    while len(engine.texts) < 20:
-        time.sleep(0.02)
+    program = _program(cluster, f"interrupted-{quick}", quick)
+    assert program.stdout is not None
+    while b"ready" not in program.stdout.readline():
+        assert program.poll() is None
     program.send_signal(signal.SIGINT)
-    program.wait()
+    program.communicate()
+    assert not engine.now
+    assert Counter(_statuses(f"interrupted-{quick}"))["cancelled"] == 20
+
+
+def test_leaving_the_rows_early_stops_the_runs_under_way(engine: Engine) -> None:
+    """A program that has seen enough does not pay for the rest; a further start of the job answers all rows."""
+    engine.gate.clear()
+    source = ray.data.from_items(rows(100, quick=50))  # Ray fetches some blocks ahead
+    for row in map_runs(source, batch_of("left"), total_in_flight=20, rows_per_block=10, progress=False).iter_rows():
+        assert row["answer"] == row["text"].upper()
+        wait_for_runs(20)
+        break
     while engine.now:
         time.sleep(0.02)
-    assert set(_statuses("interrupted")) == {"cancelled"}
+    assert Counter(_statuses("left")) == {"succeeded": 50, "cancelled": 20}
+    engine.gate.set()
+    assert right(map_runs(source, batch_of("left"), progress=False).take_all(), 100)
 
 
 def test_a_pause_of_one_worker_is_one_of_all() -> None:
     """The first answer 429 in the cluster stops everybody."""
-    hub = _Hub.remote(JobProgress())
+    hub = _Hub.remote(batch_of("pause"), JobProgress())
     first, second = _Link(hub), _Link(hub)
     first.sharing.cool_down.begin(time.monotonic(), 60.0, spread=1.0)
     while not second.sharing.cool_down.over_at:

@@ -28,8 +28,8 @@ class OfflineEngine:
     taken from its words; once their results are there, with an answer that quotes them.
 
     Args:
-        step_delay: pause between progress steps, in seconds, so that a run can be watched; with 0, a small run shows all
-            of them at once.
+        step_delay: pause between progress steps, in seconds, so that a run can be watched; with 0, a small run shows
+            all of them at once.
     """
 
     #: It is not an expert in anything: runs of a specialized agent are not for it.

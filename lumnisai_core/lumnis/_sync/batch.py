@@ -88,6 +88,11 @@ class RunJob:
         self._late: set[RunStream] = set()
         self._failure: LumnisAIError | None = None
 
+    @property
+    def under_way(self) -> list[str]:
+        """Ids of the runs that the service has begun and that have not ended, as far as it is known."""
+        return [stream.response_id for stream in list(self._streams) if stream.response_id is not None]
+
     def run(self, key: str, messages: MessagesInput, **parameters: Unpack[RunParameters]) -> ResponseObject:
         """Create or find the run of one input and return it at its end.
 

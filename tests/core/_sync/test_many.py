@@ -171,6 +171,17 @@ def test_an_input_of_a_job_has_one_run(serve: Serve) -> None:
     assert len(engine.requests) == 2
 
 
+def test_a_job_knows_its_runs_under_way(serve: Serve) -> None:
+    """From the first answer of the service to the end."""
+    local = serve(ScriptByText({}, Script(output_text="good")))
+    seen: list[list[str]] = []
+    with Client(local.api_key, base_url=local.base_url, user_id="u") as client:
+        job = client.responses.job("tides", on_progress=lambda _: seen.append(job.under_way))
+        run = job.run("row-1", "a")
+        assert seen[0] == [run.response_id]
+        assert job.under_way == []
+
+
 def test_a_failed_input_of_a_job_has_as_many_runs_as_it_allows(serve: Serve) -> None:
     """A later start with more attempts goes on where the first one ended."""
     engine = RecordingEngine(Script(error=("E", "No.")))
