@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -203,7 +203,7 @@ class LumnisBatch:
         batch._id = str(uuid4())
         return batch
 
-    async def stop(self, runs: Iterable[str]) -> None:
+    async def stop(self, runs: Collection[str]) -> None:
         """Stop runs that a killed process has left, unless ``cancel_on_interrupt`` is False.
 
         Args:

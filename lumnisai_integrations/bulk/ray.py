@@ -37,6 +37,9 @@ _HELD = 0.2
 #: Seconds that a program which leaves waits for workers to stop their runs.
 _LEAVING = 8.0
 
+#: Seconds in which a worker that ends by itself sends its last counts and leaves, when Ray calls it dead already.
+_ENDING = 3.0
+
 #: Blocks that a worker has under way, so that the end of one leaves no room unused; no more, so that all get some.
 _BLOCKS = 2
 
@@ -165,9 +168,12 @@ class _HubState:
                 with suppress(ActorUnavailableError):  # it has crashed, and is started again
                     await actor.__ray_ready__.remote()
                 await asyncio.sleep(_HELD)
-        left = self._working.get(worker, _State())
-        if left.runs:
-            await self._batch.stop(left.runs)
+        async with self._changed:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_ENDING):
+                    await self._changed.wait_for(lambda: worker not in self._working)
+                return
+        await self._batch.stop(self._working[worker].runs)
         await self.leave(worker)
 
     async def exchange(self, worker: str, counts: _Counts, state: _State, seen: int) -> tuple[int, float, float]:

@@ -7,7 +7,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -202,13 +202,13 @@ async def _outcome(job: AsyncRunJob, index: int, request: RowRequest) -> RunOutc
         return RunOutcome(index, error=as_error(error))
 
 
-async def stop_runs(settings: JobSettings, runs: Iterable[str]) -> None:
+async def stop_runs(settings: JobSettings, runs: Collection[str]) -> None:
     """Stop the runs that a killed process has left, unless the job says that its runs go on.
 
     Nothing happens without the variable with the key, and to a run that cannot be stopped.
     """
     key = os.environ.get(settings.api_key_env)
-    if not key or settings.parameters.get("cancel_on_interrupt") is False:
+    if not key or not runs or settings.parameters.get("cancel_on_interrupt") is False:
         return
 
     async def stop(run: str) -> None:
