@@ -341,7 +341,7 @@ class _Watch:
 
     def _run(self) -> None:
         done, hub = 0, None
-        with suppress(Exception):  # Ray was shut down
+        with suppress(Exception, SystemExit):  # Ray was shut down
             while (hub := hub or self._hub()) is not None:
                 progress, has_begun, has_workers = ray.get(hub.progress.remote(done))
                 if progress.done != done:
