@@ -8,7 +8,7 @@ import re
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
-from contextlib import aclosing, closing, suppress
+from contextlib import AbstractContextManager, aclosing, closing, suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -457,14 +457,11 @@ def _head(response: httpx.Response) -> Answer:
     return Answer(response.status_code, response.headers)
 
 
-class _failures:  # noqa: N801 - used like a function; one made of a generator costs more
+class _failures(AbstractContextManager["_failures"]):  # noqa: N801 - used like a function; a generator costs more
     """Reports whatever an HTTP library raises inside a block as an exchange that failed."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
-
-    def __enter__(self) -> None:
-        pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception) and not isinstance(error, (ExchangeFailed, LumnisAIError)):

@@ -21,7 +21,7 @@ from lumnisai_integrations.bulk.ledger import BlockLedger, JobLedger
 #: Seconds without a row after which a worker closes its client and ends its thread.
 _IDLE = 10.0
 
-#: Seconds that stopping the runs of a block may take, and how often a block that is waited for looks whether to stop.
+#: Seconds that stopping runs may take, and how often a block that is waited for looks whether to stop.
 _STOPPING = 8.0
 _LOOK = 0.2
 
@@ -215,8 +215,9 @@ async def stop_runs(settings: JobSettings, runs: Collection[str]) -> None:
         with suppress(LumnisAIError):  # it has ended, or the service is away
             await client.responses.cancel(run)
 
-    async with AsyncClient(key, **settings.client) as client:
-        await asyncio.gather(*map(stop, runs))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_STOPPING), AsyncClient(key, **settings.client) as client:
+            await asyncio.gather(*map(stop, runs))
 
 
 def as_error(error: Exception) -> LumnisAIError:
