@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from lumnisai_core._transport.answer import Answer
 from lumnisai_core._transport.request import ExchangeFailed
@@ -35,14 +36,48 @@ def check_answer_size(size: object) -> None:
         raise ConfigurationError(f"max_answer_size must be a whole number of bytes, at least 1, not {size!r}.")
 
 
-def check_headers(headers: Iterable[tuple[bytes, bytes]]) -> None:
+def check_headers(fields: Iterable[tuple[bytes, bytes]]) -> None:
     """Check the size of an answer's headers.
 
     Raises:
         ExchangeFailed: They are too long.
     """
-    if sum(len(name) + len(value) for name, value in headers) > _HEADER_SIZE:
+    if sum(len(name) + len(value) for name, value in fields) > _HEADER_SIZE:
         raise ExchangeFailed(f"the answer's headers have more than {_HEADER_SIZE} bytes")
+
+
+def headers_of(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return an answer's headers as text: names in lower case, the values of equal names joined by commas."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in fields:
+        name, value = raw_name.decode("latin-1").lower(), _text(raw_value)
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+class Arriving(NamedTuple):
+    """An answer from an asynchronous connection, with its body still to come.
+
+    Attributes:
+        status: HTTP status.
+        fields: Its headers as they came.
+        pieces: The body as it comes.
+        close: Closes the answer, and its connection if the body was not read to its end.
+        is_inflated: Whether the HTTP library inflates the body.
+    """
+
+    status: int
+    fields: Sequence[tuple[bytes, bytes]]
+    pieces: AsyncIterator[bytes]
+    close: Callable[[], Awaitable[None]]
+    is_inflated: bool = False
 
 
 class Content:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import re
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from contextlib import AbstractContextManager, aclosing, closing, suppress
 from functools import lru_cache
 from importlib.util import find_spec
@@ -17,7 +25,15 @@ import httpx
 
 from lumnisai_core._transport import forks
 from lumnisai_core._transport.answer import Answer, shortened
-from lumnisai_core._transport.content import ENCODINGS, MAX_ANSWER_SIZE, Content, Rechunked, check_headers
+from lumnisai_core._transport.content import (
+    ENCODINGS,
+    MAX_ANSWER_SIZE,
+    Arriving,
+    Content,
+    Rechunked,
+    check_headers,
+    headers_of,
+)
 from lumnisai_core._transport.loops import LoopBound
 from lumnisai_core._transport.request import ExchangeFailed, Outgoing, Request, host_of
 from lumnisai_core._transport.routes import Route, Routes
@@ -40,18 +56,6 @@ _WAIT = 0.9
 
 #: Methods whose requests say how long their body is, also when it is empty.
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-
-
-def _hide_cookies(record: logging.LogRecord) -> bool:
-    """Redact the cookies of answers, which the library logs at DEBUG: a session is as good as a key."""
-    message = record.getMessage()
-    if "set-cookie" in message.lower():
-        record.msg, record.args = re.sub(r"(?i)(set-cookie', b')[^']*", r"\1[redacted]", message), ()
-    return True
-
-
-for _protocol in ("http11", "http2"):
-    logging.getLogger(f"httpcore.{_protocol}").addFilter(_hide_cookies)
 
 
 class Pool:
@@ -145,7 +149,7 @@ class Body:
     """
 
     def __init__(self, request: Request, response: httpx.Response, deadline: Deadline, limit: int) -> None:
-        self.head: Answer = _head(response)
+        self.head = Answer(response.status_code, headers_of(response.headers.raw))
         self._request = request
         self._response = response
         self._deadline = deadline
@@ -235,7 +239,11 @@ class AsyncPool:
         Raises:
             ExchangeFailed: The connection failed, time ran out, or the answer broke off or is too large.
         """
-        return await (await self.open(request)).read()
+        _check_loop()
+        with _failures(request):
+            async with asyncio.timeout(request.timeout + request.held) as deadline:
+                arriving = await self._answered(request, deadline)
+                return await AsyncBody(request, arriving, deadline, self._max_answer_size).collected()
 
     async def open(self, request: Request) -> AsyncBody:
         """Send one request and return the answer with its body still to be read.
@@ -245,15 +253,16 @@ class AsyncPool:
         """
         _check_loop()
         with _failures(request):
-            seconds = request.timeout + request.held
-            async with asyncio.timeout(seconds) as deadline:
-                if isinstance(request.content, Upload):
-                    response = await self._upload(request.content, request, deadline)
-                else:
-                    response = await self._send(request, request.content)
-            return AsyncBody(request, response, deadline.when() or 0.0, self._max_answer_size)
+            async with asyncio.timeout(request.timeout + request.held) as deadline:
+                arriving = await self._answered(request, deadline)
+                return AsyncBody(request, arriving, deadline, self._max_answer_size)
 
-    async def _upload(self, upload: Upload, request: Request, deadline: asyncio.Timeout) -> httpx.Response:
+    def _answered(self, request: Request, deadline: asyncio.Timeout) -> Awaitable[Arriving]:
+        if isinstance(request.content, Upload):
+            return self._upload(request.content, request, deadline)
+        return self._send(request, request.content)
+
+    async def _upload(self, upload: Upload, request: Request, deadline: asyncio.Timeout) -> Arriving:
         loop, seconds = asyncio.get_running_loop(), request.timeout + request.held
         failures: list[ValidationError] = []
         chunks = upload.async_chunks(_WAIT * request.timeout, failures)
@@ -265,19 +274,19 @@ class AsyncPool:
                 raise failures[0] from failures[0].__cause__
             raise
 
-    async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> httpx.Response:
+    async def _send(self, request: Request, content: bytes | AsyncIterable[bytes] | None) -> Arriving:
         limit = StreamedLimit if isinstance(request.content, Upload) else float
         if self._client is not None:
             built = _built(_outgoing(self._service, request), content, request, limit)
             _add_defaults(self._client, built, cookies=not self._service.sends_cookies)
-            return await self._client.send(built, auth=None, follow_redirects=False, stream=True)
+            return _arriving(await self._client.send(built, auth=None, follow_redirects=False, stream=True))
         transport = await self._transport(request)
         if not request.repeatable:
             for _ in range(2):  # the loop notices connections that the server has closed meanwhile
                 await asyncio.sleep(0)
         outgoing = _outgoing(self._service, request)
         if isinstance(transport, httpx.AsyncBaseTransport):
-            return await transport.handle_async_request(_built(outgoing, content, request, limit))
+            return _arriving(await transport.handle_async_request(_built(outgoing, content, request, limit)))
         return await transport.send(outgoing, content, request.timeout)
 
     async def _transport(self, request: Request) -> httpx.AsyncBaseTransport | BulkTransport:
@@ -312,18 +321,31 @@ class AsyncBody:
         head: Status and headers, without the body.
     """
 
-    def __init__(self, request: Request, response: httpx.Response, ends: float, limit: int) -> None:
-        self.head: Answer = _head(response)
+    def __init__(self, request: Request, arriving: Arriving, deadline: asyncio.Timeout, limit: int) -> None:
+        self.head = Answer(arriving.status, headers_of(arriving.fields))
         self._request = request
-        self._response = response
-        self._ends = ends
+        self._arriving = arriving
+        self._deadline = deadline
         self._limit = limit
 
-    def _opened(self) -> tuple[Content, AsyncIterator[bytes]]:
-        response = self._response
-        check_headers(response.headers.raw)
-        content = Content(self.head, self._limit, is_inflated=response.is_stream_consumed)
-        return content, response.aiter_bytes() if response.is_stream_consumed else response.aiter_raw()
+    def _content(self) -> Content:
+        check_headers(self._arriving.fields)
+        return Content(self.head, self._limit, is_inflated=self._arriving.is_inflated)
+
+    async def collected(self) -> Answer:
+        """Read the whole body without a limit to the time, and close the answer.
+
+        Raises:
+            ExchangeFailed: The answer broke off or is too large.
+        """
+        try:
+            content = self._content()
+            async for raw in self._arriving.pieces:
+                if not content.collect(raw):
+                    break
+            return self.head._replace(body=content.collected())
+        finally:
+            await self._arriving.close()
 
     async def read(self) -> Answer:
         """Read the whole body, and close the answer.
@@ -331,16 +353,9 @@ class AsyncBody:
         Raises:
             ExchangeFailed: The answer broke off or is too large, or time ran out.
         """
-        try:
-            with _failures(self._request):
-                async with asyncio.timeout_at(self._ends):
-                    content, pieces = self._opened()
-                    async for raw in pieces:
-                        if not content.collect(raw):
-                            break
-                    return self.head._replace(body=content.collected())
-        finally:
-            await self._response.aclose()
+        with _failures(self._request):
+            async with asyncio.timeout_at(self._deadline.when()):
+                return await self.collected()
 
     async def chunks(self, size: int | None = None) -> AsyncGenerator[bytes, None]:
         """Read the body piece by piece, each within the time of a try: as it comes, or in pieces of at least this size.
@@ -350,10 +365,10 @@ class AsyncBody:
         """
         joined = Rechunked(size)
         with _failures(self._request):
-            content, raws = self._opened()
+            content = self._content()
             while True:
                 async with asyncio.timeout(self._request.timeout + self._request.held):
-                    raw = await anext(raws, None)
+                    raw = await anext(self._arriving.pieces, None)
                 if raw is None:
                     break
                 for piece in content.pieces(raw):
@@ -365,7 +380,7 @@ class AsyncBody:
 
     async def aclose(self) -> None:
         """Close the answer, and its connection if the body was not read to its end."""
-        await self._response.aclose()
+        await self._arriving.close()
 
 
 def _check_loop() -> None:
@@ -453,8 +468,10 @@ async def _async_renewing(chunks: AsyncGenerator[bytes, None], renew: Callable[[
 # Answers
 
 
-def _head(response: httpx.Response) -> Answer:
-    return Answer(response.status_code, response.headers)
+def _arriving(response: httpx.Response) -> Arriving:
+    is_read = response.is_stream_consumed
+    pieces = response.aiter_bytes() if is_read else response.aiter_raw()
+    return Arriving(response.status_code, response.headers.raw, pieces, response.aclose, is_inflated=is_read)
 
 
 class _failures(AbstractContextManager["_failures"]):  # noqa: N801 - used like a function; a generator costs more

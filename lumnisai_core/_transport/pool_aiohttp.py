@@ -9,12 +9,14 @@ from __future__ import annotations
 import inspect
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
 import httpx
 from yarl import URL
 
+from lumnisai_core._transport.content import Arriving
 from lumnisai_core._transport.request import Outgoing
 
 #: Bytes and number of header fields; what is allowed in the end is decided for all transports alike.
@@ -24,6 +26,11 @@ _SESSION_PARAMETERS = inspect.signature(aiohttp.ClientSession).parameters
 
 #: Headers that aiohttp would add.
 _NOT_ADDED = frozenset({"User-Agent", "Accept", "Content-Type"})
+
+
+@lru_cache(maxsize=64)
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(sock_connect=seconds)
 
 
 class BulkTransport:
@@ -37,10 +44,8 @@ class BulkTransport:
         self._context = context
         self._session: aiohttp.ClientSession | None = None
 
-    async def send(
-        self, outgoing: Outgoing, content: bytes | AsyncIterable[bytes] | None, seconds: float
-    ) -> httpx.Response:
-        """Send a request and return its answer, whose body is still to be read.
+    async def send(self, outgoing: Outgoing, content: bytes | AsyncIterable[bytes] | None, seconds: float) -> Arriving:
+        """Send a request and return its answer, whose body is still to come.
 
         Args:
             outgoing: The request.
@@ -56,20 +61,21 @@ class BulkTransport:
                 outgoing.method,
                 URL(outgoing.target, encoded=True),
                 headers=outgoing.headers,
-                skip_auto_headers=_NOT_ADDED,
                 data=content or None,
                 allow_redirects=False,
                 auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(sock_connect=seconds),
+                timeout=_timeout(seconds),
             )
         except (aiohttp.ClientError, ValueError) as error:
             raise true_error(error) from error
-        return httpx.Response(response.status, headers=list(response.raw_headers), stream=_Stream(response))
+        body = _Body(response)
+        return Arriving(response.status, response.raw_headers, body, body.aclose)
 
     def _opened(self) -> aiohttp.ClientSession:
         connector = _Connector(limit=0, ssl=self._context, keepalive_timeout=30.0)
         limits = {name: value for name, value in _HEADER_LIMITS.items() if name in _SESSION_PARAMETERS}
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **limits)
+        cookies = aiohttp.DummyCookieJar()
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=cookies, skip_auto_headers=_NOT_ADDED, **limits)
         # aiohttp would silently send some requests a second time, unseen by the caller's max_retries and hooks.
         session._retry_connection = False
         return session
@@ -90,18 +96,20 @@ class _Connector(aiohttp.TCPConnector):
         super()._release(key, protocol, should_close=should_close)
 
 
-class _Stream(httpx.AsyncByteStream):
+class _Body(AsyncIterator[bytes]):
     """The body of an answer."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
+    async def __anext__(self) -> bytes:
         try:
-            async for chunk in self._response.content.iter_any():
-                yield chunk
+            piece = await self._response.content.readany()
         except (aiohttp.ClientError, ValueError) as error:
             raise true_error(error) from error
+        if not piece:
+            raise StopAsyncIteration
+        return piece
 
     async def aclose(self) -> None:
         """Give the connection back if the body was read to its end, and close it otherwise."""

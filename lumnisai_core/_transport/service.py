@@ -69,7 +69,7 @@ class Service:
         self.name = name
         self.base_url = base_url
         self.headers = headers
-        self._credential = credential
+        self._secrets = () if credential is None else (credential,)
         self._authorisation = (
             {credential_header: SecretStr(credential_prefix + credential.get_secret_value())} if credential else {}
         )
@@ -98,7 +98,7 @@ class Service:
 
     def secrets(self) -> tuple[SecretStr, ...]:
         """Return what must not show in results, errors and logs although the service quotes it."""
-        return () if self._credential is None else (self._credential,)
+        return self._secrets
 
     # Logging in
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import selectors
 import socket
 import ssl
@@ -68,6 +70,18 @@ def _checked(data: bytes, *, is_head: bool) -> bool:
     if is_head and data.partition(b"\r\n\r\n")[0].lower().count(b"\ncontent-length:") > 1:
         raise httpcore.RemoteProtocolError("Duplicate Content-Length")
     return is_head and data.startswith(b"HTTP/1.1 1")  # 103 Early Hints come before the answer
+
+
+def _hide_cookies(record: logging.LogRecord) -> bool:
+    """Redact the cookies of answers, which the library logs at DEBUG: a session is as good as a key."""
+    message = record.getMessage()
+    if "set-cookie" in message.lower():
+        record.msg, record.args = re.sub(r"(?i)(set-cookie', b')[^']*", r"\1[redacted]", message), ()
+    return True
+
+
+for _protocol in ("http11", "http2"):
+    logging.getLogger(f"httpcore.{_protocol}").addFilter(_hide_cookies)
 
 
 class DeadlineBackend(httpcore.SyncBackend):

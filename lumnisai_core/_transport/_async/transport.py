@@ -196,20 +196,19 @@ class AsyncTransport:
         else:
             request = service.request_for(call, timeout=seconds)
         policy = policy or self._policy
-        if total is not None:
-            policy = policy._replace(budget=max(0.0, min(policy.budget, total)))
+        budget = policy.budget if total is None else max(0.0, min(policy.budget, total))
         started = time.monotonic()
         tries = renewed = 0
         while True:
             tries += 1
             if self._cool_down.over_at:
-                await self._cooled_down(policy.budget)
+                await self._cooled_down(budget)
             logins = self._logins.count
             if request.authorised and service.needs_login and not logging_in:
                 await self._log_in(logins)
                 logins, started = self._logins.count, time.monotonic()  # a login may wait for a person
             # The first try has all of its time, further ones what is left of the budget.
-            limit = total if tries == 1 else policy.budget
+            limit = total if tries == 1 else budget
             left = None if limit is None else limit - (time.monotonic() - started)
             answer = await self._try(call, request if left is None else request.within(left), tries, receive)
             try:
@@ -224,7 +223,8 @@ class AsyncTransport:
                 pause = None
                 if not renewing:
                     elapsed = time.monotonic() - started
-                    pause = self._pause(request, error, answer, policy, tries - renewed, elapsed)
+                    limited = policy._replace(budget=budget)
+                    pause = self._pause(request, error, answer, limited, tries - renewed, elapsed)
                     if pause is None:
                         raise
             if renewing:

@@ -109,7 +109,10 @@ class AsyncRunStream(AsyncReady):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> RunUpdate:
+    def __anext__(self) -> Awaitable[RunUpdate]:
+        return self._told() if self._listeners else anext(self._updates)
+
+    async def _told(self) -> RunUpdate:
         update = await anext(self._updates)
         for listener in self._listeners:
             await async_notify(listener, update)
@@ -170,7 +173,8 @@ async def _follow(
     with run_span(start, transport.base_url, "whole" if start.response_id is None else "follow") as span:
         began = time.monotonic()
         try:
-            start, answer = await create_run(start, partial(_answer, transport, span, options.time_to_start))
+            with span.sending():
+                start, answer = await create_run(start, partial(_sent, transport, span, options.time_to_start))
             started = span.started(answer)
             for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
@@ -183,7 +187,8 @@ async def _follow(
                 sent = time.monotonic()
                 call = get_call(started.response_id, wait=poll.wait)
                 try:
-                    response = await _answer(transport, span, options.time_left(sent - began), call)
+                    with span.sending():
+                        response = await _sent(transport, span, options.time_left(sent - began), call)
                 except TransportError as error:
                     if watch.next_poll(time.monotonic() - began) is None:
                         raise timeout_error(watch.last, options.run_timeout) from error
@@ -206,11 +211,10 @@ async def _follow(
             raise error_at_end
 
 
-async def _answer(
+def _sent(
     transport: AsyncTransport, span: RunSpan, total: float | None, call: Call[ResponseObject]
-) -> ResponseObject:
-    with span.sending():
-        return await transport.send(span.carried_by(call), total=total)
+) -> Awaitable[ResponseObject]:
+    return transport.send(span.carried_by(call), total=total)
 
 
 async def _stop(transport: AsyncTransport, start: RunStart, response: ResponseObject | None) -> None:

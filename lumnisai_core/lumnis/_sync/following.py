@@ -111,6 +111,9 @@ class RunStream(Ready):
         return self
 
     def __next__(self) -> RunUpdate:
+        return self._told() if self._listeners else next(self._updates)
+
+    def _told(self) -> RunUpdate:
         update = next(self._updates)
         for listener in self._listeners:
             notify(listener, update)
@@ -169,7 +172,8 @@ def _follow(
     with run_span(start, transport.base_url, "whole" if start.response_id is None else "follow") as span:
         began = time.monotonic()
         try:
-            start, answer = create_run(start, partial(_answer, transport, span, options.time_to_start))
+            with span.sending():
+                start, answer = create_run(start, partial(_sent, transport, span, options.time_to_start))
             started = span.started(answer)
             for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
@@ -182,7 +186,8 @@ def _follow(
                 sent = time.monotonic()
                 call = get_call(started.response_id, wait=poll.wait)
                 try:
-                    response = _answer(transport, span, options.time_left(sent - began), call)
+                    with span.sending():
+                        response = _sent(transport, span, options.time_left(sent - began), call)
                 except TransportError as error:
                     if watch.next_poll(time.monotonic() - began) is None:
                         raise timeout_error(watch.last, options.run_timeout) from error
@@ -205,9 +210,8 @@ def _follow(
             raise error_at_end
 
 
-def _answer(transport: Transport, span: RunSpan, total: float | None, call: Call[ResponseObject]) -> ResponseObject:
-    with span.sending():
-        return transport.send(span.carried_by(call), total=total)
+def _sent(transport: Transport, span: RunSpan, total: float | None, call: Call[ResponseObject]) -> ResponseObject:
+    return transport.send(span.carried_by(call), total=total)
 
 
 def _stop(transport: Transport, start: RunStart, response: ResponseObject | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypedDict, TypeVar, Unpack, cast
 from uuid import UUID, uuid4
 
@@ -42,6 +43,7 @@ ResponseFormat: TypeAlias = type[BaseModel] | Mapping[str, Any]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 ROUTE = "/v1/responses"
+_RUN = model(ResponseObject)
 _ONE = "/v1/responses/{}"
 _WITHOUT_ANSWER = frozenset({ResponseStatus.FAILED, ResponseStatus.CANCELLED})
 _URI_SCHEMES = ("http", "https", "s3", "gs", "gcs", "file", "ftp", "ftps", "blob", "data")
@@ -197,7 +199,7 @@ def create_call(
     sent: RunParameters = {**parameters, "user_id": user}
     body = create_body(messages, **sent)
     chosen = parameters.get("idempotency_key")
-    call = Call("POST", ROUTE, model(ResponseObject), body=body)
+    call = Call("POST", ROUTE, _RUN, body=body)
     if chosen is None:
         return with_key(call, str(uuid4()))
     keyed = with_key(call, key_of(chosen, body, attempt))
@@ -220,31 +222,31 @@ def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObj
     if wait is not None and not 0 <= wait < float("inf"):
         raise ValidationError(f"wait must be a number of seconds, 0 or more, not {wait!r}.")
     query = {"wait": float(wait)} if wait else {}
-    return Call("GET", path(_ONE, response_id), _run_with_id(response_id), query=query, held=float(wait or 0.0))
+    return Call(
+        "GET", path(_ONE, response_id), partial(_run_with_id, str(response_id)), query=query, held=float(wait or 0.0)
+    )
 
 
-def _run_with_id(response_id: str) -> Callable[[Any], ResponseObject]:
+def _run_with_id(response_id: str, data: Any) -> ResponseObject:
     """Read a run, and refuse another one: it may be somebody else's."""
-
-    def read(data: Any) -> ResponseObject:
-        run = ResponseObject.model_validate(data)
-        if _is_other_run(str(response_id), str(run.response_id)):
-            raise Problem(
-                f"the answer is about run {run.response_id}, not about {response_id}. It was not used: a proxy or a "
-                "connection mixes up answers",
-                status=200,
-                kind=TransportError,
-            )
-        return run
-
-    return read
+    run = ResponseObject.model_validate(data)
+    if _is_other_run(response_id, str(run.response_id)):
+        raise Problem(
+            f"the answer is about run {run.response_id}, not about {response_id}. It was not used: a proxy or a "
+            "connection mixes up answers",
+            status=200,
+            kind=TransportError,
+        )
+    return run
 
 
 def _is_other_run(wanted: str, found: str) -> bool:
     """Whether ids are those of two runs. An id that is not a UUID may be another name of the run that is found."""
+    if wanted == found:
+        return False
     if (known := _uuid(wanted)) is not None:
         return known != _uuid(found)
-    return wanted != found and _NUMBERS.sub("", wanted) == _NUMBERS.sub("", found)
+    return _NUMBERS.sub("", wanted) == _NUMBERS.sub("", found)
 
 
 def _uuid(text: str) -> UUID | None:
