@@ -63,7 +63,6 @@ class Call(NamedTuple, Generic[T]):
         idempotency_key: Key under which the service makes this request only once.
         idempotent: Whether the request may be sent twice although neither its method nor a key says so.
         held: Seconds the service may hold the request before it answers.
-        hint: Note for a caller who gets no good answer, when nobody knows what the service did.
         headers: Further headers. Secret ones are read only when the request is sent.
         base_url: Address in front of the path instead of the service's. Its answers have no envelope, and nothing of
             the service goes to another host: neither credential nor headers.
@@ -83,7 +82,6 @@ class Call(NamedTuple, Generic[T]):
     idempotency_key: str | None = None
     idempotent: bool = False
     held: float = 0.0
-    hint: str | None = None
     headers: Headers = MappingProxyType({})
     base_url: str | None = None
     authorised: bool = True

@@ -141,7 +141,8 @@ def request_for(
     try:
         content, content_type = _content(call)
         query = query_pairs(call.query)
-        urlencode(query)
+        if query:
+            urlencode(query)
     except UnicodeError:
         raise ValidationError(f"{call}: a parameter has half of a surrogate pair, which cannot be sent.") from None
     for name, value in call.headers.items():
@@ -217,9 +218,12 @@ def _query_text(value: QueryValue) -> str:
     return str(value)
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def json_bytes(body: Mapping[str, Any] | Sequence[Any]) -> bytes:
     """Write a JSON body as compact UTF-8. NaN, bytes, halves of surrogate pairs and the like are ValidationErrors."""
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        return _ENCODER.encode(body).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ValidationError(f"The request cannot be written as JSON: {error}") from error

@@ -33,7 +33,7 @@ OPEN_ENUM = Field(union_mode="left_to_right")
 
 def _as_utc(moment: datetime) -> datetime:
     # Services send some times without a zone; they are UTC.
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return moment if moment.utcoffset() else moment.replace(tzinfo=UTC)
 
 
 def _none_as_empty(value: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from copy import copy
 from functools import partial
@@ -21,11 +21,11 @@ from lumnisai_core._transport.login import LoginFlow, Logins, Pause, Step, next_
 from lumnisai_core._transport.redirect import MOST_REDIRECTS, redirected
 from lumnisai_core._transport.request import ExchangeFailed, Request
 from lumnisai_core._transport.retry import CoolDown, RetryPolicy, next_try, parse_retry_after
-from lumnisai_core._transport.secrets import concealed, redact
+from lumnisai_core._transport.secrets import redact
 from lumnisai_core._transport.service import Service
 from lumnisai_core._transport.upload import CHUNK, Upload
 from lumnisai_core._transport.waiting import async_beside, async_notify, async_outcome, async_returned, async_sleep
-from lumnisai_core.exceptions import AuthenticationError, LumnisAIError, RateLimitError, TransportError
+from lumnisai_core.exceptions import AuthenticationError, LumnisAIError, TransportError
 
 if TYPE_CHECKING:
     from lumnisai_core._transport.pool import AsyncBody, AsyncPool
@@ -68,14 +68,14 @@ class AsyncTransport:
         """Address of the service."""
         return self._service.base_url
 
-    async def send(
+    def send(
         self,
         call: Call[T],
         *,
         timeout: float | None = None,
         policy: RetryPolicy | None = None,
         total: float | None = None,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Send a call, trying again where that is safe and promising.
 
         Args:
@@ -87,12 +87,7 @@ class AsyncTransport:
         Raises:
             LumnisAIError: There is no good answer; the error of the last try.
         """
-        try:
-            return await self._until_good(call, timeout=timeout, policy=policy, total=total)
-        except (RateLimitError, TransportError) as error:
-            if call.hint is not None:
-                error.add_note(call.hint)
-            raise
+        return self._until_good(call, timeout=timeout, policy=policy, total=total)
 
     def stream(
         self,
@@ -280,23 +275,25 @@ class AsyncTransport:
     ) -> Answer | TransportError:
         """Make one try, with its redirects; a failed connection is returned as the error it means."""
         secrets = self._service.secrets()
-        for _ in range(MOST_REDIRECTS + 1):
-            answer = await self._exchange(call, request, tries, receive)
-            if not isinstance(answer, Answer):
-                redact(answer, secrets)  # what cannot be read is quoted
-                return answer
-            with concealed(*secrets):
+        try:
+            for _ in range(MOST_REDIRECTS + 1):
+                answer = await self._exchange(call, request, tries, receive)
+                if not isinstance(answer, Answer):
+                    redact(answer, secrets)  # what cannot be read is quoted
+                    return answer
                 further = redirected(request, answer)
-            if further is None:
-                # An answer may quote the key: it must not get into a message, an error's cause or a result.
-                as_it_is = call.confidential or (call.whole_answer and answer.is_success)
-                hidden = answer.without(secrets)
-                return hidden._replace(body=answer.body) if as_it_is else hidden
-            request = further
-        with concealed(*secrets):
+                if further is None:
+                    # An answer may quote the key: it must not get into a message, an error's cause or a result.
+                    as_it_is = call.confidential or (call.whole_answer and answer.is_success)
+                    hidden = answer.without(secrets)
+                    return hidden._replace(body=answer.body) if as_it_is else hidden
+                request = further
             raise TransportError(
                 f"{call}: redirected more than {MOST_REDIRECTS} times, the last time to {request.address}."
             )
+        except LumnisAIError as error:
+            redact(error, secrets)
+            raise
 
     async def _exchange(
         self,

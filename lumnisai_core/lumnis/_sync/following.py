@@ -156,7 +156,11 @@ def create_run(
     """Create or find a run; a new one if those under the earlier keys of a function have failed or were cancelled."""
     while True:
         began = time.monotonic()
-        run = send(start.call)
+        try:
+            run = send(start.call)
+        except LumnisAIError as error:
+            start.note_key(error)
+            raise
         start.answered(time.time(), time.monotonic() - began)
         if start.again is None or not start.is_earlier():
             return start, run

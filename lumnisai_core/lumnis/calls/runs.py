@@ -14,7 +14,13 @@ from pydantic import BaseModel
 from lumnisai_core._transport.answer import Problem, model, nothing
 from lumnisai_core._transport.call import Call
 from lumnisai_core._transport.checks import path
-from lumnisai_core.exceptions import LocalFileNotSupported, TransportError, ValidationError
+from lumnisai_core.exceptions import (
+    LocalFileNotSupported,
+    LumnisAIError,
+    RateLimitError,
+    TransportError,
+    ValidationError,
+)
 from lumnisai_core.lumnis.calls.keys import (
     MOST_ATTEMPTS,
     CreatedRun,
@@ -143,6 +149,13 @@ class RunStart(NamedTuple):
     attempt: int = 1
     renewed_after: frozenset[ResponseStatus] = frozenset()
 
+    def note_key(self, error: LumnisAIError) -> None:
+        """Note how to repeat the call after an error that leaves open whether there is a run."""
+        key = self.call.idempotency_key
+        if key is not None and isinstance(error, RateLimitError | TransportError):
+            hint = "The run may exist already. To repeat the call without creating a second one, pass "
+            error.add_note(f"{hint}idempotency_key={key!r}.")
+
     def answered(self, now: float, took: float) -> None:
         """Note when the answer was there, in seconds since the epoch, and how many seconds the call took."""
         if isinstance(self.call.read, CreatedRun):
@@ -199,22 +212,8 @@ def create_call(
     sent: RunParameters = {**parameters, "user_id": user}
     body = create_body(messages, **sent)
     chosen = parameters.get("idempotency_key")
-    call = Call("POST", ROUTE, _RUN, body=body)
-    if chosen is None:
-        return with_key(call, str(uuid4()))
-    keyed = with_key(call, key_of(chosen, body, attempt))
-    return with_age(keyed) if callable(chosen) else keyed
-
-
-def with_key(call: Call[ResponseObject], key: str) -> Call[ResponseObject]:
-    """Return a call that creates a run under this idempotency key."""
-    hint = f"The run may exist already. To repeat the call without creating a second one, pass idempotency_key={key!r}."
-    return call._replace(idempotency_key=key, hint=hint)
-
-
-def with_age(call: Call[ResponseObject]) -> Call[ResponseObject]:
-    """Return a call that creates a run and notices whether the run was there before."""
-    return call.read_by(CreatedRun())
+    key = str(uuid4()) if chosen is None else key_of(chosen, body, attempt)
+    return Call("POST", ROUTE, CreatedRun() if callable(chosen) else _RUN, body=body, idempotency_key=key)
 
 
 def get_call(response_id: str, *, wait: float | None = None) -> Call[ResponseObject]:

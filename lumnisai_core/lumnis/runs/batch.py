@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from lumnisai_core._transport.call import Call
 from lumnisai_core.exceptions import LumnisAIError, RunError, ValidationError
-from lumnisai_core.lumnis.calls.keys import digest_of, is_used_up
-from lumnisai_core.lumnis.calls.runs import MessagesInput, RunParameters, RunStart, get_call, with_age, with_key
+from lumnisai_core.lumnis.calls.keys import CreatedRun, digest_of, is_used_up
+from lumnisai_core.lumnis.calls.runs import MessagesInput, RunParameters, RunStart, get_call
 from lumnisai_core.lumnis.models import ResponseObject, ResponseStatus
 from lumnisai_core.lumnis.runs.progress import usage_of
 from lumnisai_core.lumnis.runs.watch import error_of_run
@@ -173,7 +173,7 @@ def job_start(call: Call[ResponseObject], job: str, key: str, digest: str, attem
     """Describe how to find or create the run of an input, at the first attempt that is not known to be used up."""
     while is_used_up(made := run_key(job, key, digest, attempt)):
         attempt += 1
-    return RunStart(with_age(with_key(call, made)), renewed_after=_RENEWED_AFTER), attempt
+    return RunStart(call._replace(read=CreatedRun(), idempotency_key=made), renewed_after=_RENEWED_AFTER), attempt
 
 
 def recorded_start(response_id: str) -> RunStart:
