@@ -24,8 +24,9 @@ _HEADER_LIMITS: dict[str, Any] = {"max_line_size": 1 << 16, "max_field_size": 1 
 
 _SESSION_PARAMETERS = inspect.signature(aiohttp.ClientSession).parameters
 
-#: Headers that aiohttp would add.
-_NOT_ADDED = frozenset({"User-Agent", "Accept", "Content-Type"})
+#: Headers that aiohttp would add to any request, and to one with a body.
+_ADDED = frozenset({"User-Agent", "Accept"})
+_ADDED_WITH_BODY = _ADDED | {"Content-Type"}
 
 
 @lru_cache(maxsize=64)
@@ -56,11 +57,13 @@ class BulkTransport:
             httpx.TransportError: The connection failed.
         """
         session = self._session = self._session or self._opened()
+        unwanted = (_ADDED_WITH_BODY if content else _ADDED) - outgoing.headers.keys()
         try:
             response = await session.request(
                 outgoing.method,
                 URL(outgoing.target, encoded=True),
                 headers=outgoing.headers,
+                skip_auto_headers=unwanted or None,  # to skip none is quicker
                 data=content or None,
                 allow_redirects=False,
                 auto_decompress=False,
@@ -74,8 +77,7 @@ class BulkTransport:
     def _opened(self) -> aiohttp.ClientSession:
         connector = _Connector(limit=0, ssl=self._context, keepalive_timeout=30.0)
         limits = {name: value for name, value in _HEADER_LIMITS.items() if name in _SESSION_PARAMETERS}
-        cookies = aiohttp.DummyCookieJar()
-        session = aiohttp.ClientSession(connector=connector, cookie_jar=cookies, skip_auto_headers=_NOT_ADDED, **limits)
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), **limits)
         # aiohttp would silently send some requests a second time, unseen by the caller's max_retries and hooks.
         session._retry_connection = False
         return session

@@ -141,8 +141,7 @@ def request_for(
     try:
         content, content_type = _content(call)
         query = query_pairs(call.query)
-        if query:
-            urlencode(query)
+        "".join(name + value for name, value in query).encode()
     except UnicodeError:
         raise ValidationError(f"{call}: a parameter has half of a surrogate pair, which cannot be sent.") from None
     for name, value in call.headers.items():
