@@ -165,10 +165,10 @@ ROWS = (
 
 #: Not on the page: they take long, and Ray needs an environment of its own.
 APART = (
-    Row("bulk", "10,000 rows of 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
+    Row("bulk", "10,000 rows of 4 KB and 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
     Row(
         "bulk",
-        "10,000 rows of 50 ms, 200 in flight, Ray with two workers, after their start",
+        "10,000 rows of 4 KB and 50 ms, 200 in flight, Ray with two workers, after their start",
         _seconds,
         1.11,
         MAP,
