@@ -7,13 +7,16 @@ at once. Deadlines are those of the pool, so that aiohttp needs a limit for conn
 from __future__ import annotations
 
 import inspect
+import os
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from typing import Any
 
 import aiohttp
 import httpx
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from lumnisai_core._transport.content import Arriving
@@ -23,6 +26,9 @@ from lumnisai_core._transport.request import Outgoing
 _HEADER_LIMITS: dict[str, Any] = {"max_line_size": 1 << 16, "max_field_size": 1 << 17, "max_headers": 1 << 13}
 
 _SESSION_PARAMETERS = inspect.signature(aiohttp.ClientSession).parameters
+
+#: Bytes that are read at a time from a connection that is lost.
+_PIECE = 1 << 16
 
 #: Headers that aiohttp would add to any request, and to one with a body.
 _ADDED = frozenset({"User-Agent", "Accept"})
@@ -88,8 +94,34 @@ class BulkTransport:
             await self._session.close()
 
 
+class _Connection(ResponseHandler):
+    """Reads an early answer although the server has broken off the upload, which writing may notice first."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._read_rest(exc)
+        super().connection_lost(exc)
+
+    def set_exception(self, exc: BaseException, *cause: Any) -> None:
+        self._read_rest(exc)
+        super().set_exception(exc, *cause)
+
+    def _read_rest(self, error: BaseException | None) -> None:
+        transport = self.transport
+        if not isinstance(error, ConnectionError | aiohttp.ClientOSError) or transport is None:
+            return
+        if transport.get_extra_info("sslcontext") is None:  # with TLS, only the event loop could read it
+            with suppress(OSError):  # there is no more
+                while piece := os.read(transport.get_extra_info("socket").fileno(), _PIECE):
+                    self.data_received(piece)
+
+
 class _Connector(aiohttp.TCPConnector):
     """Drops what a server has not taken of an upload, for which a connection would stay open otherwise."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        connection: type[ResponseHandler] = _Connection
+        self._factory = partial(connection, loop=self._loop)
 
     def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
         transport = protocol.transport

@@ -6,16 +6,19 @@ import asyncio
 import gzip
 import json
 import socket
+import struct
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from functools import partial
 from typing import Any
 
 import pytest
 
-from lumnisai_core import AsyncClient, Client
+from lumnisai_core import AsyncClient, Client, ResponseInfo
 from lumnisai_core._transport import pool
+from lumnisai_core._transport.upload import Upload
 from lumnisai_core.exceptions import LumnisAIError, RunTimeoutError, TransportError, ValidationError
 from tests.servers import RawServer, raw_server
 
@@ -128,6 +131,16 @@ def test_what_cannot_be_read_is_an_error_of_ours(transport: str, answer: bytes, 
     with raw_server(lambda *_: answer) as server, pytest.raises(TransportError, match=words.replace("[", r"\[")) as got:
         use(transport, server.base_url, get_run)
     assert len(str(got.value)) < 1000
+
+
+def test_headers_read_the_same(transport: str) -> None:
+    """Names are in lower case, values of equal names are joined, and are UTF-8 or else Latin-1."""
+    head, gap, body = written(BODY, "X-Note: für", "X-Way: out", "x-way: home").partition(b"\r\n\r\n")
+    seen: list[ResponseInfo] = []
+    with raw_server(lambda *_: head + b"\r\nX-Old: f\xfcr" + gap + body) as server:
+        use(transport, server.base_url, get_run, on_response=seen.append)
+    found = {name: value for name, value in seen[0].headers.items() if name.startswith("x-")}
+    assert found == {"x-note": "für", "x-way": "out, home", "x-old": "für"}
 
 
 def test_messages_stay_short(transport: str) -> None:
@@ -290,6 +303,34 @@ def test_an_upload_that_is_refused_early_has_its_status(transport: str, size: in
 
     with raw_server(refuse) as server, pytest.raises(ValidationError, match="413") as refused:
         use(transport, server.base_url, lambda client: client.upload_file(b"x" * size, file_name="a.bin"))
+    assert "too large" in str(refused.value)
+
+
+@pytest.mark.parametrize("transport", ["aiohttp", "httpx"])
+def test_an_early_answer_is_read_although_writing_fails_first(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service resets the connection between two pieces of an upload, while the event loop does something else."""
+    has_begun, is_reset = threading.Event(), threading.Event()
+    pieces_of = Upload.async_chunks
+
+    async def pieces(upload: Upload, wait: float, failures: list[ValidationError]) -> AsyncIterator[bytes]:
+        async with aclosing(pieces_of(upload, wait, failures)) as read:
+            yield await anext(read)
+            async for piece in read:
+                has_begun.set()
+                is_reset.wait()
+                yield piece
+
+    def refuse(_: RawServer, connection: socket.socket, target: str) -> None:
+        assert target == "/v1/files/upload"
+        has_begun.wait()
+        connection.sendall(written(b'{"detail": "too large"}', "connection: close", status=413))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # resets it
+        connection.close()
+        is_reset.set()
+
+    monkeypatch.setattr(Upload, "async_chunks", pieces)
+    with raw_server(refuse) as server, pytest.raises(ValidationError, match="413") as refused:
+        use(transport, server.base_url, lambda client: client.upload_file(b"x" * 600_000, file_name="a.bin"))
     assert "too large" in str(refused.value)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from lumnisai_core._transport._async.transport import AsyncTransport
 from lumnisai_core._transport.call import Call
@@ -109,8 +109,8 @@ class AsyncRunStream(AsyncReady):
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Awaitable[RunUpdate]:
-        return self._told() if self._listeners else anext(self._updates)
+    def __anext__(self) -> Coroutine[Any, Any, RunUpdate]:
+        return self._told() if self._listeners else self._updates.__anext__()
 
     async def _told(self) -> RunUpdate:
         update = await anext(self._updates)

@@ -111,7 +111,7 @@ class RunStream(Ready):
         return self
 
     def __next__(self) -> RunUpdate:
-        return self._told() if self._listeners else next(self._updates)
+        return self._told() if self._listeners else self._updates.__next__()
 
     def _told(self) -> RunUpdate:
         update = next(self._updates)

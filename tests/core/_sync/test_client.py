@@ -14,6 +14,7 @@ from lumnisai_core._transport.pool import HTTPClient
 from lumnisai_core.exceptions import (
     AuthenticationError,
     ConfigurationError,
+    LumnisAIError,
     MissingUserId,
     TenantScopeUserIdConflict,
     TransportError,
@@ -214,6 +215,21 @@ def test_a_run_that_was_lost_sight_of_says_how_to_go_on() -> None:
             with pytest.raises(AuthenticationError) as caught:
                 client.invoke("Hello")
     assert any("client.responses.wait('r-1')" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(("status", "is_open"), [(500, True), (429, True), (400, False)])
+def test_an_error_that_leaves_open_whether_there_is_a_run_has_its_key(status: int, *, is_open: bool) -> None:
+    """However the run was created, the notes say how to repeat the call without a second run."""
+    with canned_server([Canned(status)] * 3) as server:
+        with Client("lmn_1", base_url=server.base_url, user_id="u", max_retries=0) as client:
+            with pytest.raises(LumnisAIError) as invoked:
+                client.invoke("Hello")
+            with pytest.raises(LumnisAIError) as created:
+                client.responses.create("Hello")
+            mapped = [outcome.error for outcome in client.responses.map(["Hello"])]
+    for error in (invoked.value, created.value, *mapped):
+        notes = " ".join(getattr(error, "__notes__", ()))
+        assert ("pass idempotency_key='" in notes) is is_open
 
 
 def test_a_service_that_does_not_answer_in_time_is_a_transport_error() -> None:
