@@ -6,6 +6,7 @@ import asyncio
 import gc
 import inspect
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -17,6 +18,9 @@ from lumnisai_core import AsyncClient, Client
 from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, ScriptedEngine
 
 Serve = Callable[..., LocalLumnis]
+
+# A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)  # environments of some targets have no pytest-xdist
