@@ -19,7 +19,7 @@ from lumnisai_core.local import Engine, LocalLumnis, OfflineEngine, Script, Scri
 
 Serve = Callable[..., LocalLumnis]
 
-# A shell that starts the tests in the background lets them, and all that they start, ignore Ctrl-C.
+# A shell that starts the tests in the background makes them, and all that they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

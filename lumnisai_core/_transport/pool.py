@@ -333,7 +333,7 @@ class AsyncBody:
         return Content(self.head, self._limit, is_inflated=self._arriving.is_inflated)
 
     async def collected(self) -> Answer:
-        """Read the whole body without a limit to the time, and close the answer.
+        """Read the whole body within the deadline of the caller, and close the answer.
 
         Raises:
             ExchangeFailed: The answer broke off or is too large.

@@ -31,8 +31,8 @@ _SESSION_PARAMETERS = inspect.signature(aiohttp.ClientSession).parameters
 _PIECE = 1 << 16
 
 #: Headers that aiohttp would add to any request, and to one with a body.
-_ADDED = frozenset({"User-Agent", "Accept"})
-_ADDED_WITH_BODY = _ADDED | {"Content-Type"}
+_AUTO_HEADERS = frozenset({"User-Agent", "Accept"})
+_AUTO_HEADERS_WITH_BODY = _AUTO_HEADERS | {"Content-Type"}
 
 
 @lru_cache(maxsize=64)
@@ -63,7 +63,7 @@ class BulkTransport:
             httpx.TransportError: The connection failed.
         """
         session = self._session = self._session or self._opened()
-        unwanted = (_ADDED_WITH_BODY if content else _ADDED) - outgoing.headers.keys()
+        unwanted = (_AUTO_HEADERS_WITH_BODY if content else _AUTO_HEADERS) - outgoing.headers.keys()
         try:
             response = await session.request(
                 outgoing.method,

@@ -110,9 +110,9 @@ class AsyncRunStream(AsyncReady):
         return self
 
     def __anext__(self) -> Coroutine[Any, Any, RunUpdate]:
-        return self._told() if self._listeners else self._updates.__anext__()
+        return self._next_and_notify() if self._listeners else self._updates.__anext__()
 
-    async def _told(self) -> RunUpdate:
+    async def _next_and_notify(self) -> RunUpdate:
         update = await anext(self._updates)
         for listener in self._listeners:
             await async_notify(listener, update)
@@ -178,7 +178,7 @@ async def _follow(
         began = time.monotonic()
         try:
             with span.sending():
-                start, answer = await create_run(start, partial(_sent, transport, span, options.time_to_start))
+                start, answer = await create_run(start, partial(_send, transport, span, options.time_to_start))
             started = span.started(answer)
             for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
@@ -192,7 +192,7 @@ async def _follow(
                 call = get_call(started.response_id, wait=poll.wait)
                 try:
                     with span.sending():
-                        response = await _sent(transport, span, options.time_left(sent - began), call)
+                        response = await _send(transport, span, options.time_left(sent - began), call)
                 except TransportError as error:
                     if watch.next_poll(time.monotonic() - began) is None:
                         raise timeout_error(watch.last, options.run_timeout) from error
@@ -215,7 +215,7 @@ async def _follow(
             raise error_at_end
 
 
-def _sent(
+def _send(
     transport: AsyncTransport, span: RunSpan, total: float | None, call: Call[ResponseObject]
 ) -> Awaitable[ResponseObject]:
     return transport.send(span.carried_by(call), total=total)

@@ -111,9 +111,9 @@ class RunStream(Ready):
         return self
 
     def __next__(self) -> RunUpdate:
-        return self._told() if self._listeners else self._updates.__next__()
+        return self._next_and_notify() if self._listeners else self._updates.__next__()
 
-    def _told(self) -> RunUpdate:
+    def _next_and_notify(self) -> RunUpdate:
         update = next(self._updates)
         for listener in self._listeners:
             notify(listener, update)
@@ -177,7 +177,7 @@ def _follow(
         began = time.monotonic()
         try:
             with span.sending():
-                start, answer = create_run(start, partial(_sent, transport, span, options.time_to_start))
+                start, answer = create_run(start, partial(_send, transport, span, options.time_to_start))
             started = span.started(answer)
             for update in span.reported(watch.begin(started, complete=start.response_id is not None)):
                 yield update
@@ -191,7 +191,7 @@ def _follow(
                 call = get_call(started.response_id, wait=poll.wait)
                 try:
                     with span.sending():
-                        response = _sent(transport, span, options.time_left(sent - began), call)
+                        response = _send(transport, span, options.time_left(sent - began), call)
                 except TransportError as error:
                     if watch.next_poll(time.monotonic() - began) is None:
                         raise timeout_error(watch.last, options.run_timeout) from error
@@ -214,7 +214,7 @@ def _follow(
             raise error_at_end
 
 
-def _sent(transport: Transport, span: RunSpan, total: float | None, call: Call[ResponseObject]) -> ResponseObject:
+def _send(transport: Transport, span: RunSpan, total: float | None, call: Call[ResponseObject]) -> ResponseObject:
     return transport.send(span.carried_by(call), total=total)
 
 
