@@ -40,8 +40,9 @@ _LEAVING = 8.0
 #: Seconds in which a worker that ends by itself sends its last counts and leaves, when Ray calls it dead already.
 _ENDING = 3.0
 
-#: Blocks that a worker has under way, so that the end of one leaves no room unused; no more, so that all get some.
-_BLOCKS = 2
+#: Blocks of a worker: two are under way, so that the end of one leaves no room unused, and one waits, because Ray takes
+#: up to a fifth of a second to replace one. No more, so that all workers get some.
+_BLOCKS, _UNDER_WAY = 3, 2
 
 #: Seconds by which a pause must be longer than the one that all know, to be announced.
 _LONGER = 0.05
@@ -104,7 +105,7 @@ def map_runs(
         compute=ActorPoolStrategy(
             size=workers,
             max_tasks_in_flight_per_actor=_BLOCKS,
-            max_concurrent_calls_per_actor=_BLOCKS,
+            max_concurrent_calls_per_actor=_UNDER_WAY,
             enable_true_multi_threading=True,
         ),
         num_cpus=num_cpus,

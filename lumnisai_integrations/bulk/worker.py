@@ -129,6 +129,7 @@ class Worker:
         self._job(None)  # refuses parameters that are not known
         self._loop: asyncio.AbstractEventLoop
         self._room: asyncio.Semaphore
+        self._turn: asyncio.Lock
         self._end: asyncio.Event
         self._is_ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lumnis-batch", daemon=True)
@@ -156,7 +157,7 @@ class Worker:
 
     async def _serve(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        self._room = asyncio.Semaphore(self._settings.max_in_flight)
+        self._room, self._turn = asyncio.Semaphore(self._settings.max_in_flight), asyncio.Lock()
         self._is_ready.set()
         async with self._client:
             await self._end.wait()
@@ -179,7 +180,8 @@ class Worker:
 
         self._sharing.jobs.add(job)
         try:
-            async with asyncio.TaskGroup() as group:
+            # In the order of the blocks: if their rows took turns, all would end at once and leave the room unused.
+            async with asyncio.TaskGroup() as group, self._turn:
                 for index in range(len(rows)):
                     await self._room.acquire()
                     group.create_task(row(index)).add_done_callback(lambda _: self._room.release())

@@ -354,6 +354,15 @@ def test_rows_of_the_next_block_start_before_the_first_has_ended(job: str, engin
     assert found == [["SLOW", "QUICK"], ["QUICK", "QUICK"]]
 
 
+def test_rows_begin_in_the_order_of_their_blocks(job: str, engine: Engine) -> None:
+    """Blocks under way together end one after the other, so that an engine replaces one while the next goes on."""
+    blocks = [[{"id": f"{name}{row}", "text": f"{name}{row}"} for row in range(3)] for name in "abc"]
+    with batch_of(job, max_in_flight=1) as batch:
+        found = [answer for block in batch.stream(blocks) for answer in answers(block)]
+    assert [text.upper() for text in engine.texts()] == found
+    assert found == ["A0", "A1", "A2", "B0", "B1", "B2", "C0", "C1", "C2"]
+
+
 def test_the_key_is_named_and_never_pickled(job: str, service: LocalLumnis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another machine reads its own variable; without it, the error names it."""
     with batch_of(job) as batch:
