@@ -72,6 +72,7 @@ def answered(
         (3600.0, 1.0, -7200.0, True, True),
         (3.0, 1.0, 0.0, True, True),
         (2.0, 1.0, 0.0, False, True),  # the header has whole seconds
+        (-0.3, 0.1, 1.9, False, True),  # and many servers renew it once a second
         (2.0, 1.0, 5.0, False, False),
         (1.0, 1.0, 0.0, False, False),
         (0.5, 1.0, 0.4, False, False),

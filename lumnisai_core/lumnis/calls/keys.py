@@ -21,8 +21,10 @@ from lumnisai_core.lumnis.models import ResponseObject
 #: Most attempts of one call.
 MOST_ATTEMPTS = 20
 
-#: Seconds by which a header ``Date``, which has whole seconds, may be off.
+#: Seconds by which a header ``Date``, which has whole seconds, may be off, and by which it may be behind: servers renew
+#: it once a second, and later if they are busy.
 _CLOCK_STEP = 1.5
+_CLOCK_LAG = 3.0
 _LONGEST_KEY = 255
 _MOST_USED_UP = 10_000
 
@@ -119,4 +121,4 @@ class CreatedRun:
         created = self._created_at.timestamp()
         if date - created > self.took + _CLOCK_STEP:
             return True
-        return not surely and abs(self.now - date) < _CLOCK_STEP and self.now - created > self.took
+        return not surely and -_CLOCK_STEP < self.now - date < _CLOCK_LAG and self.now - created > self.took
