@@ -211,6 +211,18 @@ class LumnisBatch:
         """
         await stop_runs(self._settings, runs)
 
+    def open(self, sharing: Sharing) -> None:
+        """Open the client of this process, so that the first rows need not wait for it.
+
+        Args:
+            sharing: What the workers of a cluster share.
+
+        Raises:
+            ConfigurationError: The variable with the API key is not set.
+        """
+        with self._use(sharing):
+            pass
+
     def close(self) -> None:
         """Close the client of this process, if it is not used now. A later call opens a new one."""
         close_idle(self._id)
