@@ -168,7 +168,7 @@ APART = (
     Row("bulk", "10,000 rows of 4 KB and 50 ms, 200 in flight, `LumnisBatch`", _seconds, 1.11, MAP, of_ratio=True),
     Row(
         "bulk",
-        "10,000 rows of 4 KB and 50 ms, 200 in flight, Ray with two workers, after their start",
+        "10,000 rows of 4 KB and 50 ms, 200 in flight, Ray with two workers, once both are up",
         _seconds,
         1.11,
         MAP,
