@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import lumnisai_core.lucidic as lai
 from lumnisai_core.local import LocalLumnis
 from tests.cookbook import pages
 
@@ -27,7 +28,7 @@ def environment(local: LocalLumnis, monkeypatch: pytest.MonkeyPatch) -> LocalLum
 @pytest.fixture
 def run(
     environment: LocalLumnis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Run:
+) -> Iterator[Run]:
     """Save the files of a page in the working folder and run one of them in this process."""
     monkeypatch.chdir(tmp_path)
 
@@ -41,4 +42,5 @@ def run(
                 pytest.fail(str(left.code))
         return capsys.readouterr().out
 
-    return run_program
+    yield run_program
+    assert lai.flush(20)  # what the service that ends here has not got would wait for it in later tests
