@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from lumnisai_core import CoolDown, JobProgress, JobProgressCallback, ProgressLine, RunOutcome
-from lumnisai_core.exceptions import LumnisAIError, ValidationError
+from lumnisai_core.exceptions import ValidationError
 from lumnisai_integrations.bulk.batch import LumnisBatch
 from lumnisai_integrations.bulk.worker import Sharing
 
@@ -260,9 +260,8 @@ class _Rows:
     def __init__(self, batch: LumnisBatch, hub: Any) -> None:
         self._batch = batch
         self._link = _Link(hub)
-        with suppress(LumnisAIError):  # the first rows tell the program, and Ray starts no worker again for it
+        with suppress(Exception):  # the first rows tell the program, and Ray starts no worker again for it
             batch.open(self._link.sharing)
-        self._link.open()
 
     def __call__(self, block: Any) -> Any:
         with self._link:
@@ -286,7 +285,10 @@ class _Link:
         self._has_ended = False
         self._cool_down = _SharedCoolDown(hub)
         self.sharing = Sharing(self._cool_down, self._report, context.is_canceled)
+        if context.get_actor_id():
+            hub.join.remote(self._worker, context.current_actor)
         self._thread = threading.Thread(target=self._exchange, name="lumnis-hub", daemon=True)
+        self._thread.start()
 
     def __enter__(self) -> None:
         with self._lock:
@@ -295,13 +297,6 @@ class _Link:
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._calls -= 1
-
-    def open(self) -> None:
-        """Join the hub. The time of the job begins with the first worker."""
-        context = ray.get_runtime_context()
-        if context.get_actor_id():
-            self._hub.join.remote(self._worker, context.current_actor)
-        self._thread.start()
 
     def close(self) -> None:
         """Send the last counts and leave the hub."""

@@ -207,8 +207,6 @@ def test_a_pause_of_one_worker_is_one_of_all() -> None:
     """The first answer 429 in the cluster stops everybody."""
     hub = _Hub.remote(batch_of("pause"), JobProgress())
     first, second = _Link(hub), _Link(hub)
-    for link in (first, second):
-        link.open()
     first.sharing.cool_down.begin(time.monotonic(), 60.0, spread=1.0)
     while not second.sharing.cool_down.over_at:
         time.sleep(0.01)
